@@ -1,0 +1,102 @@
+# src_c/pylstm.h, where every function is documented.
+from libc.stdint cimport int64_t, uint64_t
+
+cdef extern from "pylstm.h" nogil:
+    ctypedef void pylstm_sgemm(char *, char *, int *, int *, int *, float *, float *, int *, float *, int *, float *,
+                               float *, int *)
+    ctypedef void pylstm_dgemm(char *, char *, int *, int *, int *, double *, double *, int *, double *, int *,
+                               double *, double *, int *)
+
+    const char *pylstm_strerror(int status)
+
+    ctypedef struct pylstm_blas:
+        pylstm_sgemm *sgemm
+        pylstm_dgemm *dgemm
+
+    ctypedef enum pylstm_dtype:
+        PYLSTM_FLOAT32
+        PYLSTM_FLOAT64
+
+    ctypedef struct pylstm_net:
+        pylstm_dtype dtype
+        Py_ssize_t input_size
+        Py_ssize_t n_layers
+        const Py_ssize_t *hidden_sizes
+        Py_ssize_t n_directions
+        double dropout
+
+    ctypedef struct pylstm_layer:
+        Py_ssize_t input_size, hidden_size
+        Py_ssize_t weight_ih, weight_hh, bias
+        Py_ssize_t h, c
+
+    int pylstm_net_check(const pylstm_net *)
+    Py_ssize_t pylstm_net_n_parameters(const pylstm_net *)
+    Py_ssize_t pylstm_net_state_size(const pylstm_net *)
+    Py_ssize_t pylstm_net_output_size(const pylstm_net *)
+    pylstm_layer pylstm_net_layer(const pylstm_net *, Py_ssize_t, Py_ssize_t)
+
+    ctypedef struct pylstm_shape:
+        Py_ssize_t n_sequences, n_steps, n_rows
+
+    ctypedef struct pylstm_batch:
+        pylstm_shape shape
+        Py_ssize_t *order
+
+    int pylstm_shape_init(pylstm_shape *, Py_ssize_t, const Py_ssize_t *)
+    int pylstm_batch_size(const pylstm_shape *, size_t *)
+    int pylstm_batch_init(pylstm_batch *, Py_ssize_t, const Py_ssize_t *, void *, size_t)
+
+    ctypedef struct pylstm_memory:
+        void *data
+        size_t bytes
+
+    int pylstm_tape_size(const pylstm_net *, const pylstm_shape *, size_t *)
+    int pylstm_forward_size(const pylstm_net *, const pylstm_shape *, size_t *)
+    int pylstm_backward_size(const pylstm_net *, const pylstm_shape *, size_t *)
+    int pylstm_forward(const pylstm_net *, const pylstm_blas *, const pylstm_batch *, const void *, const void *,
+                       const void *, void *, void *, uint64_t, pylstm_memory, pylstm_memory)
+    int pylstm_backward(const pylstm_net *, const pylstm_blas *, const pylstm_batch *, const void *, const void *,
+                        const void *, void *, void *, void *, uint64_t, pylstm_memory, pylstm_memory)
+
+    ctypedef struct pylstm_tape_view:
+        const void *xh
+        const void *gates
+        const void *c
+
+    int pylstm_tape_layer(const pylstm_net *, const pylstm_shape *, Py_ssize_t, Py_ssize_t, pylstm_memory,
+                          pylstm_tape_view *)
+
+    ctypedef enum pylstm_pooling:
+        PYLSTM_POOL_LAST
+        PYLSTM_POOL_MEAN
+        PYLSTM_POOL_MAX
+
+    ctypedef struct pylstm_classifier:
+        pylstm_net net
+        Py_ssize_t n_outputs
+        pylstm_pooling pooling
+
+    int pylstm_classifier_check(const pylstm_classifier *)
+    Py_ssize_t pylstm_classifier_n_parameters(const pylstm_classifier *)
+    int pylstm_predict_size(const pylstm_classifier *, const pylstm_shape *, size_t *)
+    int pylstm_predict(const pylstm_classifier *, const pylstm_blas *, const pylstm_batch *, const void *,
+                       const void *, void *, pylstm_memory)
+
+    ctypedef struct pylstm_dataset:
+        const void *x
+        const Py_ssize_t *first
+        const Py_ssize_t *labels
+        Py_ssize_t n_sequences
+
+    ctypedef struct pylstm_adam:
+        double learning_rate, beta_1, beta_2, epsilon
+        double alpha
+        double max_grad_norm
+        int64_t t
+        void *first_moment
+        void *second_moment
+
+    int pylstm_train_step_size(const pylstm_classifier *, const pylstm_shape *, size_t *)
+    int pylstm_train_step(const pylstm_classifier *, const pylstm_blas *, const pylstm_dataset *, const Py_ssize_t *,
+                          Py_ssize_t, void *, pylstm_adam *, uint64_t, double *, pylstm_memory)

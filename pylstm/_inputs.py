@@ -1,0 +1,182 @@
+"""What comes in from the user: sequences, dense or ragged, as rows of steps; states; sizes.
+
+Everything that the compiled core is given has passed through here, so that its errors name the argument, what came and
+what was expected.
+"""
+
+from collections.abc import Sequence as AbstractSequence
+from numbers import Integral, Real
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+class Steps(NamedTuple):
+    """The steps of all sequences, one sequence after the other."""
+
+    rows: Array
+    """(n_rows, n_features), C-contiguous."""
+    lengths: npt.NDArray[np.intp]
+    """(n_sequences,)"""
+    is_dense: bool
+    """Whether the sequences came as one 3-D array."""
+
+
+def check_int(value: object, name: str, minimum: int) -> int:
+    """Return `value` as an int that is at least `minimum`."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be an integer >= {minimum}, got {value!r}")
+    if value < minimum:
+        raise ValueError(f"{name} must be an integer >= {minimum}, got {value!r}")
+    return int(value)
+
+
+def check_real(value: object, name: str, low: float, high: float) -> float:
+    """Return `value` as a float in [low, high)."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number in [{low}, {high}), got {value!r}")
+    if not low <= float(value) < high:
+        raise ValueError(f"{name} must be a number in [{low}, {high}), got {value!r}")
+    return float(value)
+
+
+def check_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
+    """Return float32 or float64 in the machine's byte order."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"dtype must be 'float32' or 'float64', got {dtype!r}") from None
+    if found not in (np.float32, np.float64):
+        raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
+    return found.newbyteorder("=")
+
+
+def as_numbers(values: object, name: str, ndim: int, shape_text: str, dtype: npt.DTypeLike) -> Array:
+    """Return a C-contiguous array of `dtype`, or say what came instead of `shape_text`."""
+    try:
+        array = np.asarray(values)
+    except ValueError as error:  # nested lists of unequal lengths
+        raise ValueError(f"{name} must be an array {shape_text}: {error}") from None
+    if array.dtype.kind == "O":
+        try:
+            array = array.astype(dtype)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{name} must hold numbers, got an object array: {error}") from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    if array.ndim != ndim:
+        raise ValueError(f"{name} must have shape {shape_text}, got {array.ndim}-D {array.shape}")
+    return np.ascontiguousarray(array, dtype=dtype)
+
+
+def is_ragged(X: object) -> bool:
+    """Whether X is a list or 1-D object array of sequences, each with steps and features of its own."""
+    if isinstance(X, np.ndarray):
+        return X.dtype == object and X.ndim == 1
+    return isinstance(X, AbstractSequence) and not isinstance(X, str) and (len(X) == 0 or np.ndim(X[0]) != 1)
+
+
+def as_steps(X: Any, n_features: int | None, dtype: npt.DTypeLike, name: str = "X") -> Steps:
+    """Lay sequences out as rows of steps.
+
+    Parameters
+    ----------
+    X : array (n_sequences, n_steps, n_features), or a list or 1-D object array of (n_steps_i, n_features) array-likes
+    n_features : int or None
+        What is expected; None takes the first sequence's.
+    dtype : dtype
+        Of the rows.
+    name : str
+        What the caller calls X.
+
+    Returns
+    -------
+    Steps
+        Its rows are X's own memory where that is contiguous and of `dtype` already.
+    """
+    if not is_ragged(X):
+        dense = as_numbers(X, name, 3, "(n_sequences, n_steps, n_features), or be a list of 2-D arrays", dtype)
+        n_sequences, n_steps, width = dense.shape
+        if n_sequences == 0:
+            raise ValueError(f"{name} must hold at least one sequence, got shape {dense.shape}")
+        if n_steps == 0:
+            raise ValueError(f"{name} must have at least one step per sequence, got shape {dense.shape}")
+        if n_features is not None and width != n_features:
+            raise ValueError(f"{name} must have {n_features} features per step, got {width}")
+        if width == 0:
+            raise ValueError(f"{name} must have at least one feature per step, got shape {dense.shape}")
+        return Steps(dense.reshape(n_sequences * n_steps, width), np.full(n_sequences, n_steps, np.intp), True)
+
+    if len(X) == 0:
+        raise ValueError(f"{name} must hold at least one sequence, got none")
+    sequences = []
+    for index, sequence in enumerate(X):
+        array = as_numbers(sequence, f"{name}[{index}]", 2, "(n_steps, n_features)", dtype)
+        if array.shape[0] == 0:
+            raise ValueError(f"{name}[{index}] must have at least one step, got shape {array.shape}")
+        expected = sequences[0].shape[1] if n_features is None and sequences else n_features
+        if expected is not None and array.shape[1] != expected:
+            raise ValueError(f"{name}[{index}] must have {expected} features per step, got {array.shape[1]}")
+        if array.shape[1] == 0:
+            raise ValueError(f"{name}[{index}] must have at least one feature per step, got shape {array.shape}")
+        sequences.append(array)
+    lengths = np.array([len(array) for array in sequences], dtype=np.intp)
+    return Steps(np.concatenate(sequences), lengths, False)
+
+
+def as_given(rows: Array, steps: Steps) -> Array | list[Array]:
+    """Give rows (n_rows, width) the form that the sequences of `steps` came in: a 3-D array, or a list."""
+    if steps.is_dense:
+        return rows.reshape(len(steps.lengths), int(steps.lengths[0]), rows.shape[1])
+    return np.split(rows, np.cumsum(steps.lengths)[:-1])
+
+
+def as_rows_like(values: Any, width: int, steps: Steps, dtype: npt.DTypeLike, name: str) -> Array:
+    """Return `values`, of the same form and lengths as `steps`, as rows (n_rows, width)."""
+    given = as_steps(values, width, dtype, name)
+    if not np.array_equal(given.lengths, steps.lengths):
+        raise ValueError(
+            f"{name} must have as many sequences and steps as X, {_describe(steps)}, got {_describe(given)}"
+        )
+    return given.rows
+
+
+def _describe(steps: Steps) -> str:
+    if steps.is_dense:
+        return f"({len(steps.lengths)}, {steps.lengths[0]}, n)"
+    shown = ", ".join(str(length) for length in steps.lengths[:5])
+    return f"{len(steps.lengths)} sequences of {shown}{', ...' if len(steps.lengths) > 5 else ''} steps"
+
+
+def fill_state(flat: Array, state: Any, layers: list[tuple[Array, Array]], name: str) -> Array:
+    """Copy a user's state into a flat one, and return that.
+
+    Parameters
+    ----------
+    flat : array
+        The memory that the arrays in `layers` are views of.
+    state : list with one pair (h, c) per layer, each (n_directions, n_sequences, hidden_size)
+    layers : list of pairs of arrays
+    name : str
+    """
+    expected = f"{name} must be a list with a pair (h, c) for each of the {len(layers)} layers"
+    if not isinstance(state, list | tuple) or len(state) != len(layers):
+        got = f"{len(state)} entries" if isinstance(state, list | tuple) else repr(type(state).__name__)
+        raise ValueError(f"{expected}, got {got}")
+    for index, (pair, views) in enumerate(zip(state, layers, strict=True)):
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise ValueError(f"{expected}, got {type(pair).__name__!r} for layer {index}")
+        for values, view, letter in zip(pair, views, "hc", strict=True):
+            fill(view, values, f"{letter} of {name}[{index}]")
+    return flat
+
+
+def fill(view: Array, values: object, name: str) -> None:
+    """Copy `values` into `view`, which they must match in shape."""
+    array = as_numbers(values, name, view.ndim, str(view.shape), view.dtype)
+    if array.shape != view.shape:
+        raise ValueError(f"{name} must have shape {view.shape}, got {array.shape}")
+    view[...] = array

@@ -1,0 +1,24 @@
+/* From the outputs of all steps to one prediction per sequence: pooling, the dense layer, softmax and its loss. */
+#ifndef PYLSTM_HEAD_H
+#define PYLSTM_HEAD_H
+
+#include "real.h"
+
+/* The outputs y [N][D * H] of a batch, and which of its columns belong to which direction. */
+struct outputs {
+    const pylstm_batch *batch;
+    ptrdiff_t hidden_size, n_directions;
+};
+
+/* pooled [B][D * H], out, caller's order. */
+void NAME(pool_forward)(const struct outputs *outputs, pylstm_pooling pooling, const real *y, real *pooled);
+/* dy [N][D * H], out. `pooled` is what the forward gave. */
+void NAME(pool_backward)(const struct outputs *outputs, pylstm_pooling pooling, const real *y, const real *pooled,
+                         const real *dpooled, real *dy);
+
+/* values [rows][columns]: each row to exp(v) / sum exp(v), in place. */
+void NAME(softmax)(ptrdiff_t rows, ptrdiff_t columns, real *values);
+/* Mean of -log p[label] over the rows; probabilities become dL/d(logit) = (p - onehot) / rows. */
+double NAME(cross_entropy)(ptrdiff_t rows, ptrdiff_t columns, real *probabilities, const ptrdiff_t *labels);
+
+#endif

@@ -1,0 +1,78 @@
+/* The shape of a net: sizes, and where each layer lies in the flat arrays of parameters and states. */
+#include "arena.h"
+#include "pylstm.h"
+
+#include <limits.h>
+
+pylstm_layer pylstm_net_layer(const pylstm_net *net, ptrdiff_t layer, ptrdiff_t direction)
+{
+    pylstm_layer at = {0};
+    ptrdiff_t parameter = 0, state = 0;
+    for (ptrdiff_t l = 0; l <= layer; l++) {
+        ptrdiff_t n_directions = net->n_directions;
+        ptrdiff_t hidden = net->hidden_sizes[l];
+        ptrdiff_t input = l == 0 ? net->input_size : n_directions * net->hidden_sizes[l - 1];
+        ptrdiff_t per_direction = 4 * hidden * (input + hidden + 1);
+        ptrdiff_t skipped = l == layer ? direction : n_directions;
+        parameter += skipped * per_direction;
+        if (l < layer) {
+            state += 2 * n_directions * hidden;
+            continue;
+        }
+        at.input_size = input;
+        at.hidden_size = hidden;
+        at.weight_ih = parameter;
+        at.weight_hh = at.weight_ih + 4 * hidden * input;
+        at.bias = at.weight_hh + 4 * hidden * hidden;
+        at.h = state + direction * hidden;
+        at.c = at.h + n_directions * hidden;
+    }
+    return at;
+}
+
+/* One past the last element of the last layer, in parameters and state. */
+ptrdiff_t pylstm_net_n_parameters(const pylstm_net *net)
+{
+    pylstm_layer last = pylstm_net_layer(net, net->n_layers - 1, net->n_directions - 1);
+    return last.bias + 4 * last.hidden_size;
+}
+
+ptrdiff_t pylstm_net_state_size(const pylstm_net *net)
+{
+    pylstm_layer last = pylstm_net_layer(net, net->n_layers - 1, net->n_directions - 1);
+    return last.c + last.hidden_size;
+}
+
+ptrdiff_t pylstm_net_output_size(const pylstm_net *net)
+{
+    return net->n_directions * net->hidden_sizes[net->n_layers - 1];
+}
+
+int pylstm_net_check(const pylstm_net *net)
+{
+    if (!net || !net->hidden_sizes)
+        return PYLSTM_ERROR_NULL;
+    if (net->dtype != PYLSTM_FLOAT32 && net->dtype != PYLSTM_FLOAT64)
+        return PYLSTM_ERROR_DTYPE;
+    if (net->input_size < 1 || net->n_layers < 1 || net->n_directions < 1 || net->n_directions > 2)
+        return PYLSTM_ERROR_SIZE;
+    if (!(net->dropout >= 0.0 && net->dropout < 1.0))
+        return PYLSTM_ERROR_DROPOUT;
+    ptrdiff_t input = net->input_size, n_parameters = 0;
+    for (ptrdiff_t l = 0; l < net->n_layers; l++) {
+        ptrdiff_t hidden = net->hidden_sizes[l];
+        if (hidden < 1)
+            return PYLSTM_ERROR_SIZE;
+        /* 4H and I + H + 1 are dimensions of BLAS calls; their product, doubled for two directions, counts elements. */
+        if (hidden > INT_MAX / 4 || input > INT_MAX - 1 - hidden)
+            return PYLSTM_ERROR_OVERFLOW;
+        if (!product_fits(8 * hidden, input + hidden + 1))
+            return PYLSTM_ERROR_OVERFLOW;
+        ptrdiff_t per_layer = 8 * hidden * (input + hidden + 1);
+        if (per_layer > PTRDIFF_MAX / 16 - n_parameters)
+            return PYLSTM_ERROR_OVERFLOW;
+        n_parameters += per_layer;
+        input = net->n_directions * hidden;
+    }
+    return PYLSTM_OK;
+}

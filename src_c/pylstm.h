@@ -1,0 +1,225 @@
+/* pylstm: LSTM forward pass and back-propagation through time in plain C11.
+ *
+ * Nothing here allocates, prints, exits or keeps state between calls. The caller asks how much memory a call
+ * needs (`*_size`), hands it in, and gets an error code back. All arrays are row-major; shapes stand in brackets,
+ * outermost first:
+ *
+ *   B  sequences in the batch      D  directions (1 or 2)
+ *   N  steps of all sequences      I  features per step
+ *   T  steps of the longest one    H  hidden size of a layer
+ *
+ * `void *` arrays hold elements of the net's dtype. Arrays passed to one call must not overlap unless said so.
+ *
+ * The cell (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000), gates stacked i, f, g, o:
+ *
+ *   z = W x_t + R h_{t-1} + b        i, f, o = sigmoid(z_i, z_f, z_o)        g = tanh(z_g)
+ *   c_t = f * c_{t-1} + i * g        h_t = o * tanh(c_t)
+ */
+#ifndef PYLSTM_H
+#define PYLSTM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------ errors */
+
+typedef enum pylstm_status {
+    PYLSTM_OK = 0,
+    PYLSTM_ERROR_NULL,      /* a required pointer is NULL */
+    PYLSTM_ERROR_DTYPE,     /* a dtype that is not one of pylstm_dtype */
+    PYLSTM_ERROR_SIZE,      /* a size that is zero or negative where it has to be positive */
+    PYLSTM_ERROR_OVERFLOW,  /* a size that does not fit in memory or in BLAS's 32-bit integers */
+    PYLSTM_ERROR_LENGTH,    /* a sequence without steps */
+    PYLSTM_ERROR_DROPOUT,   /* a dropout probability outside [0, 1) */
+    PYLSTM_ERROR_WORKSPACE, /* memory handed in is smaller than the size asked for */
+    PYLSTM_ERROR_LABEL,     /* a label outside [0, n_outputs) */
+    PYLSTM_ERROR_INDEX,     /* a sequence index outside the data set */
+    PYLSTM_ERROR_POOLING,   /* a pooling that is not one of pylstm_pooling */
+    PYLSTM_N_STATUS
+} pylstm_status;
+
+/* One English sentence without a full stop for any status; never NULL. */
+const char *pylstm_strerror(int status);
+
+/* -------------------------------------------------------------------- BLAS */
+
+/* Fortran interface, column-major; SciPy's cython_blas and any libblas have these types. */
+typedef void pylstm_sgemm(char *transa, char *transb, int *m, int *n, int *k, float *alpha, float *a, int *lda,
+                          float *b, int *ldb, float *beta, float *c, int *ldc);
+typedef void pylstm_dgemm(char *transa, char *transb, int *m, int *n, int *k, double *alpha, double *a, int *lda,
+                          double *b, int *ldb, double *beta, double *c, int *ldc);
+
+typedef struct pylstm_blas {
+    pylstm_sgemm *sgemm;
+    pylstm_dgemm *dgemm;
+} pylstm_blas;
+
+/* Plain C loops, for programs without a BLAS: small, correct, slow. */
+extern const pylstm_blas pylstm_blas_reference;
+
+/* --------------------------------------------------------------------- net */
+
+typedef enum pylstm_dtype { PYLSTM_FLOAT32 = 0, PYLSTM_FLOAT64 = 1 } pylstm_dtype;
+
+/* The shape of a stack of LSTM layers. Layer l reads I = input_size features (l = 0) or the D * H outputs of the
+ * layer below. The net holds no weights: they are one flat array of pylstm_net_n_parameters elements, layer by layer,
+ * direction by direction: weight_ih [4H][I], weight_hh [4H][H], bias [4H]. */
+typedef struct pylstm_net {
+    pylstm_dtype dtype;
+    ptrdiff_t input_size;
+    ptrdiff_t n_layers;
+    const ptrdiff_t *hidden_sizes; /* [n_layers], kept by the caller */
+    ptrdiff_t n_directions;        /* 1 forward; 2 forward and reverse, outputs side by side */
+    double dropout;                /* probability that an output of a layer (the last too) is zeroed in training */
+} pylstm_net;
+
+/* Where one direction of one layer lies in the flat arrays, counted in elements. */
+typedef struct pylstm_layer {
+    ptrdiff_t input_size, hidden_size;
+    ptrdiff_t weight_ih, weight_hh, bias; /* in the parameters, and in their gradients */
+    ptrdiff_t h, c;                       /* in a state, in units of one sequence: multiply by B */
+} pylstm_layer;
+
+/* Checks every field, and that all sizes fit. The other functions take a net that has passed. */
+int pylstm_net_check(const pylstm_net *net);
+ptrdiff_t pylstm_net_n_parameters(const pylstm_net *net);
+/* Elements of a state per sequence. A state is, layer by layer, h [D][B][H] then c [D][B][H]. */
+ptrdiff_t pylstm_net_state_size(const pylstm_net *net);
+/* Width D * H of the last layer's output. */
+ptrdiff_t pylstm_net_output_size(const pylstm_net *net);
+pylstm_layer pylstm_net_layer(const pylstm_net *net, ptrdiff_t layer, ptrdiff_t direction);
+
+/* ------------------------------------------------------------------- batch */
+
+/* How many sequences and steps: all that the size of a workspace depends on. */
+typedef struct pylstm_shape {
+    ptrdiff_t n_sequences; /* B */
+    ptrdiff_t n_steps;     /* T, of the longest */
+    ptrdiff_t n_rows;      /* N, of all together */
+} pylstm_shape;
+
+/* Dense and ragged batches in one layout. The caller's arrays hold the sequences one after the other, step by step
+ * (a dense batch-first array is that, with equal lengths). Sorted by length, longest first, the sequences alive at
+ * step s are the first alive(s) = offset[s + 1] - offset[s] of the order, so every row of work is real:
+ *
+ *   caller's rows, batch first        time-major rows of the tape (numbers: caller's rows)
+ *   seq 0: 0 1                        step 0: 2 5 0     offset 0
+ *   seq 1: 2 3 4           order      step 1: 3 6 1     offset 3
+ *   seq 2: 5 6             1 2 0      step 2: 4         offset 6
+ */
+typedef struct pylstm_batch {
+    pylstm_shape shape;
+    ptrdiff_t *order;  /* [B] the caller's index of the b-th longest sequence; ties keep the caller's order */
+    ptrdiff_t *first;  /* [B] row of its first step in the caller's arrays */
+    ptrdiff_t *length; /* [B] its steps, descending */
+    ptrdiff_t *offset; /* [T + 1] first time-major row of each step; offset[T] = N */
+} pylstm_batch;
+
+/* Reads the shape of a batch off the lengths [n_sequences] of its sequences. */
+int pylstm_shape_init(pylstm_shape *shape, ptrdiff_t n_sequences, const ptrdiff_t *lengths);
+int pylstm_batch_size(const pylstm_shape *shape, size_t *bytes);
+/* Lays the batch out in `memory`, which it goes on using. */
+int pylstm_batch_init(pylstm_batch *batch, ptrdiff_t n_sequences, const ptrdiff_t *lengths, void *memory, size_t bytes);
+
+/* ------------------------------------------------------- forward, backward */
+
+/* Memory that a training forward fills for backward, and scratch of each call. The sizes grow with every field of the
+ * shape, so memory for an upper bound serves any smaller batch. */
+int pylstm_tape_size(const pylstm_net *net, const pylstm_shape *shape, size_t *bytes);
+int pylstm_forward_size(const pylstm_net *net, const pylstm_shape *shape, size_t *bytes);
+int pylstm_backward_size(const pylstm_net *net, const pylstm_shape *shape, size_t *bytes);
+
+/* Memory handed in: any alignment. */
+typedef struct pylstm_memory {
+    void *data;
+    size_t bytes;
+} pylstm_memory;
+
+/* Runs the net over a batch.
+ *   parameters  [n_parameters]
+ *   x           [N][I]
+ *   state_in    a state, or NULL: zeros                 may be state_out
+ *   y           [N][D * H_last], out
+ *   state_out   a state after each sequence's own last step (in the reverse direction, its first), or NULL
+ *   tape        NULL data: inference, no dropout. Else training: filled for backward, dropout drawn from dropout_seed
+ *               (a function of seed, layer, caller's row and unit alone). The final state is the undropped one.
+ */
+int pylstm_forward(const pylstm_net *net, const pylstm_blas *blas, const pylstm_batch *batch, const void *parameters,
+                   const void *x, const void *state_in, void *y, void *state_out, uint64_t dropout_seed,
+                   pylstm_memory tape, pylstm_memory workspace);
+
+/* Back-propagates through the training forward that filled the tape; the tape is only read.
+ *   dy             [N][D * H_last]  dL/dy
+ *   dstate_out     a state: dL/dstate_out, or NULL: zeros
+ *   dparameters    [n_parameters], out, overwritten
+ *   dx             [N][I], out, or NULL
+ *   dstate_in      a state, out, or NULL                 may be dstate_out
+ */
+int pylstm_backward(const pylstm_net *net, const pylstm_blas *blas, const pylstm_batch *batch, const void *parameters,
+                    const void *dy, const void *dstate_out, void *dparameters, void *dx, void *dstate_in,
+                    uint64_t dropout_seed, pylstm_memory tape, pylstm_memory workspace);
+
+/* One layer's part of a tape, rows in the time-major order of its direction. */
+typedef struct pylstm_tape_view {
+    const void *xh;    /* [N][I + H]  x_t beside h_{t-1} */
+    const void *gates; /* [N][4H]     i, f, g, o after their activation */
+    const void *c;     /* [B + N][H]  the initial cell state, then c_t */
+} pylstm_tape_view;
+
+int pylstm_tape_layer(const pylstm_net *net, const pylstm_shape *shape, ptrdiff_t layer, ptrdiff_t direction,
+                      pylstm_memory tape, pylstm_tape_view *view);
+
+/* -------------------------------------------------------------- classifier */
+
+typedef enum pylstm_pooling { PYLSTM_POOL_LAST = 0, PYLSTM_POOL_MEAN = 1, PYLSTM_POOL_MAX = 2 } pylstm_pooling;
+
+/* A net with a softmax layer over one pooled output per sequence. Its parameters are the net's, then
+ * weight_out [n_outputs][D * H], bias_out [n_outputs]. Pooling "last" takes each direction's own last state. */
+typedef struct pylstm_classifier {
+    pylstm_net net;
+    ptrdiff_t n_outputs;
+    pylstm_pooling pooling;
+} pylstm_classifier;
+
+int pylstm_classifier_check(const pylstm_classifier *classifier);
+ptrdiff_t pylstm_classifier_n_parameters(const pylstm_classifier *classifier);
+
+int pylstm_predict_size(const pylstm_classifier *classifier, const pylstm_shape *shape, size_t *bytes);
+/* probabilities [B][n_outputs], out. */
+int pylstm_predict(const pylstm_classifier *classifier, const pylstm_blas *blas, const pylstm_batch *batch,
+                   const void *parameters, const void *x, void *probabilities, pylstm_memory workspace);
+
+/* Sequences to draw mini-batches from, one after the other. */
+typedef struct pylstm_dataset {
+    const void *x;           /* [rows][I] */
+    const ptrdiff_t *first;  /* [n_sequences + 1] first row of each, then the end */
+    const ptrdiff_t *labels; /* [n_sequences], in [0, n_outputs) */
+    ptrdiff_t n_sequences;
+} pylstm_dataset;
+
+/* Adam (Kingma & Ba 2015, algorithm 1) with clipping and weight decay. */
+typedef struct pylstm_adam {
+    double learning_rate, beta_1, beta_2, epsilon;
+    double alpha;         /* L2: adds alpha / 2 * sum(weights^2) / mini-batch size to the loss; biases are left alone */
+    double max_grad_norm; /* the gradient's global norm is scaled down to this; 0: never */
+    int64_t t;            /* steps taken */
+    void *first_moment, *second_moment; /* [n_parameters], zero at t = 0 */
+} pylstm_adam;
+
+/* Memory for mini-batches within `bound`. */
+int pylstm_train_step_size(const pylstm_classifier *classifier, const pylstm_shape *bound, size_t *bytes);
+/* One mini-batch: gathers the sequences `indices` [n_indices], then forward, cross-entropy, backward, clipping and the
+ * update of parameters, moments and t. `loss`, out: the mean cross-entropy plus the L2 term, before the update.
+ * A bad index, label or size is found before anything is changed. */
+int pylstm_train_step(const pylstm_classifier *classifier, const pylstm_blas *blas, const pylstm_dataset *dataset,
+                      const ptrdiff_t *indices, ptrdiff_t n_indices, void *parameters, pylstm_adam *adam,
+                      uint64_t dropout_seed, double *loss, pylstm_memory workspace);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

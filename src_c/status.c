@@ -1,0 +1,22 @@
+/* Error codes and their texts. */
+#include "pylstm.h"
+
+const char *pylstm_strerror(int status)
+{
+    static const char *const texts[PYLSTM_N_STATUS] = {
+        [PYLSTM_OK] = "no error",
+        [PYLSTM_ERROR_NULL] = "a required pointer is NULL",
+        [PYLSTM_ERROR_DTYPE] = "the dtype is neither float32 nor float64",
+        [PYLSTM_ERROR_SIZE] = "a size is zero or negative",
+        [PYLSTM_ERROR_OVERFLOW] = "a size does not fit in memory or in the 32-bit integers of BLAS",
+        [PYLSTM_ERROR_LENGTH] = "a sequence has no steps",
+        [PYLSTM_ERROR_DROPOUT] = "the dropout probability is outside [0, 1)",
+        [PYLSTM_ERROR_WORKSPACE] = "the memory handed in is smaller than the size asked for",
+        [PYLSTM_ERROR_LABEL] = "a label is outside [0, n_outputs)",
+        [PYLSTM_ERROR_INDEX] = "a sequence index is outside the data set",
+        [PYLSTM_ERROR_POOLING] = "the pooling is neither last, mean nor max",
+    };
+    if (status < 0 || status >= PYLSTM_N_STATUS)
+        return "unknown status";
+    return texts[status];
+}
