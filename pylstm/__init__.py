@@ -1,0 +1,45 @@
+"""pylstm: a minimal LSTM runtime.
+
+`Cell` and `Sequence` need NumPy and SciPy's BLAS only; the estimators load scikit-learn when they are first touched.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from ._core import Cell, Gates, Gradients, Sequence
+
+if TYPE_CHECKING:
+    from . import datasets
+    from ._classifier import LSTMClassifier
+
+__version__ = version("pylstm")
+
+__all__ = ["Cell", "Gates", "Gradients", "LSTMClassifier", "Sequence", "datasets"]
+
+# Name to (module, attribute or None for the module itself, extra that brings what it needs).
+_LAZY = {
+    "LSTMClassifier": ("pylstm._classifier", "LSTMClassifier", "sklearn"),
+    "datasets": ("pylstm.datasets", None, None),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'pylstm' has no attribute {name!r}")
+    module_name, attribute, extra = _LAZY[name]
+    try:
+        module = import_module(module_name)
+    except ModuleNotFoundError as error:
+        if extra is None or (error.name or "").startswith("pylstm"):
+            raise
+        raise ModuleNotFoundError(
+            f"pylstm.{name} needs {error.name}, which is not installed: pip install 'pylstm[{extra}]'", name=error.name
+        ) from error
+    value = module if attribute is None else getattr(module, attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LAZY])

@@ -1,0 +1,716 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, embedsignature=True
+"""Bindings of src_c: objects that own memory, hand buffers to C and release the GIL. The arithmetic is in src_c."""
+
+from collections import namedtuple
+
+import numpy as np
+
+from pylstm._initialisation import as_generator, check_forget_bias, initialise
+from pylstm._inputs import (
+    Steps,
+    as_given,
+    as_numbers,
+    as_rows_like,
+    as_steps,
+    check_dtype,
+    check_int,
+    check_real,
+    fill,
+    fill_state,
+)
+
+from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
+from libc.stdint cimport uint64_t
+from libc.string cimport memset
+from scipy.linalg cimport cython_blas
+
+from pylstm._c_api cimport *
+
+cdef pylstm_blas BLAS
+BLAS.sgemm = <pylstm_sgemm *> cython_blas.sgemm
+BLAS.dgemm = <pylstm_dgemm *> cython_blas.dgemm
+
+Gates = namedtuple("Gates", ["i", "f", "g", "o", "c", "h"])
+Gates.__doc__ = "One step of a cell: its gates, new cell state and output, each (n_sequences, hidden_size)."
+
+Gradients = namedtuple("Gradients", ["parameters", "input", "state"])
+Gradients.__doc__ = """What `Sequence.backward` returns.
+
+``parameters`` is a dict with the keys of `Sequence.parameters`; ``input`` has the form of the input; ``state`` is that
+of the initial state, a list with one pair (h, c) per layer.
+"""
+
+
+cdef int check(int status) except -1:
+    if status:
+        raise ValueError(f"pylstm: {pylstm_strerror(status).decode()}")
+    return 0
+
+
+cdef class _Memory:
+    """A block from malloc."""
+
+    cdef pylstm_memory c
+
+    def __cinit__(self, size_t n_bytes):
+        self.c.data = PyMem_RawMalloc(n_bytes)
+        if self.c.data == NULL:
+            raise MemoryError(f"pylstm: {n_bytes} bytes of working memory could not be allocated")
+        self.c.bytes = n_bytes
+
+    def __dealloc__(self):
+        PyMem_RawFree(self.c.data)
+
+
+cdef class _View:
+    """The memory of a C-contiguous array, held for as long as this lives.
+
+    A raw buffer, as a typed memoryview would need one code path per dtype and takes ten times as long to make.
+    """
+
+    cdef Py_buffer buffer
+    cdef void *data
+
+    def __cinit__(self, array, bint writable=False):
+        PyObject_GetBuffer(array, &self.buffer, PyBUF_C_CONTIGUOUS | (PyBUF_WRITABLE if writable else 0))
+        self.data = self.buffer.buf
+
+    def __dealloc__(self):
+        PyBuffer_Release(&self.buffer)
+
+
+cdef class _Batch:
+    """The layout of sequences of the given lengths."""
+
+    cdef pylstm_batch c
+    cdef _Memory memory
+
+    def __cinit__(self, lengths):
+        cdef _View view = _View(lengths)
+        cdef const Py_ssize_t *data = <const Py_ssize_t *> view.data
+        cdef Py_ssize_t n_sequences = lengths.shape[0]
+        cdef pylstm_shape shape
+        cdef size_t n_bytes = 0
+        check(pylstm_shape_init(&shape, n_sequences, data))
+        check(pylstm_batch_size(&shape, &n_bytes))
+        self.memory = _Memory(n_bytes)
+        check(pylstm_batch_init(&self.c, n_sequences, data, self.memory.c.data, n_bytes))
+
+
+cdef class _Tape:
+    """What a training forward leaves for backward."""
+
+    cdef _Memory memory
+    cdef _Batch batch
+    cdef object steps
+    cdef uint64_t dropout_seed
+
+
+cdef class _Net:
+    """Shape and weights of a stack of layers, and the two passes over it."""
+
+    cdef pylstm_net c
+    cdef readonly tuple hidden_sizes
+    cdef readonly object dtype
+    cdef _Memory sizes
+    cdef object flat       # all parameters in one array ...
+    cdef _View flat_view
+    cdef dict views        # ... and each by its name
+    cdef object generator
+
+    cdef setup(self, input_size, hidden_sizes, bidirectional, dropout, dtype, random_state):
+        """Check the arguments and describe the net to C; its weights are not there yet."""
+        cdef Py_ssize_t layer
+        self.c.input_size = check_int(input_size, "input_size", 1)
+        self.dtype = check_dtype(dtype)
+        self.c.dtype = PYLSTM_FLOAT32 if self.dtype == np.float32 else PYLSTM_FLOAT64
+        self.hidden_sizes = tuple(
+            [check_int(size, "hidden_size" if len(hidden_sizes) == 1 else f"hidden_size[{index}]", 1)
+             for index, size in enumerate(hidden_sizes)]
+        )
+        if not self.hidden_sizes:
+            raise ValueError("hidden_size must name at least one layer, got ()")
+        self.c.n_layers = len(self.hidden_sizes)
+        self.sizes = _Memory(self.c.n_layers * sizeof(Py_ssize_t))
+        for layer in range(self.c.n_layers):
+            (<Py_ssize_t *> self.sizes.c.data)[layer] = self.hidden_sizes[layer]
+        self.c.hidden_sizes = <const Py_ssize_t *> self.sizes.c.data
+        self.c.n_directions = 2 if bidirectional else 1
+        self.c.dropout = check_real(dropout, "dropout", 0.0, 1.0)
+        check(pylstm_net_check(&self.c))
+        self.generator = as_generator(random_state)
+
+    cdef allocate(self, Py_ssize_t n_parameters):
+        """Allocate the weights; the net's own come first."""
+        cdef Py_ssize_t layer, direction
+        cdef pylstm_layer at
+        self.flat = np.zeros(n_parameters, self.dtype)
+        self.flat_view = _View(self.flat, writable=True)
+        self.views = {}
+        for layer in range(self.c.n_layers):
+            for direction in range(self.c.n_directions):
+                at = pylstm_net_layer(&self.c, layer, direction)
+                suffix = f"_l{layer}" + ("_reverse" if direction else "")
+                self.name(f"weight_ih{suffix}", at.weight_ih, (4 * at.hidden_size, at.input_size))
+                self.name(f"weight_hh{suffix}", at.weight_hh, (4 * at.hidden_size, at.hidden_size))
+                self.name(f"bias{suffix}", at.bias, (4 * at.hidden_size,))
+
+    cdef name(self, key, Py_ssize_t start, shape):
+        self.views[key] = self.flat[start:start + np.prod(shape, dtype=np.intp)].reshape(shape)
+
+    cdef restore(self, flat, generator):
+        self.flat[...] = flat
+        self.generator = generator
+        return self
+
+    cdef list state_views(self, flat, Py_ssize_t n_sequences):
+        """Return, per layer, (h, c) as views of a flat state."""
+        cdef Py_ssize_t layer, size
+        cdef pylstm_layer at
+        views = []
+        for layer in range(self.c.n_layers):
+            at = pylstm_net_layer(&self.c, layer, 0)
+            shape = (self.c.n_directions, n_sequences, at.hidden_size)
+            size = self.c.n_directions * n_sequences * at.hidden_size
+            views.append((flat[at.h * n_sequences:at.h * n_sequences + size].reshape(shape),
+                          flat[at.c * n_sequences:at.c * n_sequences + size].reshape(shape)))
+        return views
+
+    cdef new_state(self, Py_ssize_t n_sequences):
+        return np.empty(pylstm_net_state_size(&self.c) * n_sequences, self.dtype)
+
+    cdef tuple run_forward(self, steps, state_in, _Tape tape):
+        """Return outputs (n_rows, width) and final state, both flat; fill the tape if there is one."""
+        cdef _Batch batch = _Batch(steps.lengths) if tape is None else tape.batch
+        cdef pylstm_memory tape_memory, workspace
+        cdef uint64_t seed = 0 if tape is None else tape.dropout_seed
+        cdef size_t n_bytes = 0
+        cdef int status
+        check(pylstm_forward_size(&self.c, &batch.c.shape, &n_bytes))
+        cdef _Memory memory = _Memory(n_bytes)
+        workspace = memory.c
+        tape_memory.data = NULL
+        tape_memory.bytes = 0
+        if tape is not None:
+            tape_memory = tape.memory.c
+        y = np.empty((batch.c.shape.n_rows, pylstm_net_output_size(&self.c)), self.dtype)
+        state_out = self.new_state(batch.c.shape.n_sequences)
+        cdef _View x_view = _View(steps.rows), y_view = _View(y, True), out_view = _View(state_out, True)
+        cdef _View in_view = None if state_in is None else _View(state_in)
+        cdef const void *in_data = NULL if state_in is None else in_view.data
+        with nogil:
+            status = pylstm_forward(&self.c, &BLAS, &batch.c, self.flat_view.data, x_view.data, in_data, y_view.data,
+                                    out_view.data, seed, tape_memory, workspace)
+        check(status)
+        return y, state_out
+
+    cdef _Tape new_tape(self, steps, _Memory reused=None):
+        """Return a tape for these steps, in `reused` memory if that is large enough."""
+        cdef _Tape tape = _Tape()
+        cdef size_t n_bytes = 0
+        tape.batch = _Batch(steps.lengths)
+        check(pylstm_tape_size(&self.c, &tape.batch.c.shape, &n_bytes))
+        tape.memory = _Memory(n_bytes) if reused is None or reused.c.bytes < n_bytes else reused
+        tape.steps = steps
+        if self.c.dropout > 0:
+            tape.dropout_seed = int.from_bytes(self.generator.bytes(8), "little")
+        return tape
+
+
+cdef class Cell(_Net):
+    """One LSTM cell, a step at a time.
+
+    Parameters
+    ----------
+    input_size : int
+        Features per step.
+    hidden_size : int
+        Units of the cell, H.
+    dtype : {"float32", "float64"}, default="float32"
+        Of the weights and all arithmetic.
+    forget_bias : float or "chrono", default=1.0
+        Initial bias of the forget gate. "chrono" draws it, and the input gate's, so that the units remember for spans
+        spread up to `t_max` steps (Tallec & Ollivier 2018).
+    random_state : int, numpy Generator or RandomState, default=None
+        Seed of the initial weights.
+    t_max : int, default=None
+        The longest span to remember, at least 3; goes with ``forget_bias="chrono"``.
+
+    Attributes
+    ----------
+    weight_ih : ndarray (4 * hidden_size, input_size)
+        Input weights, gates stacked i, f, g, o. Like the next two a writable view: what is written there, the cell uses.
+    weight_hh : ndarray (4 * hidden_size, hidden_size)
+        Recurrent weights.
+    bias : ndarray (4 * hidden_size,)
+    input_size, hidden_size : int
+    dtype : numpy dtype
+
+    Examples
+    --------
+    >>> import numpy as np, pylstm
+    >>> cell = pylstm.Cell(3, 5, random_state=0)
+    >>> h, c = cell.step(np.ones((2, 3)))
+    >>> h, c = cell.step(np.ones((2, 3)), (h, c))
+    >>> h.shape
+    (2, 5)
+    """
+
+    cdef readonly object forget_bias
+    cdef readonly object t_max
+
+    def __init__(self, input_size, hidden_size, dtype="float32", forget_bias=1.0, random_state=None, *, t_max=None):
+        self.forget_bias, self.t_max = check_forget_bias(forget_bias, t_max)
+        self.setup(input_size, (hidden_size,), False, 0.0, dtype, random_state)
+        self.allocate(pylstm_net_n_parameters(&self.c))
+        initialise(self.views, self.forget_bias, self.t_max, self.generator)
+
+    def __repr__(self):
+        return f"Cell({self.input_size}, {self.hidden_size}, dtype={self.dtype.name!r})"
+
+    def __reduce__(self):
+        arguments = (self.input_size, self.hidden_size, self.dtype, self.forget_bias, 0)
+        return _restore, (Cell, arguments, {"t_max": self.t_max}, self.flat, self.generator)
+
+    @property
+    def input_size(self):
+        """Features per step."""
+        return self.c.input_size
+
+    @property
+    def hidden_size(self):
+        """Units of the cell."""
+        return self.hidden_sizes[0]
+
+    @property
+    def weight_ih(self):
+        """(4 * hidden_size, input_size), a writable view."""
+        return self.views["weight_ih_l0"]
+
+    @property
+    def weight_hh(self):
+        """(4 * hidden_size, hidden_size), a writable view."""
+        return self.views["weight_hh_l0"]
+
+    @property
+    def bias(self):
+        """(4 * hidden_size,), a writable view."""
+        return self.views["bias_l0"]
+
+    cdef tuple check_step(self, x, state):
+        """Return the steps and flat state of one step."""
+        x = as_numbers(x, "x", 2, "(n_sequences, input_size)", self.dtype)
+        steps = as_steps(x[:, np.newaxis], self.c.input_size, self.dtype, "x")
+        if state is None:
+            return steps, None
+        if not isinstance(state, (list, tuple)) or len(state) != 2:
+            raise ValueError(f"state must be a pair (h, c), got {type(state).__name__!r}")
+        flat = self.new_state(len(x))
+        (h, c), = self.state_views(flat, len(x))
+        fill(h[0], state[0], "h of state")
+        fill(c[0], state[1], "c of state")
+        return steps, flat
+
+    def step(self, x, state=None):
+        """Take one step.
+
+        Parameters
+        ----------
+        x : array-like (n_sequences, input_size)
+        state : pair (h, c), each array-like (n_sequences, hidden_size), default=None
+            None starts at zero.
+
+        Returns
+        -------
+        h, c : ndarray (n_sequences, hidden_size)
+            The new state; h is also the output.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `x` or `state` have another shape or hold no numbers.
+        """
+        steps, state_in = self.check_step(x, state)
+        _, state_out = self.run_forward(steps, state_in, None)
+        (h, c), = self.state_views(state_out, len(steps.lengths))
+        return h[0], c[0]
+
+    def gates(self, x, state=None):
+        """Take one step and show what happened in it.
+
+        Parameters
+        ----------
+        x, state
+            As in `step`.
+
+        Returns
+        -------
+        Gates
+            A named tuple i, f, g, o, c, h of arrays (n_sequences, hidden_size): the gates after their activation, the
+            new cell state, the new output.
+
+        Examples
+        --------
+        >>> import numpy as np, pylstm
+        >>> cell = pylstm.Cell(1, 4, forget_bias=5.0, random_state=0)
+        >>> bool((cell.gates(np.zeros((1, 1))).f > 0.99).all())
+        True
+        """
+        steps, state_in = self.check_step(x, state)
+        cdef _Tape tape = self.new_tape(steps)
+        cdef pylstm_tape_view view
+        h, c = self.step_with(tape, steps, state_in)
+        check(pylstm_tape_layer(&self.c, &tape.batch.c.shape, 0, 0, tape.memory.c, &view))
+        cdef Py_ssize_t size = len(steps.lengths) * 4 * self.hidden_size * self.dtype.itemsize
+        packed = np.frombuffer((<const char *> view.gates)[:size], self.dtype)
+        i, f, g, o = packed.reshape(-1, 4, self.hidden_size).transpose(1, 0, 2).copy()
+        return Gates(i, f, g, o, c, h)
+
+    cdef tuple step_with(self, _Tape tape, steps, state_in):
+        _, state_out = self.run_forward(steps, state_in, tape)
+        (h, c), = self.state_views(state_out, len(steps.lengths))
+        return h[0], c[0]
+
+
+cdef class Sequence(_Net):
+    """A stack of LSTM layers over whole sequences, dense or ragged, with back-propagation through time.
+
+    Parameters
+    ----------
+    input_size : int
+        Features per step.
+    hidden_size : int or tuple of int
+        Units of the layer, or one size per layer, the first next to the input.
+    bidirectional : bool, default=False
+        Whether each layer also runs over the reversed sequence; the outputs of the two lie side by side.
+    dropout : float, default=0.0
+        Probability that an output of a layer is zeroed in a training `forward`, the last layer's too; the others are
+        scaled by 1 / (1 - dropout).
+    dtype : {"float32", "float64"}, default="float32"
+    forget_bias : float or "chrono", default=1.0
+        See `Cell`.
+    random_state : int, numpy Generator or RandomState, default=None
+        Seed of the initial weights and of dropout.
+    t_max : int, default=None
+        See `Cell`.
+
+    Notes
+    -----
+    Any number of threads may call ``forward(X)`` on one object at once. A training forward leaves a tape in the object,
+    so there can be one at a time.
+
+    Examples
+    --------
+    >>> import numpy as np, pylstm
+    >>> seq = pylstm.Sequence(3, (8, 5), random_state=0)
+    >>> Y, state = seq.forward([np.ones((4, 3)), np.ones((2, 3))], training=True)
+    >>> [y.shape for y in Y]
+    [(4, 5), (2, 5)]
+    >>> gradients = seq.backward([np.ones_like(y) for y in Y])
+    >>> gradients.parameters["weight_hh_l1"].shape
+    (20, 5)
+    """
+
+    cdef readonly object forget_bias
+    cdef readonly object t_max
+    cdef _Tape tape
+    cdef bint is_training  # a thread is writing or reading the tape
+
+    def __init__(self, input_size, hidden_size, bidirectional=False, dropout=0.0, dtype="float32", forget_bias=1.0,
+                 random_state=None, *, t_max=None):
+        self.forget_bias, self.t_max = check_forget_bias(forget_bias, t_max)
+        sizes = tuple(hidden_size) if isinstance(hidden_size, (list, tuple)) else (hidden_size,)
+        self.setup(input_size, sizes, bidirectional, dropout, dtype, random_state)
+        self.allocate(pylstm_net_n_parameters(&self.c))
+        initialise(self.views, self.forget_bias, self.t_max, self.generator)
+
+    def __repr__(self):
+        return (f"Sequence({self.input_size}, {self.hidden_size}, bidirectional={self.bidirectional}, "
+                f"dropout={self.dropout}, dtype={self.dtype.name!r})")
+
+    def __reduce__(self):
+        arguments = (self.input_size, self.hidden_size, self.bidirectional, self.dropout, self.dtype,
+                     self.forget_bias, 0)
+        return _restore, (Sequence, arguments, {"t_max": self.t_max}, self.flat, self.generator)
+
+    @property
+    def input_size(self):
+        """Features per step."""
+        return self.c.input_size
+
+    @property
+    def hidden_size(self):
+        """Units per layer: an int for one layer, else a tuple."""
+        return self.hidden_sizes[0] if len(self.hidden_sizes) == 1 else self.hidden_sizes
+
+    @property
+    def bidirectional(self):
+        """Whether the layers run in both directions."""
+        return self.c.n_directions == 2
+
+    @property
+    def dropout(self):
+        """Probability of a zeroed output in training."""
+        return self.c.dropout
+
+    def parameters(self):
+        """Return the weights by name.
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``weight_ih_l0`` (4H, I), ``weight_hh_l0`` (4H, H), ``bias_l0`` (4H,), then ``..._l0_reverse`` and the next
+            layers'. Writable views: what is written there, the next forward uses.
+        """
+        return dict(self.views)
+
+    def forward(self, X, state=None, *, training=False):
+        """Run over whole sequences.
+
+        Parameters
+        ----------
+        X : array-like (n_sequences, n_steps, input_size), or list of (n_steps_i, input_size)
+        state : list, default=None
+            The initial state, with a pair (h, c) per layer, each (n_directions, n_sequences, hidden_size); None starts
+            at zero.
+        training : bool, default=False
+            Keep what `backward` needs, and apply dropout.
+
+        Returns
+        -------
+        Y : ndarray (n_sequences, n_steps, n_directions * hidden_size), or list of (n_steps_i, ...)
+            The last layer's output at each step.
+        state : list
+            As above, after each sequence's own last step (in the reverse direction, its first).
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `X` or `state` are of another form; the object is then as it was.
+        RuntimeError
+            If another thread is in a training forward or a backward of this object.
+        """
+        steps = as_steps(X, self.c.input_size, self.dtype)
+        n_sequences = len(steps.lengths)
+        state_in = None
+        if state is not None:
+            flat = self.new_state(n_sequences)
+            state_in = fill_state(flat, state, self.state_views(flat, n_sequences), "state")
+        if training:
+            y, state_out = self.forward_training(steps, state_in)
+        else:
+            y, state_out = self.run_forward(steps, state_in, None)
+        return as_given(y, steps), self.state_views(state_out, n_sequences)
+
+    cdef tuple forward_training(self, steps, state_in):
+        self.claim_tape()
+        try:
+            tape = self.new_tape(steps, None if self.tape is None else self.tape.memory)
+            self.tape = None
+            outputs = self.run_forward(steps, state_in, tape)
+            self.tape = tape
+            return outputs
+        finally:
+            self.is_training = False
+
+    cdef claim_tape(self):
+        if self.is_training:
+            raise RuntimeError("another thread is in a training forward or a backward of this Sequence; "
+                               "its tape holds one pass at a time")
+        self.is_training = True
+
+    def backward(self, dY, dstate=None):
+        """Back-propagate through the last training forward.
+
+        Parameters
+        ----------
+        dY : array-like or list, of the shape of that forward's Y
+            Gradient of a loss with respect to Y.
+        dstate : list, default=None
+            Gradient with respect to the final state, of its form; None is zero.
+
+        Returns
+        -------
+        Gradients
+            A named tuple: ``parameters``, a dict as `parameters` returns it; ``input``, of the form of X; ``state``,
+            of the form of the initial state.
+
+        Raises
+        ------
+        RuntimeError
+            If there was no training forward, or another thread is in one.
+        ValueError, TypeError
+            If `dY` or `dstate` are of another form. The tape is kept: a corrected call can follow.
+
+        Notes
+        -----
+        The weights must be those of the forward. X may have been changed since.
+        """
+        if self.tape is None:
+            raise RuntimeError("backward needs a forward(X, training=True) before it")
+        self.claim_tape()
+        try:
+            return self.run_backward(self.tape, dY, dstate)
+        finally:
+            self.is_training = False
+
+    cdef run_backward(self, _Tape tape, dY, dstate):
+        cdef _Batch batch = tape.batch
+        cdef Py_ssize_t n_sequences = batch.c.shape.n_sequences
+        cdef size_t n_bytes = 0
+        cdef int status
+        dy = as_rows_like(dY, pylstm_net_output_size(&self.c), tape.steps, self.dtype, "dY")
+        dstate_in = self.new_state(n_sequences)
+        views = self.state_views(dstate_in, n_sequences)
+        # The C function may read the final state's gradient where it writes the initial one's.
+        cdef _View state_view = _View(dstate_in, True)
+        cdef const void *dstate_data = NULL
+        if dstate is not None:
+            fill_state(dstate_in, dstate, views, "dstate")
+            dstate_data = state_view.data
+        check(pylstm_backward_size(&self.c, &batch.c.shape, &n_bytes))
+        cdef _Memory workspace = _Memory(n_bytes)
+        dparameters = np.empty_like(self.flat)
+        dx = np.empty_like(tape.steps.rows)
+        cdef _View dy_view = _View(dy), dparameters_view = _View(dparameters, True), dx_view = _View(dx, True)
+        with nogil:
+            status = pylstm_backward(&self.c, &BLAS, &batch.c, self.flat_view.data, dy_view.data, dstate_data,
+                                     dparameters_view.data, dx_view.data, state_view.data, tape.dropout_seed,
+                                     tape.memory.c, workspace.c)
+        check(status)
+        by_name, start = {}, 0
+        for key, view in self.views.items():
+            by_name[key] = dparameters[start:start + view.size].reshape(view.shape)
+            start += view.size
+        return Gradients(by_name, as_given(dx, tape.steps), views)
+
+
+cdef class ClassifierNet(_Net):
+    """A `Sequence` with a softmax layer over one pooled output per sequence; what `LSTMClassifier` fits.
+
+    Parameters
+    ----------
+    input_size, hidden_sizes, bidirectional, dropout, dtype, forget_bias, random_state, t_max
+        As in `Sequence`.
+    n_outputs : int
+        Classes.
+    pooling : {"last", "mean", "max"}
+        What the softmax layer reads: each direction's own last output, or the mean or maximum of all.
+    """
+
+    cdef pylstm_classifier classifier
+    cdef dict arguments
+
+    def __init__(self, input_size, hidden_sizes, n_outputs, *, pooling, bidirectional, dropout, dtype, forget_bias,
+                 t_max, random_state):
+        forget_bias, t_max = check_forget_bias(forget_bias, t_max)
+        self.setup(input_size, hidden_sizes, bidirectional, dropout, dtype, random_state)
+        self.classifier.net = self.c
+        self.classifier.n_outputs = check_int(n_outputs, "n_outputs", 1)
+        self.classifier.pooling = {
+            "last": PYLSTM_POOL_LAST, "mean": PYLSTM_POOL_MEAN, "max": PYLSTM_POOL_MAX,
+        }[pooling]
+        check(pylstm_classifier_check(&self.classifier))
+        self.arguments = dict(
+            input_size=input_size, hidden_sizes=hidden_sizes, n_outputs=n_outputs, pooling=pooling,
+            bidirectional=bidirectional, dropout=dropout, dtype=dtype, forget_bias=forget_bias, t_max=t_max,
+        )
+        self.allocate(pylstm_classifier_n_parameters(&self.classifier))
+        initialise(self.views, forget_bias, t_max, self.generator)
+        cdef Py_ssize_t width = pylstm_net_output_size(&self.c), start = pylstm_net_n_parameters(&self.c)
+        self.name("weight_out", start, (n_outputs, width))
+        self.name("bias_out", start + n_outputs * width, (n_outputs,))
+        bound = 1 / np.sqrt(width)
+        self.views["weight_out"][...] = self.generator.uniform(-bound, bound, (n_outputs, width))
+
+    def __reduce__(self):
+        return _restore, (ClassifierNet, (), {**self.arguments, "random_state": 0}, self.flat, self.generator)
+
+    def parameters(self):
+        """Return the weights by name, as `Sequence.parameters` does, then ``weight_out`` and ``bias_out``."""
+        return dict(self.views)
+
+    def predict_proba(self, steps):
+        """Return the probabilities (n_sequences, n_outputs) for sequences laid out as `Steps`."""
+        cdef _Batch batch = _Batch(steps.lengths)
+        cdef size_t n_bytes = 0
+        cdef int status
+        check(pylstm_predict_size(&self.classifier, &batch.c.shape, &n_bytes))
+        cdef _Memory workspace = _Memory(n_bytes)
+        probabilities = np.empty((len(steps.lengths), self.classifier.n_outputs), self.dtype)
+        cdef _View x_view = _View(steps.rows), out_view = _View(probabilities, True)
+        with nogil:
+            status = pylstm_predict(&self.classifier, &BLAS, &batch.c, self.flat_view.data, x_view.data,
+                                    out_view.data, workspace.c)
+        check(status)
+        return probabilities
+
+
+cdef class Trainer:
+    """Fits a `ClassifierNet` to sequences, a mini-batch at a time, without the GIL from gathering to update.
+
+    Parameters
+    ----------
+    net : ClassifierNet
+    steps : Steps
+        The training sequences, of the net's dtype.
+    labels : ndarray (n_sequences,) of intp
+    batch_size : int
+        Of the largest mini-batch to come.
+    learning_rate, beta_1, beta_2, epsilon : float
+        Adam's.
+    alpha : float
+        L2 penalty.
+    max_grad_norm : float
+        Global norm that the gradient is clipped to; 0 for never.
+    """
+
+    cdef ClassifierNet net
+    cdef pylstm_dataset dataset
+    cdef pylstm_adam adam
+    cdef _View x_view, first_view, labels_view
+    cdef _Memory moments, workspace
+
+    def __init__(self, ClassifierNet net, steps, labels, Py_ssize_t batch_size, *, double learning_rate, double beta_1,
+                 double beta_2, double epsilon, double alpha, double max_grad_norm):
+        cdef size_t n_bytes = pylstm_classifier_n_parameters(&net.classifier) * net.dtype.itemsize
+        cdef pylstm_shape bound
+        self.net = net
+        self.moments = _Memory(2 * n_bytes)
+        memset(self.moments.c.data, 0, 2 * n_bytes)
+        self.adam = pylstm_adam(learning_rate, beta_1, beta_2, epsilon, alpha, max_grad_norm, 0, self.moments.c.data,
+                                <char *> self.moments.c.data + n_bytes)
+
+        self.x_view = _View(steps.rows)
+        self.first_view = _View(np.concatenate([[0], np.cumsum(steps.lengths)]).astype(np.intp))
+        self.labels_view = _View(np.ascontiguousarray(labels, dtype=np.intp))
+        self.dataset = pylstm_dataset(self.x_view.data, <const Py_ssize_t *> self.first_view.data,
+                                      <const Py_ssize_t *> self.labels_view.data, len(steps.lengths))
+        # No mini-batch is larger than one of the longest sequences.
+        longest = np.sort(steps.lengths)[::-1][:batch_size]
+        bound = pylstm_shape(len(longest), longest[0], longest.sum())
+        check(pylstm_train_step_size(&net.classifier, &bound, &n_bytes))
+        self.workspace = _Memory(n_bytes)
+
+    def step(self, indices):
+        """Train on the sequences `indices`, an array of intp; return their mean loss before the update."""
+        cdef _View view = _View(indices)
+        cdef const Py_ssize_t *data = <const Py_ssize_t *> view.data
+        cdef Py_ssize_t n_indices = indices.shape[0]
+        cdef uint64_t seed = 0
+        cdef double loss = 0
+        cdef int status
+        if self.net.c.dropout > 0:
+            seed = int.from_bytes(self.net.generator.bytes(8), "little")
+        with nogil:
+            status = pylstm_train_step(&self.net.classifier, &BLAS, &self.dataset, data, n_indices,
+                                       self.net.flat_view.data, &self.adam, seed, &loss, self.workspace.c)
+        check(status)
+        return loss
+
+
+def _restore(cls, arguments, keywords, flat, generator):
+    """Rebuild a pickled net."""
+    cdef _Net net = cls(*arguments, **keywords)
+    return net.restore(flat, generator)
