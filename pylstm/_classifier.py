@@ -40,7 +40,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         Strength of the L2 penalty on the weights, divided by the mini-batch size as in `MLPClassifier`.
     batch_size : int or "auto", default="auto"
         Sequences per mini-batch; "auto" is ``min(16, n_sequences)``.
-    learning_rate_init : float, default=0.001
+    learning_rate_init : float, default=0.005
         Step size of Adam.
     max_iter : int, default=60
         Epochs: how often each sequence is used.
@@ -124,7 +124,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         forget_bias: float | str = 1.0,
         alpha: float = 0.0001,
         batch_size: int | str = "auto",
-        learning_rate_init: float = 0.001,
+        learning_rate_init: float = 0.005,
         max_iter: int = 60,
         shuffle: bool = True,
         random_state: Any = None,

@@ -419,6 +419,7 @@ cdef class Sequence(_Net):
 
     def __init__(self, input_size, hidden_size, bidirectional=False, dropout=0.0, dtype="float32", forget_bias=1.0,
                  random_state=None, *, t_max=None):
+        self.tape = None
         self.forget_bias, self.t_max = check_forget_bias(forget_bias, t_max)
         sizes = tuple(hidden_size) if isinstance(hidden_size, (list, tuple)) else (hidden_size,)
         self.setup(input_size, sizes, bidirectional, dropout, dtype, random_state)

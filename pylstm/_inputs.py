@@ -69,14 +69,19 @@ def as_numbers(values: object, name: str, ndim: int, shape_text: str, dtype: npt
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
     if array.ndim != ndim:
         raise ValueError(f"{name} must have shape {shape_text}, got {array.ndim}-D {array.shape}")
-    return np.ascontiguousarray(array, dtype=dtype)
+    return np.require(array, dtype=dtype, requirements=["C", "A"])
 
 
 def is_ragged(X: object) -> bool:
     """Whether X is a list or 1-D object array of sequences, each with steps and features of its own."""
     if isinstance(X, np.ndarray):
         return X.dtype == object and X.ndim == 1
-    return isinstance(X, AbstractSequence) and not isinstance(X, str) and (len(X) == 0 or np.ndim(X[0]) != 1)
+    if not isinstance(X, AbstractSequence) or isinstance(X, str):
+        return False
+    try:
+        return len(X) == 0 or np.ndim(X[0]) != 1
+    except ValueError:  # a nested list that is no array: what is wrong with it is said where it is read
+        return True
 
 
 def as_steps(X: Any, n_features: int | None, dtype: npt.DTypeLike, name: str = "X") -> Steps:

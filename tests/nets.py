@@ -1,0 +1,61 @@
+"""Random nets, sequences and states for the tests, in the forms that `Sequence` takes."""
+
+import numpy as np
+
+import pylstm
+
+# input_size, hidden_size, lengths: ones, primes, equal lengths (also given dense), one beside far longer ones.
+SHAPES = [
+    (1, 1, [1]),
+    (3, 5, [4, 4, 4]),
+    (2, 7, [5, 1, 3, 5, 2]),
+    (7, (5, 3), [3, 6, 1]),
+    (1, (2, 1, 4), [2, 3]),
+    (13, 17, [11, 1, 7, 2]),
+    (5, 31, [2] * 33),
+    (12, 37, [29, 7, 13, 1, 23]),
+]
+SHAPE_IDS = [f"I{shape[0]}-H{shape[1]}-T{shape[2][0]}-B{len(shape[2])}".replace(" ", "") for shape in SHAPES]
+
+
+def make(input_size, hidden_size, lengths, *, bidirectional, dtype, seed=0, dropout=0.0):
+    """Return a net with random weights, biases too, and everything that a pass over it takes."""
+    rng = np.random.default_rng(seed)
+    seq = pylstm.Sequence(
+        input_size, hidden_size, bidirectional=bidirectional, dropout=dropout, dtype=dtype, random_state=seed
+    )
+    for values in seq.parameters().values():
+        if values.ndim == 1:
+            values[...] = rng.normal(size=values.shape)
+    X = [rng.normal(size=(length, input_size)).astype(dtype) for length in lengths]
+    if len(set(lengths)) == 1:
+        X = np.stack(X)
+    return seq, X, random_state(seq, len(lengths), rng), rng
+
+
+def random_state(seq, n_sequences, rng):
+    """Return a list of pairs (h, c) for `seq`."""
+    sizes = seq.hidden_size if isinstance(seq.hidden_size, tuple) else (seq.hidden_size,)
+    shape = (2 if seq.bidirectional else 1, n_sequences)
+    return [
+        (rng.normal(size=(*shape, size)).astype(seq.dtype), rng.normal(size=(*shape, size)).astype(seq.dtype))
+        for size in sizes
+    ]
+
+
+def random_like(Y, rng):
+    """Return standard normal numbers of Y's form, dense or list."""
+    if isinstance(Y, list):
+        return [rng.normal(size=y.shape).astype(y.dtype) for y in Y]
+    return rng.normal(size=Y.shape).astype(Y.dtype)
+
+
+def n_layers(seq):
+    """Return the number of layers of `seq`."""
+    return len(seq.hidden_size) if isinstance(seq.hidden_size, tuple) else 1
+
+
+def relative_error(got, expected):
+    """Return the largest difference over the largest expected value."""
+    got, expected = np.asarray(got, np.float64), np.asarray(expected, np.float64)
+    return np.abs(got - expected).max() / max(np.abs(expected).max(), np.finfo(np.float64).tiny)

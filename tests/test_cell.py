@@ -1,0 +1,90 @@
+"""`Cell`: one step, and what happens in it."""
+
+import pickle
+
+import numpy as np
+import pytest
+from reference import sigmoid
+
+import pylstm
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [("float32", 2e-6), ("float64", 1e-14)])
+@pytest.mark.parametrize(("input_size", "hidden_size", "n_sequences"), [(1, 1, 1), (3, 5, 2), (7, 33, 13)])
+def test_step_and_gates(input_size, hidden_size, n_sequences, dtype, bound):
+    rng = np.random.default_rng(0)
+    cell = pylstm.Cell(input_size, hidden_size, dtype=dtype, random_state=0)
+    cell.bias[...] = rng.normal(size=cell.bias.shape)
+    x = rng.normal(size=(n_sequences, input_size))
+    h, c = rng.normal(size=(2, n_sequences, hidden_size))
+    W, R, b = (np.asarray(weight, np.float64) for weight in (cell.weight_ih, cell.weight_hh, cell.bias))
+    z_i, z_f, z_g, z_o = np.split(x @ W.T + h @ R.T + b, 4, axis=1)
+    expected = {"i": sigmoid(z_i), "f": sigmoid(z_f), "g": np.tanh(z_g), "o": sigmoid(z_o)}
+    expected["c"] = expected["f"] * c + expected["i"] * expected["g"]
+    expected["h"] = expected["o"] * np.tanh(expected["c"])
+
+    gates = cell.gates(x, (h, c))
+    assert gates._fields == ("i", "f", "g", "o", "c", "h")
+    for name, values in expected.items():
+        assert getattr(gates, name).dtype == dtype
+        np.testing.assert_allclose(getattr(gates, name), values, atol=4 * bound, rtol=0, err_msg=name)
+    h_new, c_new = cell.step(x, (h, c))
+    np.testing.assert_array_equal(h_new, gates.h)
+    np.testing.assert_array_equal(c_new, gates.c)
+
+
+def test_steps_are_a_sequence():
+    rng = np.random.default_rng(0)
+    cell, seq = pylstm.Cell(3, 6, random_state=1), pylstm.Sequence(3, 6, random_state=1)
+    np.testing.assert_array_equal(cell.weight_hh, seq.parameters()["weight_hh_l0"])
+    X = rng.normal(size=(4, 9, 3))
+    Y, [(h, c)] = seq.forward(X)
+    state = None
+    for t in range(9):
+        state = cell.step(X[:, t], state)
+        np.testing.assert_allclose(state[0], Y[:, t], atol=1e-6, rtol=0)
+    np.testing.assert_allclose(state[1], c[0], atol=1e-6, rtol=0)
+
+
+def test_initial_weights():
+    cell = pylstm.Cell(40, 100, random_state=0)
+    for weights in (cell.weight_ih, cell.weight_hh):
+        assert 0.099 < np.abs(weights).max() <= 0.1 + 1e-7
+        assert abs(weights.mean()) < 0.002
+    np.testing.assert_array_equal(cell.bias, np.repeat([0, 1, 0, 0], 100))
+    np.testing.assert_array_equal(pylstm.Cell(1, 3, forget_bias=5).bias[3:6], 5)
+
+
+def test_chrono_bias():
+    cell = pylstm.Cell(1, 5000, forget_bias="chrono", t_max=200, dtype="float64", random_state=0)
+    i, f, g, o = np.split(cell.bias, 4)
+    np.testing.assert_array_equal(i, -f)
+    np.testing.assert_array_equal([g, o], 0)
+    spans = np.exp(f)
+    assert 1 <= spans.min() < 1.5
+    assert 198 < spans.max() <= 199
+    assert abs(spans.mean() - 100) < 3
+
+
+def test_random_state():
+    np.testing.assert_array_equal(pylstm.Cell(3, 4, random_state=5).weight_ih, pylstm.Cell(3, 4, random_state=5).weight_ih)
+    assert not np.array_equal(pylstm.Cell(3, 4).weight_ih, pylstm.Cell(3, 4).weight_ih)
+    for generator in (np.random.default_rng, np.random.RandomState):
+        one, two = (pylstm.Cell(3, 4, random_state=generator(3)) for _ in range(2))
+        np.testing.assert_array_equal(one.weight_ih, two.weight_ih)
+
+
+def test_weights_are_what_the_cell_uses():
+    cell = pylstm.Cell(2, 3, random_state=0)
+    before, _ = cell.step(np.ones((1, 2)))
+    cell.weight_ih[...] *= 2
+    after, _ = cell.step(np.ones((1, 2)))
+    assert not np.allclose(before, after)
+
+
+def test_pickle():
+    cell = pylstm.Cell(2, 3, dtype="float64", forget_bias="chrono", t_max=9, random_state=0)
+    again = pickle.loads(pickle.dumps(cell))
+    np.testing.assert_array_equal(again.step(np.ones((2, 2)))[1], cell.step(np.ones((2, 2)))[1])
+    assert (again.dtype, again.forget_bias, again.t_max) == (np.float64, "chrono", 9)
+    assert repr(again) == "Cell(2, 3, dtype='float64')"

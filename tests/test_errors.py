@@ -1,0 +1,176 @@
+"""Bad input is refused with an error that names the argument, what came and what was expected."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from nets import make, random_like
+
+import pylstm
+
+ONE = np.ones((2, 4, 3))
+
+
+@pytest.mark.parametrize(
+    ("X", "error", "message"),
+    [
+        (np.ones((4, 3)), ValueError, r"X must have shape \(n_sequences, n_steps, n_features\).*got 2-D \(4, 3\)"),
+        (np.ones((2, 4, 5)), ValueError, "X must have 3 features per step, got 5"),
+        (np.ones((0, 4, 3)), ValueError, r"X must hold at least one sequence, got shape \(0, 4, 3\)"),
+        (np.ones((2, 0, 3)), ValueError, r"X must have at least one step per sequence, got shape \(2, 0, 3\)"),
+        (np.ones((2, 4, 0)), ValueError, "X must have 3 features per step, got 0"),
+        ([], ValueError, "X must hold at least one sequence, got none"),
+        ([np.ones((4, 3)), np.ones((0, 3))], ValueError, r"X\[1\] must have at least one step"),
+        ([np.ones((4, 3)), np.ones((4, 2))], ValueError, r"X\[1\] must have 3 features per step, got 2"),
+        ([np.ones((4, 3)), np.ones(3)], ValueError, r"X\[1\] must have shape \(n_steps, n_features\), got 1-D"),
+        (np.full((2, 4, 3), "a"), TypeError, "X must hold real numbers, got dtype <U1"),
+        (np.full((2, 4, 3), 1j), TypeError, "X must hold real numbers, got dtype complex128"),
+        (np.full((2, 4, 3), "a", object), ValueError, "X must hold numbers, got an object array"),
+        ("abc", TypeError, "X must hold real numbers"),
+        (None, ValueError, "X must have shape .* got 0-D"),
+        (7, ValueError, "X must have shape"),
+        ([[[1, 2, 3], [1, 2]]], ValueError, r"X\[0\] must be an array \(n_steps, n_features\)"),
+    ],
+)
+def test_bad_X(X, error, message):
+    seq = pylstm.Sequence(3, 2, random_state=0)
+    with pytest.raises(error, match=message):
+        seq.forward(X)
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        (7, "state must be a list with a pair .* for each of the 1 layers, got 'int'"),
+        ([], "state must be a list .* got 0 entries"),
+        ([np.ones((2, 1, 2, 2))], "state must be a list .* got 'ndarray' for layer 0"),
+        ([(np.ones((1, 2, 2)), np.ones((1, 3, 2)))], r"c of state\[0\] must have shape \(1, 2, 2\), got \(1, 3, 2\)"),
+        ([(np.ones((2, 2)), np.ones((2, 2)))], r"h of state\[0\] must have shape \(1, 2, 2\), got 2-D \(2, 2\)"),
+    ],
+)
+def test_bad_state(state, message):
+    seq = pylstm.Sequence(3, 2, random_state=0)
+    with pytest.raises(ValueError, match=message):
+        seq.forward(ONE, state)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"input_size": 0}, ValueError, "input_size must be an integer >= 1, got 0"),
+        ({"input_size": 2.5}, TypeError, "input_size must be an integer >= 1, got 2.5"),
+        ({"hidden_size": -1}, ValueError, "hidden_size must be an integer >= 1, got -1"),
+        ({"hidden_size": (3, 0)}, ValueError, r"hidden_size\[1\] must be an integer >= 1, got 0"),
+        ({"hidden_size": ()}, ValueError, "hidden_size must name at least one layer"),
+        ({"hidden_size": True}, TypeError, "hidden_size must be an integer >= 1, got True"),
+        ({"dropout": 1.0}, ValueError, r"dropout must be a number in \[0.0, 1.0\), got 1.0"),
+        ({"dropout": float("nan")}, ValueError, "dropout must be a number"),
+        ({"dropout": "a"}, TypeError, "dropout must be a number"),
+        ({"dtype": "float16"}, ValueError, "dtype must be 'float32' or 'float64', got 'float16'"),
+        ({"dtype": "nonsense"}, TypeError, "dtype must be 'float32' or 'float64', got 'nonsense'"),
+        ({"forget_bias": "crono"}, ValueError, "forget_bias must be a number or 'chrono', got 'crono'"),
+        ({"forget_bias": None}, TypeError, "forget_bias must be a number"),
+        ({"forget_bias": "chrono"}, ValueError, "forget_bias='chrono' needs t_max"),
+        ({"forget_bias": "chrono", "t_max": 2}, ValueError, "t_max must be an integer >= 3, got 2"),
+        ({"t_max": 10}, ValueError, "t_max is used with forget_bias='chrono' only"),
+        ({"random_state": -1}, ValueError, "random_state must be an integer >= 0, got -1"),
+        ({"random_state": "a"}, TypeError, "random_state must be an integer"),
+        ({"hidden_size": 2**30}, ValueError, "does not fit"),
+        ({"hidden_size": 2**62}, ValueError, "does not fit"),
+        ({"input_size": 2**62}, ValueError, "does not fit"),
+    ],
+)
+def test_bad_arguments_of_Sequence(arguments, error, message):
+    with pytest.raises(error, match=message):
+        pylstm.Sequence(**{"input_size": 3, "hidden_size": 2, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("x", "state", "message"),
+    [
+        (np.ones(3), None, r"x must have shape \(n_sequences, input_size\), got 1-D \(3,\)"),
+        (np.ones((2, 4)), None, "x must have 3 features per step, got 4"),
+        (np.ones((0, 3)), None, "x must hold at least one sequence"),
+        (np.ones((2, 3)), 5, r"state must be a pair \(h, c\), got 'int'"),
+        (np.ones((2, 3)), (np.ones((1, 2)), np.ones((2, 2))), r"h of state must have shape \(2, 2\), got \(1, 2\)"),
+    ],
+)
+def test_bad_arguments_of_Cell_step(x, state, message):
+    cell = pylstm.Cell(3, 2, random_state=0)
+    for method in (cell.step, cell.gates):
+        with pytest.raises(ValueError, match=message):
+            method(x, state)
+
+
+def test_backward_needs_a_training_forward():
+    seq = pylstm.Sequence(3, 2, random_state=0)
+    with pytest.raises(RuntimeError, match=r"backward needs a forward\(X, training=True\)"):
+        seq.backward(np.ones((2, 4, 2)))
+    seq.forward(ONE)
+    with pytest.raises(RuntimeError, match="backward needs"):
+        seq.backward(np.ones((2, 4, 2)))
+
+
+@pytest.mark.parametrize(
+    ("dY", "message"),
+    [
+        (np.ones((2, 4, 3)), "dY must have 2 features per step, got 3"),
+        (np.ones((2, 5, 2)), r"dY must have as many sequences and steps as X, \(2, 4, n\), got \(2, 5, n\)"),
+        (np.ones((3, 4, 2)), "dY must have as many sequences and steps as X"),
+        ([np.ones((4, 2)), np.ones((3, 2))], "got 2 sequences of 4, 3 steps"),
+        (None, "dY must"),
+    ],
+)
+def test_bad_dY_leaves_the_tape_as_it_was(dY, message):
+    seq = pylstm.Sequence(3, 2, random_state=0)
+    Y, _ = seq.forward(ONE, training=True)
+    expected = seq.backward(Y)
+    with pytest.raises((ValueError, TypeError), match=message):
+        seq.backward(dY)
+    with pytest.raises(ValueError, match="dstate must be a list"):
+        seq.backward(Y, 3)
+    with pytest.raises(ValueError, match="X must"):
+        seq.forward(np.ones((1, 1)), training=True)
+    with pytest.raises(ValueError, match="state must"):
+        seq.forward(ONE, 3, training=True)
+    np.testing.assert_array_equal(seq.backward(Y).input, expected.input)
+
+
+def test_one_training_pass_at_a_time():
+    seq, X, _, rng = make(32, 256, [300] * 16, bidirectional=False, dtype="float64")
+    Y, _ = seq.forward(X, training=True)
+    dY = random_like(Y, rng)
+    refused = []
+    thread = threading.Thread(target=seq.backward, args=(dY,))
+    thread.start()
+    while thread.is_alive() and not refused:
+        try:
+            seq.forward(X[:1, :1], training=True)
+        except RuntimeError as error:
+            refused.append(str(error))
+        time.sleep(0.0005)
+    thread.join()
+    assert refused
+    assert "one pass at a time" in refused[0]
+    seq.forward(X[:1], training=True)  # free again
+
+
+def test_initialised_again_forgets_its_tape():
+    seq = pylstm.Sequence(3, 2, random_state=0)
+    seq.forward(ONE, training=True)
+    seq.__init__(5, 7)
+    with pytest.raises(RuntimeError, match="backward needs"):
+        seq.backward(np.ones((2, 4, 7)))
+
+
+@pytest.mark.parametrize("kind", [pylstm.Cell, pylstm.Sequence])
+def test_an_object_without_init_does_not_crash(kind):
+    empty = kind.__new__(kind)
+    for call in (
+        lambda: empty.forward(ONE), lambda: empty.step(np.ones((2, 3))), lambda: empty.parameters(),
+        lambda: empty.weight_ih, lambda: empty.gates(np.ones((2, 3))), lambda: empty.hidden_size,
+        lambda: empty.forward([np.ones((1, 0))]), lambda: empty.step(np.ones((2, 0))),
+    ):  # fmt: skip
+        with pytest.raises((AttributeError, TypeError, ValueError, IndexError)):
+            call()
