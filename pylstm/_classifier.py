@@ -94,6 +94,9 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
     array([1, 1, 1])
     """
 
+    _fitted_on_2d: bool
+    n_features_in_: int
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "pooling": [StrOptions({"last", "mean", "max"})],
@@ -187,7 +190,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             t_max=max(3, int(steps.lengths.max())) if chrono else None,
             random_state=random_state,
         )
-        batch_size = min(AUTO_BATCH_SIZE if self.batch_size == "auto" else self.batch_size, n_sequences)
+        batch_size = min(AUTO_BATCH_SIZE if self.batch_size == "auto" else int(self.batch_size), n_sequences)
         trainer = Trainer(
             net,
             steps,
@@ -266,13 +269,15 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         ragged = is_ragged(X)
         is_2d = not ragged and _ndim(X) != 3
         if not reset and is_2d != self._fitted_on_2d:
-            raise ValueError(
-                f"X must be 2-D (n_sequences, n_steps), as in fit; from 3-D with one feature: X[:, :, 0]; "
-                f"got {'a list of 2-D arrays' if ragged else '3-D'}"
-                if self._fitted_on_2d
-                else "X must be 3-D (n_sequences, n_steps, n_features) or a list of 2-D arrays, as in fit; from 2-D with "
-                f"one feature per step: X.reshape(n_sequences, n_steps, 1); got {_ndim(X)}-D"
-            )
+            got = "a list of 2-D arrays" if ragged else f"{_ndim(X)}-D"
+            if self._fitted_on_2d:
+                expected = "2-D (n_sequences, n_steps), as in fit; from 3-D with one feature: X[:, :, 0]"
+            else:
+                expected = (
+                    "3-D (n_sequences, n_steps, n_features) or a list of 2-D arrays, as in fit; "
+                    "from 2-D with one feature per step: X.reshape(n_sequences, n_steps, 1)"
+                )
+            raise ValueError(f"X must be {expected}; got {got}")
         if is_2d:
             X = validate_data(self, X, reset=reset, dtype=self.dtype, order="C")
             steps = as_steps(X[:, :, np.newaxis], 1, self.dtype)

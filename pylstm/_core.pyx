@@ -7,7 +7,6 @@ import numpy as np
 
 from pylstm._initialisation import as_generator, check_forget_bias, initialise
 from pylstm._inputs import (
-    Steps,
     as_given,
     as_numbers,
     as_rows_like,
@@ -240,7 +239,7 @@ cdef class Cell(_Net):
     Attributes
     ----------
     weight_ih : ndarray (4 * hidden_size, input_size)
-        Input weights, gates stacked i, f, g, o. Like the next two a writable view: what is written there, the cell uses.
+        Input weights, gates stacked i, f, g, o. Like the next two a writable view: the cell uses what is written there.
     weight_hh : ndarray (4 * hidden_size, hidden_size)
         Recurrent weights.
     bias : ndarray (4 * hidden_size,)

@@ -117,7 +117,7 @@ def as_steps(X: Any, n_features: int | None, dtype: npt.DTypeLike, name: str = "
 
     if len(X) == 0:
         raise ValueError(f"{name} must hold at least one sequence, got none")
-    sequences = []
+    sequences: list[Array] = []
     for index, sequence in enumerate(X):
         array = as_numbers(sequence, f"{name}[{index}]", 2, "(n_steps, n_features)", dtype)
         if array.shape[0] == 0:

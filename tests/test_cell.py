@@ -38,7 +38,7 @@ def test_steps_are_a_sequence():
     cell, seq = pylstm.Cell(3, 6, random_state=1), pylstm.Sequence(3, 6, random_state=1)
     np.testing.assert_array_equal(cell.weight_hh, seq.parameters()["weight_hh_l0"])
     X = rng.normal(size=(4, 9, 3))
-    Y, [(h, c)] = seq.forward(X)
+    Y, [(_, c)] = seq.forward(X)
     state = None
     for t in range(9):
         state = cell.step(X[:, t], state)
@@ -67,7 +67,9 @@ def test_chrono_bias():
 
 
 def test_random_state():
-    np.testing.assert_array_equal(pylstm.Cell(3, 4, random_state=5).weight_ih, pylstm.Cell(3, 4, random_state=5).weight_ih)
+    np.testing.assert_array_equal(
+        pylstm.Cell(3, 4, random_state=5).weight_ih, pylstm.Cell(3, 4, random_state=5).weight_ih
+    )
     assert not np.array_equal(pylstm.Cell(3, 4).weight_ih, pylstm.Cell(3, 4).weight_ih)
     for generator in (np.random.default_rng, np.random.RandomState):
         one, two = (pylstm.Cell(3, 4, random_state=generator(3)) for _ in range(2))

@@ -155,7 +155,9 @@ def test_dense_ragged_and_2d_input_are_one():
 def test_crossing_between_2d_and_3d_is_refused():
     X, y = np.random.default_rng(0).normal(size=(10, 6)), np.arange(10) % 2
     flat = LSTMClassifier((2,), max_iter=1).fit(X, y)
-    with pytest.raises(ValueError, match=re.escape("X must be 2-D (n_sequences, n_steps), as in fit; from 3-D with one")):
+    with pytest.raises(
+        ValueError, match=re.escape("X must be 2-D (n_sequences, n_steps), as in fit; from 3-D with one")
+    ):
         flat.predict(X[:, :, np.newaxis])
     with pytest.raises(ValueError, match="got a list of 2-D arrays"):
         flat.predict([X[:, :1]])

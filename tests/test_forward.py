@@ -42,9 +42,7 @@ def test_against_the_reference(shape, bidirectional, dtype):
     seed=st.integers(0, 1000),
 )
 def test_against_the_reference_over_random_shapes(input_size, hidden_size, lengths, bidirectional, training, seed):
-    seq, X, state, _ = make(
-        input_size, hidden_size, lengths, bidirectional=bidirectional, dtype="float64", seed=seed
-    )
+    seq, X, state, _ = make(input_size, hidden_size, lengths, bidirectional=bidirectional, dtype="float64", seed=seed)
     Y, final = seq.forward(X, state, training=training)
     expected, expected_final = run(seq.parameters(), len(hidden_size), bidirectional, X, state)
     for y, y_expected in zip(Y, expected, strict=True):

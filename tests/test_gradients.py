@@ -98,9 +98,7 @@ def test_backward_does_not_see_later_changes_of_X():
     dY = random_like(Y, rng)
     before = seq.backward(dY)
     X[...] = 0
-    np.testing.assert_array_equal(
-        seq.backward(dY).parameters["weight_ih_l0"], before.parameters["weight_ih_l0"]
-    )
+    np.testing.assert_array_equal(seq.backward(dY).parameters["weight_ih_l0"], before.parameters["weight_ih_l0"])
 
 
 def test_an_inference_forward_keeps_the_tape():

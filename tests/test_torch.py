@@ -23,9 +23,7 @@ def torch_layers(seq):
         with torch.no_grad():
             for suffix in ["", "_reverse"] if seq.bidirectional else [""]:
                 for name in ("weight_ih", "weight_hh"):
-                    getattr(layer, f"{name}_l0{suffix}").copy_(
-                        torch.from_numpy(parameters[f"{name}_l{index}{suffix}"])
-                    )
+                    getattr(layer, f"{name}_l0{suffix}").copy_(torch.from_numpy(parameters[f"{name}_l{index}{suffix}"]))
                 getattr(layer, f"bias_ih_l0{suffix}").copy_(torch.from_numpy(parameters[f"bias_l{index}{suffix}"]))
                 getattr(layer, f"bias_hh_l0{suffix}").zero_()
         layers.append(layer)

@@ -1,0 +1,122 @@
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ._inputs import Steps
+
+_Array = npt.NDArray[Any]
+_State = list[tuple[_Array, _Array]]
+
+class Gates(NamedTuple):
+    i: _Array
+    f: _Array
+    g: _Array
+    o: _Array
+    c: _Array
+    h: _Array
+
+class Gradients(NamedTuple):
+    parameters: dict[str, _Array]
+    input: Any
+    state: _State
+
+class _Net:
+    @property
+    def hidden_sizes(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+class Cell(_Net):
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        dtype: npt.DTypeLike = "float32",
+        forget_bias: float | str = 1.0,
+        random_state: Any = None,
+        *,
+        t_max: int | None = None,
+    ) -> None: ...
+    @property
+    def input_size(self) -> int: ...
+    @property
+    def hidden_size(self) -> int: ...
+    @property
+    def forget_bias(self) -> float | str: ...
+    @property
+    def t_max(self) -> int | None: ...
+    @property
+    def weight_ih(self) -> _Array: ...
+    @property
+    def weight_hh(self) -> _Array: ...
+    @property
+    def bias(self) -> _Array: ...
+    def step(
+        self, x: npt.ArrayLike, state: tuple[npt.ArrayLike, npt.ArrayLike] | None = None
+    ) -> tuple[_Array, _Array]: ...
+    def gates(self, x: npt.ArrayLike, state: tuple[npt.ArrayLike, npt.ArrayLike] | None = None) -> Gates: ...
+
+class Sequence(_Net):
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int | tuple[int, ...] | list[int],
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        dtype: npt.DTypeLike = "float32",
+        forget_bias: float | str = 1.0,
+        random_state: Any = None,
+        *,
+        t_max: int | None = None,
+    ) -> None: ...
+    @property
+    def input_size(self) -> int: ...
+    @property
+    def hidden_size(self) -> int | tuple[int, ...]: ...
+    @property
+    def bidirectional(self) -> bool: ...
+    @property
+    def dropout(self) -> float: ...
+    @property
+    def forget_bias(self) -> float | str: ...
+    @property
+    def t_max(self) -> int | None: ...
+    def parameters(self) -> dict[str, _Array]: ...
+    def forward(self, X: Any, state: Any = None, *, training: bool = False) -> tuple[Any, _State]: ...
+    def backward(self, dY: Any, dstate: Any = None) -> Gradients: ...
+
+class ClassifierNet(_Net):
+    def __init__(
+        self,
+        input_size: int,
+        hidden_sizes: tuple[int, ...],
+        n_outputs: int,
+        *,
+        pooling: str,
+        bidirectional: bool,
+        dropout: float,
+        dtype: npt.DTypeLike,
+        forget_bias: float | str,
+        t_max: int | None,
+        random_state: Any,
+    ) -> None: ...
+    def parameters(self) -> dict[str, _Array]: ...
+    def predict_proba(self, steps: Steps) -> _Array: ...
+
+class Trainer:
+    def __init__(
+        self,
+        net: ClassifierNet,
+        steps: Steps,
+        labels: _Array,
+        batch_size: int,
+        *,
+        learning_rate: float,
+        beta_1: float,
+        beta_2: float,
+        epsilon: float,
+        alpha: float,
+        max_grad_norm: float,
+    ) -> None: ...
+    def step(self, indices: npt.NDArray[np.intp]) -> float: ...

@@ -1,0 +1,189 @@
+/* Shapes: nets, batches, sizes, and what is refused. */
+#include "pylstm.h"
+
+#include "check.h"
+
+#include <limits.h>
+
+static void test_strerror(void)
+{
+    for (int status = 0; status < PYLSTM_N_STATUS; status++) {
+        CHECK(strlen(pylstm_strerror(status)) > 4);
+        for (int other = 0; other < status; other++)
+            CHECK(strcmp(pylstm_strerror(status), pylstm_strerror(other)) != 0);
+    }
+    CHECK(strcmp(pylstm_strerror(-1), "unknown status") == 0);
+    CHECK(strcmp(pylstm_strerror(PYLSTM_N_STATUS), "unknown status") == 0);
+}
+
+static void test_net(void)
+{
+    ptrdiff_t sizes[] = {5, 2};
+    pylstm_net net = {PYLSTM_FLOAT32, 3, 2, sizes, 2, 0.0};
+    CHECK_STATUS(pylstm_net_check(&net), PYLSTM_OK);
+    CHECK(pylstm_net_n_parameters(&net) == 2 * (20 * (3 + 5 + 1) + 8 * (10 + 2 + 1)));
+    CHECK(pylstm_net_state_size(&net) == 2 * 2 * (5 + 2));
+    CHECK(pylstm_net_output_size(&net) == 4);
+    pylstm_layer at = pylstm_net_layer(&net, 1, 1);
+    CHECK(at.input_size == 10 && at.hidden_size == 2);
+    CHECK(at.weight_ih == 2 * 20 * 9 + 8 * 13 && at.weight_hh == at.weight_ih + 80 && at.bias == at.weight_hh + 16);
+    CHECK(at.h == 20 + 2 && at.c == 20 + 4 + 2);
+
+    pylstm_net bad = net;
+    bad.dtype = (pylstm_dtype)7;
+    CHECK_STATUS(pylstm_net_check(&bad), PYLSTM_ERROR_DTYPE);
+    bad = net;
+    bad.input_size = 0;
+    CHECK_STATUS(pylstm_net_check(&bad), PYLSTM_ERROR_SIZE);
+    bad = net;
+    bad.n_layers = 0;
+    CHECK_STATUS(pylstm_net_check(&bad), PYLSTM_ERROR_SIZE);
+    bad = net;
+    bad.n_directions = 3;
+    CHECK_STATUS(pylstm_net_check(&bad), PYLSTM_ERROR_SIZE);
+    const double dropouts[] = {1.0, -0.1, NAN, INFINITY};
+    for (int k = 0; k < 4; k++) {
+        bad = net;
+        bad.dropout = dropouts[k];
+        CHECK_STATUS(pylstm_net_check(&bad), PYLSTM_ERROR_DROPOUT);
+    }
+    CHECK_STATUS(pylstm_net_check(NULL), PYLSTM_ERROR_NULL);
+    bad = net;
+    bad.hidden_sizes = NULL;
+    CHECK_STATUS(pylstm_net_check(&bad), PYLSTM_ERROR_NULL);
+    const ptrdiff_t hidden[] = {0, -3, INT_MAX / 4 + 1, PTRDIFF_MAX, PTRDIFF_MAX / 8};
+    const int expected[] = {PYLSTM_ERROR_SIZE, PYLSTM_ERROR_SIZE, PYLSTM_ERROR_OVERFLOW, PYLSTM_ERROR_OVERFLOW,
+                            PYLSTM_ERROR_OVERFLOW};
+    for (int k = 0; k < 5; k++) {
+        sizes[1] = hidden[k];
+        CHECK_STATUS(pylstm_net_check(&net), expected[k]);
+    }
+    sizes[1] = 2;
+    const ptrdiff_t inputs[] = {INT_MAX, PTRDIFF_MAX};
+    for (int k = 0; k < 2; k++) {
+        bad = net;
+        bad.input_size = inputs[k];
+        CHECK_STATUS(pylstm_net_check(&bad), PYLSTM_ERROR_OVERFLOW);
+    }
+    /* Each layer fits, but not all of them. */
+    ptrdiff_t many[4] = {INT_MAX / 4, INT_MAX / 4, INT_MAX / 4, INT_MAX / 4};
+    pylstm_net tall = {PYLSTM_FLOAT32, 1, 4, many, 2, 0.0};
+    CHECK_STATUS(pylstm_net_check(&tall), PYLSTM_ERROR_OVERFLOW);
+}
+
+/* The picture in pylstm.h. */
+static void test_batch(void)
+{
+    const ptrdiff_t lengths[] = {2, 3, 2};
+    const ptrdiff_t order[] = {1, 0, 2}, first[] = {2, 0, 5}, length[] = {3, 2, 2}, offset[] = {0, 3, 6, 7};
+    pylstm_shape shape;
+    CHECK_STATUS(pylstm_shape_init(&shape, 3, lengths), PYLSTM_OK);
+    CHECK(shape.n_sequences == 3 && shape.n_steps == 3 && shape.n_rows == 7);
+    size_t bytes;
+    CHECK_STATUS(pylstm_batch_size(&shape, &bytes), PYLSTM_OK);
+    char *memory = allocate(bytes);
+    pylstm_batch batch;
+    CHECK_STATUS(pylstm_batch_init(&batch, 3, lengths, memory, bytes), PYLSTM_OK);
+    CHECK(memcmp(batch.order, order, sizeof order) == 0);
+    CHECK(memcmp(batch.first, first, sizeof first) == 0);
+    CHECK(memcmp(batch.length, length, sizeof length) == 0);
+    CHECK(memcmp(batch.offset, offset, sizeof offset) == 0);
+
+    CHECK_STATUS(pylstm_batch_init(&batch, 3, lengths, memory, bytes - 1), PYLSTM_ERROR_WORKSPACE);
+    CHECK_STATUS(pylstm_batch_init(&batch, 3, lengths, NULL, bytes), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_batch_init(NULL, 3, lengths, memory, bytes), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_batch_size(&shape, NULL), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_batch_size(NULL, &bytes), PYLSTM_ERROR_NULL);
+    free(memory);
+}
+
+/* Against the definition, over random lengths. */
+static void test_random_batches(void)
+{
+    for (int trial = 0; trial < 200; trial++) {
+        ptrdiff_t lengths[20], n_sequences = 1 + (ptrdiff_t)((draw() + 1) * 9.9);
+        for (ptrdiff_t b = 0; b < n_sequences; b++)
+            lengths[b] = 1 + (ptrdiff_t)((draw() + 1) * 5);
+        pylstm_shape shape;
+        size_t bytes;
+        CHECK_STATUS(pylstm_shape_init(&shape, n_sequences, lengths), PYLSTM_OK);
+        CHECK_STATUS(pylstm_batch_size(&shape, &bytes), PYLSTM_OK);
+        void *memory = allocate(bytes);
+        pylstm_batch batch;
+        CHECK_STATUS(pylstm_batch_init(&batch, n_sequences, lengths, memory, bytes), PYLSTM_OK);
+        for (ptrdiff_t b = 0; b < n_sequences; b++) {
+            ptrdiff_t row = 0;
+            for (ptrdiff_t before = 0; before < batch.order[b]; before++)
+                row += lengths[before];
+            CHECK(batch.first[b] == row && batch.length[b] == lengths[batch.order[b]]);
+            if (b > 0)
+                CHECK(batch.length[b - 1] > batch.length[b] ||
+                      (batch.length[b - 1] == batch.length[b] && batch.order[b - 1] < batch.order[b]));
+        }
+        for (ptrdiff_t s = 0; s < shape.n_steps; s++) {
+            ptrdiff_t alive = 0;
+            for (ptrdiff_t b = 0; b < n_sequences; b++)
+                alive += lengths[b] > s;
+            CHECK(batch.offset[s + 1] - batch.offset[s] == alive);
+        }
+        CHECK(batch.offset[0] == 0 && batch.offset[shape.n_steps] == shape.n_rows);
+        free(memory);
+    }
+}
+
+static void test_bad_lengths(void)
+{
+    pylstm_shape shape;
+    const ptrdiff_t with_empty[] = {3, 0}, negative[] = {3, -1}, endless[] = {PTRDIFF_MAX, 1}, one[] = {1};
+    CHECK_STATUS(pylstm_shape_init(&shape, 2, with_empty), PYLSTM_ERROR_LENGTH);
+    CHECK_STATUS(pylstm_shape_init(&shape, 2, negative), PYLSTM_ERROR_LENGTH);
+    CHECK_STATUS(pylstm_shape_init(&shape, 2, endless), PYLSTM_ERROR_OVERFLOW);
+    CHECK_STATUS(pylstm_shape_init(&shape, 0, one), PYLSTM_ERROR_SIZE);
+    CHECK_STATUS(pylstm_shape_init(&shape, (ptrdiff_t)INT_MAX + 1, one), PYLSTM_ERROR_OVERFLOW);
+    CHECK_STATUS(pylstm_shape_init(&shape, 1, NULL), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_shape_init(NULL, 1, one), PYLSTM_ERROR_NULL);
+}
+
+typedef int size_of(const pylstm_net *, const pylstm_shape *, size_t *);
+
+static void test_sizes(void)
+{
+    const ptrdiff_t sizes[] = {5, 2}, large[] = {1 << 20};
+    pylstm_net net = {PYLSTM_FLOAT64, 3, 2, sizes, 2, 0.0}, large_net = {PYLSTM_FLOAT64, 1 << 20, 1, large, 1, 0.0};
+    size_of *const functions[] = {pylstm_tape_size, pylstm_forward_size, pylstm_backward_size};
+    for (int k = 0; k < 3; k++) {
+        pylstm_shape shape = {4, 3, 9};
+        size_t bytes, more;
+        CHECK_STATUS(functions[k](&net, &shape, &bytes), PYLSTM_OK);
+        for (int field = 0; field < 2; field++) {
+            pylstm_shape larger = {shape.n_sequences + (field == 0), shape.n_steps, shape.n_rows + (field == 1)};
+            CHECK_STATUS(functions[k](&net, &larger, &more), PYLSTM_OK);
+            CHECK(more >= bytes);
+        }
+        CHECK_STATUS(functions[k](NULL, &shape, &bytes), PYLSTM_ERROR_NULL);
+        CHECK_STATUS(functions[k](&net, NULL, &bytes), PYLSTM_ERROR_NULL);
+        CHECK_STATUS(functions[k](&net, &shape, NULL), PYLSTM_ERROR_NULL);
+        const pylstm_shape bad[] = {{0, 1, 1}, {1, 0, 1}, {1, 1, 0}, {-1, 1, 1}};
+        for (int b = 0; b < 4; b++)
+            CHECK_STATUS(functions[k](&net, &bad[b], &bytes), PYLSTM_ERROR_SIZE);
+        const pylstm_shape huge[] = {{(ptrdiff_t)INT_MAX + 1, 1, PTRDIFF_MAX},
+                                     {INT_MAX, PTRDIFF_MAX, PTRDIFF_MAX},
+                                     {1, PTRDIFF_MAX / 64, PTRDIFF_MAX / 64}};
+        for (int h = 0; h < 3; h++)
+            if (h == 0 || functions[k] != pylstm_forward_size) /* one layer's inference does not grow with the steps */
+                CHECK_STATUS(functions[k](&net, &huge[h], &bytes), PYLSTM_ERROR_OVERFLOW);
+        const pylstm_shape wide = {INT_MAX, 1 << 20, (ptrdiff_t)1 << 51};
+        CHECK_STATUS(functions[k](&large_net, &wide, &bytes), k == 1 ? PYLSTM_OK : PYLSTM_ERROR_OVERFLOW);
+    }
+}
+
+int main(void)
+{
+    test_strerror();
+    test_net();
+    test_batch();
+    test_random_batches();
+    test_bad_lengths();
+    test_sizes();
+    return REPORT();
+}

@@ -1,0 +1,350 @@
+/* Forward against the equations written out, backward against central differences, and the classifier, with the
+ * reference BLAS and with memory of exactly the size asked for, at odd addresses. */
+#include "pylstm.h"
+
+#include "check.h"
+
+enum { MAX_HIDDEN = 9 };
+
+static double sigmoid(double z)
+{
+    return 1 / (1 + exp(-z));
+}
+
+typedef struct problem {
+    pylstm_net net;
+    pylstm_batch batch;
+    void *batch_memory;
+    ptrdiff_t n_parameters, n_state, n_x, n_y;
+    double *parameters, *x, *state, *y, *state_out, *dy, *dstate;
+    pylstm_memory tape, workspace;
+    char *allocated[2];
+} problem;
+
+static double *random_array(ptrdiff_t n)
+{
+    double *values = allocate((size_t)n * sizeof *values);
+    for (ptrdiff_t k = 0; k < n; k++)
+        values[k] = draw();
+    return values;
+}
+
+static problem make(ptrdiff_t input_size, ptrdiff_t n_layers, const ptrdiff_t *hidden_sizes, ptrdiff_t n_directions,
+                    ptrdiff_t n_sequences, const ptrdiff_t *lengths, double dropout)
+{
+    problem p = {.net = {PYLSTM_FLOAT64, input_size, n_layers, hidden_sizes, n_directions, dropout}};
+    pylstm_shape shape;
+    size_t bytes, forward_bytes;
+    CHECK_STATUS(pylstm_net_check(&p.net), PYLSTM_OK);
+    CHECK_STATUS(pylstm_shape_init(&shape, n_sequences, lengths), PYLSTM_OK);
+    CHECK_STATUS(pylstm_batch_size(&shape, &bytes), PYLSTM_OK);
+    p.batch_memory = allocate(bytes);
+    CHECK_STATUS(pylstm_batch_init(&p.batch, n_sequences, lengths, p.batch_memory, bytes), PYLSTM_OK);
+    p.n_parameters = pylstm_net_n_parameters(&p.net);
+    p.n_state = pylstm_net_state_size(&p.net) * n_sequences;
+    p.n_x = shape.n_rows * input_size;
+    p.n_y = shape.n_rows * pylstm_net_output_size(&p.net);
+    p.parameters = random_array(p.n_parameters);
+    p.x = random_array(p.n_x);
+    p.state = random_array(p.n_state);
+    p.y = random_array(p.n_y);
+    p.state_out = random_array(p.n_state);
+    p.dy = random_array(p.n_y);
+    p.dstate = random_array(p.n_state);
+    CHECK_STATUS(pylstm_tape_size(&p.net, &shape, &bytes), PYLSTM_OK);
+    p.allocated[0] = allocate(bytes + 1);
+    p.tape = (pylstm_memory){p.allocated[0] + 1, bytes};
+    CHECK_STATUS(pylstm_forward_size(&p.net, &shape, &forward_bytes), PYLSTM_OK);
+    CHECK_STATUS(pylstm_backward_size(&p.net, &shape, &bytes), PYLSTM_OK);
+    bytes = bytes > forward_bytes ? bytes : forward_bytes;
+    p.allocated[1] = allocate(bytes + 1);
+    p.workspace = (pylstm_memory){p.allocated[1] + 1, bytes};
+    return p;
+}
+
+static void destroy(problem *p)
+{
+    void *all[] = {p->batch_memory, p->parameters, p->x,      p->state,        p->y,
+                   p->state_out,    p->dy,         p->dstate, p->allocated[0], p->allocated[1]};
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++)
+        free(all[k]);
+}
+
+static int forward(problem *p, pylstm_memory tape)
+{
+    return pylstm_forward(&p->net, &pylstm_blas_reference, &p->batch, p->parameters, p->x, p->state, p->y, p->state_out,
+                          17, tape, p->workspace);
+}
+
+/* sum(y dy) + sum(state_out dstate), with the dropout of seed 17. */
+static double loss(problem *p)
+{
+    CHECK_STATUS(forward(p, p->tape), PYLSTM_OK);
+    double sum = 0;
+    for (ptrdiff_t k = 0; k < p->n_y; k++)
+        sum += p->y[k] * p->dy[k];
+    for (ptrdiff_t k = 0; k < p->n_state; k++)
+        sum += p->state_out[k] * p->dstate[k];
+    return sum;
+}
+
+static void check_gradient(problem *p, double *values, const double *gradient, ptrdiff_t n)
+{
+    double largest = 0, worst = 0;
+    for (ptrdiff_t k = 0; k < n; k++) {
+        double kept = values[k], step = 1e-5, up, down;
+        values[k] = kept + step;
+        up = loss(p);
+        values[k] = kept - step;
+        down = loss(p);
+        values[k] = kept;
+        double numeric = (up - down) / (2 * step);
+        largest = fmax(largest, fabs(numeric));
+        worst = fmax(worst, fabs(numeric - gradient[k]));
+    }
+    CHECK(worst <= 1e-6 * largest);
+}
+
+static void test_gradients(void)
+{
+    const ptrdiff_t one[] = {1}, three[] = {3}, stack[] = {3, 2, 4}, ragged[] = {4, 1, 3, 4, 2}, dense[] = {3, 3};
+    problem problems[] = {
+        make(1, 1, one, 1, 1, one, 0.0),       make(2, 1, three, 1, 2, dense, 0.0),
+        make(3, 1, three, 2, 5, ragged, 0.0),  make(2, 3, stack, 1, 5, ragged, 0.0),
+        make(2, 3, stack, 2, 5, ragged, 0.35),
+    };
+    for (size_t k = 0; k < sizeof problems / sizeof *problems; k++) {
+        problem *p = &problems[k];
+        double *dparameters = random_array(p->n_parameters), *dx = random_array(p->n_x);
+        double *dstate_in = random_array(p->n_state);
+        loss(p);
+        CHECK_STATUS(pylstm_backward(&p->net, &pylstm_blas_reference, &p->batch, p->parameters, p->dy, p->dstate,
+                                     dparameters, dx, dstate_in, 17, p->tape, p->workspace),
+                     PYLSTM_OK);
+        check_gradient(p, p->parameters, dparameters, p->n_parameters);
+        check_gradient(p, p->x, dx, p->n_x);
+        check_gradient(p, p->state, dstate_in, p->n_state);
+
+        /* Without what may be NULL, the rest is the same; in place too. */
+        double *again = random_array(p->n_parameters);
+        loss(p);
+        CHECK_STATUS(pylstm_backward(&p->net, &pylstm_blas_reference, &p->batch, p->parameters, p->dy, p->dstate, again,
+                                     NULL, NULL, 17, p->tape, p->workspace),
+                     PYLSTM_OK);
+        CHECK(memcmp(again, dparameters, (size_t)p->n_parameters * sizeof *again) == 0);
+        double *in_place = allocate((size_t)p->n_state * sizeof *in_place);
+        memcpy(in_place, p->dstate, (size_t)p->n_state * sizeof *in_place);
+        CHECK_STATUS(pylstm_backward(&p->net, &pylstm_blas_reference, &p->batch, p->parameters, p->dy, in_place, again,
+                                     dx, in_place, 17, p->tape, p->workspace),
+                     PYLSTM_OK);
+        CHECK(memcmp(in_place, dstate_in, (size_t)p->n_state * sizeof *in_place) == 0);
+        free(in_place);
+        free(again);
+        free(dparameters);
+        free(dx);
+        free(dstate_in);
+        destroy(p);
+    }
+}
+
+/* One layer and direction, sequence by sequence. */
+static void test_forward(void)
+{
+    const ptrdiff_t hidden[] = {MAX_HIDDEN}, lengths[] = {5, 1, 7, 2, 7};
+    for (int reverse = 0; reverse < 2; reverse++) {
+        problem p = make(4, 1, hidden, 1 + reverse, 5, lengths, 0.0);
+        CHECK_STATUS(forward(&p, (pylstm_memory){NULL, 0}), PYLSTM_OK);
+        pylstm_layer at = pylstm_net_layer(&p.net, 0, reverse);
+        ptrdiff_t row = 0, size = at.hidden_size, width = p.net.n_directions * size;
+        double worst = 0;
+        for (ptrdiff_t b = 0; b < 5; b++) {
+            double h[MAX_HIDDEN], c[MAX_HIDDEN], z[4 * MAX_HIDDEN];
+            memcpy(h, p.state + (at.h * 5 + b * size), sizeof h);
+            memcpy(c, p.state + (at.c * 5 + b * size), sizeof c);
+            for (ptrdiff_t s = 0; s < lengths[b]; s++) {
+                ptrdiff_t here = row + (reverse ? lengths[b] - 1 - s : s);
+                for (ptrdiff_t j = 0; j < 4 * size; j++) {
+                    z[j] = p.parameters[at.bias + j];
+                    for (ptrdiff_t k = 0; k < 4; k++)
+                        z[j] += p.parameters[at.weight_ih + j * 4 + k] * p.x[here * 4 + k];
+                    for (ptrdiff_t k = 0; k < size; k++)
+                        z[j] += p.parameters[at.weight_hh + j * size + k] * h[k];
+                }
+                for (ptrdiff_t u = 0; u < size; u++) {
+                    c[u] = sigmoid(z[size + u]) * c[u] + sigmoid(z[u]) * tanh(z[2 * size + u]);
+                    h[u] = sigmoid(z[3 * size + u]) * tanh(c[u]);
+                    worst = fmax(worst, fabs(h[u] - p.y[here * width + reverse * size + u]));
+                }
+            }
+            for (ptrdiff_t u = 0; u < size; u++) {
+                worst = fmax(worst, fabs(h[u] - p.state_out[at.h * 5 + b * size + u]));
+                worst = fmax(worst, fabs(c[u] - p.state_out[at.c * 5 + b * size + u]));
+            }
+            row += lengths[b];
+        }
+        CHECK(worst < 1e-14);
+        destroy(&p);
+    }
+}
+
+static void test_float32_is_near_float64(void)
+{
+    const ptrdiff_t hidden[] = {7, 5}, lengths[] = {5, 1, 7};
+    problem p = make(3, 2, hidden, 2, 3, lengths, 0.25);
+    CHECK_STATUS(forward(&p, p.tape), PYLSTM_OK);
+    pylstm_net net = p.net;
+    net.dtype = PYLSTM_FLOAT32;
+    float *parameters = allocate((size_t)p.n_parameters * sizeof *parameters), *x = allocate((size_t)p.n_x * sizeof *x);
+    float *y = allocate((size_t)p.n_y * sizeof *y);
+    for (ptrdiff_t k = 0; k < p.n_parameters; k++)
+        parameters[k] = (float)p.parameters[k];
+    for (ptrdiff_t k = 0; k < p.n_x; k++)
+        x[k] = (float)p.x[k];
+    p.state = (free(p.state), NULL);
+    CHECK_STATUS(forward(&p, p.tape), PYLSTM_OK);
+    CHECK_STATUS(
+        pylstm_forward(&net, &pylstm_blas_reference, &p.batch, parameters, x, NULL, y, NULL, 17, p.tape, p.workspace),
+        PYLSTM_OK);
+    double worst = 0;
+    for (ptrdiff_t k = 0; k < p.n_y; k++)
+        worst = fmax(worst, fabs((double)y[k] - p.y[k]));
+    CHECK(worst < 1e-6);
+    free(parameters);
+    free(x);
+    free(y);
+    destroy(&p);
+}
+
+static void test_refusals(void)
+{
+    const ptrdiff_t hidden[] = {3}, lengths[] = {2, 1};
+    problem p = make(2, 1, hidden, 1, 2, lengths, 0.0);
+    const pylstm_blas *blas = &pylstm_blas_reference;
+    pylstm_memory none = {NULL, 0}, small = {p.workspace.data, 10}, small_tape = {p.tape.data, p.tape.bytes - 1};
+    double *d = random_array(p.n_parameters);
+    CHECK_STATUS(forward(&p, small_tape), PYLSTM_ERROR_WORKSPACE);
+    CHECK_STATUS(pylstm_forward(&p.net, blas, &p.batch, p.parameters, p.x, NULL, p.y, NULL, 0, none, small),
+                 PYLSTM_ERROR_WORKSPACE);
+    CHECK_STATUS(pylstm_forward(&p.net, blas, &p.batch, p.parameters, p.x, NULL, p.y, NULL, 0, none, none),
+                 PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_forward(NULL, blas, &p.batch, p.parameters, p.x, NULL, p.y, NULL, 0, none, p.workspace),
+                 PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_forward(&p.net, blas, &p.batch, NULL, p.x, NULL, p.y, NULL, 0, none, p.workspace),
+                 PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_backward(&p.net, blas, &p.batch, p.parameters, p.dy, NULL, d, NULL, NULL, 0, none, p.workspace),
+                 PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_backward(&p.net, blas, &p.batch, p.parameters, p.dy, NULL, d, NULL, NULL, 0, p.tape, small),
+                 PYLSTM_ERROR_WORKSPACE);
+    CHECK_STATUS(
+        pylstm_backward(&p.net, blas, &p.batch, p.parameters, p.dy, NULL, d, NULL, NULL, 0, small_tape, p.workspace),
+        PYLSTM_ERROR_WORKSPACE);
+    CHECK_STATUS(
+        pylstm_backward(&p.net, blas, &p.batch, p.parameters, NULL, NULL, d, NULL, NULL, 0, p.tape, p.workspace),
+        PYLSTM_ERROR_NULL);
+    pylstm_tape_view view;
+    const pylstm_shape *shape = &p.batch.shape;
+    CHECK_STATUS(pylstm_tape_layer(&p.net, shape, 0, 0, p.tape, &view), PYLSTM_OK);
+    CHECK_STATUS(pylstm_tape_layer(&p.net, shape, 1, 0, p.tape, &view), PYLSTM_ERROR_INDEX);
+    CHECK_STATUS(pylstm_tape_layer(&p.net, shape, 0, -1, p.tape, &view), PYLSTM_ERROR_INDEX);
+    CHECK_STATUS(pylstm_tape_layer(&p.net, shape, 0, 0, small_tape, &view), PYLSTM_ERROR_WORKSPACE);
+    CHECK_STATUS(pylstm_tape_layer(&p.net, shape, 0, 0, none, &view), PYLSTM_ERROR_NULL);
+    free(d);
+    destroy(&p);
+}
+
+/* Two classes told apart by the sign of the first feature: the loss falls, and predictions come right. */
+static void test_classifier(void)
+{
+    enum { N_SEQUENCES = 24 };
+    const ptrdiff_t hidden[] = {6};
+    for (int pooling = PYLSTM_POOL_LAST; pooling <= PYLSTM_POOL_MAX; pooling++) {
+        pylstm_classifier classifier = {{PYLSTM_FLOAT64, 2, 1, hidden, 2, 0.1}, 2, (pylstm_pooling)pooling};
+        CHECK_STATUS(pylstm_classifier_check(&classifier), PYLSTM_OK);
+        ptrdiff_t first[N_SEQUENCES + 1] = {0}, labels[N_SEQUENCES], lengths[N_SEQUENCES], indices[N_SEQUENCES];
+        for (ptrdiff_t b = 0; b < N_SEQUENCES; b++) {
+            lengths[b] = 1 + b % 4;
+            first[b + 1] = first[b] + lengths[b];
+            indices[b] = N_SEQUENCES - 1 - b;
+        }
+        double *x = random_array(first[N_SEQUENCES] * 2);
+        for (ptrdiff_t b = 0; b < N_SEQUENCES; b++)
+            labels[b] = x[first[b] * 2] > 0;
+        pylstm_dataset dataset = {x, first, labels, N_SEQUENCES};
+        ptrdiff_t n = pylstm_classifier_n_parameters(&classifier);
+        double *parameters = random_array(n), *moments = allocate((size_t)n * 2 * sizeof *moments);
+        memset(moments, 0, (size_t)n * 2 * sizeof *moments);
+        pylstm_adam adam = {0.02, 0.9, 0.999, 1e-8, 0, 1, 0, moments, moments + n};
+        pylstm_shape shape;
+        size_t bytes, predict_bytes, batch_bytes;
+        CHECK_STATUS(pylstm_shape_init(&shape, N_SEQUENCES, lengths), PYLSTM_OK);
+        CHECK_STATUS(pylstm_train_step_size(&classifier, &shape, &bytes), PYLSTM_OK);
+        pylstm_memory memory = {allocate(bytes), bytes};
+        double start = 0, end = 0;
+        for (int step = 0; step < 150; step++) {
+            CHECK_STATUS(pylstm_train_step(&classifier, &pylstm_blas_reference, &dataset, indices, N_SEQUENCES,
+                                           parameters, &adam, (uint64_t)step, &end, memory),
+                         PYLSTM_OK);
+            start = step == 0 ? end : start;
+        }
+        CHECK(end < 0.2 * start);
+        CHECK(adam.t == 150);
+        CHECK_STATUS(pylstm_predict_size(&classifier, &shape, &predict_bytes), PYLSTM_OK);
+        CHECK_STATUS(pylstm_batch_size(&shape, &batch_bytes), PYLSTM_OK);
+        void *batch_memory = allocate(batch_bytes);
+        pylstm_memory workspace = {allocate(predict_bytes), predict_bytes};
+        pylstm_batch batch;
+        CHECK_STATUS(pylstm_batch_init(&batch, N_SEQUENCES, lengths, batch_memory, batch_bytes), PYLSTM_OK);
+        double probabilities[N_SEQUENCES][2];
+        CHECK_STATUS(
+            pylstm_predict(&classifier, &pylstm_blas_reference, &batch, parameters, x, probabilities, workspace),
+            PYLSTM_OK);
+        for (ptrdiff_t b = 0; b < N_SEQUENCES; b++)
+            CHECK(probabilities[b][labels[b]] > 0.5);
+
+        double unused;
+        pylstm_memory small = {memory.data, bytes - 1};
+        const pylstm_blas *blas = &pylstm_blas_reference;
+        CHECK_STATUS(
+            pylstm_train_step(&classifier, blas, &dataset, indices, N_SEQUENCES, parameters, &adam, 0, &unused, small),
+            PYLSTM_ERROR_WORKSPACE);
+        indices[0] = N_SEQUENCES;
+        CHECK_STATUS(pylstm_train_step(&classifier, blas, &dataset, indices, 1, parameters, &adam, 0, &unused, memory),
+                     PYLSTM_ERROR_INDEX);
+        indices[0] = 0;
+        labels[0] = 2;
+        CHECK_STATUS(pylstm_train_step(&classifier, blas, &dataset, indices, 1, parameters, &adam, 0, &unused, memory),
+                     PYLSTM_ERROR_LABEL);
+        CHECK(adam.t == 150);
+        CHECK_STATUS(pylstm_train_step(&classifier, blas, &dataset, indices, 0, parameters, &adam, 0, &unused, memory),
+                     PYLSTM_ERROR_SIZE);
+        first[1] = 0;
+        labels[0] = 0;
+        CHECK_STATUS(pylstm_train_step(&classifier, blas, &dataset, indices, 1, parameters, &adam, 0, &unused, memory),
+                     PYLSTM_ERROR_LENGTH);
+        pylstm_classifier bad = classifier;
+        bad.pooling = (pylstm_pooling)9;
+        CHECK_STATUS(pylstm_classifier_check(&bad), PYLSTM_ERROR_POOLING);
+        bad = classifier;
+        bad.n_outputs = 0;
+        CHECK_STATUS(pylstm_classifier_check(&bad), PYLSTM_ERROR_SIZE);
+        bad.n_outputs = PTRDIFF_MAX;
+        CHECK_STATUS(pylstm_classifier_check(&bad), PYLSTM_ERROR_OVERFLOW);
+        CHECK_STATUS(pylstm_classifier_check(NULL), PYLSTM_ERROR_NULL);
+        free(x);
+        free(parameters);
+        free(moments);
+        free(memory.data);
+        free(batch_memory);
+        free(workspace.data);
+    }
+}
+
+int main(void)
+{
+    test_forward();
+    test_gradients();
+    test_float32_is_near_float64();
+    test_refusals();
+    test_classifier();
+    return REPORT();
+}

@@ -1,0 +1,18 @@
+"""Check what a wheel holds, and that it is no larger than promised."""
+
+import sys
+import zipfile
+from pathlib import Path
+
+LIMIT_BYTES = 1_500_000
+
+wheel = Path(sys.argv[1])
+names = zipfile.ZipFile(wheel).namelist()
+expected = ["pylstm/__init__.py", "pylstm/py.typed", "pylstm/_core.pyi", "pylstm/datasets/japanese_vowels.npz",
+            "pylstm/datasets/README.md"]  # fmt: skip
+missing = [name for name in expected if name not in names]
+foreign = [name for name in names if name.endswith((".c", ".h", ".pyx", ".pxd")) or name.startswith("tests")]
+size = wheel.stat().st_size
+print(f"{wheel.name}: {size} bytes, {len(names)} files")
+if missing or foreign or size > LIMIT_BYTES or not any(name.startswith("pylstm/_core.") for name in names):
+    sys.exit(f"missing {missing}, not wanted {foreign}, limit {LIMIT_BYTES} bytes")
