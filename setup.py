@@ -1,5 +1,6 @@
-"""Build of the extension: every C file once, the dtype's own files once per dtype."""
+"""Build of the extension: C files once, once per dtype, or once per dtype and instruction set."""
 
+import platform
 import sys
 from pathlib import Path
 
@@ -7,31 +8,49 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 SOURCES = Path("src_c")
-# Written in terms of `real` (src_c/real.h); the Makefile names the same files.
-PER_DTYPE = ["adam", "cell", "classifier", "dropout", "head", "layer", "sequence"]
-ONCE = ["api", "batch", "blas_reference", "net", "status"]
+# src_c/Makefile names the same files and flags, and says why.
+ONCE = ["api", "batch", "blas_reference", "isa", "net", "status"]
+PER_DTYPE = ["adam", "classifier", "dropout", "head", "kernel_table", "layer", "panels", "sequence"]
+KERNELS = {
+    "scalar": (0, []),
+    "baseline": (16, []),
+    "avx2": (32, ["-mavx2", "-mfma"]),
+    "avx512": (64, ["-mavx512f", "-mavx512vl", "-mavx512dq", "-mfma", "-mprefer-vector-width=512"]),
+    "neon": (16, []),
+}
+KERNELS_OF_MACHINE = {
+    "x86_64": ["scalar", "baseline", "avx2", "avx512"],
+    "aarch64": ["scalar", "neon"],
+    "arm64": ["scalar", "neon"],
+}
 
 
 class BuildCore(build_ext):
-    """Compiles src_c/ by itself: setuptools would give every file of an extension the same macros."""
+    """Compiles src_c/ by itself: setuptools would give every file of an extension the same flags."""
 
     def build_extension(self, ext):
-        compiler = self.compiler
-        flags = [] if compiler.compiler_type == "msvc" else ["-std=c11", "-O3", "-fvisibility=hidden"]
+        msvc = self.compiler.compiler_type == "msvc"
         headers = [str(path) for path in SOURCES.glob("*.h")]
 
-        def compile_to(folder, names, macros):
-            return compiler.compile(
+        def compile_to(folder, names, macros, flags):
+            return self.compiler.compile(
                 [str(SOURCES / f"{name}.c") for name in names],
                 output_dir=str(Path(self.build_temp) / folder),
                 macros=macros,
-                extra_postargs=flags,
+                extra_postargs=["/std:c11"] if msvc else ["-O3", "-fvisibility=hidden", *flags],
                 depends=headers,
             )
 
-        ext.extra_objects = compile_to("once", ONCE, [])
+        ext.extra_objects = compile_to("once", ONCE, [], ["-std=c11"])
+        isas = ["scalar"] if msvc else KERNELS_OF_MACHINE.get(platform.machine(), ["scalar"])
         for bits in (32, 64):
-            ext.extra_objects += compile_to(f"f{bits}", PER_DTYPE, [("PYLSTM_REAL_BITS", str(bits))])
+            dtype = [("PYLSTM_REAL_BITS", str(bits))]
+            ext.extra_objects += compile_to(f"f{bits}", PER_DTYPE, dtype, ["-std=c11"])
+            for isa in isas:
+                vector_bytes, flags = KERNELS[isa]
+                macros = [*dtype, ("PYLSTM_VECTOR_BYTES", str(vector_bytes)), ("PYLSTM_KERNELS", f"kernels_{isa}")]
+                flags = ["-std=gnu11", "-ffp-contract=fast", *flags]
+                ext.extra_objects += compile_to(f"f{bits}-{isa}", ["kernels"], macros, flags)
         super().build_extension(ext)
 
 

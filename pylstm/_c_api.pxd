@@ -17,6 +17,14 @@ cdef extern from "pylstm.h" nogil:
         PYLSTM_FLOAT32
         PYLSTM_FLOAT64
 
+    ctypedef enum pylstm_isa:
+        PYLSTM_ISA_BEST
+        PYLSTM_N_ISA
+
+    const char *pylstm_isa_name(int)
+    int pylstm_isa_available(int)
+    pylstm_isa pylstm_isa_best()
+
     ctypedef struct pylstm_net:
         pylstm_dtype dtype
         Py_ssize_t input_size
@@ -24,6 +32,7 @@ cdef extern from "pylstm.h" nogil:
         const Py_ssize_t *hidden_sizes
         Py_ssize_t n_directions
         double dropout
+        pylstm_isa isa
 
     ctypedef struct pylstm_layer:
         Py_ssize_t input_size, hidden_size
@@ -54,18 +63,12 @@ cdef extern from "pylstm.h" nogil:
     int pylstm_tape_size(const pylstm_net *, const pylstm_shape *, size_t *)
     int pylstm_forward_size(const pylstm_net *, const pylstm_shape *, size_t *)
     int pylstm_backward_size(const pylstm_net *, const pylstm_shape *, size_t *)
-    int pylstm_forward(const pylstm_net *, const pylstm_blas *, const pylstm_batch *, const void *, const void *,
+    int pylstm_forward(const pylstm_net *, const pylstm_batch *, const void *, const void *,
                        const void *, void *, void *, uint64_t, pylstm_memory, pylstm_memory)
-    int pylstm_backward(const pylstm_net *, const pylstm_blas *, const pylstm_batch *, const void *, const void *,
+    int pylstm_backward(const pylstm_net *, const pylstm_batch *, const void *, const void *,
                         const void *, void *, void *, void *, uint64_t, pylstm_memory, pylstm_memory)
 
-    ctypedef struct pylstm_tape_view:
-        const void *xh
-        const void *gates
-        const void *c
-
-    int pylstm_tape_layer(const pylstm_net *, const pylstm_shape *, Py_ssize_t, Py_ssize_t, pylstm_memory,
-                          pylstm_tape_view *)
+    int pylstm_tape_read(const pylstm_net *, const pylstm_shape *, Py_ssize_t, Py_ssize_t, pylstm_memory, void *)
 
     ctypedef enum pylstm_pooling:
         PYLSTM_POOL_LAST

@@ -1,6 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, embedsignature=True
 """Bindings of src_c: objects that own memory, hand buffers to C and release the GIL. The arithmetic is in src_c."""
 
+import os
 from collections import namedtuple
 
 import numpy as np
@@ -29,6 +30,24 @@ from pylstm._c_api cimport *
 cdef pylstm_blas BLAS
 BLAS.sgemm = <pylstm_sgemm *> cython_blas.sgemm
 BLAS.dgemm = <pylstm_dgemm *> cython_blas.dgemm
+
+
+
+def _isa_from_environment():
+    """Return the instruction set that PYLSTM_ISA names, or the best."""
+    cdef int isa
+    name = os.environ.get("PYLSTM_ISA", "")
+    if not name:
+        return pylstm_isa_best()
+    names = {pylstm_isa_name(isa).decode(): isa for isa in range(1, PYLSTM_N_ISA) if pylstm_isa_available(isa)}
+    if name not in names:
+        raise ImportError(f"PYLSTM_ISA must be one of {', '.join(names)} on this machine, got {name!r}")
+    return names[name]
+
+
+cdef pylstm_isa ISA = _isa_from_environment()
+#: The instruction set whose kernels run, by name.
+isa = pylstm_isa_name(ISA).decode()
 
 Gates = namedtuple("Gates", ["i", "f", "g", "o", "c", "h"])
 Gates.__doc__ = "One step of a cell: its gates, new cell state and output, each (n_sequences, hidden_size)."
@@ -136,6 +155,7 @@ cdef class _Net:
             (<Py_ssize_t *> self.sizes.c.data)[layer] = self.hidden_sizes[layer]
         self.c.hidden_sizes = <const Py_ssize_t *> self.sizes.c.data
         self.c.n_directions = 2 if bidirectional else 1
+        self.c.isa = ISA
         self.c.dropout = check_real(dropout, "dropout", 0.0, 1.0)
         check(pylstm_net_check(&self.c))
         self.generator = as_generator(random_state)
@@ -199,7 +219,7 @@ cdef class _Net:
         cdef _View in_view = None if state_in is None else _View(state_in)
         cdef const void *in_data = NULL if state_in is None else in_view.data
         with nogil:
-            status = pylstm_forward(&self.c, &BLAS, &batch.c, self.flat_view.data, x_view.data, in_data, y_view.data,
+            status = pylstm_forward(&self.c, &batch.c, self.flat_view.data, x_view.data, in_data, y_view.data,
                                     out_view.data, seed, tape_memory, workspace)
         check(status)
         return y, state_out
@@ -358,18 +378,11 @@ cdef class Cell(_Net):
         """
         steps, state_in = self.check_step(x, state)
         cdef _Tape tape = self.new_tape(steps)
-        cdef pylstm_tape_view view
-        h, c = self.step_with(tape, steps, state_in)
-        check(pylstm_tape_layer(&self.c, &tape.batch.c.shape, 0, 0, tape.memory.c, &view))
-        cdef Py_ssize_t size = len(steps.lengths) * 4 * self.hidden_size * self.dtype.itemsize
-        packed = np.frombuffer((<const char *> view.gates)[:size], self.dtype)
-        i, f, g, o = packed.reshape(-1, 4, self.hidden_size).transpose(1, 0, 2).copy()
-        return Gates(i, f, g, o, c, h)
-
-    cdef tuple step_with(self, _Tape tape, steps, state_in):
-        _, state_out = self.run_forward(steps, state_in, tape)
-        (h, c), = self.state_views(state_out, len(steps.lengths))
-        return h[0], c[0]
+        self.run_forward(steps, state_in, tape)
+        values = np.empty((6, len(steps.lengths), self.hidden_size), self.dtype)
+        cdef _View view = _View(values, writable=True)
+        check(pylstm_tape_read(&self.c, &tape.batch.c.shape, 0, 0, tape.memory.c, view.data))
+        return Gates(*values)
 
 
 cdef class Sequence(_Net):
@@ -575,7 +588,7 @@ cdef class Sequence(_Net):
         dx = np.empty_like(tape.steps.rows)
         cdef _View dy_view = _View(dy), dparameters_view = _View(dparameters, True), dx_view = _View(dx, True)
         with nogil:
-            status = pylstm_backward(&self.c, &BLAS, &batch.c, self.flat_view.data, dy_view.data, dstate_data,
+            status = pylstm_backward(&self.c, &batch.c, self.flat_view.data, dy_view.data, dstate_data,
                                      dparameters_view.data, dx_view.data, state_view.data, tape.dropout_seed,
                                      tape.memory.c, workspace.c)
         check(status)

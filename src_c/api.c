@@ -50,11 +50,11 @@ int pylstm_backward_size(const pylstm_net *net, const pylstm_shape *shape, size_
     return status ? status : BY_DTYPE(net->dtype, pylstm_backward_size, net, shape, bytes);
 }
 
-int pylstm_forward(const pylstm_net *net, const pylstm_blas *blas, const pylstm_batch *batch, const void *parameters,
-                   const void *x, const void *state_in, void *y, void *state_out, uint64_t dropout_seed,
-                   pylstm_memory tape, pylstm_memory workspace)
+int pylstm_forward(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, const void *x,
+                   const void *state_in, void *y, void *state_out, uint64_t dropout_seed, pylstm_memory tape,
+                   pylstm_memory workspace)
 {
-    if (!blas || !batch || !parameters || !x || !y)
+    if (!batch || !parameters || !x || !y)
         return PYLSTM_ERROR_NULL;
     size_t tape_bytes = 0, bytes = 0;
     int status = pylstm_forward_size(net, &batch->shape, &bytes);
@@ -65,15 +65,15 @@ int pylstm_forward(const pylstm_net *net, const pylstm_blas *blas, const pylstm_
     if (!status && tape.data)
         status = check_memory(tape, tape_bytes);
     return status ? status
-                  : BY_DTYPE(net->dtype, pylstm_forward, net, blas, batch, parameters, x, state_in, y, state_out,
+                  : BY_DTYPE(net->dtype, pylstm_forward, net, batch, parameters, x, state_in, y, state_out,
                              dropout_seed, tape, workspace);
 }
 
-int pylstm_backward(const pylstm_net *net, const pylstm_blas *blas, const pylstm_batch *batch, const void *parameters,
-                    const void *dy, const void *dstate_out, void *dparameters, void *dx, void *dstate_in,
-                    uint64_t dropout_seed, pylstm_memory tape, pylstm_memory workspace)
+int pylstm_backward(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, const void *dy,
+                    const void *dstate_out, void *dparameters, void *dx, void *dstate_in, uint64_t dropout_seed,
+                    pylstm_memory tape, pylstm_memory workspace)
 {
-    if (!blas || !batch || !parameters || !dy || !dparameters)
+    if (!batch || !parameters || !dy || !dparameters)
         return PYLSTM_ERROR_NULL;
     size_t tape_bytes = 0, bytes = 0;
     int status = pylstm_backward_size(net, &batch->shape, &bytes);
@@ -84,20 +84,20 @@ int pylstm_backward(const pylstm_net *net, const pylstm_blas *blas, const pylstm
     if (!status)
         status = check_memory(tape, tape_bytes);
     return status ? status
-                  : BY_DTYPE(net->dtype, pylstm_backward, net, blas, batch, parameters, dy, dstate_out, dparameters, dx,
+                  : BY_DTYPE(net->dtype, pylstm_backward, net, batch, parameters, dy, dstate_out, dparameters, dx,
                              dstate_in, dropout_seed, tape, workspace);
 }
 
-int pylstm_tape_layer(const pylstm_net *net, const pylstm_shape *shape, ptrdiff_t layer, ptrdiff_t direction,
-                      pylstm_memory tape, pylstm_tape_view *view)
+int pylstm_tape_read(const pylstm_net *net, const pylstm_shape *shape, ptrdiff_t layer, ptrdiff_t direction,
+                     pylstm_memory tape, void *values)
 {
     size_t bytes = 0;
     int status = pylstm_tape_size(net, shape, &bytes);
-    if (!status && (!view || !tape.data))
+    if (!status && (!values || !tape.data))
         status = PYLSTM_ERROR_NULL;
     if (!status && (layer < 0 || layer >= net->n_layers || direction < 0 || direction >= net->n_directions))
         status = PYLSTM_ERROR_INDEX;
-    return status ? status : BY_DTYPE(net->dtype, pylstm_tape_layer, net, shape, layer, direction, tape, view);
+    return status ? status : BY_DTYPE(net->dtype, pylstm_tape_read, net, shape, layer, direction, tape, values);
 }
 
 /* -------------------------------------------------------------- classifier */

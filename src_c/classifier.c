@@ -59,7 +59,7 @@ int NAME(predict)(const pylstm_classifier *classifier, const pylstm_blas *blas, 
     struct predict_memory memory;
     int status = carve_predict(classifier, &batch->shape, &arena, &memory);
     if (!status)
-        status = NAME(forward)(&classifier->net, blas, batch, parameters, x, NULL, memory.y, NULL, 0,
+        status = NAME(forward)(&classifier->net, batch, parameters, x, NULL, memory.y, NULL, 0,
                                (pylstm_memory){NULL, 0}, (pylstm_memory){memory.forward, memory.forward_bytes});
     if (status)
         return status;
@@ -203,7 +203,7 @@ int NAME(train_step)(const pylstm_classifier *classifier, const pylstm_blas *bla
     pylstm_batch batch;
     status = pylstm_batch_init(&batch, n_indices, memory.lengths, memory.batch.data, memory.batch.bytes);
     if (!status)
-        status = NAME(forward)(net, blas, &batch, parameters, memory.x, NULL, memory.y, NULL, dropout_seed, memory.tape,
+        status = NAME(forward)(net, &batch, parameters, memory.x, NULL, memory.y, NULL, dropout_seed, memory.tape,
                                memory.compute);
     if (status)
         return status;
@@ -227,7 +227,7 @@ int NAME(train_step)(const pylstm_classifier *classifier, const pylstm_blas *bla
          memory.dpooled, width);
     NAME(pool_backward)(&outputs, classifier->pooling, memory.y, memory.pooled, memory.dpooled, memory.dy);
 
-    status = NAME(backward)(net, blas, &batch, parameters, memory.dy, NULL, memory.gradient, NULL, NULL, dropout_seed,
+    status = NAME(backward)(net, &batch, parameters, memory.dy, NULL, memory.gradient, NULL, NULL, dropout_seed,
                             memory.tape, memory.compute);
     if (status)
         return status;

@@ -5,13 +5,19 @@
  * nothing at all of padding. */
 #include "layer.h"
 
-#include "cell.h"
+#include "panels.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-/* Rows of dgates whose weight gradient is taken in one product: enough for BLAS to be at its best, few enough to be
- * still in cache. */
+/* Rows whose inputs are projected ahead, or whose weight gradients are taken, in one go: enough that weights read for
+ * them are used often, few enough that what lies between is still in cache. */
 enum { CHUNK_ROWS = 256 };
+
+/* Inputs are projected a chunk ahead where that reads the input weights less often than every step would, and these are
+ * worth it: with few rows per step, or weights that fall out of the cache before the next step. */
+enum { FEW_ROWS = 12 };
+#define LARGE_PANEL_BYTES ((ptrdiff_t)1 << 20)
 
 static ptrdiff_t alive(const pylstm_batch *batch, ptrdiff_t step)
 {
@@ -23,9 +29,17 @@ static ptrdiff_t caller_row(const struct layer *layer, const pylstm_batch *batch
     return batch->first[b] + (layer->reverse ? batch->length[b] - 1 - step : step);
 }
 
-static void copy(real *to, const real *from, ptrdiff_t n)
+/* Rows are often too short for a call to be worth it. */
+static inline void copy(real *to, const real *from, ptrdiff_t n)
 {
-    memcpy(to, from, (size_t)n * sizeof *to);
+    for (ptrdiff_t k = 0; k < n; k++)
+        to[k] = from[k];
+}
+
+static inline void add(real *to, const real *from, ptrdiff_t n)
+{
+    for (ptrdiff_t k = 0; k < n; k++)
+        to[k] += from[k];
 }
 
 static void zero(real *to, ptrdiff_t n)
@@ -33,94 +47,129 @@ static void zero(real *to, ptrdiff_t n)
     memset(to, 0, (size_t)n * sizeof *to);
 }
 
-struct steps NAME(steps_carve)(struct arena *arena, const pylstm_shape *shape, ptrdiff_t input_size,
-                               ptrdiff_t hidden_size, int keep)
+static ptrdiff_t n_blocks_of(const struct layer *layer)
 {
-    ptrdiff_t n_sequences = shape->n_sequences, n_rows = shape->n_rows;
+    return blocks_of(layer->hidden_size, layer->kernels->lanes);
+}
+
+static ptrdiff_t padded_hidden(const struct layer *layer)
+{
+    return n_blocks_of(layer) * layer->kernels->lanes;
+}
+
+/* Of a batch; at least one whole step. */
+static ptrdiff_t chunk_rows(const pylstm_shape *shape)
+{
+    return shape->n_sequences > CHUNK_ROWS ? shape->n_sequences : CHUNK_ROWS;
+}
+
+struct steps NAME(steps_carve)(struct arena *arena, const struct layer *layer, const pylstm_shape *shape, int keep)
+{
+    ptrdiff_t n_sequences = shape->n_sequences, n_rows = keep ? shape->n_rows : chunk_rows(shape);
+    ptrdiff_t hidden = padded_hidden(layer);
     struct steps carved = {.keep = keep};
-    if (keep && n_rows > PTRDIFF_MAX - n_sequences) {
+    if (n_rows > PTRDIFF_MAX - n_sequences) {
         arena->overflow = true;
         return carved;
     }
-    carved.xh = arena_take(arena, keep ? n_rows : 2 * n_sequences, input_size + hidden_size, sizeof(real));
-    carved.gates = arena_take(arena, keep ? n_rows : n_sequences, 4 * hidden_size, sizeof(real));
-    carved.c = arena_take(arena, n_sequences + (keep ? n_rows : n_sequences), hidden_size, sizeof(real));
+    carved.x = arena_take(arena, n_rows, layer->input_size, sizeof(real));
+    carved.gates = arena_take(arena, n_rows, 4 * hidden, sizeof(real));
+    carved.h = arena_take(arena, n_sequences + (keep ? n_rows : n_sequences), hidden, sizeof(real));
+    carved.c = arena_take(arena, n_sequences + (keep ? n_rows : 0), hidden, sizeof(real));
     return carved;
 }
 
-static real *xh_of(struct steps steps, const struct layer *layer, const pylstm_batch *batch, ptrdiff_t step)
+/* The state after a step, at [rows][H']; after step -1 it is the initial one. */
+static real *h_after(struct steps steps, const struct layer *layer, const pylstm_batch *batch, ptrdiff_t step)
 {
-    ptrdiff_t row = steps.keep ? batch->offset[step] : step % 2 * batch->shape.n_sequences;
-    return steps.xh + row * (layer->input_size + layer->hidden_size);
+    ptrdiff_t n_sequences = batch->shape.n_sequences, row = (step & 1) * n_sequences; /* -1 & 1 is 1 */
+    if (steps.keep)
+        row = step < 0 ? 0 : n_sequences + batch->offset[step];
+    return steps.h + row * padded_hidden(layer);
 }
 
-static real *gates_of(struct steps steps, const struct layer *layer, const pylstm_batch *batch, ptrdiff_t step)
-{
-    return steps.gates + (steps.keep ? batch->offset[step] : 0) * 4 * layer->hidden_size;
-}
-
-/* The cell state after a step; after step -1 it is the initial one. */
 static real *c_after(struct steps steps, const struct layer *layer, const pylstm_batch *batch, ptrdiff_t step)
 {
-    ptrdiff_t n_sequences = batch->shape.n_sequences, row = 0;
-    if (step >= 0)
-        row = steps.keep ? n_sequences + batch->offset[step] : (step + 1) % 2 * n_sequences;
-    return steps.c + row * layer->hidden_size;
+    ptrdiff_t row = steps.keep && step >= 0 ? batch->shape.n_sequences + batch->offset[step] : 0;
+    return steps.c + row * padded_hidden(layer);
+}
+
+/* state [B][H] in the caller's order into rows [B][H'] of the sorted order; NULL is zeros. */
+static void gather_state(const struct layer *layer, const pylstm_batch *batch, const real *state, real *sorted)
+{
+    ptrdiff_t hidden = layer->hidden_size, width = padded_hidden(layer);
+    for (ptrdiff_t b = 0; b < batch->shape.n_sequences; b++, sorted += width) {
+        ptrdiff_t n = state ? hidden : 0;
+        if (state)
+            copy(sorted, state + batch->order[b] * hidden, hidden);
+        zero(sorted + n, width - n);
+    }
+}
+
+/* The steps from `from` on whose rows fit a chunk. */
+static ptrdiff_t chunk_end_of(const pylstm_batch *batch, ptrdiff_t from)
+{
+    ptrdiff_t to = from + 1, room = chunk_rows(&batch->shape);
+    while (to < batch->shape.n_steps && batch->offset[to + 1] - batch->offset[from] <= room)
+        to++;
+    return to;
 }
 
 /* ----------------------------------------------------------------- forward */
 
-struct layer_forward_scratch NAME(layer_forward_carve)(struct arena *arena, const pylstm_shape *shape,
-                                                       ptrdiff_t input_size, ptrdiff_t hidden_size)
+struct layer_forward_scratch NAME(layer_forward_carve)(struct arena *arena, const struct layer *layer)
 {
+    ptrdiff_t width = 4 * padded_hidden(layer);
     return (struct layer_forward_scratch){
-        .packed = arena_take(arena, 4 * hidden_size, input_size + hidden_size, sizeof(real)),
-        .h = arena_take(arena, shape->n_sequences, hidden_size, sizeof(real)),
+        .panels = arena_take(arena, layer->input_size + layer->hidden_size, width, sizeof(real)),
+        .bias = arena_take(arena, width, 1, sizeof(real)),
     };
 }
 
-/* state [B][H] in the caller's order into rows of the sorted order; NULL is zeros. */
-static void gather_state(const pylstm_batch *batch, ptrdiff_t hidden, const real *state, real *sorted, ptrdiff_t stride)
-{
-    for (ptrdiff_t b = 0; b < batch->shape.n_sequences; b++) {
-        if (state)
-            copy(sorted + b * stride, state + batch->order[b] * hidden, hidden);
-        else
-            zero(sorted + b * stride, hidden);
-    }
-}
-
-void NAME(layer_forward)(const struct layer *layer, const pylstm_blas *blas, const pylstm_batch *batch, const real *x,
-                         const real *h0, const real *c0, struct rows y, real *hn, real *cn, struct steps steps,
+void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, const real *x, const real *h0,
+                         const real *c0, struct rows y, real *hn, real *cn, struct steps steps,
                          struct layer_forward_scratch scratch)
 {
-    ptrdiff_t input = layer->input_size, hidden = layer->hidden_size, width = input + hidden;
-    for (ptrdiff_t j = 0; j < 4 * hidden; j++) {
-        copy(scratch.packed + j * width, layer->weight_ih + j * input, input);
-        copy(scratch.packed + j * width + input, layer->weight_hh + j * hidden, hidden);
-    }
-    gather_state(batch, hidden, h0, xh_of(steps, layer, batch, 0) + input, width);
-    gather_state(batch, hidden, c0, c_after(steps, layer, batch, -1), hidden);
+    const struct kernels *kernels = layer->kernels;
+    ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden;
+    ptrdiff_t lanes = kernels->lanes, n_blocks = n_blocks_of(layer), width = padded_hidden(layer);
+    NAME(pack_forward)(lanes, hidden, n_x, layer->weight_ih, 0, n_k, scratch.panels);
+    NAME(pack_forward)(lanes, hidden, hidden, layer->weight_hh, n_x, n_k, scratch.panels);
+    NAME(pack_bias)(lanes, hidden, layer->bias, scratch.bias);
+    gather_state(layer, batch, h0, h_after(steps, layer, batch, -1));
+    gather_state(layer, batch, c0, c_after(steps, layer, batch, -1));
 
-    for (ptrdiff_t s = 0; s < batch->shape.n_steps; s++) {
-        ptrdiff_t n = alive(batch, s), n_next = alive(batch, s + 1);
-        real *xh = xh_of(steps, layer, batch, s), *gates = gates_of(steps, layer, batch, s);
-        real *c = c_after(steps, layer, batch, s);
-        for (ptrdiff_t b = 0; b < n; b++) {
-            copy(xh + b * width, x + caller_row(layer, batch, b, s) * input, input);
-            copy(gates + b * 4 * hidden, layer->bias, 4 * hidden);
-        }
-        gemm(blas, 'T', n, 4 * hidden, width, xh, width, scratch.packed, width, 1, gates, 4 * hidden);
-        NAME(cell_forward)(n, hidden, gates, c_after(steps, layer, batch, s - 1), c, scratch.h);
+    struct const_rows bias = {scratch.bias, 0};
+    for (ptrdiff_t from = 0, to; from < batch->shape.n_steps; from = to) {
+        to = chunk_end_of(batch, from);
+        ptrdiff_t kept = steps.keep ? batch->offset[from] : 0; /* first of the chunk's rows in x and gates */
+        real *x_row = steps.x + kept * n_x;
+        for (ptrdiff_t s = from; s < to; s++)
+            for (ptrdiff_t b = 0; b < alive(batch, s); b++, x_row += n_x)
+                copy(x_row, x + caller_row(layer, batch, b, s) * n_x, n_x);
 
-        for (ptrdiff_t b = 0; b < n; b++) {
-            const real *h = scratch.h + b * hidden;
-            copy(y.data + caller_row(layer, batch, b, s) * y.stride, h, hidden);
-            if (b < n_next) {
-                copy(xh_of(steps, layer, batch, s + 1) + b * width + input, h, hidden);
-            } else if (hn) { /* the sequence's own last step */
-                copy(hn + batch->order[b] * hidden, h, hidden);
-                copy(cn + batch->order[b] * hidden, c + b * hidden, hidden);
+        bool few_rows = alive(batch, from) <= FEW_ROWS;
+        bool large = n_k * 4 * width * (ptrdiff_t)sizeof(real) > LARGE_PANEL_BYTES;
+        bool ahead = to - from > 1 && (few_rows || large);
+        if (ahead)
+            kernels->project(batch->offset[to] - batch->offset[from], n_blocks, n_x, n_k, scratch.panels, bias,
+                             (struct const_rows){steps.x + kept * n_x, n_x}, steps.gates + kept * 4 * width);
+
+        for (ptrdiff_t s = from; s < to; s++) {
+            ptrdiff_t n = alive(batch, s), n_next = alive(batch, s + 1);
+            ptrdiff_t row = kept + batch->offset[s] - batch->offset[from];
+            real *gates = steps.gates + row * 4 * width;
+            real *h = h_after(steps, layer, batch, s), *c = c_after(steps, layer, batch, s);
+            kernels->step(n, n_blocks, ahead ? 0 : n_x, n_x, n_k, scratch.panels,
+                          ahead ? (struct const_rows){gates, 4 * width} : bias,
+                          (struct const_rows){steps.x + row * n_x, n_x}, h_after(steps, layer, batch, s - 1),
+                          c_after(steps, layer, batch, s - 1), c, h, steps.keep ? gates : NULL);
+
+            for (ptrdiff_t b = 0; b < n; b++)
+                copy(y.data + caller_row(layer, batch, b, s) * y.stride, h + b * width, hidden);
+            for (ptrdiff_t b = n_next; hn && b < n; b++) { /* the sequence's own last step */
+                copy(hn + batch->order[b] * hidden, h + b * width, hidden);
+                copy(cn + batch->order[b] * hidden, c + b * width, hidden);
             }
         }
     }
@@ -128,83 +177,123 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_blas *blas, con
 
 /* ---------------------------------------------------------------- backward */
 
-struct layer_backward_scratch NAME(layer_backward_carve)(struct arena *arena, const pylstm_shape *shape,
-                                                         ptrdiff_t input_size, ptrdiff_t hidden_size)
+struct layer_backward_scratch NAME(layer_backward_carve)(struct arena *arena, const struct layer *layer,
+                                                         const pylstm_shape *shape)
 {
-    /* At least one whole step. */
-    ptrdiff_t chunk = shape->n_sequences > CHUNK_ROWS ? shape->n_sequences : CHUNK_ROWS;
+    ptrdiff_t chunk = chunk_rows(shape), width = padded_hidden(layer);
+    ptrdiff_t input_width = blocks_of(layer->input_size, layer->kernels->lanes) * layer->kernels->lanes;
     return (struct layer_backward_scratch){
-        .chunk_rows = chunk,
-        .dgates = arena_take(arena, chunk, 4 * hidden_size, sizeof(real)),
-        .dx = arena_take(arena, chunk, input_size, sizeof(real)),
-        .dh = arena_take(arena, shape->n_sequences, hidden_size, sizeof(real)),
-        .dc = arena_take(arena, shape->n_sequences, hidden_size, sizeof(real)),
-        .dpacked = arena_take(arena, 4 * hidden_size, input_size + hidden_size, sizeof(real)),
+        .dgates = arena_take(arena, chunk, 4 * width, sizeof(real)),
+        .segments = arena_take(arena, chunk, 1, sizeof(struct segment)),
+        .dx = arena_take(arena, chunk, input_width, sizeof(real)),
+        .dh = arena_take(arena, shape->n_sequences, width, sizeof(real)),
+        .dc = arena_take(arena, shape->n_sequences, width, sizeof(real)),
+        .panels_hh = arena_take(arena, 4 * width, width, sizeof(real)),
+        .panels_ih = arena_take(arena, 4 * width, input_width, sizeof(real)),
+        .dpanels = arena_take(arena, layer->input_size + layer->hidden_size, 4 * width, sizeof(real)),
+        .dbias = arena_take(arena, 4 * width, 1, sizeof(real)),
     };
 }
 
-/* Adds what the steps [from, to), whose dgates are complete, give to the weights' and the input's gradients. */
-static void flush_chunk(const struct layer *layer, const pylstm_blas *blas, const pylstm_batch *batch, ptrdiff_t from,
-                        ptrdiff_t to, const real *dgates, real *dbias, real *dx, struct steps steps,
-                        struct layer_backward_scratch scratch)
+/* The rows of h_{t-1} of the steps [from, to), in as few stretches as they lie in: one where as many sequences are
+ * alive as in the step before. */
+static ptrdiff_t h_segments(const struct layer *layer, const pylstm_batch *batch, struct steps steps, ptrdiff_t from,
+                            ptrdiff_t to, struct segment *segments)
 {
-    ptrdiff_t input = layer->input_size, hidden = layer->hidden_size, width = input + hidden;
-    ptrdiff_t n = batch->offset[to] - batch->offset[from];
-    gemm_outer(blas, 4 * hidden, width, n, dgates, 4 * hidden, xh_of(steps, layer, batch, from), width, scratch.dpacked,
-               width);
-    for (ptrdiff_t r = 0; r < n; r++)
-        for (ptrdiff_t j = 0; j < 4 * hidden; j++)
-            dbias[j] += dgates[r * 4 * hidden + j];
-    if (!dx)
-        return;
-    gemm(blas, 'N', n, input, 4 * hidden, dgates, 4 * hidden, layer->weight_ih, input, 0, scratch.dx, input);
-    const real *from_row = scratch.dx;
+    ptrdiff_t n_segments = 0;
     for (ptrdiff_t s = from; s < to; s++) {
-        for (ptrdiff_t b = 0; b < alive(batch, s); b++, from_row += input) {
-            real *to_row = dx + caller_row(layer, batch, b, s) * input;
-            for (ptrdiff_t k = 0; k < input; k++)
-                to_row[k] += from_row[k];
+        ptrdiff_t n = alive(batch, s);
+        if (s > from && alive(batch, s - 1) == (s > 1 ? alive(batch, s - 2) : batch->shape.n_sequences)) {
+            segments[n_segments - 1].n_rows += n;
+        } else {
+            segments[n_segments++] = (struct segment){
+                .a = h_after(steps, layer, batch, s - 1),
+                .dgates_row = batch->offset[s] - batch->offset[from],
+                .n_rows = n,
+            };
         }
     }
+    return n_segments;
 }
 
-void NAME(layer_backward)(const struct layer *layer, const pylstm_blas *blas, const pylstm_batch *batch, struct rows dy,
-                          const real *dhn, const real *dcn, real *dweight_ih, real *dweight_hh, real *dbias, real *dx,
-                          real *dh0, real *dc0, struct steps steps, struct layer_backward_scratch scratch)
+/* Adds what the steps [from, to), whose dgates are complete, give to the weights' and the input's gradients. */
+static void flush_chunk(const struct layer *layer, const pylstm_batch *batch, ptrdiff_t from, ptrdiff_t to,
+                        const real *dgates, real *dx, struct steps steps, struct layer_backward_scratch scratch)
 {
-    ptrdiff_t input = layer->input_size, hidden = layer->hidden_size, width = input + hidden;
-    zero(dbias, 4 * hidden);
-    zero(scratch.dpacked, 4 * hidden * width);
+    const struct kernels *kernels = layer->kernels;
+    ptrdiff_t lanes = kernels->lanes, n_blocks = n_blocks_of(layer), width = padded_hidden(layer);
+    ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden;
+    ptrdiff_t n = batch->offset[to] - batch->offset[from], block_rows = chunk_rows(&batch->shape);
+    struct segment x_rows = {.a = steps.x + batch->offset[from] * n_x, .n_rows = n};
+    kernels->outer(1, &x_rows, n_x, n_x, n_blocks, dgates, block_rows, scratch.dpanels, n_k);
+    ptrdiff_t n_segments = h_segments(layer, batch, steps, from, to, scratch.segments);
+    kernels->outer(n_segments, scratch.segments, width, hidden, n_blocks, dgates, block_rows,
+                   scratch.dpanels + n_x * 4 * lanes, n_k);
+    kernels->column_sums(n, n_blocks, dgates, block_rows, scratch.dbias);
+    if (!dx)
+        return;
+    ptrdiff_t n_vectors = blocks_of(n_x, lanes), stride = n_vectors * lanes;
+    kernels->back_product(n, n_blocks, dgates, block_rows, scratch.panels_ih, n_vectors,
+                          (struct rows){scratch.dx, stride});
+    const real *from_row = scratch.dx;
+    for (ptrdiff_t s = from; s < to; s++)
+        for (ptrdiff_t b = 0; b < alive(batch, s); b++, from_row += stride)
+            add(dx + caller_row(layer, batch, b, s) * n_x, from_row, n_x);
+}
+
+void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, struct const_rows dy, const real *dhn,
+                          const real *dcn, real *dweight_ih, real *dweight_hh, real *dbias, real *dx, real *dh0,
+                          real *dc0, struct steps steps, struct layer_backward_scratch scratch)
+{
+    const struct kernels *kernels = layer->kernels;
+    ptrdiff_t lanes = kernels->lanes, n_blocks = n_blocks_of(layer), width = padded_hidden(layer);
+    ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden;
+    ptrdiff_t block_rows = chunk_rows(&batch->shape);
+    zero(scratch.dbias, 4 * width);
+    zero(scratch.dpanels, n_k * 4 * width);
+    NAME(pack_backward)(lanes, hidden, hidden, layer->weight_hh, scratch.panels_hh);
+    if (dx)
+        NAME(pack_backward)(lanes, hidden, n_x, layer->weight_ih, scratch.panels_ih);
     /* A sequence's rows are first read at its own last step: until then they hold the final state's gradient. */
-    gather_state(batch, hidden, dhn, scratch.dh, hidden);
-    gather_state(batch, hidden, dcn, scratch.dc, hidden);
+    gather_state(layer, batch, dhn, scratch.dh);
+    gather_state(layer, batch, dcn, scratch.dc);
 
     /* The chunk fills from its end, as time runs backwards: its rows then lie as the tape's do. */
     ptrdiff_t chunk_end = batch->shape.n_steps;
     for (ptrdiff_t s = batch->shape.n_steps - 1; s >= 0; s--) {
         ptrdiff_t n = alive(batch, s);
-        for (ptrdiff_t b = 0; b < n; b++) {
-            const real *dy_row = dy.data + caller_row(layer, batch, b, s) * dy.stride;
-            for (ptrdiff_t u = 0; u < hidden; u++)
-                scratch.dh[b * hidden + u] += dy_row[u];
-        }
-        ptrdiff_t place = scratch.chunk_rows - (batch->offset[chunk_end] - batch->offset[s]);
-        real *dgates = scratch.dgates + place * 4 * hidden;
-        NAME(cell_backward)(n, hidden, gates_of(steps, layer, batch, s), c_after(steps, layer, batch, s - 1),
-                            c_after(steps, layer, batch, s), scratch.dh, scratch.dc, dgates);
-        gemm(blas, 'N', n, hidden, 4 * hidden, dgates, 4 * hidden, layer->weight_hh, hidden, 0, scratch.dh, hidden);
+        for (ptrdiff_t b = 0; b < n; b++)
+            add(scratch.dh + b * width, dy.data + caller_row(layer, batch, b, s) * dy.stride, hidden);
+        ptrdiff_t place = block_rows - (batch->offset[chunk_end] - batch->offset[s]);
+        real *dgates = scratch.dgates + place * 4 * lanes;
+        kernels->cell_backward(n, n_blocks, steps.gates + batch->offset[s] * 4 * width,
+                               c_after(steps, layer, batch, s - 1), c_after(steps, layer, batch, s), scratch.dh,
+                               scratch.dc, dgates, block_rows);
+        kernels->back_product(n, n_blocks, dgates, block_rows, scratch.panels_hh, n_blocks,
+                              (struct rows){scratch.dh, width});
         if (s == 0 || place < alive(batch, s - 1)) {
-            flush_chunk(layer, blas, batch, s, chunk_end, dgates, dbias, dx, steps, scratch);
+            flush_chunk(layer, batch, s, chunk_end, dgates, dx, steps, scratch);
             chunk_end = s;
         }
     }
 
-    for (ptrdiff_t j = 0; j < 4 * hidden; j++) {
-        copy(dweight_ih + j * input, scratch.dpacked + j * width, input);
-        copy(dweight_hh + j * hidden, scratch.dpacked + j * width + input, hidden);
-    }
+    NAME(unpack_forward)(lanes, hidden, n_x, dweight_ih, 0, n_k, scratch.dpanels);
+    NAME(unpack_forward)(lanes, hidden, hidden, dweight_hh, n_x, n_k, scratch.dpanels);
+    NAME(unpack_bias)(lanes, hidden, dbias, scratch.dbias);
     for (ptrdiff_t b = 0; dh0 && b < batch->shape.n_sequences; b++) {
-        copy(dh0 + batch->order[b] * hidden, scratch.dh + b * hidden, hidden);
-        copy(dc0 + batch->order[b] * hidden, scratch.dc + b * hidden, hidden);
+        copy(dh0 + batch->order[b] * hidden, scratch.dh + b * width, hidden);
+        copy(dc0 + batch->order[b] * hidden, scratch.dc + b * width, hidden);
+    }
+}
+
+void NAME(steps_read)(const struct layer *layer, const pylstm_shape *shape, struct steps steps, real *values)
+{
+    ptrdiff_t hidden = layer->hidden_size, width = padded_hidden(layer), n_rows = shape->n_rows;
+    for (ptrdiff_t r = 0; r < n_rows; r++) {
+        for (ptrdiff_t gate = 0; gate < 4; gate++)
+            NAME(unpack_gate)(layer->kernels->lanes, hidden, gate, steps.gates + r * 4 * width,
+                              values + (gate * n_rows + r) * hidden);
+        copy(values + (4 * n_rows + r) * hidden, steps.c + (shape->n_sequences + r) * width, hidden);
+        copy(values + (5 * n_rows + r) * hidden, steps.h + (shape->n_sequences + r) * width, hidden);
     }
 }

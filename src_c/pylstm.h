@@ -39,6 +39,7 @@ typedef enum pylstm_status {
     PYLSTM_ERROR_LABEL,     /* a label outside [0, n_outputs) */
     PYLSTM_ERROR_INDEX,     /* a sequence index outside the data set */
     PYLSTM_ERROR_POOLING,   /* a pooling that is not one of pylstm_pooling */
+    PYLSTM_ERROR_ISA,       /* an instruction set that this build or this processor lacks */
     PYLSTM_N_STATUS
 } pylstm_status;
 
@@ -65,6 +66,24 @@ extern const pylstm_blas pylstm_blas_reference;
 
 typedef enum pylstm_dtype { PYLSTM_FLOAT32 = 0, PYLSTM_FLOAT64 = 1 } pylstm_dtype;
 
+/* Kernels of the same source for several instruction sets. The results of one are the same bits on every machine. */
+typedef enum pylstm_isa {
+    PYLSTM_ISA_BEST = 0, /* the widest that this processor has */
+    PYLSTM_ISA_SCALAR,   /* no vectors; the only one for compilers without GNU C's vector extensions */
+    PYLSTM_ISA_BASELINE, /* 128-bit vectors that every x86-64 has */
+    PYLSTM_ISA_AVX2,     /* with FMA */
+    PYLSTM_ISA_AVX512,   /* F, VL and DQ */
+    PYLSTM_ISA_NEON,     /* aarch64 */
+    PYLSTM_N_ISA
+} pylstm_isa;
+
+/* "scalar", "baseline", "avx2", "avx512", "neon"; "best" for 0; NULL for any other number. */
+const char *pylstm_isa_name(int isa);
+/* Whether this build has kernels for it, and this processor runs them. */
+int pylstm_isa_available(int isa);
+/* What PYLSTM_ISA_BEST stands for here. */
+pylstm_isa pylstm_isa_best(void);
+
 /* The shape of a stack of LSTM layers. Layer l reads I = input_size features (l = 0) or the D * H outputs of the
  * layer below. The net holds no weights: they are one flat array of pylstm_net_n_parameters elements, layer by layer,
  * direction by direction: weight_ih [4H][I], weight_hh [4H][H], bias [4H]. */
@@ -75,6 +94,7 @@ typedef struct pylstm_net {
     const ptrdiff_t *hidden_sizes; /* [n_layers], kept by the caller */
     ptrdiff_t n_directions;        /* 1 forward; 2 forward and reverse, outputs side by side */
     double dropout;                /* probability that an output of a layer (the last too) is zeroed in training */
+    pylstm_isa isa;
 } pylstm_net;
 
 /* Where one direction of one layer lies in the flat arrays, counted in elements. */
@@ -148,9 +168,9 @@ typedef struct pylstm_memory {
  *   tape        NULL data: inference, no dropout. Else training: filled for backward, dropout drawn from dropout_seed
  *               (a function of seed, layer, caller's row and unit alone). The final state is the undropped one.
  */
-int pylstm_forward(const pylstm_net *net, const pylstm_blas *blas, const pylstm_batch *batch, const void *parameters,
-                   const void *x, const void *state_in, void *y, void *state_out, uint64_t dropout_seed,
-                   pylstm_memory tape, pylstm_memory workspace);
+int pylstm_forward(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, const void *x,
+                   const void *state_in, void *y, void *state_out, uint64_t dropout_seed, pylstm_memory tape,
+                   pylstm_memory workspace);
 
 /* Back-propagates through the training forward that filled the tape; the tape is only read.
  *   dy             [N][D * H_last]  dL/dy
@@ -159,19 +179,14 @@ int pylstm_forward(const pylstm_net *net, const pylstm_blas *blas, const pylstm_
  *   dx             [N][I], out, or NULL
  *   dstate_in      a state, out, or NULL                 may be dstate_out
  */
-int pylstm_backward(const pylstm_net *net, const pylstm_blas *blas, const pylstm_batch *batch, const void *parameters,
-                    const void *dy, const void *dstate_out, void *dparameters, void *dx, void *dstate_in,
-                    uint64_t dropout_seed, pylstm_memory tape, pylstm_memory workspace);
+int pylstm_backward(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, const void *dy,
+                    const void *dstate_out, void *dparameters, void *dx, void *dstate_in, uint64_t dropout_seed,
+                    pylstm_memory tape, pylstm_memory workspace);
 
-/* One layer's part of a tape, rows in the time-major order of its direction. */
-typedef struct pylstm_tape_view {
-    const void *xh;    /* [N][I + H]  x_t beside h_{t-1} */
-    const void *gates; /* [N][4H]     i, f, g, o after their activation */
-    const void *c;     /* [B + N][H]  the initial cell state, then c_t */
-} pylstm_tape_view;
-
-int pylstm_tape_layer(const pylstm_net *net, const pylstm_shape *shape, ptrdiff_t layer, ptrdiff_t direction,
-                      pylstm_memory tape, pylstm_tape_view *view);
+/* What happened in one direction of one layer: values [6][N][H], out, are the gates i, f, g, o after their activation,
+ * c_t and h_t (undropped) of all steps, in time-major rows: those of step s start at offset[s] of the batch. */
+int pylstm_tape_read(const pylstm_net *net, const pylstm_shape *shape, ptrdiff_t layer, ptrdiff_t direction,
+                     pylstm_memory tape, void *values);
 
 /* -------------------------------------------------------------- classifier */
 

@@ -1,5 +1,6 @@
 /* The stack: layers over directions over the time loop of layer.c, dropout between. */
 #include "dropout.h"
+#include "isa.h"
 #include "layer.h"
 #include "typed.h"
 
@@ -14,16 +15,21 @@ static ptrdiff_t widest_output(const pylstm_net *net)
     return net->n_directions * widest;
 }
 
-static struct layer layer_at(pylstm_layer at, ptrdiff_t direction, const real *parameters)
+static struct layer layer_at(const pylstm_net *net, ptrdiff_t l, ptrdiff_t direction, const real *parameters)
 {
-    return (struct layer){
+    pylstm_layer at = pylstm_net_layer(net, l, direction);
+    struct layer layer = {
+        .kernels = NAME(kernels)(net->isa),
         .input_size = at.input_size,
         .hidden_size = at.hidden_size,
         .reverse = direction == 1,
-        .weight_ih = parameters + at.weight_ih,
-        .weight_hh = parameters + at.weight_hh,
-        .bias = parameters + at.bias,
     };
+    if (parameters) { /* else only sizes are wanted */
+        layer.weight_ih = parameters + at.weight_ih;
+        layer.weight_hh = parameters + at.weight_hh;
+        layer.bias = parameters + at.bias;
+    }
+    return layer;
 }
 
 /* -------------------------------------------------------------------- tape */
@@ -35,8 +41,8 @@ static struct steps carve_tape(const pylstm_net *net, const pylstm_shape *shape,
     struct steps carved = {0};
     for (ptrdiff_t l = 0; l <= layer; l++) {
         for (ptrdiff_t d = 0; d < (l == layer ? direction + 1 : net->n_directions); d++) {
-            pylstm_layer at = pylstm_net_layer(net, l, d);
-            carved = NAME(steps_carve)(arena, shape, at.input_size, at.hidden_size, 1);
+            struct layer at = layer_at(net, l, d, NULL);
+            carved = NAME(steps_carve)(arena, &at, shape, 1);
         }
     }
     return carved;
@@ -56,8 +62,8 @@ int NAME(tape_size)(const pylstm_net *net, const pylstm_shape *shape, size_t *by
     return arena_total(&counting, bytes);
 }
 
-int NAME(tape_layer)(const pylstm_net *net, const pylstm_shape *shape, ptrdiff_t layer, ptrdiff_t direction,
-                     pylstm_memory tape, pylstm_tape_view *view)
+int NAME(tape_read)(const pylstm_net *net, const pylstm_shape *shape, ptrdiff_t layer, ptrdiff_t direction,
+                    pylstm_memory tape, void *values)
 {
     size_t needed;
     int status = NAME(tape_size)(net, shape, &needed);
@@ -65,8 +71,8 @@ int NAME(tape_layer)(const pylstm_net *net, const pylstm_shape *shape, ptrdiff_t
         status = PYLSTM_ERROR_WORKSPACE;
     if (status)
         return status;
-    struct steps steps = tape_steps(net, shape, layer, direction, tape);
-    *view = (pylstm_tape_view){.xh = steps.xh, .gates = steps.gates, .c = steps.c};
+    struct layer at = layer_at(net, layer, direction, NULL);
+    NAME(steps_read)(&at, shape, tape_steps(net, shape, layer, direction, tape), values);
     return PYLSTM_OK;
 }
 
@@ -93,19 +99,19 @@ int NAME(forward_size)(const pylstm_net *net, const pylstm_shape *shape, size_t 
     struct arena counting = {0}, largest = {0};
     struct forward_memory memory = carve_forward(net, shape, &counting);
     for (ptrdiff_t l = 0; l < net->n_layers; l++) {
-        pylstm_layer at = pylstm_net_layer(net, l, 0);
+        struct layer layer = layer_at(net, l, 0, NULL);
         struct arena arena = memory.per_layer;
-        NAME(steps_carve)(&arena, shape, at.input_size, at.hidden_size, 0);
-        NAME(layer_forward_carve)(&arena, shape, at.input_size, at.hidden_size);
+        NAME(steps_carve)(&arena, &layer, shape, 0);
+        NAME(layer_forward_carve)(&arena, &layer);
         largest.used = arena.used > largest.used ? arena.used : largest.used;
         largest.overflow |= arena.overflow;
     }
     return arena_total(&largest, bytes);
 }
 
-int NAME(forward)(const pylstm_net *net, const pylstm_blas *blas, const pylstm_batch *batch, const void *parameters,
-                  const void *x, const void *state_in, void *y, void *state_out, uint64_t dropout_seed,
-                  pylstm_memory tape, pylstm_memory workspace)
+int NAME(forward)(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, const void *x,
+                  const void *state_in, void *y, void *state_out, uint64_t dropout_seed, pylstm_memory tape,
+                  pylstm_memory workspace)
 {
     const pylstm_shape *shape = &batch->shape;
     ptrdiff_t n_sequences = shape->n_sequences;
@@ -118,18 +124,17 @@ int NAME(forward)(const pylstm_net *net, const pylstm_blas *blas, const pylstm_b
         ptrdiff_t output_size = net->n_directions * net->hidden_sizes[l];
         for (ptrdiff_t d = 0; d < net->n_directions; d++) {
             pylstm_layer at = pylstm_net_layer(net, l, d);
-            struct layer layer = layer_at(at, d, parameters);
+            struct layer layer = layer_at(net, l, d, parameters);
             arena = memory.per_layer;
-            struct steps steps = tape.data ? tape_steps(net, shape, l, d, tape)
-                                           : NAME(steps_carve)(&arena, shape, at.input_size, at.hidden_size, 0);
-            struct layer_forward_scratch scratch =
-                NAME(layer_forward_carve)(&arena, shape, at.input_size, at.hidden_size);
+            struct steps steps =
+                tape.data ? tape_steps(net, shape, l, d, tape) : NAME(steps_carve)(&arena, &layer, shape, 0);
+            struct layer_forward_scratch scratch = NAME(layer_forward_carve)(&arena, &layer);
             const real *h0 = state_in ? (const real *)state_in + at.h * n_sequences : NULL;
             const real *c0 = state_in ? (const real *)state_in + at.c * n_sequences : NULL;
             real *hn = state_out ? (real *)state_out + at.h * n_sequences : NULL;
             real *cn = state_out ? (real *)state_out + at.c * n_sequences : NULL;
             struct rows columns = {output + d * at.hidden_size, output_size};
-            NAME(layer_forward)(&layer, blas, batch, input, h0, c0, columns, hn, cn, steps, scratch);
+            NAME(layer_forward)(&layer, batch, input, h0, c0, columns, hn, cn, steps, scratch);
         }
         if (tape.data)
             NAME(dropout)(dropout_seed, (uint64_t)l, net->dropout, shape->n_rows * output_size, output);
@@ -161,18 +166,18 @@ int NAME(backward_size)(const pylstm_net *net, const pylstm_shape *shape, size_t
     struct arena counting = {0}, largest = {0};
     struct backward_memory memory = carve_backward(net, shape, &counting);
     for (ptrdiff_t l = 0; l < net->n_layers; l++) {
-        pylstm_layer at = pylstm_net_layer(net, l, 0);
+        struct layer layer = layer_at(net, l, 0, NULL);
         struct arena arena = memory.per_layer;
-        NAME(layer_backward_carve)(&arena, shape, at.input_size, at.hidden_size);
+        NAME(layer_backward_carve)(&arena, &layer, shape);
         largest.used = arena.used > largest.used ? arena.used : largest.used;
         largest.overflow |= arena.overflow;
     }
     return arena_total(&largest, bytes);
 }
 
-int NAME(backward)(const pylstm_net *net, const pylstm_blas *blas, const pylstm_batch *batch, const void *parameters,
-                   const void *dy, const void *dstate_out, void *dparameters, void *dx, void *dstate_in,
-                   uint64_t dropout_seed, pylstm_memory tape, pylstm_memory workspace)
+int NAME(backward)(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, const void *dy,
+                   const void *dstate_out, void *dparameters, void *dx, void *dstate_in, uint64_t dropout_seed,
+                   pylstm_memory tape, pylstm_memory workspace)
 {
     const pylstm_shape *shape = &batch->shape;
     ptrdiff_t n_sequences = shape->n_sequences;
@@ -188,19 +193,18 @@ int NAME(backward)(const pylstm_net *net, const pylstm_blas *blas, const pylstm_
             memset(input_gradient, 0, (size_t)(shape->n_rows * pylstm_net_layer(net, l, 0).input_size) * sizeof(real));
         for (ptrdiff_t d = 0; d < net->n_directions; d++) {
             pylstm_layer at = pylstm_net_layer(net, l, d);
-            struct layer layer = layer_at(at, d, parameters);
+            struct layer layer = layer_at(net, l, d, parameters);
             arena = memory.per_layer;
-            struct layer_backward_scratch scratch =
-                NAME(layer_backward_carve)(&arena, shape, at.input_size, at.hidden_size);
+            struct layer_backward_scratch scratch = NAME(layer_backward_carve)(&arena, &layer, shape);
             const real *dhn = dstate_out ? (const real *)dstate_out + at.h * n_sequences : NULL;
             const real *dcn = dstate_out ? (const real *)dstate_out + at.c * n_sequences : NULL;
             real *dh0 = dstate_in ? (real *)dstate_in + at.h * n_sequences : NULL;
             real *dc0 = dstate_in ? (real *)dstate_in + at.c * n_sequences : NULL;
             real *gradients = dparameters;
-            struct rows columns = {memory.dy + d * at.hidden_size, output_size};
-            NAME(layer_backward)(&layer, blas, batch, columns, dhn, dcn, gradients + at.weight_ih,
-                                 gradients + at.weight_hh, gradients + at.bias, input_gradient, dh0, dc0,
-                                 tape_steps(net, shape, l, d, tape), scratch);
+            struct const_rows columns = {memory.dy + d * at.hidden_size, output_size};
+            NAME(layer_backward)(&layer, batch, columns, dhn, dcn, gradients + at.weight_ih, gradients + at.weight_hh,
+                                 gradients + at.bias, input_gradient, dh0, dc0, tape_steps(net, shape, l, d, tape),
+                                 scratch);
         }
         real *below = memory.dx;
         memory.dx = memory.dy;

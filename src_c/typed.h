@@ -7,12 +7,11 @@
 typedef int net_size_function(const pylstm_net *, const pylstm_shape *, size_t *);
 typedef int classifier_size_function(const pylstm_classifier *, const pylstm_shape *, size_t *);
 
-typedef int forward_function(const pylstm_net *, const pylstm_blas *, const pylstm_batch *, const void *, const void *,
-                             const void *, void *, void *, uint64_t, pylstm_memory, pylstm_memory);
-typedef int backward_function(const pylstm_net *, const pylstm_blas *, const pylstm_batch *, const void *, const void *,
-                              const void *, void *, void *, void *, uint64_t, pylstm_memory, pylstm_memory);
-typedef int tape_layer_function(const pylstm_net *, const pylstm_shape *, ptrdiff_t, ptrdiff_t, pylstm_memory,
-                                pylstm_tape_view *);
+typedef int forward_function(const pylstm_net *, const pylstm_batch *, const void *, const void *, const void *, void *,
+                             void *, uint64_t, pylstm_memory, pylstm_memory);
+typedef int backward_function(const pylstm_net *, const pylstm_batch *, const void *, const void *, const void *,
+                              void *, void *, void *, uint64_t, pylstm_memory, pylstm_memory);
+typedef int tape_read_function(const pylstm_net *, const pylstm_shape *, ptrdiff_t, ptrdiff_t, pylstm_memory, void *);
 typedef int predict_function(const pylstm_classifier *, const pylstm_blas *, const pylstm_batch *, const void *,
                              const void *, void *, pylstm_memory);
 typedef int train_step_function(const pylstm_classifier *, const pylstm_blas *, const pylstm_dataset *,
@@ -23,7 +22,7 @@ net_size_function pylstm_forward_size_f32, pylstm_forward_size_f64;
 net_size_function pylstm_backward_size_f32, pylstm_backward_size_f64;
 forward_function pylstm_forward_f32, pylstm_forward_f64;
 backward_function pylstm_backward_f32, pylstm_backward_f64;
-tape_layer_function pylstm_tape_layer_f32, pylstm_tape_layer_f64;
+tape_read_function pylstm_tape_read_f32, pylstm_tape_read_f64;
 classifier_size_function pylstm_predict_size_f32, pylstm_predict_size_f64;
 predict_function pylstm_predict_f32, pylstm_predict_f64;
 classifier_size_function pylstm_train_step_size_f32, pylstm_train_step_size_f64;

@@ -11,6 +11,8 @@ static double sigmoid(double z)
     return 1 / (1 + exp(-z));
 }
 
+static pylstm_isa isa; /* under test */
+
 typedef struct problem {
     pylstm_net net;
     pylstm_batch batch;
@@ -32,7 +34,7 @@ static double *random_array(ptrdiff_t n)
 static problem make(ptrdiff_t input_size, ptrdiff_t n_layers, const ptrdiff_t *hidden_sizes, ptrdiff_t n_directions,
                     ptrdiff_t n_sequences, const ptrdiff_t *lengths, double dropout)
 {
-    problem p = {.net = {PYLSTM_FLOAT64, input_size, n_layers, hidden_sizes, n_directions, dropout}};
+    problem p = {.net = {PYLSTM_FLOAT64, input_size, n_layers, hidden_sizes, n_directions, dropout, isa}};
     pylstm_shape shape;
     size_t bytes, forward_bytes;
     CHECK_STATUS(pylstm_net_check(&p.net), PYLSTM_OK);
@@ -72,8 +74,8 @@ static void destroy(problem *p)
 
 static int forward(problem *p, pylstm_memory tape)
 {
-    return pylstm_forward(&p->net, &pylstm_blas_reference, &p->batch, p->parameters, p->x, p->state, p->y, p->state_out,
-                          17, tape, p->workspace);
+    return pylstm_forward(&p->net, &p->batch, p->parameters, p->x, p->state, p->y, p->state_out, 17, tape,
+                          p->workspace);
 }
 
 /* sum(y dy) + sum(state_out dstate), with the dropout of seed 17. */
@@ -118,8 +120,8 @@ static void test_gradients(void)
         double *dparameters = random_array(p->n_parameters), *dx = random_array(p->n_x);
         double *dstate_in = random_array(p->n_state);
         loss(p);
-        CHECK_STATUS(pylstm_backward(&p->net, &pylstm_blas_reference, &p->batch, p->parameters, p->dy, p->dstate,
-                                     dparameters, dx, dstate_in, 17, p->tape, p->workspace),
+        CHECK_STATUS(pylstm_backward(&p->net, &p->batch, p->parameters, p->dy, p->dstate, dparameters, dx, dstate_in,
+                                     17, p->tape, p->workspace),
                      PYLSTM_OK);
         check_gradient(p, p->parameters, dparameters, p->n_parameters);
         check_gradient(p, p->x, dx, p->n_x);
@@ -128,14 +130,14 @@ static void test_gradients(void)
         /* Without what may be NULL, the rest is the same; in place too. */
         double *again = random_array(p->n_parameters);
         loss(p);
-        CHECK_STATUS(pylstm_backward(&p->net, &pylstm_blas_reference, &p->batch, p->parameters, p->dy, p->dstate, again,
-                                     NULL, NULL, 17, p->tape, p->workspace),
+        CHECK_STATUS(pylstm_backward(&p->net, &p->batch, p->parameters, p->dy, p->dstate, again, NULL, NULL, 17,
+                                     p->tape, p->workspace),
                      PYLSTM_OK);
         CHECK(memcmp(again, dparameters, (size_t)p->n_parameters * sizeof *again) == 0);
         double *in_place = allocate((size_t)p->n_state * sizeof *in_place);
         memcpy(in_place, p->dstate, (size_t)p->n_state * sizeof *in_place);
-        CHECK_STATUS(pylstm_backward(&p->net, &pylstm_blas_reference, &p->batch, p->parameters, p->dy, in_place, again,
-                                     dx, in_place, 17, p->tape, p->workspace),
+        CHECK_STATUS(pylstm_backward(&p->net, &p->batch, p->parameters, p->dy, in_place, again, dx, in_place, 17,
+                                     p->tape, p->workspace),
                      PYLSTM_OK);
         CHECK(memcmp(in_place, dstate_in, (size_t)p->n_state * sizeof *in_place) == 0);
         free(in_place);
@@ -202,9 +204,7 @@ static void test_float32_is_near_float64(void)
         x[k] = (float)p.x[k];
     p.state = (free(p.state), NULL);
     CHECK_STATUS(forward(&p, p.tape), PYLSTM_OK);
-    CHECK_STATUS(
-        pylstm_forward(&net, &pylstm_blas_reference, &p.batch, parameters, x, NULL, y, NULL, 17, p.tape, p.workspace),
-        PYLSTM_OK);
+    CHECK_STATUS(pylstm_forward(&net, &p.batch, parameters, x, NULL, y, NULL, 17, p.tape, p.workspace), PYLSTM_OK);
     double worst = 0;
     for (ptrdiff_t k = 0; k < p.n_y; k++)
         worst = fmax(worst, fabs((double)y[k] - p.y[k]));
@@ -219,35 +219,30 @@ static void test_refusals(void)
 {
     const ptrdiff_t hidden[] = {3}, lengths[] = {2, 1};
     problem p = make(2, 1, hidden, 1, 2, lengths, 0.0);
-    const pylstm_blas *blas = &pylstm_blas_reference;
     pylstm_memory none = {NULL, 0}, small = {p.workspace.data, 10}, small_tape = {p.tape.data, p.tape.bytes - 1};
-    double *d = random_array(p.n_parameters);
+    double *d = random_array(p.n_parameters), values[6 * 3 * 3];
     CHECK_STATUS(forward(&p, small_tape), PYLSTM_ERROR_WORKSPACE);
-    CHECK_STATUS(pylstm_forward(&p.net, blas, &p.batch, p.parameters, p.x, NULL, p.y, NULL, 0, none, small),
+    CHECK_STATUS(pylstm_forward(&p.net, &p.batch, p.parameters, p.x, NULL, p.y, NULL, 0, none, small),
                  PYLSTM_ERROR_WORKSPACE);
-    CHECK_STATUS(pylstm_forward(&p.net, blas, &p.batch, p.parameters, p.x, NULL, p.y, NULL, 0, none, none),
+    CHECK_STATUS(pylstm_forward(&p.net, &p.batch, p.parameters, p.x, NULL, p.y, NULL, 0, none, none),
                  PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_forward(NULL, blas, &p.batch, p.parameters, p.x, NULL, p.y, NULL, 0, none, p.workspace),
+    CHECK_STATUS(pylstm_forward(NULL, &p.batch, p.parameters, p.x, NULL, p.y, NULL, 0, none, p.workspace),
                  PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_forward(&p.net, blas, &p.batch, NULL, p.x, NULL, p.y, NULL, 0, none, p.workspace),
+    CHECK_STATUS(pylstm_forward(&p.net, &p.batch, NULL, p.x, NULL, p.y, NULL, 0, none, p.workspace), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_backward(&p.net, &p.batch, p.parameters, p.dy, NULL, d, NULL, NULL, 0, none, p.workspace),
                  PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_backward(&p.net, blas, &p.batch, p.parameters, p.dy, NULL, d, NULL, NULL, 0, none, p.workspace),
-                 PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_backward(&p.net, blas, &p.batch, p.parameters, p.dy, NULL, d, NULL, NULL, 0, p.tape, small),
+    CHECK_STATUS(pylstm_backward(&p.net, &p.batch, p.parameters, p.dy, NULL, d, NULL, NULL, 0, p.tape, small),
                  PYLSTM_ERROR_WORKSPACE);
-    CHECK_STATUS(
-        pylstm_backward(&p.net, blas, &p.batch, p.parameters, p.dy, NULL, d, NULL, NULL, 0, small_tape, p.workspace),
-        PYLSTM_ERROR_WORKSPACE);
-    CHECK_STATUS(
-        pylstm_backward(&p.net, blas, &p.batch, p.parameters, NULL, NULL, d, NULL, NULL, 0, p.tape, p.workspace),
-        PYLSTM_ERROR_NULL);
-    pylstm_tape_view view;
+    CHECK_STATUS(pylstm_backward(&p.net, &p.batch, p.parameters, p.dy, NULL, d, NULL, NULL, 0, small_tape, p.workspace),
+                 PYLSTM_ERROR_WORKSPACE);
+    CHECK_STATUS(pylstm_backward(&p.net, &p.batch, p.parameters, NULL, NULL, d, NULL, NULL, 0, p.tape, p.workspace),
+                 PYLSTM_ERROR_NULL);
     const pylstm_shape *shape = &p.batch.shape;
-    CHECK_STATUS(pylstm_tape_layer(&p.net, shape, 0, 0, p.tape, &view), PYLSTM_OK);
-    CHECK_STATUS(pylstm_tape_layer(&p.net, shape, 1, 0, p.tape, &view), PYLSTM_ERROR_INDEX);
-    CHECK_STATUS(pylstm_tape_layer(&p.net, shape, 0, -1, p.tape, &view), PYLSTM_ERROR_INDEX);
-    CHECK_STATUS(pylstm_tape_layer(&p.net, shape, 0, 0, small_tape, &view), PYLSTM_ERROR_WORKSPACE);
-    CHECK_STATUS(pylstm_tape_layer(&p.net, shape, 0, 0, none, &view), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_tape_read(&p.net, shape, 0, 0, p.tape, values), PYLSTM_OK);
+    CHECK_STATUS(pylstm_tape_read(&p.net, shape, 1, 0, p.tape, values), PYLSTM_ERROR_INDEX);
+    CHECK_STATUS(pylstm_tape_read(&p.net, shape, 0, -1, p.tape, values), PYLSTM_ERROR_INDEX);
+    CHECK_STATUS(pylstm_tape_read(&p.net, shape, 0, 0, small_tape, values), PYLSTM_ERROR_WORKSPACE);
+    CHECK_STATUS(pylstm_tape_read(&p.net, shape, 0, 0, none, values), PYLSTM_ERROR_NULL);
     free(d);
     destroy(&p);
 }
@@ -258,7 +253,7 @@ static void test_classifier(void)
     enum { N_SEQUENCES = 24 };
     const ptrdiff_t hidden[] = {6};
     for (int pooling = PYLSTM_POOL_LAST; pooling <= PYLSTM_POOL_MAX; pooling++) {
-        pylstm_classifier classifier = {{PYLSTM_FLOAT64, 2, 1, hidden, 2, 0.1}, 2, (pylstm_pooling)pooling};
+        pylstm_classifier classifier = {{PYLSTM_FLOAT64, 2, 1, hidden, 2, 0.1, isa}, 2, (pylstm_pooling)pooling};
         CHECK_STATUS(pylstm_classifier_check(&classifier), PYLSTM_OK);
         ptrdiff_t first[N_SEQUENCES + 1] = {0}, labels[N_SEQUENCES], lengths[N_SEQUENCES], indices[N_SEQUENCES];
         for (ptrdiff_t b = 0; b < N_SEQUENCES; b++) {
@@ -341,10 +336,16 @@ static void test_classifier(void)
 
 int main(void)
 {
-    test_forward();
-    test_gradients();
-    test_float32_is_near_float64();
-    test_refusals();
-    test_classifier();
+    for (int k = PYLSTM_ISA_BEST; k < PYLSTM_N_ISA; k++) {
+        if (!pylstm_isa_available(k))
+            continue;
+        isa = (pylstm_isa)k;
+        printf("%s (best: %s)\n", pylstm_isa_name(k), pylstm_isa_name((int)pylstm_isa_best()));
+        test_forward();
+        test_gradients();
+        test_float32_is_near_float64();
+        test_refusals();
+        test_classifier();
+    }
     return REPORT();
 }

@@ -1,0 +1,344 @@
+/* The inner loops (kernels.h), for one dtype and instruction set. */
+#include "kernels.h"
+
+#include "activation.h"
+
+#if PYLSTM_VECTOR_BYTES == 64
+enum { TILE = 6 }; /* 24 accumulators, 6 broadcasts and a weight in 32 registers */
+#else
+enum { TILE = 3 }; /* 12, 3 and 1 in 16 registers */
+#endif
+
+/* acc[panel][row][v] += sum over k of a[row][k] * p[panel][k][v]: every product of this file. Always inlined with
+ * constant sizes, so that acc lives in registers; the loop over v is outside the one over rows so that one weight is
+ * live at a time. */
+VEC_INLINE void accumulate(int n_panels, int n_rows, int n_vectors, ptrdiff_t n_k, const real *a, ptrdiff_t a_row,
+                           ptrdiff_t a_k, const real *p, ptrdiff_t p_k, ptrdiff_t p_panel, vec acc[2][TILE][4])
+{
+    for (ptrdiff_t k = 0; k < n_k; k++, a += a_k, p += p_k) {
+        vec factor[TILE];
+        UNROLL
+        for (int r = 0; r < n_rows; r++)
+            factor[r] = splat(a[r * a_row]);
+        UNROLL
+        for (int q = 0; q < n_panels; q++) {
+            UNROLL
+            for (int v = 0; v < n_vectors; v++) {
+                vec weight = load(p + q * p_panel + v * LANES);
+                UNROLL
+                for (int r = 0; r < n_rows; r++)
+                    acc[q][r][v] += weight * factor[r];
+            }
+        }
+    }
+}
+
+/* Runs TILE_CALL(n) with the constant n = n_rows. */
+#if PYLSTM_VECTOR_BYTES == 64
+#define FOR_TILE(n_rows)                                                                                               \
+    switch (n_rows) {                                                                                                  \
+    case 6:                                                                                                            \
+        TILE_CALL(6);                                                                                                  \
+        break;                                                                                                         \
+    case 5:                                                                                                            \
+        TILE_CALL(5);                                                                                                  \
+        break;                                                                                                         \
+    case 4:                                                                                                            \
+        TILE_CALL(4);                                                                                                  \
+        break;                                                                                                         \
+    case 3:                                                                                                            \
+        TILE_CALL(3);                                                                                                  \
+        break;                                                                                                         \
+    case 2:                                                                                                            \
+        TILE_CALL(2);                                                                                                  \
+        break;                                                                                                         \
+    default:                                                                                                           \
+        TILE_CALL(1);                                                                                                  \
+    }
+#else
+#define FOR_TILE(n_rows)                                                                                               \
+    switch (n_rows) {                                                                                                  \
+    case 3:                                                                                                            \
+        TILE_CALL(3);                                                                                                  \
+        break;                                                                                                         \
+    case 2:                                                                                                            \
+        TILE_CALL(2);                                                                                                  \
+        break;                                                                                                         \
+    default:                                                                                                           \
+        TILE_CALL(1);                                                                                                  \
+    }
+#endif
+
+/* Rows of the next tile, when `left` rows are left: tiles as equal as possible, as a short one wastes most. */
+static inline ptrdiff_t next_tile(ptrdiff_t left)
+{
+    ptrdiff_t n_tiles = (left + TILE - 1) / TILE;
+    return (left + n_tiles - 1) / n_tiles;
+}
+
+/* ----------------------------------------------------------------- forward */
+
+VEC_INLINE void start_tile(int n_panels, int n_rows, struct const_rows start, vec acc[2][TILE][4])
+{
+    UNROLL
+    for (int q = 0; q < n_panels; q++) {
+        UNROLL
+        for (int r = 0; r < n_rows; r++) {
+            UNROLL
+            for (int v = 0; v < 4; v++)
+                acc[q][r][v] = load(start.data + r * start.stride + (q * 4 + v) * LANES);
+        }
+    }
+}
+
+static struct const_rows rows_from(struct const_rows rows, ptrdiff_t row, ptrdiff_t column)
+{
+    return (struct const_rows){rows.data + row * rows.stride + column, rows.stride};
+}
+
+VEC_INLINE void project_tile(int n_panels, int n_rows, ptrdiff_t n_x, const real *panel, ptrdiff_t panel_size,
+                             struct const_rows start, struct const_rows x, real *out, ptrdiff_t out_stride)
+{
+    vec acc[2][TILE][4];
+    start_tile(n_panels, n_rows, start, acc);
+    accumulate(n_panels, n_rows, 4, n_x, x.data, x.stride, 1, panel, 4 * LANES, panel_size, acc);
+    UNROLL
+    for (int q = 0; q < n_panels; q++) {
+        UNROLL
+        for (int r = 0; r < n_rows; r++) {
+            UNROLL
+            for (int v = 0; v < 4; v++)
+                store(out + r * out_stride + (q * 4 + v) * LANES, acc[q][r][v]);
+        }
+    }
+}
+
+static void project(ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t n_k, const real *panels,
+                    struct const_rows start, struct const_rows x, real *out)
+{
+    ptrdiff_t panel_size = n_k * 4 * LANES, out_stride = n_blocks * 4 * LANES;
+    for (ptrdiff_t b = 0; b < n_blocks; b++) {
+        const real *panel = panels + b * panel_size;
+        for (ptrdiff_t row = 0, n; row < n_rows; row += n) {
+            n = next_tile(n_rows - row);
+            struct const_rows start_here = rows_from(start, row, b * 4 * LANES), x_here = rows_from(x, row, 0);
+            real *out_here = out + row * out_stride + b * 4 * LANES;
+#define TILE_CALL(n) project_tile(1, n, n_x, panel, panel_size, start_here, x_here, out_here, out_stride)
+            FOR_TILE(n)
+#undef TILE_CALL
+        }
+    }
+}
+
+/* What is the same for all tiles of a step. */
+struct step {
+    ptrdiff_t n_blocks, n_x, first_k, n_k;
+    struct const_rows start, x;
+    const real *panels, *h_prev, *c_prev;
+    real *c, *h, *gates;
+};
+
+VEC_INLINE void step_tile(int n_panels, int n_rows, const struct step *s, ptrdiff_t row, ptrdiff_t block)
+{
+    ptrdiff_t width = s->n_blocks * LANES, panel_size = s->n_k * 4 * LANES;
+    const real *panel = s->panels + block * panel_size, *h_prev = s->h_prev + row * width;
+    vec acc[2][TILE][4];
+    start_tile(n_panels, n_rows, rows_from(s->start, row, block * 4 * LANES), acc);
+    accumulate(n_panels, n_rows, 4, s->n_x, s->x.data + row * s->x.stride, s->x.stride, 1, panel, 4 * LANES, panel_size,
+               acc);
+    accumulate(n_panels, n_rows, 4, s->n_k - s->first_k, h_prev, width, 1, panel + s->first_k * 4 * LANES, 4 * LANES,
+               panel_size, acc);
+    UNROLL
+    for (int q = 0; q < n_panels; q++) {
+        UNROLL
+        for (int r = 0; r < n_rows; r++) {
+            ptrdiff_t at = (row + r) * width + (block + q) * LANES;
+            vec i = vec_sigmoid(acc[q][r][0]), f = vec_sigmoid(acc[q][r][1]);
+            vec g = vec_tanh(acc[q][r][2]), o = vec_sigmoid(acc[q][r][3]);
+            vec c = f * load(s->c_prev + at) + i * g;
+            store(s->c + at, c);
+            store(s->h + at, o * vec_tanh(c));
+            if (s->gates) {
+                real *gates = s->gates + 4 * at;
+                store(gates, i);
+                store(gates + LANES, f);
+                store(gates + 2 * LANES, g);
+                store(gates + 3 * LANES, o);
+            }
+        }
+    }
+}
+
+static void step(ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t first_k, ptrdiff_t n_k,
+                 const real *panels, struct const_rows start, struct const_rows x, const real *h_prev,
+                 const real *c_prev, real *c, real *h, real *gates)
+{
+    const struct step s = {n_blocks, n_x, first_k, n_k, start, x, panels, h_prev, c_prev, c, h, gates};
+    ptrdiff_t b = 0;
+    if (n_rows == 1) { /* four accumulators wait for each other: two blocks at once */
+        for (; b + 2 <= n_blocks; b += 2)
+            step_tile(2, 1, &s, 0, b);
+    }
+    for (; b < n_blocks; b++) {
+        for (ptrdiff_t row = 0, n; row < n_rows; row += n) {
+            n = next_tile(n_rows - row);
+#define TILE_CALL(n) step_tile(1, n, &s, row, b)
+            FOR_TILE(n)
+#undef TILE_CALL
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- backward */
+
+/* With tanh' = 1 - tanh^2 and sigmoid' = sigmoid (1 - sigmoid):
+ *   dc += dh o (1 - tanh(c)^2)
+ *   dz_o = dh tanh(c) o (1 - o)      dz_f = dc c_prev f (1 - f)
+ *   dz_i = dc g i (1 - i)            dz_g = dc i (1 - g^2)
+ *   dc_prev = dc f */
+static void cell_backward(ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *gates, const real *c_prev, const real *c,
+                          const real *dh, real *dc, real *dgates, ptrdiff_t block_rows)
+{
+    const vec one = splat(1);
+    for (ptrdiff_t r = 0; r < n_rows; r++) {
+        for (ptrdiff_t b = 0; b < n_blocks; b++) {
+            ptrdiff_t at = (r * n_blocks + b) * LANES;
+            const real *gate = gates + 4 * at;
+            real *out = dgates + (b * block_rows + r) * 4 * LANES;
+            vec i = load(gate), f = load(gate + LANES), g = load(gate + 2 * LANES), o = load(gate + 3 * LANES);
+            vec tanh_c = vec_tanh(load(c + at)), dh_here = load(dh + at);
+            vec dc_here = load(dc + at) + dh_here * o * (one - tanh_c * tanh_c);
+            store(out, dc_here * g * i * (one - i));
+            store(out + LANES, dc_here * load(c_prev + at) * f * (one - f));
+            store(out + 2 * LANES, dc_here * i * (one - g * g));
+            store(out + 3 * LANES, dh_here * tanh_c * o * (one - o));
+            store(dc + at, dc_here * f);
+        }
+    }
+}
+
+VEC_INLINE void back_tile(int n_rows, int n_vectors, ptrdiff_t n_blocks, const real *dgates, ptrdiff_t block_rows,
+                          const real *panel, struct rows out)
+{
+    vec acc[2][TILE][4];
+    UNROLL
+    for (int r = 0; r < n_rows; r++) {
+        UNROLL
+        for (int v = 0; v < n_vectors; v++)
+            acc[0][r][v] = splat(0);
+    }
+    for (ptrdiff_t b = 0; b < n_blocks; b++)
+        accumulate(1, n_rows, n_vectors, 4 * LANES, dgates + b * block_rows * 4 * LANES, 4 * LANES, 1,
+                   panel + b * 4 * LANES * n_vectors * LANES, n_vectors * LANES, 0, acc);
+    UNROLL
+    for (int r = 0; r < n_rows; r++) {
+        UNROLL
+        for (int v = 0; v < n_vectors; v++)
+            store(out.data + r * out.stride + v * LANES, acc[0][r][v]);
+    }
+}
+
+static void back_product(ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *dgates, ptrdiff_t block_rows,
+                         const real *panels, ptrdiff_t n_column_vectors, struct rows out)
+{
+    for (ptrdiff_t v = 0; v < n_column_vectors; v += 4) {
+        ptrdiff_t n_vectors = n_column_vectors - v < 4 ? n_column_vectors - v : 4;
+        const real *panel = panels + v * LANES * n_blocks * 4 * LANES;
+        for (ptrdiff_t row = 0, n; row < n_rows; row += n) {
+            n = next_tile(n_rows - row);
+            const real *from = dgates + row * 4 * LANES;
+            struct rows to = {out.data + row * out.stride + v * LANES, out.stride};
+            switch (n_vectors) {
+#define TILE_CALL(n) back_tile(n, 4, n_blocks, from, block_rows, panel, to)
+            case 4:
+                FOR_TILE(n)
+                break;
+#undef TILE_CALL
+#define TILE_CALL(n) back_tile(n, 3, n_blocks, from, block_rows, panel, to)
+            case 3:
+                FOR_TILE(n)
+                break;
+#undef TILE_CALL
+#define TILE_CALL(n) back_tile(n, 2, n_blocks, from, block_rows, panel, to)
+            case 2:
+                FOR_TILE(n)
+                break;
+#undef TILE_CALL
+#define TILE_CALL(n) back_tile(n, 1, n_blocks, from, block_rows, panel, to)
+            default:
+                FOR_TILE(n)
+#undef TILE_CALL
+            }
+        }
+    }
+}
+
+VEC_INLINE void outer_tile(int n_columns, ptrdiff_t n_segments, const struct segment *segments, ptrdiff_t a_stride,
+                           ptrdiff_t column, const real *dgates, real *dpanel)
+{
+    vec acc[2][TILE][4];
+    start_tile(1, n_columns, (struct const_rows){dpanel, 4 * LANES}, acc);
+    for (ptrdiff_t s = 0; s < n_segments; s++)
+        accumulate(1, n_columns, 4, segments[s].n_rows, segments[s].a + column, 1, a_stride,
+                   dgates + segments[s].dgates_row * 4 * LANES, 4 * LANES, 0, acc);
+    UNROLL
+    for (int r = 0; r < n_columns; r++) {
+        UNROLL
+        for (int v = 0; v < 4; v++)
+            store(dpanel + (r * 4 + v) * LANES, acc[0][r][v]);
+    }
+}
+
+static void outer(ptrdiff_t n_segments, const struct segment *segments, ptrdiff_t a_stride, ptrdiff_t n_k,
+                  ptrdiff_t n_blocks, const real *dgates, ptrdiff_t block_rows, real *dpanels, ptrdiff_t panel_k)
+{
+    for (ptrdiff_t b = 0; b < n_blocks; b++) {
+        for (ptrdiff_t k = 0, n; k < n_k; k += n) {
+            n = next_tile(n_k - k);
+            const real *from = dgates + b * block_rows * 4 * LANES;
+            real *to = dpanels + (b * panel_k + k) * 4 * LANES;
+#define TILE_CALL(n) outer_tile(n, n_segments, segments, a_stride, k, from, to)
+            FOR_TILE(n)
+#undef TILE_CALL
+        }
+    }
+}
+
+static void column_sums(ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *dgates, ptrdiff_t block_rows, real *dbias)
+{
+    for (ptrdiff_t b = 0; b < n_blocks; b++, dbias += 4 * LANES) {
+        vec sum[4];
+        UNROLL
+        for (int v = 0; v < 4; v++)
+            sum[v] = load(dbias + v * LANES);
+        for (ptrdiff_t r = 0; r < n_rows; r++) {
+            UNROLL
+            for (int v = 0; v < 4; v++)
+                sum[v] += load(dgates + ((b * block_rows + r) * 4 + v) * LANES);
+        }
+        UNROLL
+        for (int v = 0; v < 4; v++)
+            store(dbias + v * LANES, sum[v]);
+    }
+}
+
+/* ------------------------------------------------------------- activations */
+
+static void tanh_of(ptrdiff_t n, const real *in, real *out)
+{
+    for (ptrdiff_t k = 0; k < n; k += LANES)
+        store(out + k, vec_tanh(load(in + k)));
+}
+
+static void sigmoid_of(ptrdiff_t n, const real *in, real *out)
+{
+    for (ptrdiff_t k = 0; k < n; k += LANES)
+        store(out + k, vec_sigmoid(load(in + k)));
+}
+
+/* pylstm_kernels_avx2_f32 and its likes; PYLSTM_KERNELS is the name without the dtype: kernels_avx2. */
+#define TABLE_NAME(name) NAME(name)
+extern const struct kernels TABLE_NAME(PYLSTM_KERNELS);
+const struct kernels TABLE_NAME(PYLSTM_KERNELS) = {
+    LANES, project, step, cell_backward, back_product, outer, column_sums, tanh_of, sigmoid_of,
+};

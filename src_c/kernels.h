@@ -1,0 +1,76 @@
+/* The inner loops, compiled once per dtype and instruction set. Which unit lies where:
+ *
+ * Hidden units are taken in blocks of `lanes` (the vector width); H is padded up to whole blocks, H' = n_blocks *
+ * lanes, with zero weights, which keeps the padding at zero throughout. Columns of pre-activations, gates and their
+ * gradients lie block by block, within a block gate by gate: [n_blocks][4][lanes], for which [4H'] stands below.
+ *
+ * Forward panels [n_blocks][K][4][lanes]: for each block, the weights of input k of all its units, K = I + H. Backward
+ * panels [n_blocks of columns][4H'][up to 4][lanes]: for each block of up to 4 * lanes columns of a weight matrix, its
+ * rows in the order of the dgates.
+ *
+ * Each pre-activation is summed in one order, whatever the number of rows and the width of vectors: from the bias, over
+ * the inputs, then over h_{t-1}, one (fused, where there is FMA) multiply-add at a time. So a row has the same bits
+ * alone and in any batch. */
+#ifndef PYLSTM_KERNELS_H
+#define PYLSTM_KERNELS_H
+
+#include "real.h"
+
+/* Rows at equal distances: row r of an array is data + r * stride. */
+struct rows {
+    real *data;
+    ptrdiff_t stride;
+};
+
+struct const_rows {
+    const real *data;
+    ptrdiff_t stride;
+};
+
+/* A stretch of rows of two arrays whose outer products are summed. */
+struct segment {
+    const real *a;
+    ptrdiff_t dgates_row, n_rows;
+};
+
+struct kernels {
+    ptrdiff_t lanes;
+
+    /* out [n_rows][4H'] = start + x panels[:, :n_x]; start [4H'] (stride 0) or rows of them. */
+    void (*project)(ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t n_k, const real *panels,
+                    struct const_rows start, struct const_rows x, real *out);
+
+    /* One step: z = start + x panels[:, :n_x] + h_prev panels[:, n_x:n_k], then the cell.
+     *   start        [4H'] with stride 0 (bias), or rows of it (projected ahead, with n_x = 0 inputs skipped)
+     *   x            rows of the inputs k = 0 .. n_x; with n_x = 0 unread
+     *   first_k      where h's part of the panels starts
+     *   h_prev, c_prev  [n_rows][H']; c_prev may be c
+     *   c, h         [n_rows][H'], out
+     *   gates        [n_rows][4H'], out, or NULL */
+    void (*step)(ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t first_k, ptrdiff_t n_k,
+                 const real *panels, struct const_rows start, struct const_rows x, const real *h_prev,
+                 const real *c_prev, real *c, real *h, real *gates);
+
+    /* The cell's derivative: gates, c_prev, c, dh as [n_rows][4H'] and [n_rows][H']; dc in: of c_t, out: of c_{t-1}.
+     * dgates, out: row r of block b at dgates + (b * block_rows + r) * 4 * lanes. */
+    void (*cell_backward)(ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *gates, const real *c_prev, const real *c,
+                          const real *dh, real *dc, real *dgates, ptrdiff_t block_rows);
+
+    /* out [n_rows][columns padded to lanes] = dgates (laid out as above) backward panels. */
+    void (*back_product)(ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *dgates, ptrdiff_t block_rows,
+                         const real *panels, ptrdiff_t n_column_vectors, struct rows out);
+
+    /* dpanels [n_blocks][n_k (part of a panel of panel_k)][4][lanes] += sum over the rows of the segments of
+     * a[0 .. n_k] (outer) dgates. */
+    void (*outer)(ptrdiff_t n_segments, const struct segment *segments, ptrdiff_t a_stride, ptrdiff_t n_k,
+                  ptrdiff_t n_blocks, const real *dgates, ptrdiff_t block_rows, real *dpanels, ptrdiff_t panel_k);
+
+    /* dbias [4H'] += the sum of n_rows rows of dgates. */
+    void (*column_sums)(ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *dgates, ptrdiff_t block_rows, real *dbias);
+
+    /* out [n] = tanh(in), sigmoid(in): for the tests. n is a multiple of lanes. */
+    void (*tanh)(ptrdiff_t n, const real *in, real *out);
+    void (*sigmoid)(ptrdiff_t n, const real *in, real *out);
+};
+
+#endif

@@ -1,0 +1,84 @@
+/* A vector of `real`, as wide as the instruction set that the file is compiled for (PYLSTM_VECTOR_BYTES), in GNU C's
+ * portable vector extensions; without them, or with PYLSTM_VECTOR_BYTES of 0, a vector of one. */
+#ifndef PYLSTM_VECTOR_H
+#define PYLSTM_VECTOR_H
+
+#include "real.h"
+
+#include <string.h>
+
+#if PYLSTM_REAL_BITS == 32
+typedef int32_t bits;
+#else
+typedef int64_t bits;
+#endif
+
+#if defined(__GNUC__) && PYLSTM_VECTOR_BYTES > 0
+#define LANES ((ptrdiff_t)(PYLSTM_VECTOR_BYTES / (PYLSTM_REAL_BITS / 8)))
+typedef real vec __attribute__((vector_size(PYLSTM_VECTOR_BYTES)));
+typedef bits ivec __attribute__((vector_size(PYLSTM_VECTOR_BYTES)));
+#define VEC_INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 32")
+#define AS_BITS(v) ((ivec)(v))
+#define AS_REAL(v) ((vec)(v))
+
+VEC_INLINE vec splat(real x)
+{
+    return x - (vec){0};
+}
+
+/* All bits set where a < b; none where one is NaN. */
+VEC_INLINE ivec less(vec a, vec b)
+{
+    return a < b;
+}
+#else
+#define LANES ((ptrdiff_t)1)
+typedef real vec;
+typedef bits ivec;
+#define VEC_INLINE static inline
+#define UNROLL
+
+VEC_INLINE ivec AS_BITS(vec v)
+{
+    ivec b;
+    memcpy(&b, &v, sizeof b);
+    return b;
+}
+
+VEC_INLINE vec AS_REAL(ivec b)
+{
+    vec v;
+    memcpy(&v, &b, sizeof v);
+    return v;
+}
+
+VEC_INLINE vec splat(real x)
+{
+    return x;
+}
+
+VEC_INLINE ivec less(vec a, vec b)
+{
+    return -(ivec)(a < b);
+}
+#endif
+
+VEC_INLINE vec load(const real *from)
+{
+    vec v;
+    memcpy(&v, from, sizeof v);
+    return v;
+}
+
+VEC_INLINE void store(real *to, vec v)
+{
+    memcpy(to, &v, sizeof v);
+}
+
+VEC_INLINE vec select(ivec mask, vec yes, vec no)
+{
+    return AS_REAL((AS_BITS(yes) & mask) | (AS_BITS(no) & ~mask));
+}
+
+#endif
