@@ -9,7 +9,7 @@ from setuptools.command.build_ext import build_ext
 
 SOURCES = Path("src_c")
 # src_c/Makefile names the same files and flags, and says why.
-ONCE = ["api", "batch", "blas_reference", "isa", "net", "status"]
+ONCE = ["api", "batch", "blas_reference", "isa", "net", "parts", "status", "threads"]
 PER_DTYPE = ["adam", "classifier", "dropout", "head", "kernel_table", "layer", "panels", "sequence"]
 KERNELS = {
     "scalar": (0, []),
@@ -64,7 +64,7 @@ setup(
             include_dirs=[str(SOURCES)],
             depends=[str(path) for path in SOURCES.glob("*.[ch]")],
             extra_link_args=["-Wl,--strip-debug"] if linux else [],
-            libraries=[] if sys.platform == "win32" else ["m"],
+            libraries=[] if sys.platform == "win32" else ["m", "pthread"],
         )
     ],
 )

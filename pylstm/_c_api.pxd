@@ -33,6 +33,7 @@ cdef extern from "pylstm.h" nogil:
         Py_ssize_t n_directions
         double dropout
         pylstm_isa isa
+        Py_ssize_t n_threads
 
     ctypedef struct pylstm_layer:
         Py_ssize_t input_size, hidden_size
@@ -68,7 +69,7 @@ cdef extern from "pylstm.h" nogil:
     int pylstm_backward(const pylstm_net *, const pylstm_batch *, const void *, const void *,
                         const void *, void *, void *, void *, uint64_t, pylstm_memory, pylstm_memory)
 
-    int pylstm_tape_read(const pylstm_net *, const pylstm_shape *, Py_ssize_t, Py_ssize_t, pylstm_memory, void *)
+    int pylstm_tape_read(const pylstm_net *, const pylstm_batch *, Py_ssize_t, Py_ssize_t, pylstm_memory, void *)
 
     ctypedef enum pylstm_pooling:
         PYLSTM_POOL_LAST

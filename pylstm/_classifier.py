@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
+from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -48,6 +49,9 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         Whether the sequences are shuffled before each epoch.
     random_state : int, RandomState instance or None, default=None
         Determines the initial weights, the order of the sequences and dropout. The same int gives the same fit.
+    n_jobs : int or None, default=None
+        Threads that share a mini-batch, or the sequences of a prediction; None is 1, -1 all cores. Pays with large nets
+        or batches only. The fit depends on it in its last bits.
     verbose : bool, default=False
         Whether to print a line of progress per epoch.
     beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
@@ -109,6 +113,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
+        "n_jobs": [None, Integral],
         "verbose": ["verbose"],
         "beta_1": [Interval(Real, 0, 1, closed="left")],
         "beta_2": [Interval(Real, 0, 1, closed="left")],
@@ -131,6 +136,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         max_iter: int = 60,
         shuffle: bool = True,
         random_state: Any = None,
+        n_jobs: int | None = None,
         verbose: bool | int = False,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
@@ -149,6 +155,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         self.max_iter = max_iter
         self.shuffle = shuffle
         self.random_state = random_state
+        self.n_jobs = n_jobs
         self.verbose = verbose
         self.beta_1 = beta_1
         self.beta_2 = beta_2
@@ -189,6 +196,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             forget_bias=self.forget_bias,
             t_max=max(3, int(steps.lengths.max())) if chrono else None,
             random_state=random_state,
+            n_threads=effective_n_jobs(self.n_jobs),
         )
         batch_size = min(AUTO_BATCH_SIZE if self.batch_size == "auto" else int(self.batch_size), n_sequences)
         trainer = Trainer(

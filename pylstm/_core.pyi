@@ -8,6 +8,8 @@ from ._inputs import Steps
 _Array = npt.NDArray[Any]
 _State = list[tuple[_Array, _Array]]
 
+isa: str
+
 class Gates(NamedTuple):
     i: _Array
     f: _Array
@@ -67,9 +69,12 @@ class Sequence(_Net):
         dtype: npt.DTypeLike = "float32",
         forget_bias: float | str = 1.0,
         random_state: Any = None,
+        n_threads: int = 1,
         *,
         t_max: int | None = None,
     ) -> None: ...
+    @property
+    def n_threads(self) -> int: ...
     @property
     def input_size(self) -> int: ...
     @property
@@ -100,6 +105,7 @@ class ClassifierNet(_Net):
         forget_bias: float | str,
         t_max: int | None,
         random_state: Any,
+        n_threads: int,
     ) -> None: ...
     def parameters(self) -> dict[str, _Array]: ...
     def predict_proba(self, steps: Steps) -> _Array: ...

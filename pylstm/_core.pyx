@@ -135,9 +135,10 @@ cdef class _Net:
     cdef object flat       # all parameters in one array ...
     cdef _View flat_view
     cdef dict views        # ... and each by its name
+    cdef _Memory spare     # the last call's workspace: fresh pages cost more than many a call
     cdef object generator
 
-    cdef setup(self, input_size, hidden_sizes, bidirectional, dropout, dtype, random_state):
+    cdef setup(self, input_size, hidden_sizes, bidirectional, dropout, dtype, random_state, n_threads):
         """Check the arguments and describe the net to C; its weights are not there yet."""
         cdef Py_ssize_t layer
         self.c.input_size = check_int(input_size, "input_size", 1)
@@ -156,6 +157,7 @@ cdef class _Net:
         self.c.hidden_sizes = <const Py_ssize_t *> self.sizes.c.data
         self.c.n_directions = 2 if bidirectional else 1
         self.c.isa = ISA
+        self.c.n_threads = check_int(n_threads, "n_threads", 1)
         self.c.dropout = check_real(dropout, "dropout", 0.0, 1.0)
         check(pylstm_net_check(&self.c))
         self.generator = as_generator(random_state)
@@ -177,6 +179,14 @@ cdef class _Net:
 
     cdef name(self, key, Py_ssize_t start, shape):
         self.views[key] = self.flat[start:start + np.prod(shape, dtype=np.intp)].reshape(shape)
+
+    cdef _Memory take_workspace(self, size_t n_bytes):
+        """Return working memory for one call, the spare one if it is free and large enough."""
+        cdef _Memory memory = self.spare
+        self.spare = None
+        if memory is None or memory.c.bytes < n_bytes:
+            memory = _Memory(n_bytes)
+        return memory
 
     cdef restore(self, flat, generator):
         self.flat[...] = flat
@@ -207,7 +217,7 @@ cdef class _Net:
         cdef size_t n_bytes = 0
         cdef int status
         check(pylstm_forward_size(&self.c, &batch.c.shape, &n_bytes))
-        cdef _Memory memory = _Memory(n_bytes)
+        cdef _Memory memory = self.take_workspace(n_bytes)
         workspace = memory.c
         tape_memory.data = NULL
         tape_memory.bytes = 0
@@ -221,6 +231,7 @@ cdef class _Net:
         with nogil:
             status = pylstm_forward(&self.c, &batch.c, self.flat_view.data, x_view.data, in_data, y_view.data,
                                     out_view.data, seed, tape_memory, workspace)
+        self.spare = memory
         check(status)
         return y, state_out
 
@@ -281,7 +292,7 @@ cdef class Cell(_Net):
 
     def __init__(self, input_size, hidden_size, dtype="float32", forget_bias=1.0, random_state=None, *, t_max=None):
         self.forget_bias, self.t_max = check_forget_bias(forget_bias, t_max)
-        self.setup(input_size, (hidden_size,), False, 0.0, dtype, random_state)
+        self.setup(input_size, (hidden_size,), False, 0.0, dtype, random_state, 1)
         self.allocate(pylstm_net_n_parameters(&self.c))
         initialise(self.views, self.forget_bias, self.t_max, self.generator)
 
@@ -381,7 +392,7 @@ cdef class Cell(_Net):
         self.run_forward(steps, state_in, tape)
         values = np.empty((6, len(steps.lengths), self.hidden_size), self.dtype)
         cdef _View view = _View(values, writable=True)
-        check(pylstm_tape_read(&self.c, &tape.batch.c.shape, 0, 0, tape.memory.c, view.data))
+        check(pylstm_tape_read(&self.c, &tape.batch.c, 0, 0, tape.memory.c, view.data))
         return Gates(*values)
 
 
@@ -404,6 +415,9 @@ cdef class Sequence(_Net):
         See `Cell`.
     random_state : int, numpy Generator or RandomState, default=None
         Seed of the initial weights and of dropout.
+    n_threads : int, default=1
+        At most so many threads share the sequences of a batch, if it is large enough to be worth it. The outputs are the
+        same bits for any number; gradients agree within rounding.
     t_max : int, default=None
         See `Cell`.
 
@@ -430,11 +444,11 @@ cdef class Sequence(_Net):
     cdef bint is_training  # a thread is writing or reading the tape
 
     def __init__(self, input_size, hidden_size, bidirectional=False, dropout=0.0, dtype="float32", forget_bias=1.0,
-                 random_state=None, *, t_max=None):
+                 random_state=None, n_threads=1, *, t_max=None):
         self.tape = None
         self.forget_bias, self.t_max = check_forget_bias(forget_bias, t_max)
         sizes = tuple(hidden_size) if isinstance(hidden_size, (list, tuple)) else (hidden_size,)
-        self.setup(input_size, sizes, bidirectional, dropout, dtype, random_state)
+        self.setup(input_size, sizes, bidirectional, dropout, dtype, random_state, n_threads)
         self.allocate(pylstm_net_n_parameters(&self.c))
         initialise(self.views, self.forget_bias, self.t_max, self.generator)
 
@@ -444,7 +458,7 @@ cdef class Sequence(_Net):
 
     def __reduce__(self):
         arguments = (self.input_size, self.hidden_size, self.bidirectional, self.dropout, self.dtype,
-                     self.forget_bias, 0)
+                     self.forget_bias, 0, self.n_threads)
         return _restore, (Sequence, arguments, {"t_max": self.t_max}, self.flat, self.generator)
 
     @property
@@ -466,6 +480,11 @@ cdef class Sequence(_Net):
     def dropout(self):
         """Probability of a zeroed output in training."""
         return self.c.dropout
+
+    @property
+    def n_threads(self):
+        """Most threads that a call uses."""
+        return self.c.n_threads
 
     def parameters(self):
         """Return the weights by name.
@@ -583,7 +602,7 @@ cdef class Sequence(_Net):
             fill_state(dstate_in, dstate, views, "dstate")
             dstate_data = state_view.data
         check(pylstm_backward_size(&self.c, &batch.c.shape, &n_bytes))
-        cdef _Memory workspace = _Memory(n_bytes)
+        cdef _Memory workspace = self.take_workspace(n_bytes)
         dparameters = np.empty_like(self.flat)
         dx = np.empty_like(tape.steps.rows)
         cdef _View dy_view = _View(dy), dparameters_view = _View(dparameters, True), dx_view = _View(dx, True)
@@ -591,6 +610,7 @@ cdef class Sequence(_Net):
             status = pylstm_backward(&self.c, &batch.c, self.flat_view.data, dy_view.data, dstate_data,
                                      dparameters_view.data, dx_view.data, state_view.data, tape.dropout_seed,
                                      tape.memory.c, workspace.c)
+        self.spare = workspace
         check(status)
         by_name, start = {}, 0
         for key, view in self.views.items():
@@ -604,7 +624,7 @@ cdef class ClassifierNet(_Net):
 
     Parameters
     ----------
-    input_size, hidden_sizes, bidirectional, dropout, dtype, forget_bias, random_state, t_max
+    input_size, hidden_sizes, bidirectional, dropout, dtype, forget_bias, random_state, n_threads, t_max
         As in `Sequence`.
     n_outputs : int
         Classes.
@@ -616,9 +636,9 @@ cdef class ClassifierNet(_Net):
     cdef dict arguments
 
     def __init__(self, input_size, hidden_sizes, n_outputs, *, pooling, bidirectional, dropout, dtype, forget_bias,
-                 t_max, random_state):
+                 t_max, random_state, n_threads):
         forget_bias, t_max = check_forget_bias(forget_bias, t_max)
-        self.setup(input_size, hidden_sizes, bidirectional, dropout, dtype, random_state)
+        self.setup(input_size, hidden_sizes, bidirectional, dropout, dtype, random_state, n_threads)
         self.classifier.net = self.c
         self.classifier.n_outputs = check_int(n_outputs, "n_outputs", 1)
         self.classifier.pooling = {
@@ -628,6 +648,7 @@ cdef class ClassifierNet(_Net):
         self.arguments = dict(
             input_size=input_size, hidden_sizes=hidden_sizes, n_outputs=n_outputs, pooling=pooling,
             bidirectional=bidirectional, dropout=dropout, dtype=dtype, forget_bias=forget_bias, t_max=t_max,
+            n_threads=n_threads,
         )
         self.allocate(pylstm_classifier_n_parameters(&self.classifier))
         initialise(self.views, forget_bias, t_max, self.generator)
@@ -650,12 +671,13 @@ cdef class ClassifierNet(_Net):
         cdef size_t n_bytes = 0
         cdef int status
         check(pylstm_predict_size(&self.classifier, &batch.c.shape, &n_bytes))
-        cdef _Memory workspace = _Memory(n_bytes)
+        cdef _Memory workspace = self.take_workspace(n_bytes)
         probabilities = np.empty((len(steps.lengths), self.classifier.n_outputs), self.dtype)
         cdef _View x_view = _View(steps.rows), out_view = _View(probabilities, True)
         with nogil:
             status = pylstm_predict(&self.classifier, &BLAS, &batch.c, self.flat_view.data, x_view.data,
                                     out_view.data, workspace.c)
+        self.spare = workspace
         check(status)
         return probabilities
 

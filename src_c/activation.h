@@ -43,19 +43,22 @@ static const real EXPM1_Q[] = {
 };
 #endif
 
-/* e^y = 2^n (1 + p), with y in [-SIGMOID_END, 0]. */
-VEC_INLINE vec expm1_reduced(vec y, ivec *n)
+/* y = n ln 2 + r, with y in [-SIGMOID_END, 0]; e^r = 1 + r + r^2 q. */
+struct reduced {
+    vec r, q, whole; /* whole is n */
+    ivec n;
+};
+
+VEC_INLINE struct reduced reduce(vec y)
 {
-    vec shifted = y * splat((real)LOG2_E) + splat((real)ROUND_MAGIC);
-    *n = AS_BITS(shifted) - AS_BITS(splat((real)ROUND_MAGIC));
-    vec whole = shifted - splat((real)ROUND_MAGIC);
+    vec shifted = y * splat((real)LOG2_E) + splat((real)ROUND_MAGIC), whole = shifted - splat((real)ROUND_MAGIC);
     vec r = y - whole * splat((real)LN2_HIGH) - whole * splat((real)LN2_LOW);
     enum { DEGREE = sizeof EXPM1_Q / sizeof *EXPM1_Q - 1 };
     vec q = splat(EXPM1_Q[DEGREE]);
     UNROLL
     for (int k = DEGREE - 1; k >= 0; k--)
         q = q * r + splat(EXPM1_Q[k]);
-    return r * r * q + r;
+    return (struct reduced){r, q, whole, AS_BITS(shifted) - AS_BITS(splat((real)ROUND_MAGIC))};
 }
 
 VEC_INLINE vec power_of_two(ivec n)
@@ -63,28 +66,38 @@ VEC_INLINE vec power_of_two(ivec n)
     return AS_REAL((n + EXPONENT_BIAS) << EXPONENT_BITS);
 }
 
-/* tanh(|x|) = -e / (e + 2) with e = expm1(-2|x|): no cancellation, one division. */
-VEC_INLINE vec vec_tanh(vec x)
+/* v 2^n, in two steps, so that it goes down into the denormals. */
+VEC_INLINE vec scaled(vec v, struct reduced e)
 {
-    ivec sign = AS_BITS(x) & SIGN_BIT, n;
-    vec y = splat(-2) * AS_REAL(AS_BITS(x) ^ sign);
-    y = select(less(y, splat(-(real)TANH_END)), splat(-(real)TANH_END), y);
-    vec p = expm1_reduced(y, &n), scale = power_of_two(n);
-    vec e = scale * p + (scale - splat(1));
-    return AS_REAL(AS_BITS((splat(0) - e) / (e + splat(2))) ^ sign); /* 0 - e, not -e: +0 for e = 0 */
+#if PYLSTM_VECTOR_BYTES == 64 && PYLSTM_REAL_BITS == 32
+    return (vec)_mm512_scalef_ps((__m512)v, (__m512)e.whole); /* the same in one */
+#else
+    ivec half = e.n >> 1;
+    return v * power_of_two(half) * power_of_two(e.n - half);
+#endif
 }
 
-/* 1 / (1 + t) for x >= 0, t / (1 + t) for x < 0, with t = e^-|x|. t is scaled in two steps, so that it goes down into
- * the denormals. */
+/* tanh(|x|) = e / (2 - e) with e = -expm1(-2|x|): no cancellation, one division. */
+VEC_INLINE vec vec_tanh(vec x)
+{
+    ivec sign = AS_BITS(x) & SIGN_BIT;
+    vec y = splat(-2) * AS_REAL(AS_BITS(x) ^ sign);
+    y = at_least(splat(-(real)TANH_END), y);
+    struct reduced y_parts = reduce(y);
+    vec expm1_r = y_parts.r * y_parts.r * y_parts.q + y_parts.r, scale = power_of_two(y_parts.n);
+    vec e = (splat(1) - scale) - scale * expm1_r;
+    return AS_REAL(AS_BITS(quotient(e, splat(2) - e)) ^ sign);
+}
+
+/* 1 / (1 + t) for x >= 0, t / (1 + t) for x < 0, with t = e^-|x|. */
 VEC_INLINE vec vec_sigmoid(vec x)
 {
-    ivec n, negative = AS_BITS(x) >> (PYLSTM_REAL_BITS - 1);
+    ivec negative = AS_BITS(x) >> (PYLSTM_REAL_BITS - 1);
     vec y = AS_REAL(AS_BITS(x) | SIGN_BIT);
-    y = select(less(y, splat(-(real)SIGMOID_END)), splat(-(real)SIGMOID_END), y);
-    vec p = expm1_reduced(y, &n);
-    ivec half = n >> 1;
-    vec t = (p + splat(1)) * power_of_two(half) * power_of_two(n - half);
-    return select(negative, t, splat(1)) / (t + splat(1));
+    y = at_least(splat(-(real)SIGMOID_END), y);
+    struct reduced y_parts = reduce(y);
+    vec t = scaled((y_parts.q * y_parts.r + splat(1)) * y_parts.r + splat(1), y_parts);
+    return quotient(blend(negative, t, splat(1)), t + splat(1));
 }
 
 #endif

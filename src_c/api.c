@@ -88,16 +88,18 @@ int pylstm_backward(const pylstm_net *net, const pylstm_batch *batch, const void
                              dstate_in, dropout_seed, tape, workspace);
 }
 
-int pylstm_tape_read(const pylstm_net *net, const pylstm_shape *shape, ptrdiff_t layer, ptrdiff_t direction,
+int pylstm_tape_read(const pylstm_net *net, const pylstm_batch *batch, ptrdiff_t layer, ptrdiff_t direction,
                      pylstm_memory tape, void *values)
 {
+    if (!batch || !values)
+        return PYLSTM_ERROR_NULL;
     size_t bytes = 0;
-    int status = pylstm_tape_size(net, shape, &bytes);
-    if (!status && (!values || !tape.data))
-        status = PYLSTM_ERROR_NULL;
+    int status = pylstm_tape_size(net, &batch->shape, &bytes);
     if (!status && (layer < 0 || layer >= net->n_layers || direction < 0 || direction >= net->n_directions))
         status = PYLSTM_ERROR_INDEX;
-    return status ? status : BY_DTYPE(net->dtype, pylstm_tape_read, net, shape, layer, direction, tape, values);
+    if (!status)
+        status = check_memory(tape, bytes);
+    return status ? status : BY_DTYPE(net->dtype, pylstm_tape_read, net, batch, layer, direction, tape, values);
 }
 
 /* -------------------------------------------------------------- classifier */

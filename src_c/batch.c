@@ -1,6 +1,6 @@
 /* The batch layout: sequences sorted by length, and the rows that are alive at each step. */
 #include "arena.h"
-#include "pylstm.h"
+#include "parts.h"
 
 #include <limits.h>
 
@@ -26,22 +26,12 @@ int pylstm_shape_init(pylstm_shape *shape, ptrdiff_t n_sequences, const ptrdiff_
     return PYLSTM_OK;
 }
 
-static void carve(struct arena *arena, pylstm_batch *batch)
-{
-    ptrdiff_t n_sequences = batch->shape.n_sequences;
-    ptrdiff_t n_offsets = batch->shape.n_steps < PTRDIFF_MAX ? batch->shape.n_steps + 1 : -1;
-    batch->order = arena_take(arena, n_sequences, 1, sizeof(ptrdiff_t));
-    batch->first = arena_take(arena, n_sequences, 1, sizeof(ptrdiff_t));
-    batch->length = arena_take(arena, n_sequences, 1, sizeof(ptrdiff_t));
-    batch->offset = arena_take(arena, n_offsets, 1, sizeof(ptrdiff_t));
-}
-
 int pylstm_batch_size(const pylstm_shape *shape, size_t *bytes)
 {
     if (!shape || !bytes)
         return PYLSTM_ERROR_NULL;
     struct arena counting = {0};
-    carve(&counting, &(pylstm_batch){.shape = *shape});
+    pylstm_part_carve(&counting, shape);
     return arena_total(&counting, bytes);
 }
 
@@ -60,8 +50,8 @@ int pylstm_batch_init(pylstm_batch *batch, ptrdiff_t n_sequences, const ptrdiff_
         return status;
 
     struct arena arena = arena_at((pylstm_memory){memory, bytes});
-    *batch = (pylstm_batch){.shape = shape};
-    carve(&arena, batch);
+    *batch = pylstm_part_carve(&arena, &shape);
+    batch->shape = shape;
 
     /* A counting sort in the memory of `offset`: how many sequences have exactly, then at least, s steps. */
     ptrdiff_t *count = batch->offset;

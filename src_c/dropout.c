@@ -8,7 +8,7 @@ static uint64_t mix(uint64_t z)
     return z ^ (z >> 31);
 }
 
-void NAME(dropout)(uint64_t seed, uint64_t stream, double p, ptrdiff_t n, real *values)
+void NAME(dropout)(uint64_t seed, uint64_t stream, double p, ptrdiff_t first, ptrdiff_t n, real *values)
 {
     if (p == 0.0)
         return;
@@ -17,7 +17,7 @@ void NAME(dropout)(uint64_t seed, uint64_t stream, double p, ptrdiff_t n, real *
     uint64_t threshold = (uint64_t)(p * 0x1p53);
     real scale = (real)(1.0 / (1.0 - p));
     for (ptrdiff_t k = 0; k < n; k++) {
-        uint64_t drawn = mix(key + (uint64_t)k * golden_ratio) >> 11;
+        uint64_t drawn = mix(key + (uint64_t)(first + k) * golden_ratio) >> 11;
         values[k] = drawn < threshold ? 0 : values[k] * scale;
     }
 }

@@ -5,8 +5,8 @@
 
 #include "real.h"
 
-/* Zeroes each of the n elements with probability p and scales the others by 1 / (1 - p); nothing for p = 0.
- * `stream` tells apart the arrays that share a seed. */
-void NAME(dropout)(uint64_t seed, uint64_t stream, double p, ptrdiff_t n, real *values);
+/* Zeroes each of the elements [first, first + n) of an array with probability p and scales the others by 1 / (1 - p);
+ * nothing for p = 0. `values` is the first of them; `stream` tells apart the arrays that share a seed. */
+void NAME(dropout)(uint64_t seed, uint64_t stream, double p, ptrdiff_t first, ptrdiff_t n, real *values);
 
 #endif

@@ -3,19 +3,31 @@
 
 #include "activation.h"
 
+#include <stdbool.h>
+
 #if PYLSTM_VECTOR_BYTES == 64
 enum { TILE = 6 }; /* 24 accumulators, 6 broadcasts and a weight in 32 registers */
 #else
 enum { TILE = 3 }; /* 12, 3 and 1 in 16 registers */
 #endif
 
+/* Weights that do not stay in the second-level cache from step to step are asked for ahead of their use. */
+#define PREFETCH_BYTES ((ptrdiff_t)768 << 10)
+#define PREFETCH_LINES(n_rows) ((n_rows) == 1 ? 4 : 1)
+#define PREFETCH_DISTANCE (4096 / (ptrdiff_t)sizeof(real))
+
 /* acc[panel][row][v] += sum over k of a[row][k] * p[panel][k][v]: every product of this file. Always inlined with
  * constant sizes, so that acc lives in registers; the loop over v is outside the one over rows so that one weight is
  * live at a time. */
 VEC_INLINE void accumulate(int n_panels, int n_rows, int n_vectors, ptrdiff_t n_k, const real *a, ptrdiff_t a_row,
-                           ptrdiff_t a_k, const real *p, ptrdiff_t p_k, ptrdiff_t p_panel, vec acc[2][TILE][4])
+                           ptrdiff_t a_k, const real *p, ptrdiff_t p_k, ptrdiff_t p_panel, const real *ahead,
+                           vec acc[2][TILE][4])
 {
     for (ptrdiff_t k = 0; k < n_k; k++, a += a_k, p += p_k) {
+        if (ahead) {
+            for (int line = 0; line < PREFETCH_LINES(n_rows); line++, ahead += LINE)
+                PREFETCH(ahead);
+        }
         vec factor[TILE];
         UNROLL
         for (int r = 0; r < n_rows; r++)
@@ -101,7 +113,7 @@ VEC_INLINE void project_tile(int n_panels, int n_rows, ptrdiff_t n_x, const real
 {
     vec acc[2][TILE][4];
     start_tile(n_panels, n_rows, start, acc);
-    accumulate(n_panels, n_rows, 4, n_x, x.data, x.stride, 1, panel, 4 * LANES, panel_size, acc);
+    accumulate(n_panels, n_rows, 4, n_x, x.data, x.stride, 1, panel, 4 * LANES, panel_size, NULL, acc);
     UNROLL
     for (int q = 0; q < n_panels; q++) {
         UNROLL
@@ -138,16 +150,17 @@ struct step {
     real *c, *h, *gates;
 };
 
-VEC_INLINE void step_tile(int n_panels, int n_rows, const struct step *s, ptrdiff_t row, ptrdiff_t block)
+VEC_INLINE void step_tile(int n_panels, int n_rows, const struct step *s, ptrdiff_t row, ptrdiff_t block,
+                          const real *ahead)
 {
     ptrdiff_t width = s->n_blocks * LANES, panel_size = s->n_k * 4 * LANES;
     const real *panel = s->panels + block * panel_size, *h_prev = s->h_prev + row * width;
     vec acc[2][TILE][4];
     start_tile(n_panels, n_rows, rows_from(s->start, row, block * 4 * LANES), acc);
     accumulate(n_panels, n_rows, 4, s->n_x, s->x.data + row * s->x.stride, s->x.stride, 1, panel, 4 * LANES, panel_size,
-               acc);
+               NULL, acc);
     accumulate(n_panels, n_rows, 4, s->n_k - s->first_k, h_prev, width, 1, panel + s->first_k * 4 * LANES, 4 * LANES,
-               panel_size, acc);
+               panel_size, ahead, acc);
     UNROLL
     for (int q = 0; q < n_panels; q++) {
         UNROLL
@@ -174,15 +187,19 @@ static void step(ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t 
                  const real *c_prev, real *c, real *h, real *gates)
 {
     const struct step s = {n_blocks, n_x, first_k, n_k, start, x, panels, h_prev, c_prev, c, h, gates};
+    bool prefetch = n_blocks * (n_k - first_k) * 4 * LANES * (ptrdiff_t)sizeof(real) > PREFETCH_BYTES;
     ptrdiff_t b = 0;
     if (n_rows == 1) { /* four accumulators wait for each other: two blocks at once */
         for (; b + 2 <= n_blocks; b += 2)
-            step_tile(2, 1, &s, 0, b);
+            step_tile(2, 1, &s, 0, b, prefetch ? s.panels + (b * n_k + first_k) * 4 * LANES + PREFETCH_DISTANCE : NULL);
     }
     for (; b < n_blocks; b++) {
-        for (ptrdiff_t row = 0, n; row < n_rows; row += n) {
+        for (ptrdiff_t row = 0, asked = 0, n; row < n_rows; row += n) {
             n = next_tile(n_rows - row);
-#define TILE_CALL(n) step_tile(1, n, &s, row, b)
+            /* each tile asks for a part of the next block's panel */
+            const real *ahead = prefetch ? panels + ((b + 1) * n_k + first_k) * 4 * LANES + asked : NULL;
+            asked += (n_k - first_k) * PREFETCH_LINES(n) * LINE;
+#define TILE_CALL(n) step_tile(1, n, &s, row, b, ahead)
             FOR_TILE(n)
 #undef TILE_CALL
         }
@@ -218,7 +235,7 @@ static void cell_backward(ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *gate
 }
 
 VEC_INLINE void back_tile(int n_rows, int n_vectors, ptrdiff_t n_blocks, const real *dgates, ptrdiff_t block_rows,
-                          const real *panel, struct rows out)
+                          const real *panel, const real *ahead, struct rows out)
 {
     vec acc[2][TILE][4];
     UNROLL
@@ -229,7 +246,8 @@ VEC_INLINE void back_tile(int n_rows, int n_vectors, ptrdiff_t n_blocks, const r
     }
     for (ptrdiff_t b = 0; b < n_blocks; b++)
         accumulate(1, n_rows, n_vectors, 4 * LANES, dgates + b * block_rows * 4 * LANES, 4 * LANES, 1,
-                   panel + b * 4 * LANES * n_vectors * LANES, n_vectors * LANES, 0, acc);
+                   panel + b * 4 * LANES * n_vectors * LANES, n_vectors * LANES, 0,
+                   ahead ? ahead + b * 4 * LANES * PREFETCH_LINES(n_rows) * LINE : NULL, acc);
     UNROLL
     for (int r = 0; r < n_rows; r++) {
         UNROLL
@@ -241,30 +259,34 @@ VEC_INLINE void back_tile(int n_rows, int n_vectors, ptrdiff_t n_blocks, const r
 static void back_product(ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *dgates, ptrdiff_t block_rows,
                          const real *panels, ptrdiff_t n_column_vectors, struct rows out)
 {
+    bool prefetch = n_blocks * 4 * LANES * n_column_vectors * LANES * (ptrdiff_t)sizeof(real) > PREFETCH_BYTES;
     for (ptrdiff_t v = 0; v < n_column_vectors; v += 4) {
         ptrdiff_t n_vectors = n_column_vectors - v < 4 ? n_column_vectors - v : 4;
+        ptrdiff_t panel_size = n_blocks * 4 * LANES * n_vectors * LANES;
         const real *panel = panels + v * LANES * n_blocks * 4 * LANES;
-        for (ptrdiff_t row = 0, n; row < n_rows; row += n) {
+        for (ptrdiff_t row = 0, asked = 0, n; row < n_rows; row += n) {
             n = next_tile(n_rows - row);
             const real *from = dgates + row * 4 * LANES;
+            const real *ahead = prefetch ? panel + (n_rows == 1 ? PREFETCH_DISTANCE : panel_size + asked) : NULL;
+            asked += n_blocks * 4 * LANES * PREFETCH_LINES(n) * LINE;
             struct rows to = {out.data + row * out.stride + v * LANES, out.stride};
             switch (n_vectors) {
-#define TILE_CALL(n) back_tile(n, 4, n_blocks, from, block_rows, panel, to)
+#define TILE_CALL(n) back_tile(n, 4, n_blocks, from, block_rows, panel, ahead, to)
             case 4:
                 FOR_TILE(n)
                 break;
 #undef TILE_CALL
-#define TILE_CALL(n) back_tile(n, 3, n_blocks, from, block_rows, panel, to)
+#define TILE_CALL(n) back_tile(n, 3, n_blocks, from, block_rows, panel, ahead, to)
             case 3:
                 FOR_TILE(n)
                 break;
 #undef TILE_CALL
-#define TILE_CALL(n) back_tile(n, 2, n_blocks, from, block_rows, panel, to)
+#define TILE_CALL(n) back_tile(n, 2, n_blocks, from, block_rows, panel, ahead, to)
             case 2:
                 FOR_TILE(n)
                 break;
 #undef TILE_CALL
-#define TILE_CALL(n) back_tile(n, 1, n_blocks, from, block_rows, panel, to)
+#define TILE_CALL(n) back_tile(n, 1, n_blocks, from, block_rows, panel, ahead, to)
             default:
                 FOR_TILE(n)
 #undef TILE_CALL
@@ -280,7 +302,7 @@ VEC_INLINE void outer_tile(int n_columns, ptrdiff_t n_segments, const struct seg
     start_tile(1, n_columns, (struct const_rows){dpanel, 4 * LANES}, acc);
     for (ptrdiff_t s = 0; s < n_segments; s++)
         accumulate(1, n_columns, 4, segments[s].n_rows, segments[s].a + column, 1, a_stride,
-                   dgates + segments[s].dgates_row * 4 * LANES, 4 * LANES, 0, acc);
+                   dgates + segments[s].dgates_row * 4 * LANES, 4 * LANES, 0, NULL, acc);
     UNROLL
     for (int r = 0; r < n_columns; r++) {
         UNROLL

@@ -7,7 +7,6 @@
 
 #include "panels.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* Rows whose inputs are projected ahead, or whose weight gradients are taken, in one go: enough that weights read for
@@ -286,14 +285,12 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
     }
 }
 
-void NAME(steps_read)(const struct layer *layer, const pylstm_shape *shape, struct steps steps, real *values)
+void NAME(steps_read)(const struct layer *layer, ptrdiff_t n_sequences, struct steps steps, ptrdiff_t row, real *values,
+                      ptrdiff_t stride)
 {
-    ptrdiff_t hidden = layer->hidden_size, width = padded_hidden(layer), n_rows = shape->n_rows;
-    for (ptrdiff_t r = 0; r < n_rows; r++) {
-        for (ptrdiff_t gate = 0; gate < 4; gate++)
-            NAME(unpack_gate)(layer->kernels->lanes, hidden, gate, steps.gates + r * 4 * width,
-                              values + (gate * n_rows + r) * hidden);
-        copy(values + (4 * n_rows + r) * hidden, steps.c + (shape->n_sequences + r) * width, hidden);
-        copy(values + (5 * n_rows + r) * hidden, steps.h + (shape->n_sequences + r) * width, hidden);
-    }
+    ptrdiff_t hidden = layer->hidden_size, width = padded_hidden(layer);
+    for (ptrdiff_t gate = 0; gate < 4; gate++)
+        NAME(unpack_gate)(layer->kernels->lanes, hidden, gate, steps.gates + row * 4 * width, values + gate * stride);
+    copy(values + 4 * stride, steps.c + (n_sequences + row) * width, hidden);
+    copy(values + 5 * stride, steps.h + (n_sequences + row) * width, hidden);
 }

@@ -63,7 +63,8 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
                           const real *dcn, real *dweight_ih, real *dweight_hh, real *dbias, real *dx, real *dh0,
                           real *dc0, struct steps steps, struct layer_backward_scratch scratch);
 
-/* values [6][N][H], out: i, f, g, o, c_t, h_t of all steps of a tape, time-major. */
-void NAME(steps_read)(const struct layer *layer, const pylstm_shape *shape, struct steps steps, real *values);
+/* One row of a tape of n_sequences, out: i, f, g, o, c_t, h_t, each [H] and `stride` elements after the one before. */
+void NAME(steps_read)(const struct layer *layer, ptrdiff_t n_sequences, struct steps steps, ptrdiff_t row, real *values,
+                      ptrdiff_t stride);
 
 #endif

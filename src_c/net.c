@@ -56,7 +56,8 @@ int pylstm_net_check(const pylstm_net *net)
         return PYLSTM_ERROR_DTYPE;
     if (!pylstm_isa_available((int)net->isa))
         return PYLSTM_ERROR_ISA;
-    if (net->input_size < 1 || net->n_layers < 1 || net->n_directions < 1 || net->n_directions > 2)
+    if (net->input_size < 1 || net->n_layers < 1 || net->n_directions < 1 || net->n_directions > 2 ||
+        net->n_threads < 1)
         return PYLSTM_ERROR_SIZE;
     if (!(net->dropout >= 0.0 && net->dropout < 1.0))
         return PYLSTM_ERROR_DROPOUT;

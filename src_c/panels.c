@@ -9,8 +9,54 @@ static ptrdiff_t units_of_block(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t b)
     return left < lanes ? left : lanes;
 }
 
-/* A few inputs at a time, so that the lines of the weight rows read stay in cache until they are used up. */
+/* Blocks of SIDE x SIDE are transposed in registers: element by element, packing would cost as much as several steps.
+ */
+enum { SIDE = 16 / sizeof(real) };
+
+static void transpose_block(const real *from, ptrdiff_t from_stride, real *to, ptrdiff_t to_stride)
+{
+#if defined(__GNUC__) && !defined(__clang__) && PYLSTM_REAL_BITS == 32
+    typedef real quad __attribute__((vector_size(16)));
+    typedef int32_t index __attribute__((vector_size(16)));
+    const index low = {0, 4, 1, 5}, high = {2, 6, 3, 7}, left = {0, 1, 4, 5}, right = {2, 3, 6, 7};
+    quad row[SIDE];
+    for (ptrdiff_t i = 0; i < SIDE; i++)
+        memcpy(&row[i], from + i * from_stride, sizeof(quad));
+    quad a = __builtin_shuffle(row[0], row[1], low), b = __builtin_shuffle(row[2], row[3], low);
+    quad c = __builtin_shuffle(row[0], row[1], high), d = __builtin_shuffle(row[2], row[3], high);
+    row[0] = __builtin_shuffle(a, b, left);
+    row[1] = __builtin_shuffle(a, b, right);
+    row[2] = __builtin_shuffle(c, d, left);
+    row[3] = __builtin_shuffle(c, d, right);
+    for (ptrdiff_t i = 0; i < SIDE; i++)
+        memcpy(to + i * to_stride, &row[i], sizeof(quad));
+#else
+    for (ptrdiff_t i = 0; i < SIDE; i++)
+        for (ptrdiff_t j = 0; j < SIDE; j++)
+            to[j * to_stride + i] = from[i * from_stride + j];
+#endif
+}
+
+/* to [n_columns] rows = the transpose of from [n_rows][n_columns]. */
+static void transpose(ptrdiff_t n_rows, ptrdiff_t n_columns, const real *from, ptrdiff_t from_stride, real *to,
+                      ptrdiff_t to_stride)
+{
+    ptrdiff_t whole_rows = n_rows - n_rows % SIDE, whole_columns = n_columns - n_columns % SIDE;
+    for (ptrdiff_t i = 0; i < whole_rows; i += SIDE)
+        for (ptrdiff_t j = 0; j < whole_columns; j += SIDE)
+            transpose_block(from + i * from_stride + j, from_stride, to + j * to_stride + i, to_stride);
+    for (ptrdiff_t i = 0; i < n_rows; i++)
+        for (ptrdiff_t j = i < whole_rows ? whole_columns : 0; j < n_columns; j++)
+            to[j * to_stride + i] = from[i * from_stride + j];
+}
+
+/* A few inputs at a time, so that the cache lines of all units' weights stay until they are used up. */
 enum { PACK_K = 16 };
+
+static ptrdiff_t pack_step(ptrdiff_t k, ptrdiff_t n_k)
+{
+    return n_k - k < PACK_K ? n_k - k : PACK_K;
+}
 
 void NAME(pack_forward)(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t n_k, const real *weight, ptrdiff_t first_k,
                         ptrdiff_t panel_k, real *panels)
@@ -18,19 +64,12 @@ void NAME(pack_forward)(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t n_k, const 
     for (ptrdiff_t b = 0; b < blocks_of(hidden, lanes); b++) {
         ptrdiff_t n_units = units_of_block(lanes, hidden, b);
         real *panel = panels + (b * panel_k + first_k) * 4 * lanes;
-        for (ptrdiff_t k0 = 0; k0 < n_k; k0 += PACK_K) {
-            ptrdiff_t k1 = n_k - k0 < PACK_K ? n_k : k0 + PACK_K;
-            for (ptrdiff_t gate = 0; gate < 4; gate++) {
-                const real *rows = weight + (gate * hidden + b * lanes) * n_k;
-                for (ptrdiff_t k = k0; k < k1; k++) {
-                    real *to = panel + (k * 4 + gate) * lanes;
-                    for (ptrdiff_t u = 0; u < n_units; u++)
-                        to[u] = rows[u * n_k + k];
-                    for (ptrdiff_t u = n_units; u < lanes; u++)
-                        to[u] = 0;
-                }
-            }
-        }
+        if (n_units < lanes)
+            memset(panel, 0, (size_t)(n_k * 4 * lanes) * sizeof *panel);
+        for (ptrdiff_t k = 0; k < n_k; k += PACK_K)
+            for (ptrdiff_t gate = 0; gate < 4; gate++)
+                transpose(n_units, pack_step(k, n_k), weight + (gate * hidden + b * lanes) * n_k + k, n_k,
+                          panel + (k * 4 + gate) * lanes, 4 * lanes);
     }
 }
 
@@ -40,15 +79,10 @@ void NAME(unpack_forward)(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t n_k, real
     for (ptrdiff_t b = 0; b < blocks_of(hidden, lanes); b++) {
         ptrdiff_t n_units = units_of_block(lanes, hidden, b);
         const real *panel = panels + (b * panel_k + first_k) * 4 * lanes;
-        for (ptrdiff_t k0 = 0; k0 < n_k; k0 += PACK_K) {
-            ptrdiff_t k1 = n_k - k0 < PACK_K ? n_k : k0 + PACK_K;
-            for (ptrdiff_t gate = 0; gate < 4; gate++) {
-                real *rows = weight + (gate * hidden + b * lanes) * n_k;
-                for (ptrdiff_t u = 0; u < n_units; u++)
-                    for (ptrdiff_t k = k0; k < k1; k++)
-                        rows[u * n_k + k] = panel[(k * 4 + gate) * lanes + u];
-            }
-        }
+        for (ptrdiff_t k = 0; k < n_k; k += PACK_K)
+            for (ptrdiff_t gate = 0; gate < 4; gate++)
+                transpose(pack_step(k, n_k), n_units, panel + (k * 4 + gate) * lanes, 4 * lanes,
+                          weight + (gate * hidden + b * lanes) * n_k + k, n_k);
     }
 }
 

@@ -95,6 +95,7 @@ typedef struct pylstm_net {
     ptrdiff_t n_directions;        /* 1 forward; 2 forward and reverse, outputs side by side */
     double dropout;                /* probability that an output of a layer (the last too) is zeroed in training */
     pylstm_isa isa;
+    ptrdiff_t n_threads; /* at most so many; each takes its share of the sequences */
 } pylstm_net;
 
 /* Where one direction of one layer lies in the flat arrays, counted in elements. */
@@ -185,7 +186,7 @@ int pylstm_backward(const pylstm_net *net, const pylstm_batch *batch, const void
 
 /* What happened in one direction of one layer: values [6][N][H], out, are the gates i, f, g, o after their activation,
  * c_t and h_t (undropped) of all steps, in time-major rows: those of step s start at offset[s] of the batch. */
-int pylstm_tape_read(const pylstm_net *net, const pylstm_shape *shape, ptrdiff_t layer, ptrdiff_t direction,
+int pylstm_tape_read(const pylstm_net *net, const pylstm_batch *batch, ptrdiff_t layer, ptrdiff_t direction,
                      pylstm_memory tape, void *values);
 
 /* -------------------------------------------------------------- classifier */

@@ -1,7 +1,10 @@
-/* The stack: layers over directions over the time loop of layer.c, dropout between. */
+/* The stack: layers over directions over the time loop of layer.c, dropout between; for each part of the batch that has
+ * a thread of its own (parts.h). */
 #include "dropout.h"
 #include "isa.h"
 #include "layer.h"
+#include "parts.h"
+#include "threads.h"
 #include "typed.h"
 
 #include <string.h>
@@ -32,183 +35,293 @@ static struct layer layer_at(const pylstm_net *net, ptrdiff_t l, ptrdiff_t direc
     return layer;
 }
 
+/* ------------------------------------------------------------------- parts */
+
+/* Room for one part's batch and, in one place, the arrays of its largest layer. */
+struct part_memory {
+    pylstm_batch batch;
+    struct arena per_layer;
+};
+
+typedef void carve_layer(struct arena *arena, const struct layer *layer, const pylstm_shape *bound);
+
+static struct part_memory carve_part(const pylstm_net *net, const pylstm_shape *bound, carve_layer *carve,
+                                     struct arena *arena)
+{
+    struct part_memory part = {.batch = pylstm_part_carve(arena, bound)};
+    part.per_layer = *arena;
+    for (ptrdiff_t l = 0; l < net->n_layers; l++) {
+        struct layer layer = layer_at(net, l, 0, NULL);
+        struct arena layer_arena = part.per_layer;
+        carve(&layer_arena, &layer, bound);
+        arena->used = layer_arena.used > arena->used ? layer_arena.used : arena->used;
+        arena->overflow |= layer_arena.overflow;
+    }
+    return part;
+}
+
+/* What is the same for all parts of a call, forward or backward. */
+struct call {
+    const pylstm_net *net;
+    const pylstm_batch *batch;
+    const real *parameters;
+    uint64_t dropout_seed;
+    pylstm_memory tape;
+    ptrdiff_t n_parts;
+    pylstm_shape bound; /* of a part */
+    struct part_memory parts[MAX_THREADS];
+};
+
+static void carve_parts(struct call *call, const pylstm_shape *shape, carve_layer *carve, struct arena *arena)
+{
+    call->n_parts = pylstm_n_parts(call->net, shape);
+    call->bound = pylstm_part_bound(shape, call->n_parts);
+    for (ptrdiff_t p = 0; p < call->n_parts; p++)
+        call->parts[p] = carve_part(call->net, &call->bound, carve, arena);
+}
+
+/* The sequences of a part; the whole batch where there is but one. */
+static const pylstm_batch *batch_of(struct call *call, ptrdiff_t part)
+{
+    if (call->n_parts == 1)
+        return call->batch;
+    pylstm_part_init(&call->parts[part].batch, call->batch, part, call->n_parts);
+    return &call->parts[part].batch;
+}
+
+static void drop_rows(const struct call *call, const pylstm_batch *batch, ptrdiff_t layer, real *values)
+{
+    ptrdiff_t width = call->net->n_directions * call->net->hidden_sizes[layer];
+    for (ptrdiff_t b = 0; b < batch->shape.n_sequences; b++) {
+        ptrdiff_t first = batch->first[b] * width;
+        NAME(dropout)(call->dropout_seed, (uint64_t)layer, call->net->dropout, first, batch->length[b] * width,
+                      values + first);
+    }
+}
+
 /* -------------------------------------------------------------------- tape */
 
-/* The steps of one layer and direction within a tape; carving all of them counts the tape. */
-static struct steps carve_tape(const pylstm_net *net, const pylstm_shape *shape, ptrdiff_t layer, ptrdiff_t direction,
-                               struct arena *arena)
+/* The steps of one part, layer and direction within a tape; carving all of them counts the tape. */
+static struct steps carve_tape(const pylstm_net *net, const pylstm_shape *bound, ptrdiff_t part, ptrdiff_t layer,
+                               ptrdiff_t direction, struct arena *arena)
 {
     struct steps carved = {0};
-    for (ptrdiff_t l = 0; l <= layer; l++) {
-        for (ptrdiff_t d = 0; d < (l == layer ? direction + 1 : net->n_directions); d++) {
-            struct layer at = layer_at(net, l, d, NULL);
-            carved = NAME(steps_carve)(arena, &at, shape, 1);
+    for (ptrdiff_t p = 0; p <= part; p++) {
+        ptrdiff_t last_layer = p == part ? layer : net->n_layers - 1;
+        for (ptrdiff_t l = 0; l <= last_layer; l++) {
+            ptrdiff_t last_direction = p == part && l == layer ? direction : net->n_directions - 1;
+            for (ptrdiff_t d = 0; d <= last_direction; d++) {
+                struct layer at = layer_at(net, l, d, NULL);
+                carved = NAME(steps_carve)(arena, &at, bound, 1);
+            }
         }
     }
     return carved;
 }
 
-static struct steps tape_steps(const pylstm_net *net, const pylstm_shape *shape, ptrdiff_t layer, ptrdiff_t direction,
-                               pylstm_memory tape)
+static struct steps tape_steps(const pylstm_net *net, const pylstm_shape *bound, ptrdiff_t part, ptrdiff_t layer,
+                               ptrdiff_t direction, pylstm_memory tape)
 {
     struct arena arena = arena_at(tape);
-    return carve_tape(net, shape, layer, direction, &arena);
+    return carve_tape(net, bound, part, layer, direction, &arena);
 }
 
 int NAME(tape_size)(const pylstm_net *net, const pylstm_shape *shape, size_t *bytes)
 {
     struct arena counting = {0};
-    carve_tape(net, shape, net->n_layers - 1, net->n_directions - 1, &counting);
+    ptrdiff_t n_parts = pylstm_n_parts(net, shape);
+    pylstm_shape bound = pylstm_part_bound(shape, n_parts);
+    carve_tape(net, &bound, n_parts - 1, net->n_layers - 1, net->n_directions - 1, &counting);
     return arena_total(&counting, bytes);
 }
 
-int NAME(tape_read)(const pylstm_net *net, const pylstm_shape *shape, ptrdiff_t layer, ptrdiff_t direction,
+int NAME(tape_read)(const pylstm_net *net, const pylstm_batch *batch, ptrdiff_t layer, ptrdiff_t direction,
                     pylstm_memory tape, void *values)
 {
-    size_t needed;
-    int status = NAME(tape_size)(net, shape, &needed);
-    if (!status && tape.bytes < needed)
-        status = PYLSTM_ERROR_WORKSPACE;
-    if (status)
-        return status;
     struct layer at = layer_at(net, layer, direction, NULL);
-    NAME(steps_read)(&at, shape, tape_steps(net, shape, layer, direction, tape), values);
+    ptrdiff_t n_parts = pylstm_n_parts(net, &batch->shape), stride = batch->shape.n_rows * at.hidden_size;
+    pylstm_shape bound = pylstm_part_bound(&batch->shape, n_parts);
+    for (ptrdiff_t part = 0; part < n_parts; part++) {
+        struct steps steps = tape_steps(net, &bound, part, layer, direction, tape);
+        ptrdiff_t n_sequences = (batch->shape.n_sequences - part + n_parts - 1) / n_parts, row = 0;
+        for (ptrdiff_t s = 0; s < batch->length[part]; s++)
+            for (ptrdiff_t to = batch->offset[s] + part; to < batch->offset[s + 1]; to += n_parts, row++)
+                NAME(steps_read)(&at, n_sequences, steps, row, (real *)values + to * at.hidden_size, stride);
+    }
     return PYLSTM_OK;
 }
 
 /* ----------------------------------------------------------------- forward */
 
-/* Arrays of a call follow each other; those of the layers share one place, as large as the largest needs. */
-struct forward_memory {
+struct forward_call {
+    struct call call;
+    const real *x, *state_in;
+    real *y, *state_out;
     real *between[2]; /* [N][widest output]: what a layer writes and the next one reads, in turns */
-    struct arena per_layer;
 };
 
-static struct forward_memory carve_forward(const pylstm_net *net, const pylstm_shape *shape, struct arena *arena)
+static void carve_forward_layer(struct arena *arena, const struct layer *layer, const pylstm_shape *bound)
 {
-    struct forward_memory carved = {0};
+    NAME(steps_carve)(arena, layer, bound, 0);
+    NAME(layer_forward_carve)(arena, layer);
+}
+
+static void carve_forward(struct forward_call *call, const pylstm_shape *shape, struct arena *arena)
+{
+    const pylstm_net *net = call->call.net;
     for (ptrdiff_t k = 0; k < 2; k++)
-        carved.between[k] =
+        call->between[k] =
             arena_take(arena, k < net->n_layers - 1 ? shape->n_rows : 0, widest_output(net), sizeof(real));
-    carved.per_layer = *arena;
-    return carved;
+    carve_parts(&call->call, shape, carve_forward_layer, arena);
 }
 
 int NAME(forward_size)(const pylstm_net *net, const pylstm_shape *shape, size_t *bytes)
 {
-    struct arena counting = {0}, largest = {0};
-    struct forward_memory memory = carve_forward(net, shape, &counting);
+    struct arena counting = {0};
+    struct forward_call call = {.call.net = net};
+    carve_forward(&call, shape, &counting);
+    return arena_total(&counting, bytes);
+}
+
+static void forward_part(void *context, ptrdiff_t part)
+{
+    struct forward_call *forward = context;
+    struct call *call = &forward->call;
+    const pylstm_net *net = call->net;
+    const pylstm_batch *batch = batch_of(call, part);
+    ptrdiff_t n_sequences = call->batch->shape.n_sequences; /* states are laid out for all */
+
+    const real *input = forward->x;
     for (ptrdiff_t l = 0; l < net->n_layers; l++) {
-        struct layer layer = layer_at(net, l, 0, NULL);
-        struct arena arena = memory.per_layer;
-        NAME(steps_carve)(&arena, &layer, shape, 0);
-        NAME(layer_forward_carve)(&arena, &layer);
-        largest.used = arena.used > largest.used ? arena.used : largest.used;
-        largest.overflow |= arena.overflow;
+        real *output = l == net->n_layers - 1 ? forward->y : forward->between[l % 2];
+        for (ptrdiff_t d = 0; d < net->n_directions; d++) {
+            pylstm_layer at = pylstm_net_layer(net, l, d);
+            struct layer layer = layer_at(net, l, d, call->parameters);
+            struct arena arena = call->parts[part].per_layer;
+            struct steps steps = call->tape.data ? tape_steps(net, &call->bound, part, l, d, call->tape)
+                                                 : NAME(steps_carve)(&arena, &layer, &call->bound, 0);
+            struct layer_forward_scratch scratch = NAME(layer_forward_carve)(&arena, &layer);
+            const real *h0 = forward->state_in ? forward->state_in + at.h * n_sequences : NULL;
+            const real *c0 = forward->state_in ? forward->state_in + at.c * n_sequences : NULL;
+            real *hn = forward->state_out ? forward->state_out + at.h * n_sequences : NULL;
+            real *cn = forward->state_out ? forward->state_out + at.c * n_sequences : NULL;
+            struct rows columns = {output + d * at.hidden_size, net->n_directions * at.hidden_size};
+            NAME(layer_forward)(&layer, batch, input, h0, c0, columns, hn, cn, steps, scratch);
+        }
+        if (call->tape.data)
+            drop_rows(call, batch, l, output);
+        input = output;
     }
-    return arena_total(&largest, bytes);
 }
 
 int NAME(forward)(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, const void *x,
                   const void *state_in, void *y, void *state_out, uint64_t dropout_seed, pylstm_memory tape,
                   pylstm_memory workspace)
 {
-    const pylstm_shape *shape = &batch->shape;
-    ptrdiff_t n_sequences = shape->n_sequences;
+    struct forward_call call = {
+        .call = {.net = net, .batch = batch, .parameters = parameters, .dropout_seed = dropout_seed, .tape = tape},
+        .x = x,
+        .state_in = state_in,
+        .y = y,
+        .state_out = state_out,
+    };
     struct arena arena = arena_at(workspace);
-    struct forward_memory memory = carve_forward(net, shape, &arena);
-
-    const real *input = x;
-    for (ptrdiff_t l = 0; l < net->n_layers; l++) {
-        real *output = l == net->n_layers - 1 ? y : memory.between[l % 2];
-        ptrdiff_t output_size = net->n_directions * net->hidden_sizes[l];
-        for (ptrdiff_t d = 0; d < net->n_directions; d++) {
-            pylstm_layer at = pylstm_net_layer(net, l, d);
-            struct layer layer = layer_at(net, l, d, parameters);
-            arena = memory.per_layer;
-            struct steps steps =
-                tape.data ? tape_steps(net, shape, l, d, tape) : NAME(steps_carve)(&arena, &layer, shape, 0);
-            struct layer_forward_scratch scratch = NAME(layer_forward_carve)(&arena, &layer);
-            const real *h0 = state_in ? (const real *)state_in + at.h * n_sequences : NULL;
-            const real *c0 = state_in ? (const real *)state_in + at.c * n_sequences : NULL;
-            real *hn = state_out ? (real *)state_out + at.h * n_sequences : NULL;
-            real *cn = state_out ? (real *)state_out + at.c * n_sequences : NULL;
-            struct rows columns = {output + d * at.hidden_size, output_size};
-            NAME(layer_forward)(&layer, batch, input, h0, c0, columns, hn, cn, steps, scratch);
-        }
-        if (tape.data)
-            NAME(dropout)(dropout_seed, (uint64_t)l, net->dropout, shape->n_rows * output_size, output);
-        input = output;
-    }
+    carve_forward(&call, &batch->shape, &arena);
+    pylstm_run_parts(call.call.n_parts, forward_part, &call);
     return PYLSTM_OK;
 }
 
 /* ---------------------------------------------------------------- backward */
 
-struct backward_memory {
-    real *dy; /* [N][widest output] gradient of a layer's output, ... */
-    real *dx; /* ... and of its input, which is the next dy */
-    struct arena per_layer;
+struct backward_call {
+    struct call call;
+    const real *dy_given, *dstate_out;
+    real *dx_given, *dstate_in;
+    real *dy;                       /* [N][widest output] gradient of a layer's output, ... */
+    real *dx;                       /* ... and of its input, which is the next dy */
+    real *dparameters[MAX_THREADS]; /* [n_parameters] of each part; the first's is the caller's */
 };
 
-static struct backward_memory carve_backward(const pylstm_net *net, const pylstm_shape *shape, struct arena *arena)
+static void carve_backward_layer(struct arena *arena, const struct layer *layer, const pylstm_shape *bound)
 {
-    struct backward_memory carved = {
-        .dy = arena_take(arena, shape->n_rows, widest_output(net), sizeof(real)),
-        .dx = arena_take(arena, net->n_layers > 1 ? shape->n_rows : 0, widest_output(net), sizeof(real)),
-    };
-    carved.per_layer = *arena;
-    return carved;
+    NAME(layer_backward_carve)(arena, layer, bound);
+}
+
+static void carve_backward(struct backward_call *call, const pylstm_shape *shape, struct arena *arena)
+{
+    const pylstm_net *net = call->call.net;
+    call->dy = arena_take(arena, shape->n_rows, widest_output(net), sizeof(real));
+    call->dx = arena_take(arena, net->n_layers > 1 ? shape->n_rows : 0, widest_output(net), sizeof(real));
+    carve_parts(&call->call, shape, carve_backward_layer, arena);
+    for (ptrdiff_t p = 1; p < call->call.n_parts; p++)
+        call->dparameters[p] = arena_take(arena, pylstm_net_n_parameters(net), 1, sizeof(real));
 }
 
 int NAME(backward_size)(const pylstm_net *net, const pylstm_shape *shape, size_t *bytes)
 {
-    struct arena counting = {0}, largest = {0};
-    struct backward_memory memory = carve_backward(net, shape, &counting);
-    for (ptrdiff_t l = 0; l < net->n_layers; l++) {
-        struct layer layer = layer_at(net, l, 0, NULL);
-        struct arena arena = memory.per_layer;
-        NAME(layer_backward_carve)(&arena, &layer, shape);
-        largest.used = arena.used > largest.used ? arena.used : largest.used;
-        largest.overflow |= arena.overflow;
+    struct arena counting = {0};
+    struct backward_call call = {.call.net = net};
+    carve_backward(&call, shape, &counting);
+    return arena_total(&counting, bytes);
+}
+
+static void backward_part(void *context, ptrdiff_t part)
+{
+    struct backward_call *backward = context;
+    struct call *call = &backward->call;
+    const pylstm_net *net = call->net;
+    const pylstm_batch *batch = batch_of(call, part);
+    ptrdiff_t n_sequences = call->batch->shape.n_sequences;
+    real *dy = backward->dy, *dx = backward->dx, *gradients = backward->dparameters[part];
+    ptrdiff_t width = pylstm_net_output_size(net);
+    for (ptrdiff_t b = 0; b < batch->shape.n_sequences; b++)
+        memcpy(dy + batch->first[b] * width, backward->dy_given + batch->first[b] * width,
+               (size_t)(batch->length[b] * width) * sizeof(real));
+
+    for (ptrdiff_t l = net->n_layers - 1; l >= 0; l--) {
+        ptrdiff_t input_size = pylstm_net_layer(net, l, 0).input_size;
+        drop_rows(call, batch, l, dy);
+        real *input_gradient = l > 0 ? dx : backward->dx_given;
+        for (ptrdiff_t b = 0; input_gradient && b < batch->shape.n_sequences; b++) /* both directions add to it */
+            memset(input_gradient + batch->first[b] * input_size, 0,
+                   (size_t)(batch->length[b] * input_size) * sizeof(real));
+        for (ptrdiff_t d = 0; d < net->n_directions; d++) {
+            pylstm_layer at = pylstm_net_layer(net, l, d);
+            struct layer layer = layer_at(net, l, d, call->parameters);
+            struct arena arena = call->parts[part].per_layer;
+            struct layer_backward_scratch scratch = NAME(layer_backward_carve)(&arena, &layer, &call->bound);
+            const real *dhn = backward->dstate_out ? backward->dstate_out + at.h * n_sequences : NULL;
+            const real *dcn = backward->dstate_out ? backward->dstate_out + at.c * n_sequences : NULL;
+            real *dh0 = backward->dstate_in ? backward->dstate_in + at.h * n_sequences : NULL;
+            real *dc0 = backward->dstate_in ? backward->dstate_in + at.c * n_sequences : NULL;
+            struct const_rows columns = {dy + d * at.hidden_size, net->n_directions * at.hidden_size};
+            NAME(layer_backward)(&layer, batch, columns, dhn, dcn, gradients + at.weight_ih, gradients + at.weight_hh,
+                                 gradients + at.bias, input_gradient, dh0, dc0,
+                                 tape_steps(net, &call->bound, part, l, d, call->tape), scratch);
+        }
+        real *below = dx;
+        dx = dy;
+        dy = below;
     }
-    return arena_total(&largest, bytes);
 }
 
 int NAME(backward)(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, const void *dy,
                    const void *dstate_out, void *dparameters, void *dx, void *dstate_in, uint64_t dropout_seed,
                    pylstm_memory tape, pylstm_memory workspace)
 {
-    const pylstm_shape *shape = &batch->shape;
-    ptrdiff_t n_sequences = shape->n_sequences;
+    struct backward_call call = {
+        .call = {.net = net, .batch = batch, .parameters = parameters, .dropout_seed = dropout_seed, .tape = tape},
+        .dy_given = dy,
+        .dstate_out = dstate_out,
+        .dx_given = dx,
+        .dstate_in = dstate_in,
+        .dparameters = {dparameters},
+    };
     struct arena arena = arena_at(workspace);
-    struct backward_memory memory = carve_backward(net, shape, &arena);
-    memcpy(memory.dy, dy, (size_t)(shape->n_rows * pylstm_net_output_size(net)) * sizeof(real));
-
-    for (ptrdiff_t l = net->n_layers - 1; l >= 0; l--) {
-        ptrdiff_t output_size = net->n_directions * net->hidden_sizes[l];
-        NAME(dropout)(dropout_seed, (uint64_t)l, net->dropout, shape->n_rows * output_size, memory.dy);
-        real *input_gradient = l > 0 ? memory.dx : dx;
-        if (input_gradient) /* both directions add to it */
-            memset(input_gradient, 0, (size_t)(shape->n_rows * pylstm_net_layer(net, l, 0).input_size) * sizeof(real));
-        for (ptrdiff_t d = 0; d < net->n_directions; d++) {
-            pylstm_layer at = pylstm_net_layer(net, l, d);
-            struct layer layer = layer_at(net, l, d, parameters);
-            arena = memory.per_layer;
-            struct layer_backward_scratch scratch = NAME(layer_backward_carve)(&arena, &layer, shape);
-            const real *dhn = dstate_out ? (const real *)dstate_out + at.h * n_sequences : NULL;
-            const real *dcn = dstate_out ? (const real *)dstate_out + at.c * n_sequences : NULL;
-            real *dh0 = dstate_in ? (real *)dstate_in + at.h * n_sequences : NULL;
-            real *dc0 = dstate_in ? (real *)dstate_in + at.c * n_sequences : NULL;
-            real *gradients = dparameters;
-            struct const_rows columns = {memory.dy + d * at.hidden_size, output_size};
-            NAME(layer_backward)(&layer, batch, columns, dhn, dcn, gradients + at.weight_ih, gradients + at.weight_hh,
-                                 gradients + at.bias, input_gradient, dh0, dc0, tape_steps(net, shape, l, d, tape),
-                                 scratch);
-        }
-        real *below = memory.dx;
-        memory.dx = memory.dy;
-        memory.dy = below;
-    }
+    carve_backward(&call, &batch->shape, &arena);
+    pylstm_run_parts(call.call.n_parts, backward_part, &call);
+    for (ptrdiff_t p = 1; p < call.call.n_parts; p++)
+        for (ptrdiff_t k = 0; k < pylstm_net_n_parameters(net); k++)
+            call.dparameters[0][k] += call.dparameters[p][k];
     return PYLSTM_OK;
 }

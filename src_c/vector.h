@@ -64,6 +64,13 @@ VEC_INLINE ivec less(vec a, vec b)
 }
 #endif
 
+#if defined(__GNUC__)
+#define PREFETCH(address) __builtin_prefetch(address, 0, 2)
+#else
+#define PREFETCH(address) ((void)(address))
+#endif
+enum { LINE = 64 / sizeof(real) }; /* elements in a cache line */
+
 VEC_INLINE vec load(const real *from)
 {
     vec v;
@@ -76,7 +83,38 @@ VEC_INLINE void store(real *to, vec v)
     memcpy(to, &v, sizeof v);
 }
 
-VEC_INLINE vec select(ivec mask, vec yes, vec no)
+/* Two operations for which an instruction set may have better than what GNU C can say. */
+#if PYLSTM_VECTOR_BYTES == 64 && PYLSTM_REAL_BITS == 32
+#include <immintrin.h>
+
+VEC_INLINE vec at_least(vec low, vec v)
+{
+    return (vec)_mm512_max_ps((__m512)low, (__m512)v); /* the second operand where one is NaN */
+}
+
+/* The hardware's division takes as long as 32 multiplications. One Newton step from 14 bits is within an ulp or so, and
+ * exact for b of 1 and 2. */
+VEC_INLINE vec quotient(vec a, vec b)
+{
+    vec near = (vec)_mm512_rcp14_ps((__m512)b);
+    return a * (near + near * (splat(1) - b * near));
+}
+#else
+/* v where it is at least `low` or NaN, else low. */
+VEC_INLINE vec at_least(vec low, vec v)
+{
+    ivec mask = less(v, low);
+    return AS_REAL((AS_BITS(low) & mask) | (AS_BITS(v) & ~mask));
+}
+
+/* a / b for b in [1, 2]. */
+VEC_INLINE vec quotient(vec a, vec b)
+{
+    return a / b;
+}
+#endif
+
+VEC_INLINE vec blend(ivec mask, vec yes, vec no)
 {
     return AS_REAL((AS_BITS(yes) & mask) | (AS_BITS(no) & ~mask));
 }

@@ -75,7 +75,7 @@ def test_training_steps_against_numpy(pooling, bidirectional, max_grad_norm):
     X = [rng.normal(size=(n_steps, 2)) for n_steps in (4, 1, 3, 5, 2)]
     labels = np.array([0, 2, 1, 2, 0])
     net = ClassifierNet(2, (3,), 3, pooling=pooling, bidirectional=bidirectional, dropout=0.0, dtype="float64",
-                        forget_bias=1.0, t_max=None, random_state=0)  # fmt: skip
+                        forget_bias=1.0, t_max=None, random_state=0, n_threads=1)  # fmt: skip
     net.parameters()["bias_out"][...] = rng.normal(size=3)
     steps = as_steps(X, 2, "float64")
     alpha, rate, beta_1, beta_2, epsilon = 0.3, 0.01, 0.8, 0.95, 1e-7
@@ -117,7 +117,7 @@ def test_training_steps_against_numpy(pooling, bidirectional, max_grad_norm):
 def test_training_rejects_a_bad_index_and_label():
     steps = as_steps(np.ones((3, 2, 1)), 1, "float32")
     net = ClassifierNet(1, (2,), 2, pooling="last", bidirectional=False, dropout=0.0, dtype="float32", forget_bias=1.0,
-                        t_max=None, random_state=0)  # fmt: skip
+                        t_max=None, random_state=0, n_threads=1)  # fmt: skip
     options = {"learning_rate": 1e-3, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8, "alpha": 0, "max_grad_norm": 0}
     trainer = Trainer(net, steps, np.array([0, 1, 5]), 2, **options)
     before = net.parameters()["weight_out"].copy()

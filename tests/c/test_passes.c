@@ -11,7 +11,9 @@ static double sigmoid(double z)
     return 1 / (1 + exp(-z));
 }
 
-static pylstm_isa isa; /* under test */
+/* under test */
+static pylstm_isa isa;
+static ptrdiff_t n_threads = 1;
 
 typedef struct problem {
     pylstm_net net;
@@ -34,7 +36,7 @@ static double *random_array(ptrdiff_t n)
 static problem make(ptrdiff_t input_size, ptrdiff_t n_layers, const ptrdiff_t *hidden_sizes, ptrdiff_t n_directions,
                     ptrdiff_t n_sequences, const ptrdiff_t *lengths, double dropout)
 {
-    problem p = {.net = {PYLSTM_FLOAT64, input_size, n_layers, hidden_sizes, n_directions, dropout, isa}};
+    problem p = {.net = {PYLSTM_FLOAT64, input_size, n_layers, hidden_sizes, n_directions, dropout, isa, n_threads}};
     pylstm_shape shape;
     size_t bytes, forward_bytes;
     CHECK_STATUS(pylstm_net_check(&p.net), PYLSTM_OK);
@@ -237,12 +239,11 @@ static void test_refusals(void)
                  PYLSTM_ERROR_WORKSPACE);
     CHECK_STATUS(pylstm_backward(&p.net, &p.batch, p.parameters, NULL, NULL, d, NULL, NULL, 0, p.tape, p.workspace),
                  PYLSTM_ERROR_NULL);
-    const pylstm_shape *shape = &p.batch.shape;
-    CHECK_STATUS(pylstm_tape_read(&p.net, shape, 0, 0, p.tape, values), PYLSTM_OK);
-    CHECK_STATUS(pylstm_tape_read(&p.net, shape, 1, 0, p.tape, values), PYLSTM_ERROR_INDEX);
-    CHECK_STATUS(pylstm_tape_read(&p.net, shape, 0, -1, p.tape, values), PYLSTM_ERROR_INDEX);
-    CHECK_STATUS(pylstm_tape_read(&p.net, shape, 0, 0, small_tape, values), PYLSTM_ERROR_WORKSPACE);
-    CHECK_STATUS(pylstm_tape_read(&p.net, shape, 0, 0, none, values), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_tape_read(&p.net, &p.batch, 0, 0, p.tape, values), PYLSTM_OK);
+    CHECK_STATUS(pylstm_tape_read(&p.net, &p.batch, 1, 0, p.tape, values), PYLSTM_ERROR_INDEX);
+    CHECK_STATUS(pylstm_tape_read(&p.net, &p.batch, 0, -1, p.tape, values), PYLSTM_ERROR_INDEX);
+    CHECK_STATUS(pylstm_tape_read(&p.net, &p.batch, 0, 0, small_tape, values), PYLSTM_ERROR_WORKSPACE);
+    CHECK_STATUS(pylstm_tape_read(&p.net, &p.batch, 0, 0, none, values), PYLSTM_ERROR_NULL);
     free(d);
     destroy(&p);
 }
@@ -253,7 +254,8 @@ static void test_classifier(void)
     enum { N_SEQUENCES = 24 };
     const ptrdiff_t hidden[] = {6};
     for (int pooling = PYLSTM_POOL_LAST; pooling <= PYLSTM_POOL_MAX; pooling++) {
-        pylstm_classifier classifier = {{PYLSTM_FLOAT64, 2, 1, hidden, 2, 0.1, isa}, 2, (pylstm_pooling)pooling};
+        pylstm_classifier classifier = {
+            {PYLSTM_FLOAT64, 2, 1, hidden, 2, 0.1, isa, n_threads}, 2, (pylstm_pooling)pooling};
         CHECK_STATUS(pylstm_classifier_check(&classifier), PYLSTM_OK);
         ptrdiff_t first[N_SEQUENCES + 1] = {0}, labels[N_SEQUENCES], lengths[N_SEQUENCES], indices[N_SEQUENCES];
         for (ptrdiff_t b = 0; b < N_SEQUENCES; b++) {

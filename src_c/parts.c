@@ -1,0 +1,63 @@
+#include "parts.h"
+
+#include "threads.h"
+
+/* Multiply-adds that outweigh starting a thread: about 50 microseconds of work. */
+#define WORTH_A_THREAD 2e6
+
+ptrdiff_t pylstm_n_parts(const pylstm_net *net, const pylstm_shape *shape)
+{
+    double multiply_adds = 0;
+    for (ptrdiff_t l = 0; l < net->n_layers; l++) {
+        pylstm_layer at = pylstm_net_layer(net, l, 0);
+        multiply_adds += 4.0 * (double)net->n_directions * (double)at.hidden_size *
+                         (double)(at.input_size + at.hidden_size) * (double)shape->n_rows;
+    }
+    ptrdiff_t n_parts = net->n_threads < MAX_THREADS ? net->n_threads : MAX_THREADS;
+    if (n_parts > shape->n_sequences)
+        n_parts = shape->n_sequences;
+    while (n_parts > 1 && multiply_adds < WORTH_A_THREAD * (double)n_parts)
+        n_parts--;
+    return n_parts;
+}
+
+/* Dealt longest first, the first part has the most rows, and no other has more than n_steps less: with n_parts times
+ * the first's rows, at most n_rows + (n_parts - 1) n_steps. */
+pylstm_shape pylstm_part_bound(const pylstm_shape *shape, ptrdiff_t n_parts)
+{
+    ptrdiff_t n_rows = shape->n_rows / n_parts + shape->n_steps;
+    return (pylstm_shape){
+        .n_sequences = (shape->n_sequences + n_parts - 1) / n_parts,
+        .n_steps = shape->n_steps,
+        .n_rows = n_rows < shape->n_rows ? n_rows : shape->n_rows,
+    };
+}
+
+pylstm_batch pylstm_part_carve(struct arena *arena, const pylstm_shape *bound)
+{
+    ptrdiff_t n_offsets = bound->n_steps < PTRDIFF_MAX ? bound->n_steps + 1 : -1;
+    return (pylstm_batch){
+        .order = arena_take(arena, bound->n_sequences, 1, sizeof(ptrdiff_t)),
+        .first = arena_take(arena, bound->n_sequences, 1, sizeof(ptrdiff_t)),
+        .length = arena_take(arena, bound->n_sequences, 1, sizeof(ptrdiff_t)),
+        .offset = arena_take(arena, n_offsets, 1, sizeof(ptrdiff_t)),
+    };
+}
+
+void pylstm_part_init(pylstm_batch *part_batch, const pylstm_batch *batch, ptrdiff_t part, ptrdiff_t n_parts)
+{
+    pylstm_shape *shape = &part_batch->shape;
+    *shape = (pylstm_shape){.n_steps = batch->length[part]};
+    for (ptrdiff_t b = part; b < batch->shape.n_sequences; b += n_parts) {
+        part_batch->order[shape->n_sequences] = batch->order[b];
+        part_batch->first[shape->n_sequences] = batch->first[b];
+        part_batch->length[shape->n_sequences] = batch->length[b];
+        shape->n_sequences++;
+    }
+    for (ptrdiff_t s = 0; s < shape->n_steps; s++) {
+        part_batch->offset[s] = shape->n_rows;
+        ptrdiff_t alive = batch->offset[s + 1] - batch->offset[s];
+        shape->n_rows += (alive - part + n_parts - 1) / n_parts;
+    }
+    part_batch->offset[shape->n_steps] = shape->n_rows;
+}

@@ -1,0 +1,19 @@
+/* Dividing a batch among threads: sequences dealt out in turn, longest first, so that the shares are nearly equal. */
+#ifndef PYLSTM_PARTS_H
+#define PYLSTM_PARTS_H
+
+#include "arena.h"
+#include "pylstm.h"
+
+/* How many parts a batch of this shape is worth. */
+ptrdiff_t pylstm_n_parts(const pylstm_net *net, const pylstm_shape *shape);
+
+/* What no part of so many exceeds. */
+pylstm_shape pylstm_part_bound(const pylstm_shape *shape, ptrdiff_t n_parts);
+
+/* Room for a part within `bound`, and the part itself: every n_parts-th sequence from `part` on, whose rows and indices
+ * stay those of the whole batch. */
+pylstm_batch pylstm_part_carve(struct arena *arena, const pylstm_shape *bound);
+void pylstm_part_init(pylstm_batch *part_batch, const pylstm_batch *batch, ptrdiff_t part, ptrdiff_t n_parts);
+
+#endif

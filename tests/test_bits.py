@@ -1,0 +1,188 @@
+"""The forward pass gives a sequence the same bits alone, in any batch, in pieces, and on any number of threads."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from nets import make, random_like, relative_error
+
+import pylstm
+from pylstm import _core
+
+SHAPES = [
+    (1, 1, [1, 2]),
+    (3, 37, [5, 1, 9, 5, 2, 30, 4]),
+    (16, (33, 8), [12] * 13),
+    (5, 64, [40, 3, 7, 7, 1, 22, 40, 9, 15, 16, 17, 18, 19, 20]),
+    (130, 150, [9, 300, 2]),
+]
+
+
+def bits(values):
+    """Return the values as integers, so that -0 is not 0 and NaN equals itself."""
+    values = np.ascontiguousarray(values)
+    return values.view(np.uint32 if values.dtype == np.float32 else np.uint64)
+
+
+def assert_same_bits(got, expected):
+    np.testing.assert_array_equal(bits(got), bits(expected))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_alone_batched_and_training(shape, bidirectional, dtype):
+    seq, X, state, rng = make(*shape, bidirectional=bidirectional, dtype=dtype)
+    X = list(X)
+    Y, final = seq.forward(X, state)
+    Y_training, final_training = seq.forward(X, state, training=True)
+    order = rng.permutation(len(X))
+    Y_permuted, _ = seq.forward([X[b] for b in order], [(h[:, order], c[:, order]) for h, c in state])
+    for place, b in enumerate(order):
+        assert_same_bits(Y_permuted[place], Y[b])
+    for b, x in enumerate(X):
+        alone, alone_final = seq.forward(x[np.newaxis], [(h[:, [b]], c[:, [b]]) for h, c in state])
+        assert_same_bits(alone[0], Y[b])
+        assert_same_bits(Y_training[b], Y[b])
+        for pair, pair_training, pair_alone in zip(final, final_training, alone_final, strict=True):
+            for values, values_training, values_alone in zip(pair, pair_training, pair_alone, strict=True):
+                assert_same_bits(values_alone[:, 0], values[:, b])
+                assert_same_bits(values_training, values)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_in_pieces_and_step_by_step(dtype):
+    seq, X, state, _ = make(7, 19, [23] * 3, bidirectional=False, dtype=dtype)
+    whole, final = seq.forward(X, state)
+    cell = pylstm.Cell(7, 19, dtype=dtype)
+    for mine, its in zip((cell.weight_ih, cell.weight_hh, cell.bias), seq.parameters().values(), strict=True):
+        mine[...] = its
+    running, h_c = state, (state[0][0][0], state[0][1][0])
+    for start, stop in [(0, 1), (1, 4), (4, 15), (15, 23)]:
+        Y, running = seq.forward(X[:, start:stop], running)
+        assert_same_bits(Y, whole[:, start:stop])
+        for t in range(start, stop):
+            h_c = cell.step(X[:, t], h_c)
+            assert_same_bits(h_c[0], whole[:, t])
+    assert_same_bits(running[0][1], final[0][1])
+    assert_same_bits(h_c[1], final[0][1][0])
+
+
+class TestThreads:
+    """Batches large enough that threads are used (src_c/parts.c)."""
+
+    SHAPE = (20, (48, 30), [int(length) for length in np.random.default_rng(0).integers(1, 60, 41)])
+
+    def nets(self, n_threads, *, bidirectional=True, dtype="float32", dropout=0.0):
+        one, X, state, rng = make(*self.SHAPE, bidirectional=bidirectional, dtype=dtype, dropout=dropout)
+        many = pylstm.Sequence(
+            one.input_size, one.hidden_size, bidirectional, dropout, dtype, random_state=0, n_threads=n_threads
+        )
+        for mine, its in zip(many.parameters().values(), one.parameters().values(), strict=True):
+            mine[...] = its
+        return one, many, X, state, rng
+
+    @pytest.mark.parametrize("n_threads", [2, 3, 7, 41, 64, 1000])
+    @pytest.mark.parametrize(("dtype", "bound"), [("float32", 1e-5), ("float64", 1e-13)])
+    def test_same_bits_forward_and_near_gradients(self, n_threads, dtype, bound):
+        one, many, X, state, rng = self.nets(n_threads, dtype=dtype)
+        Y, final = one.forward(X, state, training=True)
+        Y_many, final_many = many.forward(X, state, training=True)
+        for y, y_many, y_inference in zip(Y, Y_many, many.forward(X, state)[0], strict=True):
+            assert_same_bits(y_many, y)
+            assert_same_bits(y_inference, y)
+        for pair, pair_many in zip(final, final_many, strict=True):
+            assert_same_bits(pair_many[0], pair[0])
+            assert_same_bits(pair_many[1], pair[1])
+        dY = random_like(Y, rng)
+        expected, got = one.backward(dY, final), many.backward(dY, final)
+        for name, values in expected.parameters.items():
+            assert relative_error(got.parameters[name], values) <= bound, name
+        for x, x_many in zip(expected.input, got.input, strict=True):
+            assert relative_error(x_many, x) <= bound
+        for pair, pair_many in zip(expected.state, got.state, strict=True):
+            assert relative_error(pair_many[0], pair[0]) <= bound
+
+    def test_dropout_is_the_same(self):
+        one, many, X, state, _ = self.nets(3, dropout=0.4)  # both from random_state=0: the same stream of seeds
+        Y, _ = one.forward(X, state, training=True)
+        for y, y_many in zip(Y, many.forward(X, state, training=True)[0], strict=True):
+            assert_same_bits(y_many, y)
+
+    def test_threads_within_threads(self):
+        _, many, X, state, _ = self.nets(2)
+        expected, _ = many.forward(X, state)
+        wrong = []
+
+        def work():
+            for _ in range(10):
+                Y, _ = many.forward(X, state)
+                if not all(np.array_equal(y, e) for y, e in zip(Y, expected, strict=True)):
+                    wrong.append(Y)
+
+        threads = [threading.Thread(target=work) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not wrong
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+    @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+    def test_fork_after_threads(self):
+        _, many, X, state, _ = self.nets(2)
+        expected, _ = many.forward(X, state)
+        context = multiprocessing.get_context("fork")
+        queue = context.SimpleQueue()
+        child = context.Process(target=lambda: queue.put(many.forward(X, state)[0]))
+        child.start()
+        got = queue.get()
+        child.join(timeout=60)
+        assert child.exitcode == 0
+        for y, y_child in zip(expected, got, strict=True):
+            assert_same_bits(y_child, y)
+
+    def test_one_thread_uses_one_thread(self):
+        """Nothing of pylstm starts a thread with n_threads=1, BLAS included."""
+        code = (
+            "import os, numpy as np, pylstm\n"
+            "count = lambda: len(os.listdir('/proc/self/task'))\n"
+            "before = count()\n"
+            "seq = pylstm.Sequence(64, 256)\n"
+            "X = np.ones((32, 20, 64), 'f')\n"
+            "Y, _ = seq.forward(X, training=True)\n"
+            "seq.backward(Y)\n"
+            "print(count() - before)\n"
+        )
+        if not os.path.isdir("/proc/self/task"):
+            pytest.skip("no /proc here")
+        done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == "0"
+
+
+def available():
+    """Return the instruction sets that this machine runs, by asking for one that does not exist."""
+    done = run_with_isa("nonsense", "import pylstm")
+    assert done.returncode != 0
+    listed = done.stderr.rpartition("PYLSTM_ISA must be one of ")[2].partition(" on this machine")[0]
+    return listed.split(", ")
+
+
+def run_with_isa(isa, code):
+    return subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False,
+        env={**os.environ, "PYLSTM_ISA": isa},
+    )  # fmt: skip
+
+
+def test_isa_can_be_forced():
+    isas = available()
+    assert "scalar" in isas
+    assert _core.isa in isas
+    for isa in isas:
+        done = run_with_isa(isa, "from pylstm import _core; print(_core.isa)")
+        assert done.stdout.strip() == isa
