@@ -22,7 +22,7 @@ from pylstm._inputs import (
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.stdint cimport uint64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 from scipy.linalg cimport cython_blas
 
 from pylstm._c_api cimport *
@@ -45,6 +45,7 @@ def _isa_from_environment():
     return names[name]
 
 
+cdef object NDARRAY = np.ndarray
 cdef pylstm_isa ISA = _isa_from_environment()
 #: The instruction set whose kernels run, by name.
 isa = pylstm_isa_name(ISA).decode()
@@ -104,16 +105,29 @@ cdef class _Batch:
     cdef pylstm_batch c
     cdef _Memory memory
 
-    def __cinit__(self, lengths):
-        cdef _View view = _View(lengths)
-        cdef const Py_ssize_t *data = <const Py_ssize_t *> view.data
-        cdef Py_ssize_t n_sequences = lengths.shape[0]
+    cdef _Batch init(self, Py_ssize_t n_sequences, const Py_ssize_t *lengths):
         cdef pylstm_shape shape
         cdef size_t n_bytes = 0
-        check(pylstm_shape_init(&shape, n_sequences, data))
+        check(pylstm_shape_init(&shape, n_sequences, lengths))
         check(pylstm_batch_size(&shape, &n_bytes))
         self.memory = _Memory(n_bytes)
-        check(pylstm_batch_init(&self.c, n_sequences, data, self.memory.c.data, n_bytes))
+        check(pylstm_batch_init(&self.c, n_sequences, lengths, self.memory.c.data, n_bytes))
+        return self
+
+
+cdef _Batch batch_of(steps):
+    cdef _View view = _View(steps.lengths)
+    cdef _Batch batch = _Batch()
+    return batch.init(steps.lengths.shape[0], <const Py_ssize_t *> view.data)
+
+
+cdef _Batch dense_batch(Py_ssize_t n_sequences, Py_ssize_t n_steps):
+    cdef _Memory lengths = _Memory(n_sequences * sizeof(Py_ssize_t))
+    cdef Py_ssize_t b
+    for b in range(n_sequences):
+        (<Py_ssize_t *> lengths.c.data)[b] = n_steps
+    cdef _Batch batch = _Batch()
+    return batch.init(n_sequences, <const Py_ssize_t *> lengths.c.data)
 
 
 cdef class _Tape:
@@ -209,9 +223,55 @@ cdef class _Net:
     cdef new_state(self, Py_ssize_t n_sequences):
         return np.empty(pylstm_net_state_size(&self.c) * n_sequences, self.dtype)
 
+    cdef _View plain(self, array, int ndim):
+        """Return the memory of an array that can be used as it lies: C-contiguous, aligned, of the net's dtype."""
+        if type(array) is not NDARRAY or array.dtype is not self.dtype:
+            return None
+        cdef _View view
+        try:
+            view = _View(array)
+        except (BufferError, ValueError):  # not contiguous
+            return None
+        aligned = <size_t> view.data % <size_t> view.buffer.itemsize == 0
+        return view if aligned and view.buffer.ndim == ndim else None
+
+    cdef bint copy_plain(self, void *to, array, Py_ssize_t n_sequences, Py_ssize_t hidden):
+        """Copy a plain state (n_directions, n_sequences, hidden); False if it is not that."""
+        cdef _View view = self.plain(array, 3)
+        if view is None:
+            return False
+        cdef const Py_ssize_t *shape = view.buffer.shape
+        if shape[0] != self.c.n_directions or shape[1] != n_sequences or shape[2] != hidden:
+            return False
+        memcpy(to, view.data, view.buffer.len)
+        return True
+
+    cdef take_state(self, state, Py_ssize_t n_sequences):
+        """Return a user's state in one flat array; None stays None."""
+        if state is None:
+            return None
+        flat = self.new_state(n_sequences)
+        cdef _View view = _View(flat, True)
+        cdef Py_ssize_t layer
+        cdef pylstm_layer at
+        cdef char *data = <char *> view.data
+        cdef Py_ssize_t width = self.dtype.itemsize * n_sequences
+        if type(state) is list and len(state) == self.c.n_layers:
+            for layer, pair in enumerate(state):
+                at = pylstm_net_layer(&self.c, layer, 0)
+                if not (type(pair) is tuple and len(pair) == 2 and
+                        self.copy_plain(data + at.h * width, pair[0], n_sequences, at.hidden_size) and
+                        self.copy_plain(data + at.c * width, pair[1], n_sequences, at.hidden_size)):
+                    break
+            else:
+                return flat
+        return fill_state(flat, state, self.state_views(flat, n_sequences), "state")
+
     cdef tuple run_forward(self, steps, state_in, _Tape tape):
         """Return outputs (n_rows, width) and final state, both flat; fill the tape if there is one."""
-        cdef _Batch batch = _Batch(steps.lengths) if tape is None else tape.batch
+        return self.run(_View(steps.rows), batch_of(steps) if tape is None else tape.batch, state_in, tape)
+
+    cdef tuple run(self, _View x_view, _Batch batch, state_in, _Tape tape):
         cdef pylstm_memory tape_memory, workspace
         cdef uint64_t seed = 0 if tape is None else tape.dropout_seed
         cdef size_t n_bytes = 0
@@ -225,7 +285,7 @@ cdef class _Net:
             tape_memory = tape.memory.c
         y = np.empty((batch.c.shape.n_rows, pylstm_net_output_size(&self.c)), self.dtype)
         state_out = self.new_state(batch.c.shape.n_sequences)
-        cdef _View x_view = _View(steps.rows), y_view = _View(y, True), out_view = _View(state_out, True)
+        cdef _View y_view = _View(y, True), out_view = _View(state_out, True)
         cdef _View in_view = None if state_in is None else _View(state_in)
         cdef const void *in_data = NULL if state_in is None else in_view.data
         with nogil:
@@ -239,7 +299,7 @@ cdef class _Net:
         """Return a tape for these steps, in `reused` memory if that is large enough."""
         cdef _Tape tape = _Tape()
         cdef size_t n_bytes = 0
-        tape.batch = _Batch(steps.lengths)
+        tape.batch = batch_of(steps)
         check(pylstm_tape_size(&self.c, &tape.batch.c.shape, &n_bytes))
         tape.memory = _Memory(n_bytes) if reused is None or reused.c.bytes < n_bytes else reused
         tape.steps = steps
@@ -523,12 +583,18 @@ cdef class Sequence(_Net):
         RuntimeError
             If another thread is in a training forward or a backward of this object.
         """
+        cdef _View view = None if training else self.plain(X, 3)
+        cdef const Py_ssize_t *shape
+        if view is not None:  # the same as below, without what takes longer than the arithmetic of a small step
+            shape = view.buffer.shape
+            if shape[0] > 0 and shape[1] > 0 and shape[2] == self.c.input_size:
+                y, state_out = self.run(view, dense_batch(shape[0], shape[1]), self.take_state(state, shape[0]), None)
+                y.shape = (shape[0], shape[1], y.shape[1])
+                return y, self.state_views(state_out, shape[0])
+
         steps = as_steps(X, self.c.input_size, self.dtype)
         n_sequences = len(steps.lengths)
-        state_in = None
-        if state is not None:
-            flat = self.new_state(n_sequences)
-            state_in = fill_state(flat, state, self.state_views(flat, n_sequences), "state")
+        state_in = self.take_state(state, n_sequences)
         if training:
             y, state_out = self.forward_training(steps, state_in)
         else:
@@ -667,7 +733,7 @@ cdef class ClassifierNet(_Net):
 
     def predict_proba(self, steps):
         """Return the probabilities (n_sequences, n_outputs) for sequences laid out as `Steps`."""
-        cdef _Batch batch = _Batch(steps.lengths)
+        cdef _Batch batch = batch_of(steps)
         cdef size_t n_bytes = 0
         cdef int status
         check(pylstm_predict_size(&self.classifier, &batch.c.shape, &n_bytes))

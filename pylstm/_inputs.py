@@ -44,14 +44,14 @@ def check_real(value: object, name: str, low: float, high: float) -> float:
 
 
 def check_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
-    """Return float32 or float64 in the machine's byte order."""
+    """Return float32 or float64 in the machine's byte order: the very object that NumPy's arrays of it have."""
     try:
         found = np.dtype(dtype)
     except TypeError:
         raise TypeError(f"dtype must be 'float32' or 'float64', got {dtype!r}") from None
     if found not in (np.float32, np.float64):
         raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
-    return found.newbyteorder("=")
+    return np.dtype(found.type)
 
 
 def as_numbers(values: object, name: str, ndim: int, shape_text: str, dtype: npt.DTypeLike) -> Array:

@@ -150,6 +150,21 @@ struct step {
     real *c, *h, *gates;
 };
 
+/* The cell on one vector of pre-activations i, f, g, o; `at` is its place in the state. */
+VEC_INLINE void apply_cell(const vec *z, const real *c_prev, real *c, real *h, real *gates, ptrdiff_t at)
+{
+    vec i = vec_sigmoid(z[0]), f = vec_sigmoid(z[1]), g = vec_tanh(z[2]), o = vec_sigmoid(z[3]);
+    vec c_new = f * load(c_prev + at) + i * g;
+    store(c + at, c_new);
+    store(h + at, o * vec_tanh(c_new));
+    if (gates) {
+        store(gates + 4 * at, i);
+        store(gates + 4 * at + LANES, f);
+        store(gates + 4 * at + 2 * LANES, g);
+        store(gates + 4 * at + 3 * LANES, o);
+    }
+}
+
 VEC_INLINE void step_tile(int n_panels, int n_rows, const struct step *s, ptrdiff_t row, ptrdiff_t block,
                           const real *ahead)
 {
@@ -166,18 +181,7 @@ VEC_INLINE void step_tile(int n_panels, int n_rows, const struct step *s, ptrdif
         UNROLL
         for (int r = 0; r < n_rows; r++) {
             ptrdiff_t at = (row + r) * width + (block + q) * LANES;
-            vec i = vec_sigmoid(acc[q][r][0]), f = vec_sigmoid(acc[q][r][1]);
-            vec g = vec_tanh(acc[q][r][2]), o = vec_sigmoid(acc[q][r][3]);
-            vec c = f * load(s->c_prev + at) + i * g;
-            store(s->c + at, c);
-            store(s->h + at, o * vec_tanh(c));
-            if (s->gates) {
-                real *gates = s->gates + 4 * at;
-                store(gates, i);
-                store(gates + LANES, f);
-                store(gates + 2 * LANES, g);
-                store(gates + 3 * LANES, o);
-            }
+            apply_cell(acc[q][r], s->c_prev, s->c, s->h, s->gates, at);
         }
     }
 }
@@ -203,6 +207,87 @@ static void step(ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t 
             FOR_TILE(n)
 #undef TILE_CALL
         }
+    }
+}
+
+#define UNPACKED_DISTANCE (6 * LINE)
+
+/* z[r] += sum over k of a[r][k] * weight[unit][k], for the units of one block and one gate, transposed in registers. A
+ * block with fewer than LANES units reads the rows of its first one instead of those it lacks. */
+VEC_INLINE void accumulate_unpacked(int n_rows, ptrdiff_t n_units, ptrdiff_t n_k, const real *weight, const real *a,
+                                    ptrdiff_t a_row, vec *z)
+{
+    ptrdiff_t k = 0;
+    for (; n_units == LANES && k + SIDE <= n_k; k += SIDE) {
+        /* the LANES streams are more than the hardware follows: each line asked for once, some rows at a time */
+        UNROLL
+        for (ptrdiff_t u = 0; u < LANES * SIDE / LINE; u++)
+            PREFETCH(weight + (k / SIDE * (LANES * SIDE / LINE) % LANES + u) * n_k + k + UNPACKED_DISTANCE);
+        vec column[SIDE];
+        UNROLL
+        for (int j = 0; j < SIDE; j++)
+            column[j] = load_quads(weight + j * n_k + k, SIDE * n_k);
+        transpose_quads(column);
+        UNROLL
+        for (int j = 0; j < SIDE; j++) {
+            UNROLL
+            for (int r = 0; r < n_rows; r++)
+                z[r] += column[j] * splat(a[r * a_row + k + j]);
+        }
+    }
+    for (; k < n_k; k++) {
+        real column[LANES];
+        for (ptrdiff_t u = 0; u < LANES; u++)
+            column[u] = weight[(u < n_units ? u : 0) * n_k + k];
+        UNROLL
+        for (int r = 0; r < n_rows; r++)
+            z[r] += load(column) * splat(a[r * a_row + k]);
+    }
+}
+
+/* Rows that share one reading of the weights. */
+enum { UNPACKED_ROWS = 2 };
+
+VEC_INLINE void unpacked_tile(int n_rows, ptrdiff_t hidden, ptrdiff_t n_x, const real *weight_ih, const real *weight_hh,
+                              const real *bias, struct const_rows x, const real *h_prev, const real *c_prev, real *c,
+                              real *h, real *gates)
+{
+    ptrdiff_t width = (hidden + LANES - 1) / LANES * LANES;
+    for (ptrdiff_t first = 0; first < hidden; first += LANES) {
+        ptrdiff_t n_units = hidden - first < LANES ? hidden - first : LANES;
+        vec z[4][UNPACKED_ROWS];
+        for (int gate = 0; gate < 4; gate++) {
+            ptrdiff_t row = gate * hidden + first;
+            real start[LANES];
+            for (ptrdiff_t u = 0; u < LANES; u++)
+                start[u] = bias[row + (u < n_units ? u : 0)];
+            UNROLL
+            for (int r = 0; r < n_rows; r++)
+                z[gate][r] = load(start);
+            accumulate_unpacked(n_rows, n_units, n_x, weight_ih + row * n_x, x.data, x.stride, z[gate]);
+            accumulate_unpacked(n_rows, n_units, hidden, weight_hh + row * hidden, h_prev, width, z[gate]);
+        }
+        UNROLL
+        for (int r = 0; r < n_rows; r++) {
+            const vec z_row[4] = {z[0][r], z[1][r], z[2][r], z[3][r]};
+            apply_cell(z_row, c_prev, c, h, gates, r * width + first);
+        }
+    }
+}
+
+static void step_unpacked(ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x, const real *weight_ih,
+                          const real *weight_hh, const real *bias, struct const_rows x, const real *h_prev,
+                          const real *c_prev, real *c, real *h, real *gates)
+{
+    ptrdiff_t width = (hidden + LANES - 1) / LANES * LANES;
+    for (ptrdiff_t row = 0; row < n_rows; row += UNPACKED_ROWS) {
+        struct const_rows x_here = rows_from(x, row, 0);
+        const real *h_here = h_prev + row * width, *c_here = c_prev + row * width;
+        real *c_out = c + row * width, *h_out = h + row * width, *gates_out = gates ? gates + row * 4 * width : NULL;
+        if (n_rows - row == 1)
+            unpacked_tile(1, hidden, n_x, weight_ih, weight_hh, bias, x_here, h_here, c_here, c_out, h_out, gates_out);
+        else
+            unpacked_tile(2, hidden, n_x, weight_ih, weight_hh, bias, x_here, h_here, c_here, c_out, h_out, gates_out);
     }
 }
 
@@ -362,5 +447,5 @@ static void sigmoid_of(ptrdiff_t n, const real *in, real *out)
 #define TABLE_NAME(name) NAME(name)
 extern const struct kernels TABLE_NAME(PYLSTM_KERNELS);
 const struct kernels TABLE_NAME(PYLSTM_KERNELS) = {
-    LANES, project, step, cell_backward, back_product, outer, column_sums, tanh_of, sigmoid_of,
+    LANES, project, step, step_unpacked, cell_backward, back_product, outer, column_sums, tanh_of, sigmoid_of,
 };

@@ -51,6 +51,12 @@ struct kernels {
                  const real *panels, struct const_rows start, struct const_rows x, const real *h_prev,
                  const real *c_prev, real *c, real *h, real *gates);
 
+    /* The same step and the same bits from the weights as they lie, weight_ih [4H][n_x], weight_hh [4H][H], bias [4H]:
+     * for so few rows that packing would cost more than it saves. */
+    void (*step_unpacked)(ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x, const real *weight_ih,
+                          const real *weight_hh, const real *bias, struct const_rows x, const real *h_prev,
+                          const real *c_prev, real *c, real *h, real *gates);
+
     /* The cell's derivative: gates, c_prev, c, dh as [n_rows][4H'] and [n_rows][H']; dc in: of c_t, out: of c_{t-1}.
      * dgates, out: row r of block b at dgates + (b * block_rows + r) * 4 * lanes. */
     void (*cell_backward)(ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *gates, const real *c_prev, const real *c,

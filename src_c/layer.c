@@ -13,6 +13,9 @@
  * them are used often, few enough that what lies between is still in cache. */
 enum { CHUNK_ROWS = 256 };
 
+/* A batch of so few rows in all reads the weights as they lie. */
+enum { UNPACKED_MOST_ROWS = 4 };
+
 /* Inputs are projected a chunk ahead where that reads the input weights less often than every step would, and these are
  * worth it: with few rows per step, or weights that fall out of the cache before the next step. */
 enum { FEW_ROWS = 12 };
@@ -116,9 +119,10 @@ static ptrdiff_t chunk_end_of(const pylstm_batch *batch, ptrdiff_t from)
 
 /* ----------------------------------------------------------------- forward */
 
-struct layer_forward_scratch NAME(layer_forward_carve)(struct arena *arena, const struct layer *layer)
+struct layer_forward_scratch NAME(layer_forward_carve)(struct arena *arena, const struct layer *layer,
+                                                       const pylstm_shape *shape)
 {
-    ptrdiff_t width = 4 * padded_hidden(layer);
+    ptrdiff_t width = shape->n_rows > UNPACKED_MOST_ROWS ? 4 * padded_hidden(layer) : 0;
     return (struct layer_forward_scratch){
         .panels = arena_take(arena, layer->input_size + layer->hidden_size, width, sizeof(real)),
         .bias = arena_take(arena, width, 1, sizeof(real)),
@@ -132,9 +136,12 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
     const struct kernels *kernels = layer->kernels;
     ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden;
     ptrdiff_t lanes = kernels->lanes, n_blocks = n_blocks_of(layer), width = padded_hidden(layer);
-    NAME(pack_forward)(lanes, hidden, n_x, layer->weight_ih, 0, n_k, scratch.panels);
-    NAME(pack_forward)(lanes, hidden, hidden, layer->weight_hh, n_x, n_k, scratch.panels);
-    NAME(pack_bias)(lanes, hidden, layer->bias, scratch.bias);
+    bool unpacked = batch->shape.n_rows <= UNPACKED_MOST_ROWS;
+    if (!unpacked) {
+        NAME(pack_forward)(lanes, hidden, n_x, layer->weight_ih, 0, n_k, scratch.panels);
+        NAME(pack_forward)(lanes, hidden, hidden, layer->weight_hh, n_x, n_k, scratch.panels);
+        NAME(pack_bias)(lanes, hidden, layer->bias, scratch.bias);
+    }
     gather_state(layer, batch, h0, h_after(steps, layer, batch, -1));
     gather_state(layer, batch, c0, c_after(steps, layer, batch, -1));
 
@@ -149,7 +156,7 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
 
         bool few_rows = alive(batch, from) <= FEW_ROWS;
         bool large = n_k * 4 * width * (ptrdiff_t)sizeof(real) > LARGE_PANEL_BYTES;
-        bool ahead = to - from > 1 && (few_rows || large);
+        bool ahead = !unpacked && to - from > 1 && (few_rows || large);
         if (ahead)
             kernels->project(batch->offset[to] - batch->offset[from], n_blocks, n_x, n_k, scratch.panels, bias,
                              (struct const_rows){steps.x + kept * n_x, n_x}, steps.gates + kept * 4 * width);
@@ -159,10 +166,14 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
             ptrdiff_t row = kept + batch->offset[s] - batch->offset[from];
             real *gates = steps.gates + row * 4 * width;
             real *h = h_after(steps, layer, batch, s), *c = c_after(steps, layer, batch, s);
-            kernels->step(n, n_blocks, ahead ? 0 : n_x, n_x, n_k, scratch.panels,
-                          ahead ? (struct const_rows){gates, 4 * width} : bias,
-                          (struct const_rows){steps.x + row * n_x, n_x}, h_after(steps, layer, batch, s - 1),
-                          c_after(steps, layer, batch, s - 1), c, h, steps.keep ? gates : NULL);
+            const real *h_prev = h_after(steps, layer, batch, s - 1), *c_prev = c_after(steps, layer, batch, s - 1);
+            struct const_rows x_rows = {steps.x + row * n_x, n_x}, projected = {gates, 4 * width};
+            if (unpacked)
+                kernels->step_unpacked(n, hidden, n_x, layer->weight_ih, layer->weight_hh, layer->bias, x_rows, h_prev,
+                                       c_prev, c, h, steps.keep ? gates : NULL);
+            else
+                kernels->step(n, n_blocks, ahead ? 0 : n_x, n_x, n_k, scratch.panels, ahead ? projected : bias, x_rows,
+                              h_prev, c_prev, c, h, steps.keep ? gates : NULL);
 
             for (ptrdiff_t b = 0; b < n; b++)
                 copy(y.data + caller_row(layer, batch, b, s) * y.stride, h + b * width, hidden);

@@ -26,11 +26,12 @@ struct steps {
 struct steps NAME(steps_carve)(struct arena *arena, const struct layer *layer, const pylstm_shape *shape, int keep);
 
 struct layer_forward_scratch {
-    real *panels; /* forward panels of [W R] */
+    real *panels; /* forward panels of [W R]; with few rows none */
     real *bias;   /* [4H'] */
 };
 
-struct layer_forward_scratch NAME(layer_forward_carve)(struct arena *arena, const struct layer *layer);
+struct layer_forward_scratch NAME(layer_forward_carve)(struct arena *arena, const struct layer *layer,
+                                                       const pylstm_shape *shape);
 
 /*   x       [N] rows of I, caller's order
  *   h0, c0  [B][H], caller's order, or NULL: zeros      may be hn, cn

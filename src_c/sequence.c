@@ -163,7 +163,7 @@ struct forward_call {
 static void carve_forward_layer(struct arena *arena, const struct layer *layer, const pylstm_shape *bound)
 {
     NAME(steps_carve)(arena, layer, bound, 0);
-    NAME(layer_forward_carve)(arena, layer);
+    NAME(layer_forward_carve)(arena, layer, bound);
 }
 
 static void carve_forward(struct forward_call *call, const pylstm_shape *shape, struct arena *arena)
@@ -200,7 +200,7 @@ static void forward_part(void *context, ptrdiff_t part)
             struct arena arena = call->parts[part].per_layer;
             struct steps steps = call->tape.data ? tape_steps(net, &call->bound, part, l, d, call->tape)
                                                  : NAME(steps_carve)(&arena, &layer, &call->bound, 0);
-            struct layer_forward_scratch scratch = NAME(layer_forward_carve)(&arena, &layer);
+            struct layer_forward_scratch scratch = NAME(layer_forward_carve)(&arena, &layer, &call->bound);
             const real *h0 = forward->state_in ? forward->state_in + at.h * n_sequences : NULL;
             const real *c0 = forward->state_in ? forward->state_in + at.c * n_sequences : NULL;
             real *hn = forward->state_out ? forward->state_out + at.h * n_sequences : NULL;
