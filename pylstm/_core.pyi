@@ -9,6 +9,7 @@ _Array = npt.NDArray[Any]
 _State = list[tuple[_Array, _Array]]
 
 isa: str
+isas: list[str]
 
 class Gates(NamedTuple):
     i: _Array

@@ -32,6 +32,9 @@ BLAS.sgemm = <pylstm_sgemm *> cython_blas.sgemm
 BLAS.dgemm = <pylstm_dgemm *> cython_blas.dgemm
 
 
+#: The instruction sets that this build has and this machine runs, by name.
+isas = [pylstm_isa_name(k).decode() for k in range(PYLSTM_ISA_BEST + 1, PYLSTM_N_ISA) if pylstm_isa_available(k)]
+
 
 def _isa_from_environment():
     """Return the instruction set that PYLSTM_ISA names, or the best."""
@@ -39,10 +42,10 @@ def _isa_from_environment():
     name = os.environ.get("PYLSTM_ISA", "")
     if not name:
         return pylstm_isa_best()
-    names = {pylstm_isa_name(isa).decode(): isa for isa in range(1, PYLSTM_N_ISA) if pylstm_isa_available(isa)}
-    if name not in names:
-        raise ImportError(f"PYLSTM_ISA must be one of {', '.join(names)} on this machine, got {name!r}")
-    return names[name]
+    for isa in range(PYLSTM_ISA_BEST + 1, PYLSTM_N_ISA):
+        if pylstm_isa_available(isa) and pylstm_isa_name(isa).decode() == name:
+            return isa
+    raise ImportError(f"PYLSTM_ISA must be one of {', '.join(isas)} on this machine, got {name!r}")
 
 
 cdef object NDARRAY = np.ndarray
@@ -476,8 +479,8 @@ cdef class Sequence(_Net):
     random_state : int, numpy Generator or RandomState, default=None
         Seed of the initial weights and of dropout.
     n_threads : int, default=1
-        At most so many threads share the sequences of a batch, if it is large enough to be worth it. The outputs are the
-        same bits for any number; gradients agree within rounding.
+        At most so many threads share the sequences of a batch, if it is large enough to be worth it. The outputs are
+        the same bits for any number; gradients agree within rounding.
     t_max : int, default=None
         See `Cell`.
 

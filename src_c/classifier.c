@@ -20,7 +20,7 @@ static void dense(const pylstm_classifier *classifier, const pylstm_blas *blas, 
     const real *weight = parameters + pylstm_net_n_parameters(&classifier->net), *bias = weight + n_outputs * width;
     for (ptrdiff_t b = 0; b < n_sequences; b++)
         memcpy(logits + b * n_outputs, bias, (size_t)n_outputs * sizeof(real));
-    gemm(blas, 'T', n_sequences, n_outputs, width, pooled, width, weight, width, 1, logits, n_outputs);
+    gemm(blas, 'N', 'T', n_sequences, n_outputs, width, pooled, width, weight, width, 1, logits, n_outputs);
 }
 
 /* ----------------------------------------------------------------- predict */
@@ -217,14 +217,14 @@ int NAME(train_step)(const pylstm_classifier *classifier, const pylstm_blas *bla
     real *dlogits = memory.logits;
     ptrdiff_t at_weight = pylstm_net_n_parameters(net), at_bias = at_weight + n_outputs * width;
     ptrdiff_t n_parameters = at_bias + n_outputs;
-    memset(memory.gradient + at_weight, 0, (size_t)(n_parameters - at_weight) * sizeof(real));
-    gemm_outer(blas, n_outputs, width, n_indices, dlogits, n_outputs, memory.pooled, width, memory.gradient + at_weight,
-               width);
+    memset(memory.gradient + at_bias, 0, (size_t)n_outputs * sizeof(real));
+    gemm(blas, 'T', 'N', n_outputs, width, n_indices, dlogits, n_outputs, memory.pooled, width, 0,
+         memory.gradient + at_weight, width);
     for (ptrdiff_t b = 0; b < n_indices; b++)
         for (ptrdiff_t j = 0; j < n_outputs; j++)
             memory.gradient[at_bias + j] += dlogits[b * n_outputs + j];
-    gemm(blas, 'N', n_indices, width, n_outputs, dlogits, n_outputs, (const real *)parameters + at_weight, width, 0,
-         memory.dpooled, width);
+    gemm(blas, 'N', 'N', n_indices, width, n_outputs, dlogits, n_outputs, (const real *)parameters + at_weight, width,
+         0, memory.dpooled, width);
     NAME(pool_backward)(&outputs, classifier->pooling, memory.y, memory.pooled, memory.dpooled, memory.dy);
 
     status = NAME(backward)(net, &batch, parameters, memory.dy, NULL, memory.gradient, NULL, NULL, dropout_seed,
