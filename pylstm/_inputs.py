@@ -119,7 +119,9 @@ def as_steps(X: Any, n_features: int | None, dtype: npt.DTypeLike, name: str = "
         raise ValueError(f"{name} must hold at least one sequence, got none")
     sequences: list[Array] = []
     for index, sequence in enumerate(X):
-        array = as_numbers(sequence, f"{name}[{index}]", 2, "(n_steps, n_features)", dtype)
+        array = sequence
+        if not (type(array) is np.ndarray and array.dtype == dtype and array.ndim == 2):
+            array = as_numbers(sequence, f"{name}[{index}]", 2, "(n_steps, n_features)", dtype)
         if array.shape[0] == 0:
             raise ValueError(f"{name}[{index}] must have at least one step, got shape {array.shape}")
         expected = sequences[0].shape[1] if n_features is None and sequences else n_features
@@ -136,7 +138,8 @@ def as_given(rows: Array, steps: Steps) -> Array | list[Array]:
     """Give rows (n_rows, width) the form that the sequences of `steps` came in: a 3-D array, or a list."""
     if steps.is_dense:
         return rows.reshape(len(steps.lengths), int(steps.lengths[0]), rows.shape[1])
-    return np.split(rows, np.cumsum(steps.lengths)[:-1])
+    ends = np.cumsum(steps.lengths).tolist()
+    return [rows[start:end] for start, end in zip([0, *ends], ends, strict=False)]  # np.split takes five times as long
 
 
 def as_rows_like(values: Any, width: int, steps: Steps, dtype: npt.DTypeLike, name: str) -> Array:
