@@ -1,0 +1,8 @@
+#define PYLSTM_REAL_BITS 32
+#include "activation_tests.h"
+
+int main(void)
+{
+    test_activations();
+    return REPORT();
+}
