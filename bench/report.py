@@ -1,0 +1,101 @@
+"""Take the benchmark and write docs/benchmark.md with its two plots: python bench/report.py --help"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from pinning import environment, pin
+
+HERE = Path(__file__).parent
+
+
+def child(script: str, threads: int, *arguments: str) -> Any:
+    """Run one of our scripts in a fresh process that inherits our cores; its last line is JSON."""
+    command = [sys.executable, str(HERE / script), *arguments]
+    done = subprocess.run(command, env=os.environ | environment(threads), capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"{script} ended with code {done.returncode}: {done.stderr.strip()[-500:]}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def measured(name: str, options: argparse.Namespace) -> tuple[dict[str, float], dict[str, str]]:
+    """The best of the processes' medians per library in seconds, and the failures, of one cell."""
+    best: dict[str, float] = {}
+    failed: dict[str, str] = {}
+    for _ in range(options.processes):
+        try:
+            result = child(
+                "measure.py",
+                options.threads,
+                name,
+                "--threads",
+                str(options.threads),
+                "--seconds",
+                str(options.seconds),
+            )
+        except RuntimeError as error:
+            failed["the process"] = str(error)
+            continue
+        failed |= result["failed"]
+        for library, seconds in result["seconds"].items():
+            best[library] = min(seconds, best.get(library, seconds))
+    return best, failed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, choices=(1, 2), default=1)
+    parser.add_argument("--cells", default="", help="only cells whose name contains this, as train-32-64")
+    parser.add_argument("--seconds", type=float, default=5.0, help="per cell and process, all libraries together")
+    parser.add_argument("--processes", type=int, default=3, help="fresh processes per cell")
+    parser.add_argument("--out", type=Path, default=HERE.parent / "docs")
+    options = parser.parse_args()
+    pin(options.threads)
+    os.environ.update(environment(options.threads))
+
+    # Only now: these load NumPy and SciPy, whose BLAS reads the environment once.
+    import plots
+    import tables
+    from cells import SECTIONS
+    from results import Result
+    from roofline import Roofline
+
+    chosen = {title: [cell for cell in cells if options.cells in cell.name] for title, cells in SECTIONS.items()}
+    chosen = {title: cells for title, cells in chosen.items() if cells}
+    total = sum(map(len, chosen.values()))
+    if total == 0:
+        parser.error(f"no cell's name contains {options.cells!r}")
+
+    print("the machine's limits", flush=True)
+    roofline = Roofline(**child("roofline.py", options.threads))
+    roofline = roofline._replace(bandwidth={int(size): rate for size, rate in roofline.bandwidth.items()})
+    print("    " + ", ".join(f"{name} {rate:.0f} GFLOP/s" for name, rate in roofline.peaks.items()), flush=True)
+
+    results: dict[str, list[Result]] = {title: [] for title in chosen}
+    done = 0
+    for title, cells in chosen.items():
+        for cell in cells:
+            start = time.perf_counter()
+            result = Result(cell, *measured(cell.name, options))
+            results[title].append(result)
+            done += 1
+            took = time.perf_counter() - start
+            print(f"[{done:2}/{total}] {cell.name:28} {result.summary} ({took:.0f} s)", flush=True)
+
+    options.out.mkdir(parents=True, exist_ok=True)
+    stem = "benchmark" if options.threads == 1 else f"benchmark_{options.threads}_threads"
+    ratio_plot, roofline_plot = f"{stem}_ratio.png", f"{stem}_roofline.png"
+    page = tables.page(results, roofline, options, [ratio_plot, roofline_plot])
+    (options.out / f"{stem}.md").write_text(page, encoding="utf-8")
+    plots.ratios(results, options.out / ratio_plot)
+    plots.against_roofline(results, roofline, options.out / roofline_plot)
+    print(f"wrote {stem}.md and two plots into {options.out}")
+
+
+if __name__ == "__main__":
+    main()
