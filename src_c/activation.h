@@ -61,9 +61,10 @@ VEC_INLINE struct reduced reduce(vec y)
     return (struct reduced){r, q, whole, AS_BITS(shifted) - AS_BITS(splat((real)ROUND_MAGIC))};
 }
 
+/* 2^n; of a NaN's n any bits will do, but shifting them out of a signed integer would be undefined. */
 VEC_INLINE vec power_of_two(ivec n)
 {
-    return AS_REAL((n + EXPONENT_BIAS) << EXPONENT_BITS);
+    return AS_REAL((ivec)((uvec)(n + EXPONENT_BIAS) << EXPONENT_BITS));
 }
 
 /* v 2^n, in two steps, so that it goes down into the denormals. */

@@ -9,14 +9,17 @@
 
 #if PYLSTM_REAL_BITS == 32
 typedef int32_t bits;
+typedef uint32_t unsigned_bits;
 #else
 typedef int64_t bits;
+typedef uint64_t unsigned_bits;
 #endif
 
 #if defined(__GNUC__) && PYLSTM_VECTOR_BYTES > 0
 #define LANES ((ptrdiff_t)(PYLSTM_VECTOR_BYTES / (PYLSTM_REAL_BITS / 8)))
 typedef real vec __attribute__((vector_size(PYLSTM_VECTOR_BYTES)));
 typedef bits ivec __attribute__((vector_size(PYLSTM_VECTOR_BYTES)));
+typedef unsigned_bits uvec __attribute__((vector_size(PYLSTM_VECTOR_BYTES)));
 #define VEC_INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 32")
 #define AS_BITS(v) ((ivec)(v))
@@ -36,6 +39,7 @@ VEC_INLINE ivec less(vec a, vec b)
 #define LANES ((ptrdiff_t)1)
 typedef real vec;
 typedef bits ivec;
+typedef unsigned_bits uvec;
 #define VEC_INLINE static inline
 #define UNROLL
 
