@@ -25,11 +25,11 @@ ptrdiff_t pylstm_n_parts(const pylstm_net *net, const pylstm_shape *shape)
  * the first's rows, at most n_rows + (n_parts - 1) n_steps. */
 pylstm_shape pylstm_part_bound(const pylstm_shape *shape, ptrdiff_t n_parts)
 {
-    ptrdiff_t n_rows = shape->n_rows / n_parts + shape->n_steps;
+    ptrdiff_t share = shape->n_rows / n_parts;
     return (pylstm_shape){
         .n_sequences = (shape->n_sequences + n_parts - 1) / n_parts,
         .n_steps = shape->n_steps,
-        .n_rows = n_rows < shape->n_rows ? n_rows : shape->n_rows,
+        .n_rows = shape->n_steps < shape->n_rows - share ? share + shape->n_steps : shape->n_rows,
     };
 }
 
