@@ -131,7 +131,8 @@ def as_steps(X: Any, n_features: int | None, dtype: npt.DTypeLike, name: str = "
             raise ValueError(f"{name}[{index}] must have at least one feature per step, got shape {array.shape}")
         sequences.append(array)
     lengths = np.array([len(array) for array in sequences], dtype=np.intp)
-    return Steps(np.concatenate(sequences), lengths, False)
+    rows = np.empty((int(lengths.sum()), sequences[0].shape[1]), dtype)  # else Fortran order would make Fortran order
+    return Steps(np.concatenate(sequences, out=rows), lengths, False)
 
 
 def as_given(rows: Array, steps: Steps) -> Array | list[Array]:

@@ -101,13 +101,15 @@ def test_state_carries_a_sequence_on():
         lambda X: X.astype(object),
         lambda X: np.lib.stride_tricks.as_strided(X, X.shape, X.strides, writeable=False),
         lambda X: list(X),
+        lambda X: [np.asfortranarray(x) for x in X],
         lambda X: tuple(X),
         lambda X: [pd.DataFrame(x) for x in X],
         lambda X: _object_array(X),
     ],
     ids=[
         "nested lists", "fortran order", "strided", "negative stride", "byte-swapped", "float64", "object", "read-only",
-        "list of arrays", "tuple of arrays", "list of frames", "object array of arrays",
+        "list of arrays", "list of arrays in fortran order", "tuple of arrays", "list of frames",
+        "object array of arrays",
     ],
 )  # fmt: skip
 def test_any_form_of_the_same_numbers_gives_the_same_bits(form):
