@@ -1,13 +1,11 @@
-"""What importing costs, the data sets, the demo."""
+"""What importing costs, the demo."""
 
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 import pylstm
-from pylstm import datasets
 
 
 def run_python(code):
@@ -23,16 +21,24 @@ def test_import_loads_neither_scikit_learn_nor_matplotlib():
     assert not heavy & {name.partition(".")[0] for name in loaded}
 
 
-def test_estimators_load_on_first_touch():
-    assert run_python("import pylstm, sys; pylstm.LSTMClassifier; print('sklearn' in sys.modules)").strip() == "True"
+@pytest.mark.parametrize("name", ["LSTMClassifier"])
+def test_what_needs_scikit_learn_loads_on_first_touch(name):
+    assert run_python(f"import pylstm, sys; pylstm.{name}; print('sklearn' in sys.modules)").strip() == "True"
 
 
-def test_a_missing_extra_is_named():
+def test_data_sets_do_without_scikit_learn():
+    loaded = run_python("import pylstm, sys; pylstm.datasets.load_airline(); print(*sys.modules)").split()
+    assert "pylstm.datasets" in loaded
+    assert "sklearn" not in loaded
+
+
+@pytest.mark.parametrize("name", ["LSTMClassifier"])
+def test_a_missing_extra_is_named(name):
     message = run_python(
         "import sys\nsys.modules['sklearn'] = None\nimport pylstm\n"
-        "try:\n    pylstm.LSTMClassifier\nexcept ModuleNotFoundError as error:\n    print(error)"
+        f"try:\n    pylstm.{name}\nexcept ModuleNotFoundError as error:\n    print(error)"
     )
-    assert "pylstm.LSTMClassifier needs sklearn" in message
+    assert f"pylstm.{name} needs sklearn" in message
     assert "pip install 'pylstm[sklearn]'" in message
 
 
@@ -41,19 +47,6 @@ def test_names():
     assert pylstm.__version__
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         pylstm.nonsense  # noqa: B018
-
-
-def test_japanese_vowels():
-    for split, n_sequences in [("train", 270), ("test", 370)]:
-        X, y = datasets.load_japanese_vowels(split=split)
-        assert len(X) == len(y) == n_sequences
-        assert set(y) == set(range(1, 10))
-        lengths = [len(x) for x in X]
-        assert min(lengths) == 7
-        assert max(lengths) in (26, 29)
-        assert all(x.shape[1] == 12 and x.dtype == np.float32 and np.isfinite(x).all() for x in X)
-    with pytest.raises(ValueError, match="split must be 'train' or 'test', got 'all'"):
-        datasets.load_japanese_vowels(split="all")
 
 
 def test_demo():
