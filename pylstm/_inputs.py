@@ -18,7 +18,7 @@ class Steps(NamedTuple):
     """The steps of all sequences, one sequence after the other."""
 
     rows: Array
-    """(n_rows, n_features), C-contiguous."""
+    """(n_rows, n_features), C-contiguous unless read without a dtype."""
     lengths: npt.NDArray[np.intp]
     """(n_sequences,)"""
     is_dense: bool
@@ -54,22 +54,25 @@ def check_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
     return np.dtype(found.type)
 
 
-def as_numbers(values: object, name: str, ndim: int, shape_text: str, dtype: npt.DTypeLike) -> Array:
-    """Return a C-contiguous array of `dtype`, or say what came instead of `shape_text`."""
+def as_numbers(values: object, name: str, ndim: int, shape_text: str, dtype: npt.DTypeLike | None) -> Array:
+    """Return a C-contiguous array of `dtype`, or say what came instead of `shape_text`.
+
+    Without a `dtype` what the array holds, and how it lies in memory, is left as it came.
+    """
     try:
         array = np.asarray(values)
     except ValueError as error:  # nested lists of unequal lengths
         raise ValueError(f"{name} must be an array {shape_text}: {error}") from None
-    if array.dtype.kind == "O":
+    if dtype is not None and array.dtype.kind == "O":
         try:
             array = array.astype(dtype)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{name} must hold numbers, got an object array: {error}") from None
-    if array.dtype.kind not in "fiub":
+    if dtype is not None and array.dtype.kind not in "fiub":
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
     if array.ndim != ndim:
         raise ValueError(f"{name} must have shape {shape_text}, got {array.ndim}-D {array.shape}")
-    return np.require(array, dtype=dtype, requirements=["C", "A"])
+    return array if dtype is None else np.require(array, dtype=dtype, requirements=["C", "A"])
 
 
 def is_ragged(X: object) -> bool:
@@ -84,7 +87,39 @@ def is_ragged(X: object) -> bool:
         return True
 
 
-def as_steps(X: Any, n_features: int | None, dtype: npt.DTypeLike, name: str = "X") -> Steps:
+def is_2d(X: Any, in_fit: bool | None = None) -> bool:
+    """Whether X is (n_sequences, n_steps) with one feature per step, not sequences with features of their own.
+
+    Raises ValueError where X is not what fit was given: `in_fit` is this function's answer then, None in fit itself.
+    """
+    ragged = is_ragged(X)
+    ndim = None if ragged else _ndim(X)
+    found = not ragged and ndim != 3
+    if in_fit is None or found == in_fit:
+        return found
+    if in_fit:
+        expected = "2-D (n_sequences, n_steps), as in fit; from 3-D with one feature: X[:, :, 0]"
+    else:
+        expected = (
+            "3-D (n_sequences, n_steps, n_features) or a list of 2-D arrays, as in fit; "
+            "from 2-D with one feature per step: X.reshape(n_sequences, n_steps, 1)"
+        )
+    raise ValueError(f"X must be {expected}; got {'a list of 2-D arrays' if ragged else f'{ndim}-D'}")
+
+
+def _ndim(X: Any) -> int:
+    if hasattr(X, "shape"):
+        return len(X.shape)
+    try:
+        return np.asarray(X).ndim  # np.ndim would ask for __array_function__, which array-likes may refuse
+    except ValueError:
+        raise ValueError(
+            "X must be a list of 2-D arrays (n_steps, n_features) where sequences differ in length; "
+            "with one feature per step: [np.reshape(x, (-1, 1)) for x in X]"
+        ) from None
+
+
+def as_steps(X: Any, n_features: int | None, dtype: npt.DTypeLike | None, name: str = "X") -> Steps:
     """Lay sequences out as rows of steps.
 
     Parameters
@@ -92,8 +127,8 @@ def as_steps(X: Any, n_features: int | None, dtype: npt.DTypeLike, name: str = "
     X : array (n_sequences, n_steps, n_features), or a list or 1-D object array of (n_steps_i, n_features) array-likes
     n_features : int or None
         What is expected; None takes the first sequence's.
-    dtype : dtype
-        Of the rows.
+    dtype : dtype or None
+        Of the rows; None takes what comes, numbers or not, in any order of memory.
     name : str
         What the caller calls X.
 
@@ -120,7 +155,7 @@ def as_steps(X: Any, n_features: int | None, dtype: npt.DTypeLike, name: str = "
     sequences: list[Array] = []
     for index, sequence in enumerate(X):
         array = sequence
-        if not (type(array) is np.ndarray and array.dtype == dtype and array.ndim == 2):
+        if not (type(array) is np.ndarray and (dtype is None or array.dtype == dtype) and array.ndim == 2):
             array = as_numbers(sequence, f"{name}[{index}]", 2, "(n_steps, n_features)", dtype)
         if array.shape[0] == 0:
             raise ValueError(f"{name}[{index}] must have at least one step, got shape {array.shape}")
@@ -131,6 +166,8 @@ def as_steps(X: Any, n_features: int | None, dtype: npt.DTypeLike, name: str = "
             raise ValueError(f"{name}[{index}] must have at least one feature per step, got shape {array.shape}")
         sequences.append(array)
     lengths = np.array([len(array) for array in sequences], dtype=np.intp)
+    if dtype is None:
+        return Steps(np.concatenate(sequences), lengths, False)
     rows = np.empty((int(lengths.sum()), sequences[0].shape[1]), dtype)  # else Fortran order would make Fortran order
     return Steps(np.concatenate(sequences, out=rows), lengths, False)
 
