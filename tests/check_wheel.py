@@ -9,7 +9,8 @@ LIMIT_BYTES = 1_500_000
 wheel = Path(sys.argv[1])
 names = zipfile.ZipFile(wheel).namelist()
 expected = ["pylstm/__init__.py", "pylstm/py.typed", "pylstm/_core.pyi", "pylstm/datasets/japanese_vowels.npz",
-            "pylstm/datasets/airline.csv", "pylstm/datasets/sunspots.csv", "pylstm/datasets/README.md"]  # fmt: skip
+            "pylstm/datasets/airline.csv", "pylstm/datasets/sunspots.csv", "pylstm/datasets/README.md",
+            "pylstm/preprocessing/__init__.py"]  # fmt: skip
 missing = [name for name in expected if name not in names]
 foreign = [name for name in names if name.endswith((".c", ".h", ".pyx", ".pxd")) or name.startswith("tests")]
 size = wheel.stat().st_size
