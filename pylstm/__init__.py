@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 from ._core import Cell, Gates, Gradients, Sequence
 
 if TYPE_CHECKING:
-    from . import datasets, preprocessing
+    from . import datasets, metrics, preprocessing
     from ._classifier import LSTMClassifier
 
 __version__ = version("pylstm")
 
-__all__ = ["Cell", "Gates", "Gradients", "LSTMClassifier", "Sequence", "datasets", "preprocessing"]
+__all__ = ["Cell", "Gates", "Gradients", "LSTMClassifier", "Sequence", "datasets", "metrics", "preprocessing"]
 
 # Name to (module, attribute or None for the module itself, extra that brings what it needs).
 _LAZY = {
     "LSTMClassifier": ("pylstm._classifier", "LSTMClassifier", "sklearn"),
     "datasets": ("pylstm.datasets", None, None),
+    "metrics": ("pylstm.metrics", None, "sklearn"),
     "preprocessing": ("pylstm.preprocessing", None, "sklearn"),
 }
 

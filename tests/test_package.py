@@ -21,7 +21,7 @@ def test_import_loads_neither_scikit_learn_nor_matplotlib():
     assert not heavy & {name.partition(".")[0] for name in loaded}
 
 
-@pytest.mark.parametrize("name", ["LSTMClassifier", "preprocessing"])
+@pytest.mark.parametrize("name", ["LSTMClassifier", "metrics", "preprocessing"])
 def test_what_needs_scikit_learn_loads_on_first_touch(name):
     assert run_python(f"import pylstm, sys; pylstm.{name}; print('sklearn' in sys.modules)").strip() == "True"
 
@@ -32,7 +32,7 @@ def test_data_sets_do_without_scikit_learn():
     assert "sklearn" not in loaded
 
 
-@pytest.mark.parametrize("name", ["LSTMClassifier", "preprocessing"])
+@pytest.mark.parametrize("name", ["LSTMClassifier", "metrics", "preprocessing"])
 def test_a_missing_extra_is_named(name):
     message = run_python(
         "import sys\nsys.modules['sklearn'] = None\nimport pylstm\n"
