@@ -12,7 +12,7 @@ SOURCES = Path("src_c")
 ONCE = ["api", "batch", "blas_reference", "isa", "net", "parts", "status", "threads"]
 PER_DTYPE = ["adam", "classifier", "dropout", "head", "kernel_table", "layer", "panels", "sequence"]
 KERNELS = {
-    "scalar": (0, []),
+    "scalar": (0, ["-ffp-contract=off"]),  # a vectorised sum in order would multiply and add apart, in some copies
     "baseline": (16, []),
     "avx2": (32, ["-mavx2", "-mfma"]),
     "avx512": (64, ["-mavx512f", "-mavx512vl", "-mavx512dq", "-mfma", "-mprefer-vector-width=512"]),

@@ -126,16 +126,16 @@ VEC_INLINE void project_tile(int n_panels, int n_rows, ptrdiff_t n_x, const real
 }
 
 static void project(ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t n_k, const real *panels,
-                    struct const_rows start, struct const_rows x, real *out)
+                    struct const_rows start, struct const_rows x, struct rows out)
 {
-    ptrdiff_t panel_size = n_k * 4 * LANES, out_stride = n_blocks * 4 * LANES;
+    ptrdiff_t panel_size = n_k * 4 * LANES;
     for (ptrdiff_t b = 0; b < n_blocks; b++) {
         const real *panel = panels + b * panel_size;
         for (ptrdiff_t row = 0, n; row < n_rows; row += n) {
             n = next_tile(n_rows - row);
             struct const_rows start_here = rows_from(start, row, b * 4 * LANES), x_here = rows_from(x, row, 0);
-            real *out_here = out + row * out_stride + b * 4 * LANES;
-#define TILE_CALL(n) project_tile(1, n, n_x, panel, panel_size, start_here, x_here, out_here, out_stride)
+            real *out_here = out.data + row * out.stride + b * 4 * LANES;
+#define TILE_CALL(n) project_tile(1, n, n_x, panel, panel_size, start_here, x_here, out_here, out.stride)
             FOR_TILE(n)
 #undef TILE_CALL
         }
@@ -154,7 +154,7 @@ struct step {
 VEC_INLINE void apply_cell(const vec *z, const real *c_prev, real *c, real *h, real *gates, ptrdiff_t at)
 {
     vec i = vec_sigmoid(z[0]), f = vec_sigmoid(z[1]), g = vec_tanh(z[2]), o = vec_sigmoid(z[3]);
-    vec c_new = f * load(c_prev + at) + i * g;
+    vec c_new = ROUNDED(f * load(c_prev + at)) + i * g;
     store(c + at, c_new);
     store(h + at, o * vec_tanh(c_new));
     if (gates) {

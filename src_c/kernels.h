@@ -36,9 +36,9 @@ struct segment {
 struct kernels {
     ptrdiff_t lanes;
 
-    /* out [n_rows][4H'] = start + x panels[:, :n_x]; start [4H'] (stride 0) or rows of them. */
+    /* out, rows of 4H', = start + x panels[:, :n_x]; start [4H'] (stride 0) or rows of them. */
     void (*project)(ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t n_k, const real *panels,
-                    struct const_rows start, struct const_rows x, real *out);
+                    struct const_rows start, struct const_rows x, struct rows out);
 
     /* One step: z = start + x panels[:, :n_x] + h_prev panels[:, n_x:n_k], then the cell.
      *   start        [4H'] with stride 0 (bias), or rows of it (projected ahead, with n_x = 0 inputs skipped)

@@ -59,6 +59,25 @@ static ptrdiff_t padded_hidden(const struct layer *layer)
     return n_blocks_of(layer) * layer->kernels->lanes;
 }
 
+/* The layer's share of n blocks of units or vectors of columns: whole panels of the backward product, which takes 4. */
+static struct range own(const struct layer *layer, ptrdiff_t n)
+{
+    ptrdiff_t n_panels = (n + 3) / 4, of = layer->member.n_members, m = layer->member.index;
+    ptrdiff_t from = n_panels * m / of * 4, to = n_panels * (m + 1) / of * 4;
+    return (struct range){from, to < n ? to : n};
+}
+
+/* What members of a team do once for all: true for one of them. */
+static bool first_of_team(const struct layer *layer)
+{
+    return layer->member.index == 0;
+}
+
+static void wait_for_team(const struct layer *layer)
+{
+    pylstm_wait_for_team(layer->member);
+}
+
 /* Of a batch; at least one whole step. */
 static ptrdiff_t chunk_rows(const pylstm_shape *shape)
 {
@@ -135,52 +154,62 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
 {
     const struct kernels *kernels = layer->kernels;
     ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden;
-    ptrdiff_t lanes = kernels->lanes, n_blocks = n_blocks_of(layer), width = padded_hidden(layer);
+    ptrdiff_t lanes = kernels->lanes, width = padded_hidden(layer);
+    struct range blocks = own(layer, n_blocks_of(layer));
+    ptrdiff_t n_blocks = blocks.to - blocks.from, first_unit = blocks.from * lanes;
+    ptrdiff_t n_units = blocks.to * lanes < hidden ? n_blocks * lanes : hidden - first_unit;
     bool unpacked = batch->shape.n_rows <= UNPACKED_MOST_ROWS;
     if (!unpacked) {
-        NAME(pack_forward)(lanes, hidden, n_x, layer->weight_ih, 0, n_k, scratch.panels);
-        NAME(pack_forward)(lanes, hidden, hidden, layer->weight_hh, n_x, n_k, scratch.panels);
-        NAME(pack_bias)(lanes, hidden, layer->bias, scratch.bias);
+        NAME(pack_forward)(blocks, lanes, hidden, n_x, layer->weight_ih, 0, n_k, scratch.panels);
+        NAME(pack_forward)(blocks, lanes, hidden, hidden, layer->weight_hh, n_x, n_k, scratch.panels);
+        NAME(pack_bias)(blocks, lanes, hidden, layer->bias, scratch.bias);
     }
-    gather_state(layer, batch, h0, h_after(steps, layer, batch, -1));
-    gather_state(layer, batch, c0, c_after(steps, layer, batch, -1));
+    if (first_of_team(layer)) {
+        gather_state(layer, batch, h0, h_after(steps, layer, batch, -1));
+        gather_state(layer, batch, c0, c_after(steps, layer, batch, -1));
+    }
 
-    struct const_rows bias = {scratch.bias, 0};
+    const real *panels = scratch.panels + first_unit * 4 * n_k;
+    struct const_rows bias = {scratch.bias + 4 * first_unit, 0};
     for (ptrdiff_t from = 0, to; from < batch->shape.n_steps; from = to) {
         to = chunk_end_of(batch, from);
         ptrdiff_t kept = steps.keep ? batch->offset[from] : 0; /* first of the chunk's rows in x and gates */
         real *x_row = steps.x + kept * n_x;
-        for (ptrdiff_t s = from; s < to; s++)
+        for (ptrdiff_t s = from; s < to && first_of_team(layer); s++)
             for (ptrdiff_t b = 0; b < alive(batch, s); b++, x_row += n_x)
                 copy(x_row, x + caller_row(layer, batch, b, s) * n_x, n_x);
+        wait_for_team(layer);
 
         bool few_rows = alive(batch, from) <= FEW_ROWS;
         bool large = n_k * 4 * width * (ptrdiff_t)sizeof(real) > LARGE_PANEL_BYTES;
         bool ahead = !unpacked && to - from > 1 && (few_rows || large);
         if (ahead)
-            kernels->project(batch->offset[to] - batch->offset[from], n_blocks, n_x, n_k, scratch.panels, bias,
-                             (struct const_rows){steps.x + kept * n_x, n_x}, steps.gates + kept * 4 * width);
+            kernels->project(batch->offset[to] - batch->offset[from], n_blocks, n_x, n_k, panels, bias,
+                             (struct const_rows){steps.x + kept * n_x, n_x},
+                             (struct rows){steps.gates + kept * 4 * width + 4 * first_unit, 4 * width});
 
         for (ptrdiff_t s = from; s < to; s++) {
             ptrdiff_t n = alive(batch, s), n_next = alive(batch, s + 1);
             ptrdiff_t row = kept + batch->offset[s] - batch->offset[from];
-            real *gates = steps.gates + row * 4 * width;
-            real *h = h_after(steps, layer, batch, s), *c = c_after(steps, layer, batch, s);
-            const real *h_prev = h_after(steps, layer, batch, s - 1), *c_prev = c_after(steps, layer, batch, s - 1);
+            real *gates = steps.gates + row * 4 * width + 4 * first_unit;
+            real *h = h_after(steps, layer, batch, s) + first_unit, *c = c_after(steps, layer, batch, s) + first_unit;
+            const real *h_prev = h_after(steps, layer, batch, s - 1);
+            const real *c_prev = c_after(steps, layer, batch, s - 1) + first_unit;
             struct const_rows x_rows = {steps.x + row * n_x, n_x}, projected = {gates, 4 * width};
             if (unpacked)
                 kernels->step_unpacked(n, hidden, n_x, layer->weight_ih, layer->weight_hh, layer->bias, x_rows, h_prev,
                                        c_prev, c, h, steps.keep ? gates : NULL);
             else
-                kernels->step(n, n_blocks, ahead ? 0 : n_x, n_x, n_k, scratch.panels, ahead ? projected : bias, x_rows,
-                              h_prev, c_prev, c, h, steps.keep ? gates : NULL);
+                kernels->step(n, n_blocks, ahead ? 0 : n_x, n_x, n_k, panels, ahead ? projected : bias, x_rows, h_prev,
+                              c_prev, c, h, steps.keep ? gates : NULL);
 
             for (ptrdiff_t b = 0; b < n; b++)
-                copy(y.data + caller_row(layer, batch, b, s) * y.stride, h + b * width, hidden);
+                copy(y.data + caller_row(layer, batch, b, s) * y.stride + first_unit, h + b * width, n_units);
             for (ptrdiff_t b = n_next; hn && b < n; b++) { /* the sequence's own last step */
-                copy(hn + batch->order[b] * hidden, h + b * width, hidden);
-                copy(cn + batch->order[b] * hidden, c + b * width, hidden);
+                copy(hn + batch->order[b] * hidden + first_unit, h + b * width, n_units);
+                copy(cn + batch->order[b] * hidden + first_unit, c + b * width, n_units);
             }
+            wait_for_team(layer);
         }
     }
 }
@@ -234,21 +263,27 @@ static void flush_chunk(const struct layer *layer, const pylstm_batch *batch, pt
     ptrdiff_t lanes = kernels->lanes, n_blocks = n_blocks_of(layer), width = padded_hidden(layer);
     ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden;
     ptrdiff_t n = batch->offset[to] - batch->offset[from], block_rows = chunk_rows(&batch->shape);
+    struct range blocks = own(layer, n_blocks), vectors = own(layer, blocks_of(n_x, lanes));
+    ptrdiff_t n_own = blocks.to - blocks.from;
+    struct segment *segments = scratch.segments + layer->member.index; /* one sequence makes one stretch */
     struct segment x_rows = {.a = steps.x + batch->offset[from] * n_x, .n_rows = n};
-    kernels->outer(1, &x_rows, n_x, n_x, n_blocks, dgates, block_rows, scratch.dpanels, n_k);
-    ptrdiff_t n_segments = h_segments(layer, batch, steps, from, to, scratch.segments);
-    kernels->outer(n_segments, scratch.segments, width, hidden, n_blocks, dgates, block_rows,
-                   scratch.dpanels + n_x * 4 * lanes, n_k);
-    kernels->column_sums(n, n_blocks, dgates, block_rows, scratch.dbias);
+    const real *own_dgates = dgates + blocks.from * block_rows * 4 * lanes;
+    real *own_dpanels = scratch.dpanels + blocks.from * n_k * 4 * lanes;
+    kernels->outer(1, &x_rows, n_x, n_x, n_own, own_dgates, block_rows, own_dpanels, n_k);
+    ptrdiff_t n_segments = h_segments(layer, batch, steps, from, to, segments);
+    kernels->outer(n_segments, segments, width, hidden, n_own, own_dgates, block_rows, own_dpanels + n_x * 4 * lanes,
+                   n_k);
+    kernels->column_sums(n, n_own, own_dgates, block_rows, scratch.dbias + blocks.from * 4 * lanes);
     if (!dx)
         return;
-    ptrdiff_t n_vectors = blocks_of(n_x, lanes), stride = n_vectors * lanes;
-    kernels->back_product(n, n_blocks, dgates, block_rows, scratch.panels_ih, n_vectors,
-                          (struct rows){scratch.dx, stride});
-    const real *from_row = scratch.dx;
+    ptrdiff_t first = vectors.from * lanes, stride = blocks_of(n_x, lanes) * lanes;
+    kernels->back_product(n, n_blocks, dgates, block_rows, scratch.panels_ih + first * n_blocks * 4 * lanes,
+                          vectors.to - vectors.from, (struct rows){scratch.dx + first, stride});
+    const real *from_row = scratch.dx + first;
+    ptrdiff_t n_columns = (vectors.to * lanes < n_x ? vectors.to * lanes : n_x) - first;
     for (ptrdiff_t s = from; s < to; s++)
         for (ptrdiff_t b = 0; b < alive(batch, s); b++, from_row += stride)
-            add(dx + caller_row(layer, batch, b, s) * n_x, from_row, n_x);
+            add(dx + caller_row(layer, batch, b, s) * n_x + first, from_row, n_columns);
 }
 
 void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, struct const_rows dy, const real *dhn,
@@ -259,41 +294,52 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
     ptrdiff_t lanes = kernels->lanes, n_blocks = n_blocks_of(layer), width = padded_hidden(layer);
     ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden;
     ptrdiff_t block_rows = chunk_rows(&batch->shape);
-    zero(scratch.dbias, 4 * width);
-    zero(scratch.dpanels, n_k * 4 * width);
-    NAME(pack_backward)(lanes, hidden, hidden, layer->weight_hh, scratch.panels_hh);
+    struct range blocks = own(layer, n_blocks);
+    ptrdiff_t n_own = blocks.to - blocks.from, first_unit = blocks.from * lanes;
+    ptrdiff_t n_units = blocks.to * lanes < hidden ? n_own * lanes : hidden - first_unit;
+    zero(scratch.dbias + 4 * first_unit, 4 * n_own * lanes);
+    zero(scratch.dpanels + n_k * 4 * first_unit, n_k * 4 * n_own * lanes);
+    NAME(pack_backward)(blocks, lanes, hidden, hidden, layer->weight_hh, scratch.panels_hh);
     if (dx)
-        NAME(pack_backward)(lanes, hidden, n_x, layer->weight_ih, scratch.panels_ih);
+        NAME(pack_backward)(own(layer, blocks_of(n_x, lanes)), lanes, hidden, n_x, layer->weight_ih, scratch.panels_ih);
     /* A sequence's rows are first read at its own last step: until then they hold the final state's gradient. */
-    gather_state(layer, batch, dhn, scratch.dh);
-    gather_state(layer, batch, dcn, scratch.dc);
+    if (first_of_team(layer)) {
+        gather_state(layer, batch, dhn, scratch.dh);
+        gather_state(layer, batch, dcn, scratch.dc);
+    }
+    wait_for_team(layer);
 
     /* The chunk fills from its end, as time runs backwards: its rows then lie as the tape's do. */
     ptrdiff_t chunk_end = batch->shape.n_steps;
     for (ptrdiff_t s = batch->shape.n_steps - 1; s >= 0; s--) {
         ptrdiff_t n = alive(batch, s);
         for (ptrdiff_t b = 0; b < n; b++)
-            add(scratch.dh + b * width, dy.data + caller_row(layer, batch, b, s) * dy.stride, hidden);
+            add(scratch.dh + b * width + first_unit, dy.data + caller_row(layer, batch, b, s) * dy.stride + first_unit,
+                n_units);
         ptrdiff_t place = block_rows - (batch->offset[chunk_end] - batch->offset[s]);
         real *dgates = scratch.dgates + place * 4 * lanes;
-        kernels->cell_backward(n, n_blocks, steps.gates + batch->offset[s] * 4 * width,
-                               c_after(steps, layer, batch, s - 1), c_after(steps, layer, batch, s), scratch.dh,
-                               scratch.dc, dgates, block_rows);
-        kernels->back_product(n, n_blocks, dgates, block_rows, scratch.panels_hh, n_blocks,
-                              (struct rows){scratch.dh, width});
+        kernels->cell_backward(n, n_own, steps.gates + batch->offset[s] * 4 * width + 4 * first_unit,
+                               c_after(steps, layer, batch, s - 1) + first_unit,
+                               c_after(steps, layer, batch, s) + first_unit, scratch.dh + first_unit,
+                               scratch.dc + first_unit, dgates + first_unit * 4 * block_rows, block_rows);
+        wait_for_team(layer);
+        kernels->back_product(n, n_blocks, dgates, block_rows, scratch.panels_hh + first_unit * n_blocks * 4 * lanes,
+                              n_own, (struct rows){scratch.dh + first_unit, width});
         if (s == 0 || place < alive(batch, s - 1)) {
             flush_chunk(layer, batch, s, chunk_end, dgates, dx, steps, scratch);
             chunk_end = s;
+            wait_for_team(layer); /* until all have read the dgates */
         }
     }
 
-    NAME(unpack_forward)(lanes, hidden, n_x, dweight_ih, 0, n_k, scratch.dpanels);
-    NAME(unpack_forward)(lanes, hidden, hidden, dweight_hh, n_x, n_k, scratch.dpanels);
-    NAME(unpack_bias)(lanes, hidden, dbias, scratch.dbias);
+    NAME(unpack_forward)(blocks, lanes, hidden, n_x, dweight_ih, 0, n_k, scratch.dpanels);
+    NAME(unpack_forward)(blocks, lanes, hidden, hidden, dweight_hh, n_x, n_k, scratch.dpanels);
+    NAME(unpack_bias)(blocks, lanes, hidden, dbias, scratch.dbias);
     for (ptrdiff_t b = 0; dh0 && b < batch->shape.n_sequences; b++) {
-        copy(dh0 + batch->order[b] * hidden, scratch.dh + b * width, hidden);
-        copy(dc0 + batch->order[b] * hidden, scratch.dc + b * width, hidden);
+        copy(dh0 + batch->order[b] * hidden + first_unit, scratch.dh + b * width + first_unit, n_units);
+        copy(dc0 + batch->order[b] * hidden + first_unit, scratch.dc + b * width + first_unit, n_units);
     }
+    wait_for_team(layer); /* the next layer uses the same memory */
 }
 
 void NAME(steps_read)(const struct layer *layer, ptrdiff_t n_sequences, struct steps steps, ptrdiff_t row, real *values,

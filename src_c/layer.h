@@ -1,16 +1,18 @@
-/* One direction of one layer over all steps of a batch. */
+/* One direction of one layer over all steps of a batch; on a team of threads, each calls the same with its member. */
 #ifndef PYLSTM_LAYER_H
 #define PYLSTM_LAYER_H
 
 #include "arena.h"
 #include "kernels.h"
 #include "real.h"
+#include "threads.h"
 
 struct layer {
     const struct kernels *kernels;
     ptrdiff_t input_size, hidden_size;
     int reverse;                              /* reads each sequence from its end */
     const real *weight_ih, *weight_hh, *bias; /* [4H][I], [4H][H], [4H] */
+    struct member member; /* whose share of the units is meant; a team of several works on batches of one sequence */
 };
 
 /* What the steps leave behind, time-major: for backward every step's (the tape). Inference keeps the x of a chunk of

@@ -58,10 +58,10 @@ static ptrdiff_t pack_step(ptrdiff_t k, ptrdiff_t n_k)
     return n_k - k < PACK_K ? n_k - k : PACK_K;
 }
 
-void NAME(pack_forward)(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t n_k, const real *weight, ptrdiff_t first_k,
-                        ptrdiff_t panel_k, real *panels)
+void NAME(pack_forward)(struct range blocks, ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t n_k, const real *weight,
+                        ptrdiff_t first_k, ptrdiff_t panel_k, real *panels)
 {
-    for (ptrdiff_t b = 0; b < blocks_of(hidden, lanes); b++) {
+    for (ptrdiff_t b = blocks.from; b < blocks.to; b++) {
         ptrdiff_t n_units = units_of_block(lanes, hidden, b);
         real *panel = panels + (b * panel_k + first_k) * 4 * lanes;
         if (n_units < lanes)
@@ -73,10 +73,10 @@ void NAME(pack_forward)(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t n_k, const 
     }
 }
 
-void NAME(unpack_forward)(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t n_k, real *weight, ptrdiff_t first_k,
-                          ptrdiff_t panel_k, const real *panels)
+void NAME(unpack_forward)(struct range blocks, ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t n_k, real *weight,
+                          ptrdiff_t first_k, ptrdiff_t panel_k, const real *panels)
 {
-    for (ptrdiff_t b = 0; b < blocks_of(hidden, lanes); b++) {
+    for (ptrdiff_t b = blocks.from; b < blocks.to; b++) {
         ptrdiff_t n_units = units_of_block(lanes, hidden, b);
         const real *panel = panels + (b * panel_k + first_k) * 4 * lanes;
         for (ptrdiff_t k = 0; k < n_k; k += PACK_K)
@@ -86,14 +86,14 @@ void NAME(unpack_forward)(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t n_k, real
     }
 }
 
-void NAME(pack_bias)(ptrdiff_t lanes, ptrdiff_t hidden, const real *bias, real *packed)
+void NAME(pack_bias)(struct range blocks, ptrdiff_t lanes, ptrdiff_t hidden, const real *bias, real *packed)
 {
-    NAME(pack_forward)(lanes, hidden, 1, bias, 0, 1, packed);
+    NAME(pack_forward)(blocks, lanes, hidden, 1, bias, 0, 1, packed);
 }
 
-void NAME(unpack_bias)(ptrdiff_t lanes, ptrdiff_t hidden, real *bias, const real *packed)
+void NAME(unpack_bias)(struct range blocks, ptrdiff_t lanes, ptrdiff_t hidden, real *bias, const real *packed)
 {
-    NAME(unpack_forward)(lanes, hidden, 1, bias, 0, 1, packed);
+    NAME(unpack_forward)(blocks, lanes, hidden, 1, bias, 0, 1, packed);
 }
 
 void NAME(unpack_gate)(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t gate, const real *packed, real *values)
@@ -103,12 +103,13 @@ void NAME(unpack_gate)(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t gate, const 
                (size_t)units_of_block(lanes, hidden, b) * sizeof *values);
 }
 
-void NAME(pack_backward)(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t columns, const real *weight, real *panels)
+void NAME(pack_backward)(struct range vectors, ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t columns, const real *weight,
+                         real *panels)
 {
-    ptrdiff_t n_vectors = blocks_of(columns, lanes), n_blocks = blocks_of(hidden, lanes);
-    real *to = panels;
-    for (ptrdiff_t v = 0; v < n_vectors; v += 4) {
-        ptrdiff_t width = (n_vectors - v < 4 ? n_vectors - v : 4) * lanes, first = v * lanes;
+    ptrdiff_t n_blocks = blocks_of(hidden, lanes);
+    real *to = panels + vectors.from * lanes * n_blocks * 4 * lanes;
+    for (ptrdiff_t v = vectors.from; v < vectors.to; v += 4) {
+        ptrdiff_t width = (vectors.to - v < 4 ? vectors.to - v : 4) * lanes, first = v * lanes;
         ptrdiff_t n_columns = columns - first < width ? columns - first : width;
         for (ptrdiff_t row = 0; row < n_blocks * 4 * lanes; row++, to += width) {
             ptrdiff_t b = row / (4 * lanes), gate = row / lanes % 4, u = b * lanes + row % lanes;

@@ -2,8 +2,34 @@
 
 #include "threads.h"
 
+#include <math.h>
+
 /* Multiply-adds that outweigh starting a thread: about 50 microseconds of work. */
 #define WORTH_A_THREAD 2e6
+
+/* Multiply-adds of one step that outweigh that all wait for the last: about 2 microseconds of work. */
+#define WORTH_WAITING 65536.0
+
+/* A thread more has to pay for its start as well, and very few rows have a kernel of their own (layer.c). */
+enum { LEAST_TEAM_STEPS = 16 };
+
+static ptrdiff_t most_threads(const pylstm_net *net)
+{
+    return net->n_threads < MAX_THREADS ? net->n_threads : MAX_THREADS;
+}
+
+ptrdiff_t pylstm_n_members(const pylstm_net *net, const pylstm_shape *shape)
+{
+    if (shape->n_sequences > 1 || shape->n_steps < LEAST_TEAM_STEPS)
+        return 1;
+    double least = INFINITY; /* recurrent ones, of the smallest layer */
+    for (ptrdiff_t l = 0; l < net->n_layers; l++)
+        least = fmin(least, 4.0 * (double)net->hidden_sizes[l] * (double)net->hidden_sizes[l]);
+    ptrdiff_t n_members = most_threads(net);
+    while (n_members > 1 && least < WORTH_WAITING * (double)n_members)
+        n_members--;
+    return n_members;
+}
 
 ptrdiff_t pylstm_n_parts(const pylstm_net *net, const pylstm_shape *shape)
 {
@@ -13,7 +39,7 @@ ptrdiff_t pylstm_n_parts(const pylstm_net *net, const pylstm_shape *shape)
         multiply_adds += 4.0 * (double)net->n_directions * (double)at.hidden_size *
                          (double)(at.input_size + at.hidden_size) * (double)shape->n_rows;
     }
-    ptrdiff_t n_parts = net->n_threads < MAX_THREADS ? net->n_threads : MAX_THREADS;
+    ptrdiff_t n_parts = most_threads(net);
     if (n_parts > shape->n_sequences)
         n_parts = shape->n_sequences;
     while (n_parts > 1 && multiply_adds < WORTH_A_THREAD * (double)n_parts)

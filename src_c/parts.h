@@ -1,4 +1,5 @@
-/* Dividing a batch among threads: sequences dealt out in turn, longest first, so that the shares are nearly equal. */
+/* Dividing a batch among threads: sequences dealt out in turn, longest first, so that the shares are nearly equal; the
+ * units of the layers where there is but one sequence. */
 #ifndef PYLSTM_PARTS_H
 #define PYLSTM_PARTS_H
 
@@ -7,6 +8,9 @@
 
 /* How many parts a batch of this shape is worth. */
 ptrdiff_t pylstm_n_parts(const pylstm_net *net, const pylstm_shape *shape);
+
+/* How many threads are worth sharing the units of a batch that is one part. */
+ptrdiff_t pylstm_n_members(const pylstm_net *net, const pylstm_shape *shape);
 
 /* What no part of so many exceeds. */
 pylstm_shape pylstm_part_bound(const pylstm_shape *shape, ptrdiff_t n_parts);

@@ -26,6 +26,7 @@ static struct layer layer_at(const pylstm_net *net, ptrdiff_t l, ptrdiff_t direc
         .input_size = at.input_size,
         .hidden_size = at.hidden_size,
         .reverse = direction == 1,
+        .member = ALONE,
     };
     if (parameters) { /* else only sizes are wanted */
         layer.weight_ih = parameters + at.weight_ih;
@@ -67,17 +68,29 @@ struct call {
     const real *parameters;
     uint64_t dropout_seed;
     pylstm_memory tape;
-    ptrdiff_t n_parts;
-    pylstm_shape bound; /* of a part */
+    ptrdiff_t n_parts;   /* each on a thread, or ... */
+    ptrdiff_t n_members; /* ... so many threads on the only one */
+    pylstm_shape bound;  /* of a part */
     struct part_memory parts[MAX_THREADS];
 };
 
 static void carve_parts(struct call *call, const pylstm_shape *shape, carve_layer *carve, struct arena *arena)
 {
     call->n_parts = pylstm_n_parts(call->net, shape);
+    call->n_members = pylstm_n_members(call->net, shape);
     call->bound = pylstm_part_bound(shape, call->n_parts);
     for (ptrdiff_t p = 0; p < call->n_parts; p++)
         call->parts[p] = carve_part(call->net, &call->bound, carve, arena);
+}
+
+/* Every part on a thread of its own, or several threads on the only one. */
+static void run(const struct call *call, void (*alone)(void *context, ptrdiff_t part),
+                void (*together)(void *context, struct member member), void *context)
+{
+    if (call->n_members > 1)
+        pylstm_run_team(call->n_members, together, context);
+    else
+        pylstm_run_parts(call->n_parts, alone, context);
 }
 
 /* The sequences of a part; the whole batch where there is but one. */
@@ -183,9 +196,8 @@ int NAME(forward_size)(const pylstm_net *net, const pylstm_shape *shape, size_t 
     return arena_total(&counting, bytes);
 }
 
-static void forward_part(void *context, ptrdiff_t part)
+static void forward_part(struct forward_call *forward, ptrdiff_t part, struct member member)
 {
-    struct forward_call *forward = context;
     struct call *call = &forward->call;
     const pylstm_net *net = call->net;
     const pylstm_batch *batch = batch_of(call, part);
@@ -197,6 +209,7 @@ static void forward_part(void *context, ptrdiff_t part)
         for (ptrdiff_t d = 0; d < net->n_directions; d++) {
             pylstm_layer at = pylstm_net_layer(net, l, d);
             struct layer layer = layer_at(net, l, d, call->parameters);
+            layer.member = member;
             struct arena arena = call->parts[part].per_layer;
             struct steps steps = call->tape.data ? tape_steps(net, &call->bound, part, l, d, call->tape)
                                                  : NAME(steps_carve)(&arena, &layer, &call->bound, 0);
@@ -208,10 +221,21 @@ static void forward_part(void *context, ptrdiff_t part)
             struct rows columns = {output + d * at.hidden_size, net->n_directions * at.hidden_size};
             NAME(layer_forward)(&layer, batch, input, h0, c0, columns, hn, cn, steps, scratch);
         }
-        if (call->tape.data)
+        if (call->tape.data && member.index == 0)
             drop_rows(call, batch, l, output);
+        pylstm_wait_for_team(member);
         input = output;
     }
+}
+
+static void forward_alone(void *context, ptrdiff_t part)
+{
+    forward_part(context, part, ALONE);
+}
+
+static void forward_together(void *context, struct member member)
+{
+    forward_part(context, 0, member);
 }
 
 int NAME(forward)(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, const void *x,
@@ -227,7 +251,7 @@ int NAME(forward)(const pylstm_net *net, const pylstm_batch *batch, const void *
     };
     struct arena arena = arena_at(workspace);
     carve_forward(&call, &batch->shape, &arena);
-    pylstm_run_parts(call.call.n_parts, forward_part, &call);
+    run(&call.call, forward_alone, forward_together, &call);
     return PYLSTM_OK;
 }
 
@@ -265,29 +289,31 @@ int NAME(backward_size)(const pylstm_net *net, const pylstm_shape *shape, size_t
     return arena_total(&counting, bytes);
 }
 
-static void backward_part(void *context, ptrdiff_t part)
+static void backward_part(struct backward_call *backward, ptrdiff_t part, struct member member)
 {
-    struct backward_call *backward = context;
     struct call *call = &backward->call;
     const pylstm_net *net = call->net;
     const pylstm_batch *batch = batch_of(call, part);
     ptrdiff_t n_sequences = call->batch->shape.n_sequences;
     real *dy = backward->dy, *dx = backward->dx, *gradients = backward->dparameters[part];
     ptrdiff_t width = pylstm_net_output_size(net);
-    for (ptrdiff_t b = 0; b < batch->shape.n_sequences; b++)
+    for (ptrdiff_t b = 0; b < batch->shape.n_sequences && member.index == 0; b++)
         memcpy(dy + batch->first[b] * width, backward->dy_given + batch->first[b] * width,
                (size_t)(batch->length[b] * width) * sizeof(real));
 
     for (ptrdiff_t l = net->n_layers - 1; l >= 0; l--) {
         ptrdiff_t input_size = pylstm_net_layer(net, l, 0).input_size;
-        drop_rows(call, batch, l, dy);
         real *input_gradient = l > 0 ? dx : backward->dx_given;
-        for (ptrdiff_t b = 0; input_gradient && b < batch->shape.n_sequences; b++) /* both directions add to it */
-            memset(input_gradient + batch->first[b] * input_size, 0,
-                   (size_t)(batch->length[b] * input_size) * sizeof(real));
+        if (member.index == 0) {
+            drop_rows(call, batch, l, dy);
+            for (ptrdiff_t b = 0; input_gradient && b < batch->shape.n_sequences; b++) /* both directions add to it */
+                memset(input_gradient + batch->first[b] * input_size, 0,
+                       (size_t)(batch->length[b] * input_size) * sizeof(real));
+        }
         for (ptrdiff_t d = 0; d < net->n_directions; d++) {
             pylstm_layer at = pylstm_net_layer(net, l, d);
             struct layer layer = layer_at(net, l, d, call->parameters);
+            layer.member = member;
             struct arena arena = call->parts[part].per_layer;
             struct layer_backward_scratch scratch = NAME(layer_backward_carve)(&arena, &layer, &call->bound);
             const real *dhn = backward->dstate_out ? backward->dstate_out + at.h * n_sequences : NULL;
@@ -305,6 +331,16 @@ static void backward_part(void *context, ptrdiff_t part)
     }
 }
 
+static void backward_alone(void *context, ptrdiff_t part)
+{
+    backward_part(context, part, ALONE);
+}
+
+static void backward_together(void *context, struct member member)
+{
+    backward_part(context, 0, member);
+}
+
 int NAME(backward)(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, const void *dy,
                    const void *dstate_out, void *dparameters, void *dx, void *dstate_in, uint64_t dropout_seed,
                    pylstm_memory tape, pylstm_memory workspace)
@@ -319,7 +355,7 @@ int NAME(backward)(const pylstm_net *net, const pylstm_batch *batch, const void 
     };
     struct arena arena = arena_at(workspace);
     carve_backward(&call, &batch->shape, &arena);
-    pylstm_run_parts(call.call.n_parts, backward_part, &call);
+    run(&call.call, backward_alone, backward_together, &call);
     for (ptrdiff_t p = 1; p < call.call.n_parts; p++)
         for (ptrdiff_t k = 0; k < pylstm_net_n_parameters(net); k++)
             call.dparameters[0][k] += call.dparameters[p][k];

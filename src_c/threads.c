@@ -6,9 +6,23 @@ void pylstm_run_parts(ptrdiff_t n_parts, void (*work)(void *context, ptrdiff_t p
     for (ptrdiff_t part = 0; part < n_parts; part++)
         work(context, part);
 }
+
+void pylstm_run_team(ptrdiff_t n_members, void (*work)(void *context, struct member member), void *context)
+{
+    (void)n_members;
+    work(context, ALONE);
+}
+
+void pylstm_wait_for_team(struct member member)
+{
+    (void)member;
+}
 #else
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
+
+/* ------------------------------------------------------------------- parts */
 
 struct task {
     void (*work)(void *context, ptrdiff_t part);
@@ -18,7 +32,7 @@ struct task {
     bool started;
 };
 
-static void *run(void *argument)
+static void *run_task(void *argument)
 {
     struct task *task = argument;
     task->work(task->context, task->part);
@@ -30,7 +44,7 @@ void pylstm_run_parts(ptrdiff_t n_parts, void (*work)(void *context, ptrdiff_t p
     struct task tasks[MAX_THREADS];
     for (ptrdiff_t part = 1; part < n_parts; part++) {
         tasks[part] = (struct task){.work = work, .context = context, .part = part};
-        tasks[part].started = pthread_create(&tasks[part].thread, NULL, run, &tasks[part]) == 0;
+        tasks[part].started = pthread_create(&tasks[part].thread, NULL, run_task, &tasks[part]) == 0;
     }
     work(context, 0);
     for (ptrdiff_t part = 1; part < n_parts; part++) {
@@ -39,5 +53,102 @@ void pylstm_run_parts(ptrdiff_t n_parts, void (*work)(void *context, ptrdiff_t p
         else
             work(context, part);
     }
+}
+
+/* -------------------------------------------------------------------- team */
+
+/* About 20 microseconds: longer than any step that is worth a team takes, short where the other has no core. */
+enum { SPINS = 1000 };
+
+struct team {
+    void (*work)(void *context, struct member member);
+    void *context;
+    ptrdiff_t n_members; /* 0 until it is known how many threads there are */
+    atomic_ptrdiff_t arrived;
+    atomic_uint phase; /* how often all have met */
+    pthread_mutex_t mutex;
+    pthread_cond_t changed; /* phase or n_members */
+};
+
+static void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+void pylstm_wait_for_team(struct member member)
+{
+    struct team *team = member.team;
+    if (member.n_members == 1)
+        return;
+    unsigned phase = atomic_load(&team->phase);
+    if (atomic_fetch_add(&team->arrived, 1) + 1 == member.n_members) {
+        atomic_store(&team->arrived, 0);
+        pthread_mutex_lock(&team->mutex);
+        atomic_store(&team->phase, phase + 1);
+        pthread_cond_broadcast(&team->changed);
+        pthread_mutex_unlock(&team->mutex);
+        return;
+    }
+    for (int spin = 0; spin < SPINS; spin++) {
+        if (atomic_load(&team->phase) != phase)
+            return;
+        relax();
+    }
+    pthread_mutex_lock(&team->mutex);
+    while (atomic_load(&team->phase) == phase)
+        pthread_cond_wait(&team->changed, &team->mutex);
+    pthread_mutex_unlock(&team->mutex);
+}
+
+struct recruit {
+    struct team *team;
+    ptrdiff_t index;
+    pthread_t thread;
+};
+
+static void *run_recruit(void *argument)
+{
+    struct recruit *recruit = argument;
+    struct team *team = recruit->team;
+    pthread_mutex_lock(&team->mutex);
+    while (team->n_members == 0)
+        pthread_cond_wait(&team->changed, &team->mutex);
+    pthread_mutex_unlock(&team->mutex);
+    team->work(team->context, (struct member){team, recruit->index, team->n_members});
+    return NULL;
+}
+
+void pylstm_run_team(ptrdiff_t n_members, void (*work)(void *context, struct member member), void *context)
+{
+    struct team team = {.work = work, .context = context};
+    struct recruit recruits[MAX_THREADS];
+    if (n_members == 1 || pthread_mutex_init(&team.mutex, NULL)) {
+        work(context, ALONE);
+        return;
+    }
+    if (pthread_cond_init(&team.changed, NULL)) {
+        pthread_mutex_destroy(&team.mutex);
+        work(context, ALONE);
+        return;
+    }
+    ptrdiff_t started = 1;
+    for (; started < n_members; started++) {
+        recruits[started] = (struct recruit){.team = &team, .index = started};
+        if (pthread_create(&recruits[started].thread, NULL, run_recruit, &recruits[started]))
+            break;
+    }
+    pthread_mutex_lock(&team.mutex);
+    team.n_members = started;
+    pthread_cond_broadcast(&team.changed);
+    pthread_mutex_unlock(&team.mutex);
+    work(context, (struct member){&team, 0, started});
+    for (ptrdiff_t m = 1; m < started; m++)
+        pthread_join(recruits[m].thread, NULL);
+    pthread_cond_destroy(&team.changed);
+    pthread_mutex_destroy(&team.mutex);
 }
 #endif

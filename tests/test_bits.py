@@ -72,13 +72,17 @@ def test_in_pieces_and_step_by_step(dtype):
     assert_same_bits(h_c[1], final[0][1][0])
 
 
+# Large enough that threads are used (src_c/parts.c): each on its sequences, or all on the units of one sequence.
+SHARED = {
+    "sequences": (20, (48, 30), [int(length) for length in np.random.default_rng(0).integers(1, 60, 41)]),
+    "units": (130, (390, 280), [300]),
+}
+
+
+@pytest.mark.parametrize("shared", SHARED)
 class TestThreads:
-    """Batches large enough that threads are used (src_c/parts.c)."""
-
-    SHAPE = (20, (48, 30), [int(length) for length in np.random.default_rng(0).integers(1, 60, 41)])
-
-    def nets(self, n_threads, *, bidirectional=True, dtype="float32", dropout=0.0):
-        one, X, state, rng = make(*self.SHAPE, bidirectional=bidirectional, dtype=dtype, dropout=dropout)
+    def nets(self, shared, n_threads, *, bidirectional=True, dtype="float32", dropout=0.0):
+        one, X, state, rng = make(*SHARED[shared], bidirectional=bidirectional, dtype=dtype, dropout=dropout)
         many = pylstm.Sequence(
             one.input_size, one.hidden_size, bidirectional, dropout, dtype, random_state=0, n_threads=n_threads
         )
@@ -88,8 +92,8 @@ class TestThreads:
 
     @pytest.mark.parametrize("n_threads", [2, 3, 7, 41, 64, 1000])
     @pytest.mark.parametrize(("dtype", "bound"), [("float32", 1e-5), ("float64", 1e-13)])
-    def test_same_bits_forward_and_near_gradients(self, n_threads, dtype, bound):
-        one, many, X, state, rng = self.nets(n_threads, dtype=dtype)
+    def test_same_bits_forward_and_near_gradients(self, shared, n_threads, dtype, bound):
+        one, many, X, state, rng = self.nets(shared, n_threads, dtype=dtype)
         Y, final = one.forward(X, state, training=True)
         Y_many, final_many = many.forward(X, state, training=True)
         for y, y_many, y_inference in zip(Y, Y_many, many.forward(X, state)[0], strict=True):
@@ -107,14 +111,14 @@ class TestThreads:
         for pair, pair_many in zip(expected.state, got.state, strict=True):
             assert relative_error(pair_many[0], pair[0]) <= bound
 
-    def test_dropout_is_the_same(self):
-        one, many, X, state, _ = self.nets(3, dropout=0.4)  # both from random_state=0: the same stream of seeds
+    def test_dropout_is_the_same(self, shared):
+        one, many, X, state, _ = self.nets(shared, 3, dropout=0.4)  # both from random_state=0: the same stream of seeds
         Y, _ = one.forward(X, state, training=True)
         for y, y_many in zip(Y, many.forward(X, state, training=True)[0], strict=True):
             assert_same_bits(y_many, y)
 
-    def test_threads_within_threads(self):
-        _, many, X, state, _ = self.nets(2)
+    def test_threads_within_threads(self, shared):
+        _, many, X, state, _ = self.nets(shared, 2)
         expected, _ = many.forward(X, state)
         wrong = []
 
@@ -133,8 +137,8 @@ class TestThreads:
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
     @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-    def test_fork_after_threads(self):
-        _, many, X, state, _ = self.nets(2)
+    def test_fork_after_threads(self, shared):
+        _, many, X, state, _ = self.nets(shared, 2)
         expected, _ = many.forward(X, state)
         context = multiprocessing.get_context("fork")
         queue = context.SimpleQueue()
@@ -146,25 +150,26 @@ class TestThreads:
         for y, y_child in zip(expected, got, strict=True):
             assert_same_bits(y_child, y)
 
-    def test_one_thread_uses_one_thread(self):
-        """With n_threads=1 no other thread of the process does work, BLAS's included."""
-        code = (
-            "import numpy as np, time, pylstm\n"
-            "from pylstm._core import ClassifierNet\n"
-            "from pylstm._inputs import as_steps\n"
-            "seq = pylstm.Sequence(64, 256)\n"
-            "X = np.ones((32, 100, 64), 'f')\n"
-            "net = ClassifierNet(1, (128,), 500, pooling='last', bidirectional=False, dropout=0.0, dtype='float32',\n"
-            "                    forget_bias=1.0, t_max=None, random_state=0, n_threads=1)\n"
-            "steps = as_steps(np.ones((20000, 1, 1)), 1, 'float32')\n"
-            "process, thread = time.process_time(), time.thread_time()\n"
-            "Y, _ = seq.forward(X, training=True)\n"
-            "seq.backward(Y)\n"
-            "net.predict_proba(steps)\n"
-            "print((time.process_time() - process) / (time.thread_time() - thread))\n"
-        )
-        done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
-        assert float(done.stdout) < 1.1
+
+def test_one_thread_uses_one_thread():
+    """With n_threads=1 no other thread of the process does work, BLAS's included."""
+    code = (
+        "import numpy as np, time, pylstm\n"
+        "from pylstm._core import ClassifierNet\n"
+        "from pylstm._inputs import as_steps\n"
+        "seq = pylstm.Sequence(64, 256)\n"
+        "X = np.ones((32, 100, 64), 'f')\n"
+        "net = ClassifierNet(1, (128,), 500, pooling='last', bidirectional=False, dropout=0.0, dtype='float32',\n"
+        "                    forget_bias=1.0, t_max=None, random_state=0, n_threads=1)\n"
+        "steps = as_steps(np.ones((20000, 1, 1)), 1, 'float32')\n"
+        "process, thread = time.process_time(), time.thread_time()\n"
+        "Y, _ = seq.forward(X, training=True)\n"
+        "seq.backward(Y)\n"
+        "net.predict_proba(steps)\n"
+        "print((time.process_time() - process) / (time.thread_time() - thread))\n"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 1.1
 
 
 def run_with_isa(isa, code):

@@ -160,18 +160,19 @@ static void tear_down(void)
 static void check_pack_forward(void)
 {
     ptrdiff_t size = at.n_k * 4 * at.width;
+    struct range blocks = {0, at.n_blocks};
     real *panels = new_array(size), *bias = new_array(4 * at.width), *values = new_array(at.hidden);
-    NAME(pack_forward)(at.lanes, at.hidden, at.n_x, at.weight_ih, 0, at.n_k, panels);
-    NAME(pack_forward)(at.lanes, at.hidden, at.hidden, at.weight_hh, at.n_x, at.n_k, panels);
-    NAME(pack_bias)(at.lanes, at.hidden, at.bias, bias);
+    NAME(pack_forward)(blocks, at.lanes, at.hidden, at.n_x, at.weight_ih, 0, at.n_k, panels);
+    NAME(pack_forward)(blocks, at.lanes, at.hidden, at.hidden, at.weight_hh, at.n_x, at.n_k, panels);
+    NAME(pack_bias)(blocks, at.lanes, at.hidden, at.bias, bias);
     expect(same_bits(panels, at.panels, size), "pack_forward");
     expect(same_bits(bias, at.packed_bias, 4 * at.width), "pack_bias");
 
     real *weight_ih = new_array(4 * at.hidden * at.n_x), *weight_hh = new_array(4 * at.hidden * at.hidden);
     real *plain_bias = new_array(4 * at.hidden);
-    NAME(unpack_forward)(at.lanes, at.hidden, at.n_x, weight_ih, 0, at.n_k, panels);
-    NAME(unpack_forward)(at.lanes, at.hidden, at.hidden, weight_hh, at.n_x, at.n_k, panels);
-    NAME(unpack_bias)(at.lanes, at.hidden, plain_bias, bias);
+    NAME(unpack_forward)(blocks, at.lanes, at.hidden, at.n_x, weight_ih, 0, at.n_k, panels);
+    NAME(unpack_forward)(blocks, at.lanes, at.hidden, at.hidden, weight_hh, at.n_x, at.n_k, panels);
+    NAME(unpack_bias)(blocks, at.lanes, at.hidden, plain_bias, bias);
     expect(same_bits(weight_ih, at.weight_ih, 4 * at.hidden * at.n_x), "unpack_forward (inputs)");
     expect(same_bits(weight_hh, at.weight_hh, 4 * at.hidden * at.hidden), "unpack_forward (recurrent)");
     expect(same_bits(plain_bias, at.bias, 4 * at.hidden), "unpack_bias");
@@ -203,7 +204,7 @@ static void check_pack_backward(const real *weight, ptrdiff_t columns)
 {
     ptrdiff_t n_vectors = blocks_of(columns, at.lanes), size = 4 * at.width * n_vectors * at.lanes;
     real *expected = backward_panels(weight, columns, n_vectors), *panels = new_array(size);
-    NAME(pack_backward)(at.lanes, at.hidden, columns, weight, panels);
+    NAME(pack_backward)((struct range){0, n_vectors}, at.lanes, at.hidden, columns, weight, panels);
     expect(same_bits(panels, expected, size), "pack_backward");
     free(expected);
     free(panels);
@@ -226,7 +227,7 @@ static double pre_activation(ptrdiff_t row, ptrdiff_t gate, ptrdiff_t unit, ptrd
 static void run_project(struct const_rows start, real *out)
 {
     at.kernels->project(at.n_rows, at.n_blocks, at.n_x, at.n_k, at.panels, start,
-                        (struct const_rows){at.x, at.x_stride}, out);
+                        (struct const_rows){at.x, at.x_stride}, (struct rows){out, 4 * at.width});
 }
 
 static void check_project(void)

@@ -250,7 +250,7 @@ static void check_small(pylstm_isa isa, pylstm_dtype dtype, ptrdiff_t n_directio
 static void check_large(pylstm_isa isa, pylstm_dtype dtype, ptrdiff_t n_directions)
 {
     static const ptrdiff_t small[] = {5}, large[] = {257}, chunks[] = {300, 1, 299, 20, 300, 130};
-    static const ptrdiff_t few_dense[] = {3, 3}, wide_dense[] = {2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2};
+    static const ptrdiff_t alone[] = {31}, few_dense[] = {3, 3}, wide_dense[] = {2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2};
     ptrdiff_t many[N_MANY];
     for (ptrdiff_t k = 0; k < N_MANY; k++)
         many[k] = 1 + k % 3;
@@ -261,6 +261,7 @@ static void check_large(pylstm_isa isa, pylstm_dtype dtype, ptrdiff_t n_directio
     net = make_net(isa, dtype, 9, 1, large, n_directions);
     check_batch(&net, 2, few_dense);
     check_batch(&net, 13, wide_dense);
+    check_batch(&net, 1, alone); /* threads share its units */
     check_halves(&net, 3, 2);
 }
 
