@@ -10,7 +10,7 @@ from setuptools.command.build_ext import build_ext
 SOURCES = Path("src_c")
 # src_c/Makefile names the same files and flags, and says why.
 ONCE = ["api", "batch", "blas_reference", "isa", "net", "parts", "status", "threads"]
-PER_DTYPE = ["adam", "classifier", "dropout", "head", "kernel_table", "layer", "panels", "sequence"]
+PER_DTYPE = ["dropout", "head", "kernel_table", "layer", "model", "panels", "sequence", "solver"]
 KERNELS = {
     "scalar": (0, ["-ffp-contract=off"]),  # a vectorised sum in order would multiply and add apart, in some copies
     "baseline": (16, []),

@@ -11,15 +11,31 @@ from ._core import Cell, Gates, Gradients, Sequence
 
 if TYPE_CHECKING:
     from . import datasets, metrics, preprocessing
-    from ._classifier import LSTMClassifier
+    from ._classifier import LSTMClassifier, LSTMTagger
+    from ._regressor import LSTMRegressor, LSTMSequenceRegressor
 
 __version__ = version("pylstm")
 
-__all__ = ["Cell", "Gates", "Gradients", "LSTMClassifier", "Sequence", "datasets", "metrics", "preprocessing"]
+__all__ = [
+    "Cell",
+    "Gates",
+    "Gradients",
+    "LSTMClassifier",
+    "LSTMRegressor",
+    "LSTMSequenceRegressor",
+    "LSTMTagger",
+    "Sequence",
+    "datasets",
+    "metrics",
+    "preprocessing",
+]
 
 # Name to (module, attribute or None for the module itself, extra that brings what it needs).
 _LAZY = {
     "LSTMClassifier": ("pylstm._classifier", "LSTMClassifier", "sklearn"),
+    "LSTMRegressor": ("pylstm._regressor", "LSTMRegressor", "sklearn"),
+    "LSTMSequenceRegressor": ("pylstm._regressor", "LSTMSequenceRegressor", "sklearn"),
+    "LSTMTagger": ("pylstm._classifier", "LSTMTagger", "sklearn"),
     "datasets": ("pylstm.datasets", None, None),
     "metrics": ("pylstm.metrics", None, "sklearn"),
     "preprocessing": ("pylstm.preprocessing", None, "sklearn"),

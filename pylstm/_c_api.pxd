@@ -75,32 +75,50 @@ cdef extern from "pylstm.h" nogil:
         PYLSTM_POOL_LAST
         PYLSTM_POOL_MEAN
         PYLSTM_POOL_MAX
+        PYLSTM_POOL_NONE
 
-    ctypedef struct pylstm_classifier:
+    ctypedef enum pylstm_loss:
+        PYLSTM_CROSS_ENTROPY
+        PYLSTM_SQUARED_ERROR
+
+    ctypedef struct pylstm_model:
         pylstm_net net
         Py_ssize_t n_outputs
         pylstm_pooling pooling
+        pylstm_loss loss
 
-    int pylstm_classifier_check(const pylstm_classifier *)
-    Py_ssize_t pylstm_classifier_n_parameters(const pylstm_classifier *)
-    int pylstm_predict_size(const pylstm_classifier *, const pylstm_shape *, size_t *)
-    int pylstm_predict(const pylstm_classifier *, const pylstm_blas *, const pylstm_batch *, const void *,
-                       const void *, void *, pylstm_memory)
+    int pylstm_model_check(const pylstm_model *)
+    Py_ssize_t pylstm_model_n_parameters(const pylstm_model *)
+    int pylstm_predict_size(const pylstm_model *, const pylstm_shape *, size_t *)
+    int pylstm_predict(const pylstm_model *, const pylstm_blas *, const pylstm_batch *, const void *, const void *,
+                       const void *, void *, void *, pylstm_memory)
 
     ctypedef struct pylstm_dataset:
         const void *x
         const Py_ssize_t *first
-        const Py_ssize_t *labels
+        const Py_ssize_t *length
         Py_ssize_t n_sequences
+        const Py_ssize_t *labels
+        const void *targets
+        const double *weights
 
-    ctypedef struct pylstm_adam:
+    ctypedef enum pylstm_solver_kind:
+        PYLSTM_ADAM
+        PYLSTM_SGD
+        PYLSTM_RMSPROP
+
+    ctypedef struct pylstm_solver:
+        pylstm_solver_kind kind
         double learning_rate, beta_1, beta_2, epsilon
+        double momentum
+        int nesterov
         double alpha
         double max_grad_norm
         int64_t t
         void *first_moment
         void *second_moment
 
-    int pylstm_train_step_size(const pylstm_classifier *, const pylstm_shape *, size_t *)
-    int pylstm_train_step(const pylstm_classifier *, const pylstm_blas *, const pylstm_dataset *, const Py_ssize_t *,
-                          Py_ssize_t, void *, pylstm_adam *, uint64_t, double *, pylstm_memory)
+    int pylstm_train_step_size(const pylstm_model *, const pylstm_shape *, size_t *)
+    int pylstm_train_step(const pylstm_model *, const pylstm_blas *, const pylstm_dataset *, const Py_ssize_t *,
+                          Py_ssize_t, void *, pylstm_solver *, uint64_t, const void *, void *, double *, double *,
+                          pylstm_memory)

@@ -92,14 +92,15 @@ class Sequence(_Net):
     def forward(self, X: Any, state: Any = None, *, training: bool = False) -> tuple[Any, _State]: ...
     def backward(self, dY: Any, dstate: Any = None) -> Gradients: ...
 
-class ClassifierNet(_Net):
+class Model(_Net):
     def __init__(
         self,
         input_size: int,
         hidden_sizes: tuple[int, ...],
         n_outputs: int,
         *,
-        pooling: str,
+        pooling: str | None,
+        loss: str,
         bidirectional: bool,
         dropout: float,
         dtype: npt.DTypeLike,
@@ -108,22 +109,42 @@ class ClassifierNet(_Net):
         random_state: Any,
         n_threads: int,
     ) -> None: ...
+    def copy_weights(self) -> _Array: ...
+    def set_weights(self, flat: _Array) -> None: ...
+    @property
+    def configuration(self) -> dict[str, Any]: ...
     def parameters(self) -> dict[str, _Array]: ...
-    def predict_proba(self, steps: Steps) -> _Array: ...
+    def predict(self, steps: Steps, state: Any = None) -> tuple[_Array, _State]: ...
 
-class Trainer:
+class Solver:
+    learning_rate: float
     def __init__(
         self,
-        net: ClassifierNet,
-        steps: Steps,
-        labels: _Array,
-        batch_size: int,
+        model: Model,
+        kind: str,
         *,
         learning_rate: float,
         beta_1: float,
         beta_2: float,
         epsilon: float,
+        momentum: float,
+        nesterov: bool,
         alpha: float,
         max_grad_norm: float,
     ) -> None: ...
-    def step(self, indices: npt.NDArray[np.intp]) -> float: ...
+    @property
+    def t(self) -> int: ...
+
+class Trainer:
+    def __init__(
+        self,
+        model: Model,
+        solver: Solver,
+        steps: Steps,
+        targets: _Array,
+        weights: npt.NDArray[np.float64] | None = None,
+        *,
+        batch_size: int,
+        windows: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]] | None = None,
+    ) -> None: ...
+    def step(self, indices: npt.NDArray[np.intp], state: Any = None) -> tuple[float, float, _State]: ...

@@ -688,38 +688,42 @@ cdef class Sequence(_Net):
         return Gradients(by_name, as_given(dx, tape.steps), views)
 
 
-cdef class ClassifierNet(_Net):
-    """A `Sequence` with a softmax layer over one pooled output per sequence; what `LSTMClassifier` fits.
+cdef class Model(_Net):
+    """A `Sequence` with a dense layer on top; what the estimators fit.
 
     Parameters
     ----------
     input_size, hidden_sizes, bidirectional, dropout, dtype, forget_bias, random_state, n_threads, t_max
         As in `Sequence`.
     n_outputs : int
-        Classes.
-    pooling : {"last", "mean", "max"}
-        What the softmax layer reads: each direction's own last output, or the mean or maximum of all.
+        Classes, or targets.
+    pooling : {"last", "mean", "max"} or None
+        What the dense layer reads: each direction's own last output, or the mean or maximum of all; None: every one, for
+        an output per step.
+    loss : {"cross-entropy", "squared error"}
+        With the first the outputs are probabilities.
     """
 
-    cdef pylstm_classifier classifier
+    cdef pylstm_model model
     cdef dict arguments
 
-    def __init__(self, input_size, hidden_sizes, n_outputs, *, pooling, bidirectional, dropout, dtype, forget_bias,
-                 t_max, random_state, n_threads):
+    def __init__(self, input_size, hidden_sizes, n_outputs, *, pooling, loss, bidirectional, dropout, dtype,
+                 forget_bias, t_max, random_state, n_threads):
         forget_bias, t_max = check_forget_bias(forget_bias, t_max)
         self.setup(input_size, hidden_sizes, bidirectional, dropout, dtype, random_state, n_threads)
-        self.classifier.net = self.c
-        self.classifier.n_outputs = check_int(n_outputs, "n_outputs", 1)
-        self.classifier.pooling = {
-            "last": PYLSTM_POOL_LAST, "mean": PYLSTM_POOL_MEAN, "max": PYLSTM_POOL_MAX,
+        self.model.net = self.c
+        self.model.n_outputs = check_int(n_outputs, "n_outputs", 1)
+        self.model.pooling = {
+            "last": PYLSTM_POOL_LAST, "mean": PYLSTM_POOL_MEAN, "max": PYLSTM_POOL_MAX, None: PYLSTM_POOL_NONE,
         }[pooling]
-        check(pylstm_classifier_check(&self.classifier))
+        self.model.loss = {"cross-entropy": PYLSTM_CROSS_ENTROPY, "squared error": PYLSTM_SQUARED_ERROR}[loss]
+        check(pylstm_model_check(&self.model))
         self.arguments = dict(
-            input_size=input_size, hidden_sizes=hidden_sizes, n_outputs=n_outputs, pooling=pooling,
+            input_size=input_size, hidden_sizes=hidden_sizes, n_outputs=n_outputs, pooling=pooling, loss=loss,
             bidirectional=bidirectional, dropout=dropout, dtype=dtype, forget_bias=forget_bias, t_max=t_max,
             n_threads=n_threads,
         )
-        self.allocate(pylstm_classifier_n_parameters(&self.classifier))
+        self.allocate(pylstm_model_n_parameters(&self.model))
         initialise(self.views, forget_bias, t_max, self.generator)
         cdef Py_ssize_t width = pylstm_net_output_size(&self.c), start = pylstm_net_n_parameters(&self.c)
         self.name("weight_out", start, (n_outputs, width))
@@ -728,90 +732,208 @@ cdef class ClassifierNet(_Net):
         self.views["weight_out"][...] = self.generator.uniform(-bound, bound, (n_outputs, width))
 
     def __reduce__(self):
-        return _restore, (ClassifierNet, (), {**self.arguments, "random_state": 0}, self.flat, self.generator)
+        return _restore, (Model, (), {**self.arguments, "random_state": 0}, self.flat, self.generator)
+
+    def copy_weights(self):
+        """Return all weights in one array."""
+        return self.flat.copy()
+
+    def set_weights(self, flat):
+        """Take weights that `copy_weights` returned."""
+        self.flat[...] = flat
+
+    @property
+    def configuration(self):
+        """The arguments of the constructor but `random_state`: with `parameters`, all there is to a model."""
+        return dict(self.arguments)
 
     def parameters(self):
         """Return the weights by name, as `Sequence.parameters` does, then ``weight_out`` and ``bias_out``."""
         return dict(self.views)
 
-    def predict_proba(self, steps):
-        """Return the probabilities (n_sequences, n_outputs) for sequences laid out as `Steps`."""
+    def predict(self, steps, state=None):
+        """Return outputs and final state for sequences laid out as `Steps`.
+
+        Parameters
+        ----------
+        steps : Steps
+        state : list, default=None
+            As in `Sequence.forward`.
+
+        Returns
+        -------
+        outputs : ndarray (n_sequences, n_outputs), or (n_rows, n_outputs) without pooling
+        state : list
+        """
         cdef _Batch batch = batch_of(steps)
+        cdef Py_ssize_t n_sequences = batch.c.shape.n_sequences
         cdef size_t n_bytes = 0
         cdef int status
-        check(pylstm_predict_size(&self.classifier, &batch.c.shape, &n_bytes))
+        check(pylstm_predict_size(&self.model, &batch.c.shape, &n_bytes))
         cdef _Memory workspace = self.take_workspace(n_bytes)
-        probabilities = np.empty((len(steps.lengths), self.classifier.n_outputs), self.dtype)
-        cdef _View x_view = _View(steps.rows), out_view = _View(probabilities, True)
+        n_predictions = batch.c.shape.n_rows if self.model.pooling == PYLSTM_POOL_NONE else n_sequences
+        outputs = np.empty((n_predictions, self.model.n_outputs), self.dtype)
+        state_in, state_out = self.take_state(state, n_sequences), self.new_state(n_sequences)
+        cdef _View x_view = _View(steps.rows), y_view = _View(outputs, True), out_view = _View(state_out, True)
+        cdef _View in_view = None if state_in is None else _View(state_in)
+        cdef const void *in_data = NULL if state_in is None else in_view.data
         with nogil:
-            status = pylstm_predict(&self.classifier, &BLAS, &batch.c, self.flat_view.data, x_view.data,
-                                    out_view.data, workspace.c)
+            status = pylstm_predict(&self.model, &BLAS, &batch.c, self.flat_view.data, x_view.data, in_data,
+                                    y_view.data, out_view.data, workspace.c)
         self.spare = workspace
         check(status)
-        return probabilities
+        return outputs, self.state_views(state_out, n_sequences)
 
 
-cdef class Trainer:
-    """Fits a `ClassifierNet` to sequences, a mini-batch at a time, without the GIL from gathering to update.
+cdef class Solver:
+    """How gradients become updates, and what it remembers of them.
 
     Parameters
     ----------
-    net : ClassifierNet
-    steps : Steps
-        The training sequences, of the net's dtype.
-    labels : ndarray (n_sequences,) of intp
-    batch_size : int
-        Of the largest mini-batch to come.
-    learning_rate, beta_1, beta_2, epsilon : float
-        Adam's.
-    alpha : float
-        L2 penalty.
-    max_grad_norm : float
-        Global norm that the gradient is clipped to; 0 for never.
+    model : Model
+        Whose weights it is for.
+    kind : {"adam", "sgd", "rmsprop"}
+    learning_rate, beta_1, beta_2, epsilon, momentum, alpha, max_grad_norm : float
+        ``max_grad_norm=0`` is for never.
+    nesterov : bool
     """
 
-    cdef ClassifierNet net
+    cdef pylstm_solver c
+    cdef object moments
+    cdef _View moments_view
+
+    def __init__(self, Model model, kind, *, double learning_rate, double beta_1, double beta_2, double epsilon,
+                 double momentum, bint nesterov, double alpha, double max_grad_norm):
+        kinds = {"adam": PYLSTM_ADAM, "sgd": PYLSTM_SGD, "rmsprop": PYLSTM_RMSPROP}
+        cdef pylstm_solver_kind c_kind = kinds[kind]
+        self.c = pylstm_solver(c_kind, learning_rate, beta_1, beta_2, epsilon, momentum, nesterov, alpha,
+                               max_grad_norm, 0, NULL, NULL)
+        self.remember(np.zeros((2, pylstm_model_n_parameters(&model.model)), model.dtype))
+
+    cdef remember(self, moments):
+        self.moments = moments
+        self.moments_view = _View(moments, writable=True)
+        self.c.first_moment = self.moments_view.data
+        cdef Py_ssize_t n_bytes = moments.strides[0]
+        self.c.second_moment = <char *> self.moments_view.data + n_bytes
+
+    def __reduce__(self):
+        c = (self.c.kind, self.c.learning_rate, self.c.beta_1, self.c.beta_2, self.c.epsilon, self.c.momentum,
+             self.c.nesterov, self.c.alpha, self.c.max_grad_norm, self.c.t)
+        return _restore_solver, (c, self.moments)
+
+    @property
+    def learning_rate(self):
+        """The step size; it can be set."""
+        return self.c.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, double value):
+        self.c.learning_rate = value
+
+    @property
+    def t(self):
+        """Updates so far."""
+        return self.c.t
+
+
+cdef class Trainer:
+    """Fits a `Model` to sequences, a mini-batch at a time, without the GIL from gathering to update.
+
+    Parameters
+    ----------
+    model : Model
+    solver : Solver
+    steps : Steps
+        The training sequences, of the model's dtype.
+    targets : ndarray
+        For cross-entropy labels (n,) of intp, else (n, n_outputs) of the model's dtype; one for each sequence or, without
+        pooling, each row.
+    weights : ndarray (n,) of float64, default=None
+        Of the targets; None is all 1.
+    batch_size : int
+        Of the largest mini-batch to come.
+    windows : pair of ndarrays of intp, default=None
+        First row and length of what is trained on instead of whole sequences.
+    """
+
+    cdef Model model
+    cdef Solver solver
     cdef pylstm_dataset dataset
-    cdef pylstm_adam adam
-    cdef _View x_view, first_view, labels_view
-    cdef _Memory moments, workspace
+    cdef _View x_view, first_view, length_view, targets_view, weights_view
+    cdef _Memory workspace
 
-    def __init__(self, ClassifierNet net, steps, labels, Py_ssize_t batch_size, *, double learning_rate, double beta_1,
-                 double beta_2, double epsilon, double alpha, double max_grad_norm):
-        cdef size_t n_bytes = pylstm_classifier_n_parameters(&net.classifier) * net.dtype.itemsize
+    def __init__(self, Model model, Solver solver, steps, targets, weights=None, *, Py_ssize_t batch_size, windows=None):
+        cdef size_t n_bytes = 0
         cdef pylstm_shape bound
-        self.net = net
-        self.moments = _Memory(2 * n_bytes)
-        memset(self.moments.c.data, 0, 2 * n_bytes)
-        self.adam = pylstm_adam(learning_rate, beta_1, beta_2, epsilon, alpha, max_grad_norm, 0, self.moments.c.data,
-                                <char *> self.moments.c.data + n_bytes)
-
+        self.model, self.solver = model, solver
+        first, lengths = (np.cumsum(steps.lengths) - steps.lengths, steps.lengths) if windows is None else windows
         self.x_view = _View(steps.rows)
-        self.first_view = _View(np.concatenate([[0], np.cumsum(steps.lengths)]).astype(np.intp))
-        self.labels_view = _View(np.ascontiguousarray(labels, dtype=np.intp))
-        self.dataset = pylstm_dataset(self.x_view.data, <const Py_ssize_t *> self.first_view.data,
-                                      <const Py_ssize_t *> self.labels_view.data, len(steps.lengths))
+        self.first_view, self.length_view = _View(first), _View(lengths)
+        self.targets_view = _View(targets)
+        self.weights_view = None if weights is None else _View(weights)
+        self.dataset.x = self.x_view.data
+        self.dataset.first = <const Py_ssize_t *> self.first_view.data
+        self.dataset.length = <const Py_ssize_t *> self.length_view.data
+        self.dataset.n_sequences = len(lengths)
+        self.dataset.labels = NULL
+        self.dataset.targets = NULL
+        if model.model.loss == PYLSTM_CROSS_ENTROPY:
+            self.dataset.labels = <const Py_ssize_t *> self.targets_view.data
+        else:
+            self.dataset.targets = self.targets_view.data
+        self.dataset.weights = NULL if weights is None else <const double *> self.weights_view.data
         # No mini-batch is larger than one of the longest sequences.
-        longest = np.sort(steps.lengths)[::-1][:batch_size]
+        longest = np.sort(lengths)[::-1][:batch_size]
         bound = pylstm_shape(len(longest), longest[0], longest.sum())
-        check(pylstm_train_step_size(&net.classifier, &bound, &n_bytes))
+        check(pylstm_train_step_size(&model.model, &bound, &n_bytes))
         self.workspace = _Memory(n_bytes)
 
-    def step(self, indices):
-        """Train on the sequences `indices`, an array of intp; return their mean loss before the update."""
+    def step(self, indices, state=None):
+        """Train on one mini-batch.
+
+        Parameters
+        ----------
+        indices : ndarray (n,) of intp
+            Its sequences, or windows.
+        state : list, default=None
+            To start from, as in `Sequence.forward`; None starts at zero.
+
+        Returns
+        -------
+        loss : float
+            Weighted mean before the update; where it is not finite there was none.
+        weight : float
+            Total weight of the targets.
+        state : list
+            After the mini-batch.
+        """
         cdef _View view = _View(indices)
         cdef const Py_ssize_t *data = <const Py_ssize_t *> view.data
         cdef Py_ssize_t n_indices = indices.shape[0]
         cdef uint64_t seed = 0
-        cdef double loss = 0
+        cdef double loss = 0, weight = 0
         cdef int status
-        if self.net.c.dropout > 0:
-            seed = int.from_bytes(self.net.generator.bytes(8), "little")
+        if self.model.c.dropout > 0:
+            seed = int.from_bytes(self.model.generator.bytes(8), "little")
+        state_in, state_out = self.model.take_state(state, n_indices), self.model.new_state(n_indices)
+        cdef _View out_view = _View(state_out, True), in_view = None if state_in is None else _View(state_in)
+        cdef const void *in_data = NULL if state_in is None else in_view.data
         with nogil:
-            status = pylstm_train_step(&self.net.classifier, &BLAS, &self.dataset, data, n_indices,
-                                       self.net.flat_view.data, &self.adam, seed, &loss, self.workspace.c)
+            status = pylstm_train_step(&self.model.model, &BLAS, &self.dataset, data, n_indices,
+                                       self.model.flat_view.data, &self.solver.c, seed, in_data, out_view.data, &loss,
+                                       &weight, self.workspace.c)
         check(status)
-        return loss
+        return loss, weight, self.model.state_views(state_out, n_indices)
+
+
+def _restore_solver(c, moments):
+    """Rebuild a pickled solver."""
+    cdef Solver solver = Solver.__new__(Solver)
+    cdef pylstm_solver_kind kind = c[0]
+    solver.c = pylstm_solver(kind, c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9], NULL, NULL)
+    solver.remember(moments)
+    return solver
 
 
 def _restore(cls, arguments, keywords, flat, generator):

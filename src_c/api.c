@@ -102,78 +102,82 @@ int pylstm_tape_read(const pylstm_net *net, const pylstm_batch *batch, ptrdiff_t
     return status ? status : BY_DTYPE(net->dtype, pylstm_tape_read, net, batch, layer, direction, tape, values);
 }
 
-/* -------------------------------------------------------------- classifier */
+/* ------------------------------------------------------------------- model */
 
-int pylstm_classifier_check(const pylstm_classifier *classifier)
+int pylstm_model_check(const pylstm_model *model)
 {
-    if (!classifier)
+    if (!model)
         return PYLSTM_ERROR_NULL;
-    int status = pylstm_net_check(&classifier->net);
+    int status = pylstm_net_check(&model->net);
     if (status)
         return status;
-    if (classifier->n_outputs < 1)
+    if (model->n_outputs < 1)
         return PYLSTM_ERROR_SIZE;
-    ptrdiff_t width = pylstm_net_output_size(&classifier->net);
-    if (classifier->n_outputs > INT_MAX ||
-        classifier->n_outputs > (PTRDIFF_MAX / 16 - pylstm_net_n_parameters(&classifier->net)) / (width + 1))
+    ptrdiff_t width = pylstm_net_output_size(&model->net);
+    if (model->n_outputs > INT_MAX ||
+        model->n_outputs > (PTRDIFF_MAX / 16 - pylstm_net_n_parameters(&model->net)) / (width + 1))
         return PYLSTM_ERROR_OVERFLOW;
-    if (classifier->pooling != PYLSTM_POOL_LAST && classifier->pooling != PYLSTM_POOL_MEAN &&
-        classifier->pooling != PYLSTM_POOL_MAX)
+    if (model->pooling < PYLSTM_POOL_LAST || model->pooling > PYLSTM_POOL_NONE)
         return PYLSTM_ERROR_POOLING;
-    return PYLSTM_OK;
+    return model->loss == PYLSTM_CROSS_ENTROPY || model->loss == PYLSTM_SQUARED_ERROR ? PYLSTM_OK : PYLSTM_ERROR_LOSS;
 }
 
-ptrdiff_t pylstm_classifier_n_parameters(const pylstm_classifier *classifier)
+ptrdiff_t pylstm_model_n_parameters(const pylstm_model *model)
 {
-    return pylstm_net_n_parameters(&classifier->net) +
-           classifier->n_outputs * (pylstm_net_output_size(&classifier->net) + 1);
+    return pylstm_net_n_parameters(&model->net) + model->n_outputs * (pylstm_net_output_size(&model->net) + 1);
 }
 
-static int check_classifier_size(const pylstm_classifier *classifier, const pylstm_shape *shape, const size_t *bytes)
+static int check_model_size(const pylstm_model *model, const pylstm_shape *shape, const size_t *bytes)
 {
-    int status = pylstm_classifier_check(classifier);
-    return status ? status : check_size(&classifier->net, shape, bytes);
+    int status = pylstm_model_check(model);
+    return status ? status : check_size(&model->net, shape, bytes);
 }
 
-int pylstm_predict_size(const pylstm_classifier *classifier, const pylstm_shape *shape, size_t *bytes)
+int pylstm_predict_size(const pylstm_model *model, const pylstm_shape *shape, size_t *bytes)
 {
-    int status = check_classifier_size(classifier, shape, bytes);
-    return status ? status : BY_DTYPE(classifier->net.dtype, pylstm_predict_size, classifier, shape, bytes);
+    int status = check_model_size(model, shape, bytes);
+    return status ? status : BY_DTYPE(model->net.dtype, pylstm_predict_size, model, shape, bytes);
 }
 
-int pylstm_predict(const pylstm_classifier *classifier, const pylstm_blas *blas, const pylstm_batch *batch,
-                   const void *parameters, const void *x, void *probabilities, pylstm_memory workspace)
+int pylstm_predict(const pylstm_model *model, const pylstm_blas *blas, const pylstm_batch *batch,
+                   const void *parameters, const void *x, const void *state_in, void *outputs, void *state_out,
+                   pylstm_memory workspace)
 {
-    if (!blas || !batch || !parameters || !x || !probabilities)
+    if (!blas || !batch || !parameters || !x || !outputs)
         return PYLSTM_ERROR_NULL;
     size_t bytes = 0;
-    int status = pylstm_predict_size(classifier, &batch->shape, &bytes);
+    int status = pylstm_predict_size(model, &batch->shape, &bytes);
     if (!status)
         status = check_memory(workspace, bytes);
     return status ? status
-                  : BY_DTYPE(classifier->net.dtype, pylstm_predict, classifier, blas, batch, parameters, x,
-                             probabilities, workspace);
+                  : BY_DTYPE(model->net.dtype, pylstm_predict, model, blas, batch, parameters, x, state_in, outputs,
+                             state_out, workspace);
 }
 
-int pylstm_train_step_size(const pylstm_classifier *classifier, const pylstm_shape *bound, size_t *bytes)
+int pylstm_train_step_size(const pylstm_model *model, const pylstm_shape *bound, size_t *bytes)
 {
-    int status = check_classifier_size(classifier, bound, bytes);
-    return status ? status : BY_DTYPE(classifier->net.dtype, pylstm_train_step_size, classifier, bound, bytes);
+    int status = check_model_size(model, bound, bytes);
+    return status ? status : BY_DTYPE(model->net.dtype, pylstm_train_step_size, model, bound, bytes);
 }
 
-int pylstm_train_step(const pylstm_classifier *classifier, const pylstm_blas *blas, const pylstm_dataset *dataset,
-                      const ptrdiff_t *indices, ptrdiff_t n_indices, void *parameters, pylstm_adam *adam,
-                      uint64_t dropout_seed, double *loss, pylstm_memory workspace)
+int pylstm_train_step(const pylstm_model *model, const pylstm_blas *blas, const pylstm_dataset *dataset,
+                      const ptrdiff_t *indices, ptrdiff_t n_indices, void *parameters, pylstm_solver *solver,
+                      uint64_t dropout_seed, const void *state_in, void *state_out, double *loss, double *weight,
+                      pylstm_memory workspace)
 {
-    if (!blas || !dataset || !dataset->x || !dataset->first || !dataset->labels || !indices || !parameters || !adam ||
-        !adam->first_moment || !adam->second_moment || !loss || !workspace.data)
+    if (!blas || !dataset || !dataset->x || !dataset->first || !dataset->length || !indices || !parameters || !solver ||
+        !solver->first_moment || !solver->second_moment || !loss || !weight || !workspace.data)
         return PYLSTM_ERROR_NULL;
     if (n_indices < 1)
         return PYLSTM_ERROR_SIZE;
     if (n_indices > INT_MAX)
         return PYLSTM_ERROR_OVERFLOW;
-    int status = pylstm_classifier_check(classifier);
+    if (solver->kind < PYLSTM_ADAM || solver->kind > PYLSTM_RMSPROP)
+        return PYLSTM_ERROR_SOLVER;
+    int status = pylstm_model_check(model);
+    if (!status && !(model->loss == PYLSTM_CROSS_ENTROPY ? (const void *)dataset->labels : dataset->targets))
+        status = PYLSTM_ERROR_NULL;
     return status ? status
-                  : BY_DTYPE(classifier->net.dtype, pylstm_train_step, classifier, blas, dataset, indices, n_indices,
-                             parameters, adam, dropout_seed, loss, workspace);
+                  : BY_DTYPE(model->net.dtype, pylstm_train_step, model, blas, dataset, indices, n_indices, parameters,
+                             solver, dropout_seed, state_in, state_out, loss, weight, workspace);
 }

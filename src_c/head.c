@@ -80,15 +80,32 @@ void NAME(softmax)(ptrdiff_t rows, ptrdiff_t columns, real *values)
     }
 }
 
-double NAME(cross_entropy)(ptrdiff_t rows, ptrdiff_t columns, real *probabilities, const ptrdiff_t *labels)
+double NAME(cross_entropy)(ptrdiff_t rows, ptrdiff_t columns, real *probabilities, const ptrdiff_t *labels,
+                           const double *weights, double total)
 {
     double loss = 0;
     for (ptrdiff_t r = 0; r < rows; r++, probabilities += columns) {
-        real p = probabilities[labels[r]];
-        loss -= (double)LOG(p > FLT_MIN ? p : FLT_MIN); /* finite where the softmax underflowed */
+        real p = probabilities[labels[r]], scale = (real)(weights[r] / total);
+        loss -= weights[r] * (double)LOG(p < FLT_MIN ? FLT_MIN : p); /* finite where the softmax underflowed */
         probabilities[labels[r]] -= 1;
         for (ptrdiff_t j = 0; j < columns; j++)
-            probabilities[j] /= (real)rows;
+            probabilities[j] *= scale;
     }
-    return loss / (double)rows;
+    return loss / total;
+}
+
+double NAME(squared_error)(ptrdiff_t rows, ptrdiff_t columns, real *values, const real *targets, const double *weights,
+                           double total)
+{
+    double loss = 0;
+    for (ptrdiff_t r = 0; r < rows; r++, values += columns, targets += columns) {
+        double squares = 0, scale = weights[r] / total / (double)columns;
+        for (ptrdiff_t j = 0; j < columns; j++) {
+            double residual = (double)values[j] - (double)targets[j];
+            squares += residual * residual;
+            values[j] = (real)(residual * scale);
+        }
+        loss += scale / 2 * squares;
+    }
+    return loss;
 }

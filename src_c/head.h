@@ -1,4 +1,4 @@
-/* From the outputs of all steps to one prediction per sequence: pooling, the dense layer, softmax and its loss. */
+/* Above the layers: pooling the outputs of all steps to one per sequence, softmax, and the losses. */
 #ifndef PYLSTM_HEAD_H
 #define PYLSTM_HEAD_H
 
@@ -18,7 +18,15 @@ void NAME(pool_backward)(const struct outputs *outputs, pylstm_pooling pooling, 
 
 /* values [rows][columns]: each row to exp(v) / sum exp(v), in place. */
 void NAME(softmax)(ptrdiff_t rows, ptrdiff_t columns, real *values);
-/* Mean of -log p[label] over the rows; probabilities become dL/d(logit) = (p - onehot) / rows. */
-double NAME(cross_entropy)(ptrdiff_t rows, ptrdiff_t columns, real *probabilities, const ptrdiff_t *labels);
+
+/* Losses: weighted means over the rows, by weights [rows] that sum to `total`. The predictions become the gradient of
+ * the loss by what went into softmax or the identity. */
+
+/* -log p[label];  (p - onehot) weight / total */
+double NAME(cross_entropy)(ptrdiff_t rows, ptrdiff_t columns, real *probabilities, const ptrdiff_t *labels,
+                           const double *weights, double total);
+/* mean over the columns of (y - target)^2 / 2;  (y - target) / columns * weight / total */
+double NAME(squared_error)(ptrdiff_t rows, ptrdiff_t columns, real *values, const real *targets, const double *weights,
+                           double total);
 
 #endif

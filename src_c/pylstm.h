@@ -39,6 +39,8 @@ typedef enum pylstm_status {
     PYLSTM_ERROR_LABEL,     /* a label outside [0, n_outputs) */
     PYLSTM_ERROR_INDEX,     /* a sequence index outside the data set */
     PYLSTM_ERROR_POOLING,   /* a pooling that is not one of pylstm_pooling */
+    PYLSTM_ERROR_LOSS,      /* a loss that is not one of pylstm_loss */
+    PYLSTM_ERROR_SOLVER,    /* a solver that is not one of pylstm_solver_kind */
     PYLSTM_ERROR_ISA,       /* an instruction set that this build or this processor lacks */
     PYLSTM_N_STATUS
 } pylstm_status;
@@ -189,51 +191,79 @@ int pylstm_backward(const pylstm_net *net, const pylstm_batch *batch, const void
 int pylstm_tape_read(const pylstm_net *net, const pylstm_batch *batch, ptrdiff_t layer, ptrdiff_t direction,
                      pylstm_memory tape, void *values);
 
-/* -------------------------------------------------------------- classifier */
+/* ------------------------------------------------------------------- model */
 
-typedef enum pylstm_pooling { PYLSTM_POOL_LAST = 0, PYLSTM_POOL_MEAN = 1, PYLSTM_POOL_MAX = 2 } pylstm_pooling;
+/* What the dense layer reads. "last" takes each direction's own last output. Without pooling it reads every step's. */
+typedef enum pylstm_pooling {
+    PYLSTM_POOL_LAST = 0,
+    PYLSTM_POOL_MEAN = 1,
+    PYLSTM_POOL_MAX = 2,
+    PYLSTM_POOL_NONE = 3
+} pylstm_pooling;
 
-/* A net with a softmax layer over one pooled output per sequence. Its parameters are the net's, then
- * weight_out [n_outputs][D * H], bias_out [n_outputs]. Pooling "last" takes each direction's own last state. */
-typedef struct pylstm_classifier {
+/* Softmax and cross-entropy, or the identity and half the mean squared error of the outputs. */
+typedef enum pylstm_loss { PYLSTM_CROSS_ENTROPY = 0, PYLSTM_SQUARED_ERROR = 1 } pylstm_loss;
+
+/* A net with a dense layer on top. Its parameters are the net's, then weight_out [n_outputs][D * H], bias_out
+ * [n_outputs]. It has one output per sequence or, without pooling, per step: E outputs, B or N, in the caller's order.
+ */
+typedef struct pylstm_model {
     pylstm_net net;
     ptrdiff_t n_outputs;
     pylstm_pooling pooling;
-} pylstm_classifier;
+    pylstm_loss loss;
+} pylstm_model;
 
-int pylstm_classifier_check(const pylstm_classifier *classifier);
-ptrdiff_t pylstm_classifier_n_parameters(const pylstm_classifier *classifier);
+int pylstm_model_check(const pylstm_model *model);
+ptrdiff_t pylstm_model_n_parameters(const pylstm_model *model);
 
-int pylstm_predict_size(const pylstm_classifier *classifier, const pylstm_shape *shape, size_t *bytes);
-/* probabilities [B][n_outputs], out. */
-int pylstm_predict(const pylstm_classifier *classifier, const pylstm_blas *blas, const pylstm_batch *batch,
-                   const void *parameters, const void *x, void *probabilities, pylstm_memory workspace);
+int pylstm_predict_size(const pylstm_model *model, const pylstm_shape *shape, size_t *bytes);
+/* outputs [E][n_outputs], out: probabilities, or values. state_in, state_out: as in pylstm_forward. */
+int pylstm_predict(const pylstm_model *model, const pylstm_blas *blas, const pylstm_batch *batch,
+                   const void *parameters, const void *x, const void *state_in, void *outputs, void *state_out,
+                   pylstm_memory workspace);
 
-/* Sequences to draw mini-batches from, one after the other. */
+/* Sequences to draw mini-batches from. They may overlap, or be windows of longer ones. */
 typedef struct pylstm_dataset {
     const void *x;           /* [rows][I] */
-    const ptrdiff_t *first;  /* [n_sequences + 1] first row of each, then the end */
-    const ptrdiff_t *labels; /* [n_sequences], in [0, n_outputs) */
+    const ptrdiff_t *first;  /* [n_sequences] first row of each */
+    const ptrdiff_t *length; /* [n_sequences] its rows */
     ptrdiff_t n_sequences;
+    /* Per sequence or, without pooling, per row; of the first two the one that the loss needs. */
+    const ptrdiff_t *labels; /* in [0, n_outputs) */
+    const void *targets;     /* rows of n_outputs */
+    const double *weights;   /* not negative; or NULL: all 1 */
 } pylstm_dataset;
 
-/* Adam (Kingma & Ba 2015, algorithm 1) with clipping and weight decay. */
-typedef struct pylstm_adam {
-    double learning_rate, beta_1, beta_2, epsilon;
-    double alpha;         /* L2: adds alpha / 2 * sum(weights^2) / mini-batch size to the loss; biases are left alone */
+typedef enum pylstm_solver_kind { PYLSTM_ADAM = 0, PYLSTM_SGD = 1, PYLSTM_RMSPROP = 2 } pylstm_solver_kind;
+
+typedef struct pylstm_solver {
+    pylstm_solver_kind kind;
+    double learning_rate;
+    double beta_1, beta_2, epsilon; /* adam; the last two rmsprop too */
+    double momentum;                /* sgd */
+    int nesterov;                   /* sgd */
+    double alpha; /* L2: adds alpha / 2 * sum(weights^2) / total weight of the mini-batch to the loss; biases are
+                     left alone */
     double max_grad_norm; /* the gradient's global norm is scaled down to this; 0: never */
     int64_t t;            /* steps taken */
-    void *first_moment, *second_moment; /* [n_parameters], zero at t = 0 */
-} pylstm_adam;
+    void *first_moment,
+        *second_moment; /* [n_parameters], zero at t = 0; sgd reads the first only, rmsprop the second */
+} pylstm_solver;
 
 /* Memory for mini-batches within `bound`. */
-int pylstm_train_step_size(const pylstm_classifier *classifier, const pylstm_shape *bound, size_t *bytes);
-/* One mini-batch: gathers the sequences `indices` [n_indices], then forward, cross-entropy, backward, clipping and the
- * update of parameters, moments and t. `loss`, out: the mean cross-entropy plus the L2 term, before the update.
- * A bad index, label or size is found before anything is changed. */
-int pylstm_train_step(const pylstm_classifier *classifier, const pylstm_blas *blas, const pylstm_dataset *dataset,
-                      const ptrdiff_t *indices, ptrdiff_t n_indices, void *parameters, pylstm_adam *adam,
-                      uint64_t dropout_seed, double *loss, pylstm_memory workspace);
+int pylstm_train_step_size(const pylstm_model *model, const pylstm_shape *bound, size_t *bytes);
+/* One mini-batch: gathers the sequences `indices` [n_indices], then forward, loss, backward, clipping and the update of
+ * parameters, moments and t.
+ *   state_in, state_out  as in pylstm_forward; no gradient flows through them (truncated BPTT)
+ *   loss    out: weighted mean over the outputs plus the L2 term, before the update
+ *   weight  out: the total weight of the outputs
+ * Where the total weight is zero, or the loss or the gradient is not finite, nothing is updated. A bad index, label or
+ * size is found before anything is changed. */
+int pylstm_train_step(const pylstm_model *model, const pylstm_blas *blas, const pylstm_dataset *dataset,
+                      const ptrdiff_t *indices, ptrdiff_t n_indices, void *parameters, pylstm_solver *solver,
+                      uint64_t dropout_seed, const void *state_in, void *state_out, double *loss, double *weight,
+                      pylstm_memory workspace);
 
 #ifdef __cplusplus
 }

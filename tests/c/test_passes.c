@@ -1,4 +1,4 @@
-/* Forward against the equations written out, backward against central differences, and the classifier, with the
+/* Forward against the equations written out, backward against central differences, and models, with the
  * reference BLAS and with memory of exactly the size asked for, at odd addresses. */
 #include "pylstm.h"
 
@@ -248,92 +248,127 @@ static void test_refusals(void)
     destroy(&p);
 }
 
-/* Two classes told apart by the sign of the first feature: the loss falls, and predictions come right. */
-static void test_classifier(void)
+/* Two classes told apart by the sign of the first feature, or that feature itself as a target, of the sequence or of
+ * each step: with each solver the loss falls, and predictions come right. */
+static void check_learns(pylstm_pooling pooling, pylstm_loss loss, pylstm_solver_kind kind)
 {
-    enum { N_SEQUENCES = 24 };
+    enum { N_SEQUENCES = 24, MOST_ROWS = 4 * N_SEQUENCES };
     const ptrdiff_t hidden[] = {6};
-    for (int pooling = PYLSTM_POOL_LAST; pooling <= PYLSTM_POOL_MAX; pooling++) {
-        pylstm_classifier classifier = {
-            {PYLSTM_FLOAT64, 2, 1, hidden, 2, 0.1, isa, n_threads}, 2, (pylstm_pooling)pooling};
-        CHECK_STATUS(pylstm_classifier_check(&classifier), PYLSTM_OK);
-        ptrdiff_t first[N_SEQUENCES + 1] = {0}, labels[N_SEQUENCES], lengths[N_SEQUENCES], indices[N_SEQUENCES];
-        for (ptrdiff_t b = 0; b < N_SEQUENCES; b++) {
-            lengths[b] = 1 + b % 4;
-            first[b + 1] = first[b] + lengths[b];
-            indices[b] = N_SEQUENCES - 1 - b;
-        }
-        double *x = random_array(first[N_SEQUENCES] * 2);
-        for (ptrdiff_t b = 0; b < N_SEQUENCES; b++)
-            labels[b] = x[first[b] * 2] > 0;
-        pylstm_dataset dataset = {x, first, labels, N_SEQUENCES};
-        ptrdiff_t n = pylstm_classifier_n_parameters(&classifier);
-        double *parameters = random_array(n), *moments = allocate((size_t)n * 2 * sizeof *moments);
-        memset(moments, 0, (size_t)n * 2 * sizeof *moments);
-        pylstm_adam adam = {0.02, 0.9, 0.999, 1e-8, 0, 1, 0, moments, moments + n};
-        pylstm_shape shape;
-        size_t bytes, predict_bytes, batch_bytes;
-        CHECK_STATUS(pylstm_shape_init(&shape, N_SEQUENCES, lengths), PYLSTM_OK);
-        CHECK_STATUS(pylstm_train_step_size(&classifier, &shape, &bytes), PYLSTM_OK);
-        pylstm_memory memory = {allocate(bytes), bytes};
-        double start = 0, end = 0;
-        for (int step = 0; step < 150; step++) {
-            CHECK_STATUS(pylstm_train_step(&classifier, &pylstm_blas_reference, &dataset, indices, N_SEQUENCES,
-                                           parameters, &adam, (uint64_t)step, &end, memory),
-                         PYLSTM_OK);
-            start = step == 0 ? end : start;
-        }
-        CHECK(end < 0.2 * start);
-        CHECK(adam.t == 150);
-        CHECK_STATUS(pylstm_predict_size(&classifier, &shape, &predict_bytes), PYLSTM_OK);
-        CHECK_STATUS(pylstm_batch_size(&shape, &batch_bytes), PYLSTM_OK);
-        void *batch_memory = allocate(batch_bytes);
-        pylstm_memory workspace = {allocate(predict_bytes), predict_bytes};
-        pylstm_batch batch;
-        CHECK_STATUS(pylstm_batch_init(&batch, N_SEQUENCES, lengths, batch_memory, batch_bytes), PYLSTM_OK);
-        double probabilities[N_SEQUENCES][2];
-        CHECK_STATUS(
-            pylstm_predict(&classifier, &pylstm_blas_reference, &batch, parameters, x, probabilities, workspace),
-            PYLSTM_OK);
-        for (ptrdiff_t b = 0; b < N_SEQUENCES; b++)
-            CHECK(probabilities[b][labels[b]] > 0.5);
-
-        double unused;
-        pylstm_memory small = {memory.data, bytes - 1};
-        const pylstm_blas *blas = &pylstm_blas_reference;
-        CHECK_STATUS(
-            pylstm_train_step(&classifier, blas, &dataset, indices, N_SEQUENCES, parameters, &adam, 0, &unused, small),
-            PYLSTM_ERROR_WORKSPACE);
-        indices[0] = N_SEQUENCES;
-        CHECK_STATUS(pylstm_train_step(&classifier, blas, &dataset, indices, 1, parameters, &adam, 0, &unused, memory),
-                     PYLSTM_ERROR_INDEX);
-        indices[0] = 0;
-        labels[0] = 2;
-        CHECK_STATUS(pylstm_train_step(&classifier, blas, &dataset, indices, 1, parameters, &adam, 0, &unused, memory),
-                     PYLSTM_ERROR_LABEL);
-        CHECK(adam.t == 150);
-        CHECK_STATUS(pylstm_train_step(&classifier, blas, &dataset, indices, 0, parameters, &adam, 0, &unused, memory),
-                     PYLSTM_ERROR_SIZE);
-        first[1] = 0;
-        labels[0] = 0;
-        CHECK_STATUS(pylstm_train_step(&classifier, blas, &dataset, indices, 1, parameters, &adam, 0, &unused, memory),
-                     PYLSTM_ERROR_LENGTH);
-        pylstm_classifier bad = classifier;
-        bad.pooling = (pylstm_pooling)9;
-        CHECK_STATUS(pylstm_classifier_check(&bad), PYLSTM_ERROR_POOLING);
-        bad = classifier;
-        bad.n_outputs = 0;
-        CHECK_STATUS(pylstm_classifier_check(&bad), PYLSTM_ERROR_SIZE);
-        bad.n_outputs = PTRDIFF_MAX;
-        CHECK_STATUS(pylstm_classifier_check(&bad), PYLSTM_ERROR_OVERFLOW);
-        CHECK_STATUS(pylstm_classifier_check(NULL), PYLSTM_ERROR_NULL);
-        free(x);
-        free(parameters);
-        free(moments);
-        free(memory.data);
-        free(batch_memory);
-        free(workspace.data);
+    pylstm_model model = {{PYLSTM_FLOAT64, 2, 1, hidden, 2, 0.1, isa, n_threads}, 2, pooling, loss};
+    CHECK_STATUS(pylstm_model_check(&model), PYLSTM_OK);
+    ptrdiff_t first[N_SEQUENCES], labels[MOST_ROWS], lengths[N_SEQUENCES], indices[N_SEQUENCES], n_rows = 0;
+    for (ptrdiff_t b = 0; b < N_SEQUENCES; b++) {
+        lengths[b] = 1 + b % 4;
+        first[b] = n_rows;
+        n_rows += lengths[b];
+        indices[b] = N_SEQUENCES - 1 - b;
     }
+    double *x = random_array(n_rows * 2), targets[MOST_ROWS][2], weights[MOST_ROWS], outputs[MOST_ROWS][2];
+    ptrdiff_t n = pooling == PYLSTM_POOL_NONE ? n_rows : N_SEQUENCES;
+    for (ptrdiff_t e = 0; e < n; e++) {
+        double feature = x[(pooling == PYLSTM_POOL_NONE ? e : first[e]) * 2];
+        labels[e] = feature > 0;
+        targets[e][0] = feature, targets[e][1] = -feature;
+        weights[e] = 1 + (double)(e % 2);
+    }
+    pylstm_dataset dataset = {x, first, lengths, N_SEQUENCES, labels, targets, weights};
+    ptrdiff_t n_parameters = pylstm_model_n_parameters(&model);
+    double *parameters = random_array(n_parameters), *moments = allocate((size_t)n_parameters * 2 * sizeof *moments);
+    memset(moments, 0, (size_t)n_parameters * 2 * sizeof *moments);
+    pylstm_solver solver = {
+        kind,    kind == PYLSTM_SGD ? 0.1 : 0.02, 0.9, 0.999, 1e-8, 0.9, kind == PYLSTM_SGD, 1e-6, 1, 0,
+        moments, moments + n_parameters};
+    pylstm_shape shape;
+    size_t bytes, predict_bytes, batch_bytes;
+    CHECK_STATUS(pylstm_shape_init(&shape, N_SEQUENCES, lengths), PYLSTM_OK);
+    CHECK_STATUS(pylstm_train_step_size(&model, &shape, &bytes), PYLSTM_OK);
+    pylstm_memory memory = {allocate(bytes), bytes};
+    const pylstm_blas *blas = &pylstm_blas_reference;
+    double start = 0, end = 0, weight = 0;
+    for (int step = 0; step < 250; step++) {
+        CHECK_STATUS(pylstm_train_step(&model, blas, &dataset, indices, N_SEQUENCES, parameters, &solver,
+                                       (uint64_t)step, NULL, NULL, &end, &weight, memory),
+                     PYLSTM_OK);
+        start = step == 0 ? end : start;
+    }
+    CHECK(end < 0.3 * start);
+    CHECK(solver.t == 250);
+    CHECK(weight == (double)(n + n / 2));
+    CHECK_STATUS(pylstm_predict_size(&model, &shape, &predict_bytes), PYLSTM_OK);
+    CHECK_STATUS(pylstm_batch_size(&shape, &batch_bytes), PYLSTM_OK);
+    void *batch_memory = allocate(batch_bytes);
+    pylstm_memory workspace = {allocate(predict_bytes), predict_bytes};
+    pylstm_batch batch;
+    CHECK_STATUS(pylstm_batch_init(&batch, N_SEQUENCES, lengths, batch_memory, batch_bytes), PYLSTM_OK);
+    CHECK_STATUS(pylstm_predict(&model, blas, &batch, parameters, x, NULL, outputs, NULL, workspace), PYLSTM_OK);
+    int right = 0;
+    for (ptrdiff_t e = 0; e < n; e++)
+        right += loss == PYLSTM_CROSS_ENTROPY ? outputs[e][labels[e]] > 0.5 : fabs(outputs[e][0] - targets[e][0]) < 0.5;
+    CHECK(right >= n - 2);
+    free(x);
+    free(parameters);
+    free(moments);
+    free(memory.data);
+    free(batch_memory);
+    free(workspace.data);
+}
+
+static void test_model_refusals(void)
+{
+    const ptrdiff_t hidden[] = {3};
+    pylstm_model model = {{PYLSTM_FLOAT64, 1, 1, hidden, 1, 0.0, isa, n_threads}, 2, PYLSTM_POOL_LAST, 0};
+    ptrdiff_t first[] = {0, 1}, length[] = {1, 1}, labels[] = {0, 1}, indices[] = {0, 1};
+    double x[] = {1, 2}, weights[] = {0, 0}, loss = 5, weight = 5;
+    pylstm_dataset dataset = {x, first, length, 2, labels, NULL, NULL};
+    ptrdiff_t n_parameters = pylstm_model_n_parameters(&model);
+    double *parameters = random_array(n_parameters), *before = allocate((size_t)n_parameters * sizeof *before);
+    double *moments = allocate((size_t)n_parameters * 2 * sizeof *moments);
+    memset(moments, 0, (size_t)n_parameters * 2 * sizeof *moments);
+    memcpy(before, parameters, (size_t)n_parameters * sizeof *before);
+    pylstm_solver solver = {PYLSTM_ADAM, 0.1, 0.9, 0.999, 1e-8, 0, 0, 0, 0, 0, moments, moments + n_parameters};
+    pylstm_shape shape;
+    size_t bytes;
+    CHECK_STATUS(pylstm_shape_init(&shape, 2, length), PYLSTM_OK);
+    CHECK_STATUS(pylstm_train_step_size(&model, &shape, &bytes), PYLSTM_OK);
+    pylstm_memory memory = {allocate(bytes), bytes}, small = {memory.data, bytes - 1};
+    const pylstm_blas *blas = &pylstm_blas_reference;
+#define STEP(n, memory)                                                                                                \
+    pylstm_train_step(&model, blas, &dataset, indices, n, parameters, &solver, 0, NULL, NULL, &loss, &weight, memory)
+    CHECK_STATUS(STEP(2, small), PYLSTM_ERROR_WORKSPACE);
+    CHECK_STATUS(STEP(0, memory), PYLSTM_ERROR_SIZE);
+    indices[0] = 2;
+    CHECK_STATUS(STEP(1, memory), PYLSTM_ERROR_INDEX);
+    indices[0] = 0, labels[0] = 2;
+    CHECK_STATUS(STEP(1, memory), PYLSTM_ERROR_LABEL);
+    labels[0] = 0, length[0] = 0;
+    CHECK_STATUS(STEP(1, memory), PYLSTM_ERROR_LENGTH);
+    length[0] = 1, solver.kind = (pylstm_solver_kind)7;
+    CHECK_STATUS(STEP(1, memory), PYLSTM_ERROR_SOLVER);
+    solver.kind = PYLSTM_ADAM, model.loss = PYLSTM_SQUARED_ERROR; /* it has no targets */
+    CHECK_STATUS(STEP(1, memory), PYLSTM_ERROR_NULL);
+    model.loss = PYLSTM_CROSS_ENTROPY;
+    dataset.weights = weights; /* nothing weighs anything: nothing is learnt */
+    CHECK_STATUS(STEP(2, memory), PYLSTM_OK);
+    CHECK(loss == 0 && weight == 0);
+    dataset.weights = NULL, x[1] = NAN; /* nor where the loss is no number */
+    CHECK_STATUS(STEP(2, memory), PYLSTM_OK);
+    CHECK(isnan(loss) && solver.t == 0 && memcmp(before, parameters, (size_t)n_parameters * sizeof *before) == 0);
+#undef STEP
+
+    pylstm_model bad = model;
+    bad.pooling = (pylstm_pooling)9;
+    CHECK_STATUS(pylstm_model_check(&bad), PYLSTM_ERROR_POOLING);
+    bad = model, bad.loss = (pylstm_loss)2;
+    CHECK_STATUS(pylstm_model_check(&bad), PYLSTM_ERROR_LOSS);
+    bad = model, bad.n_outputs = 0;
+    CHECK_STATUS(pylstm_model_check(&bad), PYLSTM_ERROR_SIZE);
+    bad.n_outputs = PTRDIFF_MAX;
+    CHECK_STATUS(pylstm_model_check(&bad), PYLSTM_ERROR_OVERFLOW);
+    CHECK_STATUS(pylstm_model_check(NULL), PYLSTM_ERROR_NULL);
+    free(parameters);
+    free(before);
+    free(moments);
+    free(memory.data);
 }
 
 int main(void)
@@ -347,7 +382,11 @@ int main(void)
         test_gradients();
         test_float32_is_near_float64();
         test_refusals();
-        test_classifier();
+        for (int pooling = PYLSTM_POOL_LAST; pooling <= PYLSTM_POOL_NONE; pooling++)
+            for (int kind = PYLSTM_ADAM; kind <= PYLSTM_RMSPROP; kind++)
+                for (int loss = PYLSTM_CROSS_ENTROPY; loss <= PYLSTM_SQUARED_ERROR; loss++)
+                    check_learns((pylstm_pooling)pooling, (pylstm_loss)loss, (pylstm_solver_kind)kind);
+        test_model_refusals();
     }
     return REPORT();
 }

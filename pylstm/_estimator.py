@@ -1,0 +1,462 @@
+"""What all estimators share: hyperparameters, the check of X, `fit`, `partial_fit`."""
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from joblib import effective_n_jobs
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import assert_all_finite, check_is_fitted, validate_data
+
+from ._core import Model, Solver
+from ._inputs import Array, Steps, as_steps, is_2d
+from ._targets import Targets, check_y_given, weights_of
+from ._training import Data, History, train
+
+try:
+    from sklearn.callback import CallbackSupportMixin
+except ImportError:  # scikit-learn < 1.9 has no callbacks
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stands in for scikit-learn's."""
+
+
+#: What the docstrings of all estimators have in common, in place of a line that names it.
+DOCUMENTATION = {
+    "sizes": """
+    hidden_layer_sizes : int or array-like of int, default=(64,)
+        Units of each LSTM layer, the first next to the input.
+""",
+    "parameters": """
+    bidirectional : bool, default=False
+        Whether each layer also reads the reversed sequence.
+    dropout : float in [0, 1), default=0.0
+        Probability that an output of an LSTM layer is zeroed during training, the last layer's too.
+    forget_bias : float or "chrono", default=1.0
+        Initial bias of the forget gates. "chrono" spreads the spans that units remember up to the longest training
+        sequence (Tallec & Ollivier 2018).
+    solver : {"adam", "sgd", "rmsprop"}, default="adam"
+        What makes updates of gradients.
+    alpha : float, default=0.0001
+        Strength of the L2 penalty on the weights, divided by the mini-batch's total weight as in `MLPClassifier`.
+    batch_size : int or "auto", default="auto"
+        Sequences per mini-batch; "auto" is ``min(16, n_sequences)``. Those of a mini-batch are of similar length.
+    learning_rate : {"constant", "invscaling", "adaptive", "cosine"}, default="constant"
+        Its course over the epochs: "invscaling" divides by ``epoch ** power_t``, "cosine" goes down to 0 at `max_iter`,
+        "adaptive" divides by 5 where training would otherwise stop for want of improvement. With every solver.
+    learning_rate_init : float, default=0.005
+        The learning rate of the first epoch.
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+    max_iter : int, default=60
+        Most epochs: how often each sequence is used.
+    shuffle : bool, default=True
+        Whether the sequences are shuffled before each epoch.
+    random_state : int, RandomState instance or None, default=None
+        Determines the initial weights, the order of the sequences, the validation split and dropout. The same int gives
+        the same fit.
+    tol : float, default=0.0001
+        Training stops when the loss, or with `early_stopping` the validation score, has not become better by this for
+        more than `n_iter_no_change` epochs.
+    verbose : bool, default=False
+        Whether to print a line per epoch.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the last one.
+    momentum : float in [0, 1), default=0.9
+        Of "sgd".
+    nesterovs_momentum : bool, default=True
+        Whether "sgd" uses Nesterov's momentum.
+    early_stopping : bool, default=False
+        Whether to hold out `validation_fraction` of the sequences, stop by their score, and keep the best weights.
+    validation_fraction : float in (0, 1), default=0.1
+        See `early_stopping`.
+    n_iter_no_change : int, default=20
+        See `tol`. Longer than `MLPClassifier`'s, as LSTMs rest on plateaus before they learn.
+    beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
+        Decay rates of Adam's estimates of the gradient and its square; the second is that of "rmsprop" too.
+    epsilon : float, default=1e-8
+        Numerical stability of "adam" and "rmsprop".
+    max_grad_norm : float or None, default=1.0
+        Global norm that gradients are scaled down to; None for never.
+    n_jobs : int or None, default=None
+        Threads that share a mini-batch, or the sequences of a prediction; None is 1, -1 all cores. Pays with large nets
+        or batches only. The fit depends on it in its last bits.
+    dtype : {"float32", "float64"}, default="float32"
+        Of weights and arithmetic.
+""",
+    "attributes": """
+    n_features_in_ : int
+        Features per step; for a fit on 2-D X, the number of steps.
+    feature_names_in_ : ndarray (n_features_in_,)
+        Column names of a fit on a DataFrame.
+    n_iter_ : int
+        Epochs run.
+    loss_ : float
+        Mean training loss of the last epoch.
+    loss_curve_ : list of float
+        `loss_` after each epoch.
+    best_loss_ : float or None
+        The lowest `loss_`; None with `early_stopping`.
+    validation_scores_ : list of float or None
+        Validation score after each epoch; None without `early_stopping`.
+    best_validation_score_ : float or None
+        The highest of them.
+""",
+    "notes": """
+    X may be a 3-D array (n_sequences, n_steps, n_features), a list or 1-D object array of 2-D arrays
+    (n_steps_i, n_features), or a 2-D array (n_sequences, n_steps) with one feature per step. Predictions take the form
+    that was fitted: after a fit on 2-D X sequences of the same number of steps, else of any.
+
+    Ctrl-C during `fit` ends it with the best weights so far and a warning. scikit-learn's callbacks (1.9 and later) are
+    taken by `set_callbacks`: each epoch is a task.
+""",
+}
+
+
+class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
+    """A stack of LSTM layers with a dense layer on top, and its training; what the targets are is up to subclasses."""
+
+    _loss: ClassVar[str]
+    _model: Model
+    _solver: Solver
+    _history: History
+    _random_state: np.random.RandomState
+    _fitted_on_2d: bool
+    n_features_in_: int
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "bidirectional": ["boolean"],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "forget_bias": [Interval(Real, None, None, closed="neither"), StrOptions({"chrono"})],
+        "solver": [StrOptions({"adam", "sgd", "rmsprop"})],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", "cosine"})],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "nesterovs_momentum": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "n_jobs": [None, Integral],
+        "dtype": [StrOptions({"float32", "float64"})],
+    }
+
+    def __init__(
+        self,
+        *,
+        hidden_layer_sizes: Any,
+        bidirectional: bool,
+        dropout: float,
+        forget_bias: float | str,
+        solver: str,
+        alpha: float,
+        batch_size: int | str,
+        learning_rate: str,
+        learning_rate_init: float,
+        power_t: float,
+        max_iter: int,
+        shuffle: bool,
+        random_state: Any,
+        tol: float,
+        verbose: bool | int,
+        warm_start: bool,
+        momentum: float,
+        nesterovs_momentum: bool,
+        early_stopping: bool,
+        validation_fraction: float,
+        n_iter_no_change: int,
+        beta_1: float,
+        beta_2: float,
+        epsilon: float,
+        max_grad_norm: float | None,
+        n_jobs: int | None,
+        dtype: str,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.bidirectional = bidirectional
+        self.dropout = dropout
+        self.forget_bias = forget_bias
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.max_grad_norm = max_grad_norm
+        self.n_jobs = n_jobs
+        self.dtype = dtype
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        for name, text in DOCUMENTATION.items():
+            cls.__doc__ = (cls.__doc__ or "").replace(f"\n    <{name}>\n", text)
+
+    # ---- what subclasses say of their targets
+
+    def _read_targets(self, y: Any, sample_weight: Any, steps: Steps, *, reset: bool) -> Targets:
+        """Check y; with `reset` note what is particular to it (classes, number of outputs)."""
+        raise NotImplementedError
+
+    def _n_outputs(self) -> int:
+        raise NotImplementedError
+
+    def _pooling(self) -> str | None:
+        return getattr(self, "pooling", None)
+
+    def _stratify(self, y: Any) -> Any:
+        """Return what a validation split keeps the proportions of."""
+        return None
+
+    def _start(self, model: Model, targets: Targets) -> None:
+        """Set what of a new model's weights the targets decide."""
+
+    def _attributes(self, model: Model) -> dict[str, Any]:
+        """Return the attributes that make a copy of this estimator predict by `model`."""
+        return {"_model": model}
+
+    # ---- fit
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
+        continues = self.warm_start and hasattr(self, "_model")
+        check_y_given(self, y)
+        steps = self._check_X(X, reset=not continues)
+        targets = self._read_targets(y, sample_weight, steps, reset=not continues)
+        random_state = check_random_state(self.random_state)
+        if continues:
+            model, history = self._model, self._history
+        else:
+            history = History()
+            model = self._new_model(steps, targets, random_state)
+        self._random_state = random_state
+        self._train(X, y, sample_weight, steps, targets, model, self._new_solver(model), history, self.max_iter)
+        return self
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, *, is_first: bool) -> Self:
+        if self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        check_y_given(self, y)
+        steps = self._check_X(X, reset=is_first)
+        targets = self._read_targets(y, sample_weight, steps, reset=is_first)
+        if is_first:
+            self._random_state = check_random_state(self.random_state)
+            self._model = self._new_model(steps, targets, self._random_state)
+            self._solver, self._history = self._new_solver(self._model), History()
+        self._train(X, y, sample_weight, steps, targets, self._model, self._solver, self._history, 1)
+        return self
+
+    def _new_model(self, steps: Steps, targets: Targets, random_state: np.random.RandomState) -> Model:
+        model = Model(
+            steps.rows.shape[1],
+            tuple(np.atleast_1d(self.hidden_layer_sizes).tolist()),
+            self._n_outputs(),
+            pooling=self._pooling(),
+            loss=self._loss,
+            bidirectional=self.bidirectional,
+            dropout=self.dropout,
+            dtype=self.dtype,
+            forget_bias=self.forget_bias,
+            t_max=max(3, int(steps.lengths.max())) if self.forget_bias == "chrono" else None,
+            random_state=random_state,
+            n_threads=effective_n_jobs(self.n_jobs),
+        )
+        self._start(model, targets)
+        return model
+
+    def _new_solver(self, model: Model) -> Solver:
+        return Solver(
+            model,
+            self.solver,
+            learning_rate=self.learning_rate_init,
+            beta_1=self.beta_1,
+            beta_2=self.beta_2,
+            epsilon=self.epsilon,
+            momentum=self.momentum,
+            nesterov=self.nesterovs_momentum,
+            alpha=self.alpha,
+            max_grad_norm=self.max_grad_norm or 0.0,
+        )
+
+    def _train(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        steps: Steps,
+        targets: Targets,
+        model: Model,
+        solver: Solver,
+        history: History,
+        n_epochs: int,
+    ) -> None:
+        data, score = Data(steps, targets), None
+        if self.early_stopping:
+            data, score = self._hold_out(steps, targets, y, sample_weight, model)
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        given = {"estimator": self, "X": X, "y": y, "metadata": metadata}
+        context = None
+        if hasattr(self, "_skl_callbacks"):
+            context = self._init_callback_context(max_subtasks=n_epochs)
+            context.call_on_fit_task_begin(**given)
+
+        @contextmanager
+        def on_epoch(epoch: int) -> Iterator[list[bool]]:
+            stop: list[bool] = []
+            if context is None:
+                yield stop
+                return
+            epoch_context = context.subcontext(task_name="epoch")
+            epoch_context.call_on_fit_task_begin(**given)
+            yield stop
+            stop.append(
+                epoch_context.call_on_fit_task_end(
+                    **given, reconstruction_attributes=lambda: self._attributes(copy.copy(model))
+                )
+            )
+
+        train(
+            model,
+            solver,
+            data,
+            history,
+            self,
+            n_epochs=n_epochs,
+            random_state=self._random_state,
+            score=score,
+            on_epoch=on_epoch,
+        )
+        self._model, self._solver, self._history = model, solver, history
+        self.loss_curve_ = history.loss_curve
+        self.loss_ = history.loss_curve[-1]
+        self.n_iter_ = len(history.loss_curve)
+        self.validation_scores_ = history.validation_scores if self.early_stopping else None
+        self.best_validation_score_ = max(history.validation_scores) if self.early_stopping else None
+        self.best_loss_ = None if self.early_stopping else min(history.loss_curve)
+        if context is not None:
+            context.call_on_fit_task_end(**given, reconstruction_attributes=lambda: self._attributes(model))
+
+    def _hold_out(self, steps: Steps, targets: Targets, y: Any, sample_weight: Any, model: Model) -> tuple[Data, Any]:
+        """Split off `validation_fraction` of the sequences; return the rest, and how to score a model on them."""
+        n_sequences = len(steps.lengths)
+        kept, held = train_test_split(
+            np.arange(n_sequences),
+            random_state=self._random_state,
+            test_size=self.validation_fraction,
+            stratify=self._stratify(y),
+        )
+        if len(kept) < 1 or len(held) < 1:
+            raise ValueError(f"validation_fraction={self.validation_fraction} of {n_sequences} sequences leaves none")
+        validation = _take(Data(steps, targets), held, self._pooling())
+
+        def score() -> float:
+            return self._validation_score(model.predict(validation.steps)[0], validation.targets)
+
+        return _take(Data(steps, targets), kept, self._pooling()), score
+
+    def _validation_score(self, outputs: Array, targets: Targets) -> float:
+        """Return the score, higher is better, of a model's outputs."""
+        raise NotImplementedError
+
+    # ---- predict
+
+    def _outputs(self, X: Any) -> tuple[Array, Steps]:
+        check_is_fitted(self, "_model")
+        steps = self._check_X(X, reset=False)
+        return self._model.predict(steps)[0], steps
+
+    def _check_X(self, X: Any, *, reset: bool) -> Steps:
+        """Return X's steps; `reset` notes what fit was given, else X must be of the same kind."""
+        on_2d = is_2d(X, None if reset else self._fitted_on_2d)
+        if on_2d:
+            X = validate_data(self, X, reset=reset, dtype=self.dtype, order="C")
+            steps = as_steps(X[:, :, np.newaxis], 1, self.dtype)
+        else:
+            steps = as_steps(X, None if reset else self.n_features_in_, self.dtype)
+            assert_all_finite(steps.rows, input_name="X")
+            if reset:
+                self.n_features_in_ = steps.rows.shape[1]
+        if reset:
+            self._fitted_on_2d = on_2d
+        return steps
+
+
+def _take(data: Data, indices: Array, pooling: str | None) -> Data:
+    """Return some of the sequences."""
+    steps, targets = data
+    ends = np.cumsum(steps.lengths)
+    rows = np.concatenate([np.arange(ends[k] - steps.lengths[k], ends[k]) for k in indices])
+    of_targets = indices if pooling is not None else rows
+    return Data(
+        Steps(steps.rows[rows], steps.lengths[indices], steps.is_dense),
+        Targets(targets.values[of_targets], None if targets.weights is None else targets.weights[of_targets]),
+    )
+
+
+class StepEstimator(LSTMEstimator):
+    """One target per step, and training on windows of long sequences."""
+
+    window: int | None
+    burn_in: int
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "window": [Interval(Integral, 1, None, closed="left"), None],
+        "burn_in": [Interval(Integral, 0, None, closed="left")],
+    }
+
+    def _new_model(self, steps: Steps, targets: Targets, random_state: np.random.RandomState) -> Model:
+        if self.window is not None and self.bidirectional:
+            raise ValueError(
+                f"window must be None with bidirectional=True, got {self.window}: no state comes from behind"
+            )
+        return super()._new_model(steps, targets, random_state)
+
+    def _step_weights(self, sample_weight: Any, steps: Steps) -> npt.NDArray[np.float64] | None:
+        """Return the weight of every step: its sequence's, or 0 within `burn_in`."""
+        weights = weights_of(sample_weight, len(steps.lengths), lengths=steps.lengths)
+        if self.burn_in == 0:
+            return weights
+        if self.burn_in >= steps.lengths.max():
+            raise ValueError(
+                f"burn_in must leave steps to learn from: {self.burn_in}, of at most {steps.lengths.max()}"
+            )
+        starts = np.cumsum(steps.lengths) - steps.lengths
+        settled = np.arange(len(steps.rows)) - np.repeat(starts, steps.lengths) >= self.burn_in
+        return settled.astype(np.float64) if weights is None else weights * settled
