@@ -154,7 +154,7 @@ struct step {
 VEC_INLINE void apply_cell(const vec *z, const real *c_prev, real *c, real *h, real *gates, ptrdiff_t at)
 {
     vec i = vec_sigmoid(z[0]), f = vec_sigmoid(z[1]), g = vec_tanh(z[2]), o = vec_sigmoid(z[3]);
-    vec c_new = ROUNDED(f * load(c_prev + at)) + i * g;
+    vec c_new = rounded(f * load(c_prev + at)) + i * g;
     store(c + at, c_new);
     store(h + at, o * vec_tanh(c_new));
     if (gates) {

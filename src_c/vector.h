@@ -69,17 +69,16 @@ VEC_INLINE ivec less(vec a, vec b)
 #endif
 
 /* v, rounded before anything is added to it. Of the two products in a * b + c * d the compiler may fuse either with the
- * sum, and another one in another inlined copy of the same function. */
-#if defined(__has_builtin)
-#if __has_builtin(__builtin_assoc_barrier)
-#define ROUNDED(v) __builtin_assoc_barrier(v)
-#elif __has_builtin(__arithmetic_fence)
-#define ROUNDED(v) __arithmetic_fence(v)
+ * sum, and another one in another inlined copy of the same function; it can't see through an assembler statement. */
+VEC_INLINE vec rounded(vec v)
+{
+#if defined(__GNUC__) && defined(__x86_64__)
+    __asm__("" : "+v"(v));
+#elif defined(__GNUC__) && defined(__aarch64__)
+    __asm__("" : "+w"(v));
 #endif
-#endif
-#if !defined(ROUNDED)
-#define ROUNDED(v) (v)
-#endif
+    return v;
+}
 
 #if defined(__GNUC__)
 #define PREFETCH(address) __builtin_prefetch(address, 0, 2)
