@@ -27,6 +27,11 @@ class Result(NamedTuple):
             return None
         return self.seconds[self.best_peer] / self.seconds[OURS]
 
+    def ceiling(self, roofline: Roofline) -> float | None:
+        """The ratio to the best peer of code that reaches the machine's limit."""
+        rate = self.gflops(self.best_peer) if self.best_peer else None
+        return None if rate is None else self.limit(roofline) / rate
+
     @property
     def summary(self) -> str:
         ours = f"pylstm {1e6 * self.seconds[OURS]:.4g} µs" if OURS in self.seconds else "pylstm failed"
