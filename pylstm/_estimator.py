@@ -51,7 +51,7 @@ DOCUMENTATION = {
     learning_rate : {"constant", "invscaling", "adaptive", "cosine"}, default="constant"
         Its course over the epochs: "invscaling" divides by ``epoch ** power_t``, "cosine" goes down to 0 at `max_iter`,
         "adaptive" divides by 5 where training would otherwise stop for want of improvement. With every solver.
-    learning_rate_init : float, default=0.005
+    learning_rate_init : float, default=0.01
         The learning rate of the first epoch.
     power_t : float, default=0.5
         Exponent of "invscaling".
