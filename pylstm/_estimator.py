@@ -44,7 +44,7 @@ DOCUMENTATION = {
         sequence (Tallec & Ollivier 2018).
     solver : {"adam", "sgd", "rmsprop"}, default="adam"
         What makes updates of gradients.
-    alpha : float, default=0.001
+    alpha : float, default=0.0001
         Strength of the L2 penalty on the weights, divided by the mini-batch's total weight as in `MLPClassifier`.
     batch_size : int or "auto", default="auto"
         Sequences per mini-batch; "auto" is ``min(16, n_sequences)``. Those of a mini-batch are of similar length.
