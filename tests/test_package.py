@@ -32,7 +32,7 @@ def test_data_sets_do_without_scikit_learn():
     assert "sklearn" not in loaded
 
 
-@pytest.mark.parametrize("name", ["LSTMClassifier", "metrics", "preprocessing"])
+@pytest.mark.parametrize("name", ["LSTMClassifier", "load", "metrics", "preprocessing", "save"])
 def test_a_missing_extra_is_named(name):
     message = run_python(
         "import sys\nsys.modules['sklearn'] = None\nimport pylstm\n"
