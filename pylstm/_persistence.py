@@ -98,7 +98,7 @@ def save(model: Any, path: Any) -> None:
     >>> import os, tempfile
     >>> import numpy as np, pylstm
     >>> X = np.random.default_rng(0).standard_normal((20, 5, 1))
-    >>> reg = pylstm.LSTMRegressor((4,), n_iter_no_change=1, tol=10, random_state=0).fit(X, X.sum(axis=(1, 2)))
+    >>> reg = pylstm.LSTMRegressor((4,), max_iter=1, random_state=0).fit(X, X.sum(axis=(1, 2)))
     >>> with tempfile.TemporaryDirectory() as directory:
     ...     path = os.path.join(directory, "model.safetensors")
     ...     pylstm.save(reg, path)

@@ -173,6 +173,7 @@ def labels_state(labels: Array) -> tuple[str, Array]:
         return "numbers", labels
     if labels.dtype.kind == "U" or (labels.dtype == object and all(isinstance(label, str) for label in labels)):
         strings = labels.astype(str)
+        strings = strings.astype(strings.dtype.newbyteorder("="))
         if np.array_equal(strings, labels):  # NumPy's strings lose zeros at their end
             kind = "objects" if labels.dtype == object else "strings"
             return kind, strings.view(np.uint32).reshape(len(labels), -1)
