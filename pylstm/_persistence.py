@@ -58,7 +58,7 @@ from . import __version__
 from ._classifier import LSTMClassifier, LSTMTagger
 from ._inputs import Array
 from ._regressor import LSTMRegressor, LSTMSequenceRegressor
-from ._state import DTYPES, State, features_state, read_features
+from ._state import DTYPES, State, features_state, read_features, short
 from .preprocessing import PerStep
 
 FORMAT_VERSION = 1
@@ -107,7 +107,6 @@ def save(model: Any, path: Any) -> None:
     True
     """
     per_step, estimator = _parts(model)
-    check_is_fitted(estimator)
     values, arrays = estimator._get_state()
     document = {
         "format_version": FORMAT_VERSION,
@@ -206,7 +205,7 @@ def _read(name: str) -> State:
     with safe_open(name, framework="numpy") as file:
         metadata = file.metadata() or {}
         if "pylstm" not in metadata:
-            raise ValueError(f"its metadata must have the key 'pylstm', got {sorted(metadata)}")
+            raise ValueError(f"its metadata must have the key 'pylstm', got {short(sorted(metadata))}")
         document = _parse(metadata["pylstm"])
         arrays = {}
         for key in file.keys():  # noqa: SIM118  (no mapping: it can't be iterated)
@@ -248,7 +247,7 @@ def _is_plain_number(value: float) -> bool:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
-        raise ValueError(f"keys of an object must be different, got {[key for key, _ in pairs]}")
+        raise ValueError(f"keys of an object must be different, got {short([key for key, _ in pairs])}")
     return values
 
 
@@ -268,7 +267,7 @@ def _build(state: State) -> Any:
     model = estimator if state.null("pipeline") else _read_pipeline(state.inner("pipeline"), estimator)
     state.end()
     if state.arrays:
-        raise ValueError(f"there must be no more arrays, got {sorted(state.arrays)} too")
+        raise ValueError(f"there must be no more arrays, got {short(sorted(state.arrays))} too")
     return model
 
 

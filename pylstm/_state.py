@@ -52,7 +52,7 @@ class State:
             raise ValueError(f"{key} must be {expected}, but is missing")
         value = self.values.pop(key)
         if not accepts(value):
-            raise ValueError(f"{key} must be {expected}, got {_short(value)}")
+            raise ValueError(f"{key} must be {expected}, got {short(value)}")
         return value
 
     def null(self, key: str) -> bool:
@@ -122,7 +122,7 @@ class State:
     def end(self) -> None:
         """Raise an error if a value has not been read."""
         if self.values:
-            raise ValueError(f"there must be no more keys, got {_short(sorted(self.values))} too")
+            raise ValueError(f"there must be no more keys, got {short(sorted(self.values))} too")
 
 
 def _is_integer(value: Any, at_least: int) -> bool:
@@ -133,7 +133,8 @@ def _is_number(value: Any) -> bool:
     return type(value) in (int, float)
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """Return what an error says of a value that may be large."""
     text = repr(value)
     return text if len(text) <= 100 else text[:100] + "..."
 
@@ -179,7 +180,7 @@ def labels_state(labels: Array) -> tuple[str, Array]:
             return kind, strings.view(np.uint32).reshape(len(labels), -1)
     raise ValueError(
         f"classes_ must be integers, floats, booleans or strings to be saved, got dtype {labels.dtype}: "
-        f"{_short(labels.tolist())}"
+        f"{short(labels.tolist())}"
     )
 
 
@@ -194,7 +195,7 @@ def read_labels(state: State, key: str) -> Array:
             raise ValueError(f"{key} must hold code points of at most {sys.maxunicode}, got {codes.max()}")
         labels = codes.view(f"U{codes.shape[1]}")[:, 0]
     if not np.array_equal(np.unique(labels), labels):
-        raise ValueError(f"{key} must be sorted and each be there once, got {_short(labels.tolist())}")
+        raise ValueError(f"{key} must be sorted and each be there once, got {short(labels.tolist())}")
     return labels.astype(object) if kind == "objects" else labels
 
 
