@@ -12,6 +12,7 @@ from ._core import Cell, Gates, Gradients, Sequence
 if TYPE_CHECKING:
     from . import datasets, metrics, preprocessing
     from ._classifier import LSTMClassifier, LSTMTagger
+    from ._persistence import load, save
     from ._regressor import LSTMRegressor, LSTMSequenceRegressor
 
 __version__ = version("pylstm")
@@ -26,8 +27,10 @@ __all__ = [
     "LSTMTagger",
     "Sequence",
     "datasets",
+    "load",
     "metrics",
     "preprocessing",
+    "save",
 ]
 
 # Name to (module, attribute or None for the module itself, extra that brings what it needs).
@@ -37,8 +40,10 @@ _LAZY = {
     "LSTMSequenceRegressor": ("pylstm._regressor", "LSTMSequenceRegressor", "sklearn"),
     "LSTMTagger": ("pylstm._classifier", "LSTMTagger", "sklearn"),
     "datasets": ("pylstm.datasets", None, None),
+    "load": ("pylstm._persistence", "load", "sklearn"),
     "metrics": ("pylstm.metrics", None, "sklearn"),
     "preprocessing": ("pylstm.preprocessing", None, "sklearn"),
+    "save": ("pylstm._persistence", "save", "sklearn"),
 }
 
 

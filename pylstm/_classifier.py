@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classi
 from ._core import Model
 from ._estimator import LSTMEstimator, StepEstimator
 from ._inputs import Array, Steps
+from ._state import State, labels_state, read_labels
 from ._targets import Targets, labels_per_sequence, like_steps, per_step, weights_of, with_class_weight
 
 
@@ -39,6 +40,15 @@ class _Classes(LSTMEstimator):
 
     def _n_outputs(self) -> int:
         return len(self.classes_)
+
+    def _get_state(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        values, arrays = super()._get_state()
+        kind, labels = labels_state(self.classes_)
+        return {**values, "classes_": kind}, {**arrays, "classes_": labels}
+
+    def _set_state(self, state: State) -> None:
+        self.classes_ = read_labels(state, "classes_")
+        super()._set_state(state)
 
     def _attributes(self, model: Model) -> dict[str, Any]:
         return {**super()._attributes(model), "classes_": self.classes_}

@@ -118,6 +118,7 @@ class Model(_Net):
 
 class Solver:
     learning_rate: float
+    t: int
     def __init__(
         self,
         model: Model,
@@ -133,7 +134,7 @@ class Solver:
         max_grad_norm: float,
     ) -> None: ...
     @property
-    def t(self) -> int: ...
+    def moments(self) -> _Array: ...
 
 class Trainer:
     def __init__(

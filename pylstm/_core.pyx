@@ -799,7 +799,7 @@ cdef class Solver:
     """
 
     cdef pylstm_solver c
-    cdef object moments
+    cdef readonly object moments   # (2, n_parameters), in use: what is written there is remembered
     cdef _View moments_view
 
     def __init__(self, Model model, kind, *, double learning_rate, double beta_1, double beta_2, double epsilon,
@@ -833,8 +833,12 @@ cdef class Solver:
 
     @property
     def t(self):
-        """Updates so far."""
+        """Updates so far; it can be set."""
         return self.c.t
+
+    @t.setter
+    def t(self, value):
+        self.c.t = value
 
 
 cdef class Trainer:

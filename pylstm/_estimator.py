@@ -17,6 +17,7 @@ from sklearn.utils.validation import assert_all_finite, check_is_fitted, validat
 
 from ._core import Model, Solver
 from ._inputs import Array, Steps, as_steps, is_2d
+from ._state import State, features_state, model_state, random_state_state, read_features, read_model, read_random_state
 from ._targets import Targets, check_y_given, weights_of
 from ._training import Data, History, train
 
@@ -363,15 +364,19 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
             score=score,
             on_epoch=on_epoch,
         )
-        self._model, self._solver, self._history = model, solver, history
+        self._model, self._solver = model, solver
+        self._set_history(history, scored=self.early_stopping)
+        if context is not None:
+            context.call_on_fit_task_end(**given, reconstruction_attributes=lambda: self._attributes(model))
+
+    def _set_history(self, history: History, *, scored: bool) -> None:
+        self._history = history
         self.loss_curve_ = history.loss_curve
         self.loss_ = history.loss_curve[-1]
         self.n_iter_ = len(history.loss_curve)
-        self.validation_scores_ = history.validation_scores if self.early_stopping else None
-        self.best_validation_score_ = max(history.validation_scores) if self.early_stopping else None
-        self.best_loss_ = None if self.early_stopping else min(history.loss_curve)
-        if context is not None:
-            context.call_on_fit_task_end(**given, reconstruction_attributes=lambda: self._attributes(model))
+        self.validation_scores_ = history.validation_scores if scored else None
+        self.best_validation_score_ = max(history.validation_scores) if scored else None
+        self.best_loss_ = None if scored else min(history.loss_curve)
 
     def _hold_out(self, steps: Steps, targets: Targets, y: Any, sample_weight: Any, model: Model) -> tuple[Data, Any]:
         """Split off `validation_fraction` of the sequences; return the rest, and how to score a model on them."""
@@ -401,6 +406,67 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self, "_model")
         steps = self._check_X(X, reset=False)
         return self._model.predict(steps)[0], steps
+
+    # ---- save
+
+    def save(self, path: Any) -> None:
+        """Write the fitted estimator to a file, from which `pylstm.load` reads it.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file. One that exists is replaced as a whole, or not at all.
+
+        See Also
+        --------
+        pylstm.save : Takes pipelines too, and says what is kept.
+        """
+        from . import save  # loads safetensors, or says which extra has it
+
+        save(self, path)
+
+    def _get_state(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """Return what `fit` left, for `_set_state`: values that JSON can hold, and arrays, by name."""
+        check_is_fitted(self, "_model")
+        model, weights = model_state(self._model)
+        values = {
+            **features_state(self),
+            **model,
+            "n_updates": self._solver.t,
+            "scored": self.validation_scores_ is not None,
+        }
+        arrays = {
+            **weights,
+            "moments": self._solver.moments,
+            "loss_curve": np.array(self._history.loss_curve),
+            "validation_scores": np.array(self._history.validation_scores),
+            "random_state": random_state_state(self._random_state),
+        }
+        return values, arrays
+
+    def _set_state(self, state: State) -> None:
+        """Become the fitted estimator whose `_get_state` this was; the hyperparameters are set already."""
+        read_features(self, state)
+        self._random_state = np.random.RandomState()
+        self._model = read_model(
+            state,
+            input_size=1 if self._fitted_on_2d else self.n_features_in_,
+            n_outputs=self._n_outputs(),
+            poolings=[None] if self._pooling() is None else ["last", "mean", "max"],
+            loss=self._loss,
+            random_state=self._random_state,
+            n_threads=effective_n_jobs(self.n_jobs),
+        )
+        read_random_state(state, self._random_state)  # after the new net has drawn from it
+        self._solver = self._new_solver(self._model)
+        self._solver.moments[...] = state.array("moments", [self._model.dtype.name], self._solver.moments.shape)
+        self._solver.t = state.integer("n_updates", at_least=0)
+        scored = state.boolean("scored")
+        history = History(
+            state.array("loss_curve", ["float64"], (None,), at_least=1).tolist(),
+            state.array("validation_scores", ["float64"], (None,), at_least=int(scored)).tolist(),
+        )
+        self._set_history(history, scored=scored)
 
     def _check_X(self, X: Any, *, reset: bool) -> Steps:
         """Return X's steps; `reset` notes what fit was given, else X must be of the same kind."""

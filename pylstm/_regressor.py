@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from ._core import Model
 from ._estimator import LSTMEstimator, StepEstimator
 from ._inputs import Array, Steps
+from ._state import State
 from ._targets import Targets, like_steps, per_step, values_per_sequence, weights_of
 
 
@@ -29,6 +30,14 @@ class _Values(LSTMEstimator):
 
     def _n_outputs(self) -> int:
         return self._output_shape[0] if self._output_shape else 1
+
+    def _get_state(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        values, arrays = super()._get_state()
+        return {**values, "output_shape": list(self._output_shape)}, arrays
+
+    def _set_state(self, state: State) -> None:
+        self._output_shape = tuple(state.integers("output_shape", at_least=1, at_most_long=1))
+        super()._set_state(state)
 
     def _start(self, model: Model, targets: Targets) -> None:
         """Start at the mean: the net then has the deviations to learn alone."""

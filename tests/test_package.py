@@ -32,14 +32,26 @@ def test_data_sets_do_without_scikit_learn():
     assert "sklearn" not in loaded
 
 
-@pytest.mark.parametrize("name", ["LSTMClassifier", "metrics", "preprocessing"])
-def test_a_missing_extra_is_named(name):
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [("LSTMClassifier", "sklearn"), ("metrics", "sklearn"), ("preprocessing", "sklearn"), ("load", "sklearn"),
+     ("load", "safetensors"), ("save", "safetensors")],
+)  # fmt: skip
+def test_a_missing_extra_is_named(name, missing):
     message = run_python(
-        "import sys\nsys.modules['sklearn'] = None\nimport pylstm\n"
+        f"import sys\nsys.modules['{missing}'] = None\nimport pylstm\n"
         f"try:\n    pylstm.{name}\nexcept ModuleNotFoundError as error:\n    print(error)"
     )
-    assert f"pylstm.{name} needs sklearn" in message
+    assert f"pylstm.{name} needs {missing}" in message
     assert "pip install 'pylstm[sklearn]'" in message
+
+
+def test_estimators_save_needs_an_extra():
+    message = run_python(
+        "import sys\nsys.modules['safetensors'] = None\nimport pylstm\n"
+        "try:\n    pylstm.LSTMRegressor().save('model')\nexcept ModuleNotFoundError as error:\n    print(error)"
+    )
+    assert "pylstm.save needs safetensors, which is not installed: pip install 'pylstm[sklearn]'" in message
 
 
 def test_names():
