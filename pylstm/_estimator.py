@@ -78,7 +78,7 @@ DOCUMENTATION = {
         Whether to hold out `validation_fraction` of the sequences, stop by their score, and keep the best weights.
     validation_fraction : float in (0, 1), default=0.1
         See `early_stopping`.
-    n_iter_no_change : int, default=20
+    n_iter_no_change : int, default=30
         See `tol`. Longer than `MLPClassifier`'s, as LSTMs rest on plateaus before they learn.
     beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
         Decay rates of Adam's estimates of the gradient and its square; the second is that of "rmsprop" too.
