@@ -246,6 +246,7 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.target_tags.required = True
         return tags
 
     def __init_subclass__(cls, **keywords: Any) -> None:
@@ -316,7 +317,7 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
         return Data(steps, self._read_targets(y, sample_weight, steps, reset=reset_targets)).without_weightless()
 
     def _new_model(self, steps: Steps, targets: Targets, random_state: np.random.RandomState) -> Model:
-        sizes = np.atleast_1d(self.hidden_layer_sizes).tolist()
+        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object)).tolist()
         if not sizes:
             raise ValueError(f"hidden_layer_sizes must name at least one layer, got {self.hidden_layer_sizes!r}")
         model = Model(

@@ -413,5 +413,5 @@ class LSTMSequenceRegressor(StepEstimator, _Values):
         """
         outputs, steps = self._outputs(X)
         weights = weights_of(sample_weight, len(steps.lengths), lengths=steps.lengths)
-        values = per_step(y, steps, self.dtype, most_ndim=2)
+        values = per_step(y, steps, np.float64, most_ndim=2)
         return float(r2_score(values, self._as_predictions(outputs), sample_weight=weights))

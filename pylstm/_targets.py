@@ -115,8 +115,6 @@ def weights_of(
     weights = _check_sample_weight(
         sample_weight, np.empty((n_sequences, 1)), dtype=np.float64, ensure_non_negative=True
     )
-    if not weights.any():
-        raise ValueError("sample_weight must have at least one entry that is not zero, got only zeros")
     return weights if lengths is None else np.repeat(weights, lengths)
 
 

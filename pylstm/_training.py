@@ -58,7 +58,7 @@ class Data(NamedTuple):
             yield from _cut(order, batch_size)
             return
         random_state.shuffle(order)
-        if self.steps.is_dense:
+        if self.steps.lengths.min() == self.steps.lengths.max():
             yield from _cut(order, batch_size)
             return
         batches = [

@@ -285,7 +285,7 @@ def test_errors_leave_a_fitted_estimator_as_it_was(cls):
     X, y = toy(cls)
     estimator = small(cls).fit(X, y)
     before = dict(vars(estimator))
-    bad = [(np.ones((60, 4, 3)), y[:-1]), (np.ones((60, 7)), y), ([*X[:-1], X[-1] * np.nan], y), (X, None)]
+    bad = [(np.ones((60, 4, 3)), y[:-1]), (np.full((60, 7), np.nan), y), ([*X[:-1], X[-1] * np.nan], y), (X, None)]
     for X_bad, y_bad in bad:
         for method in (estimator.fit, estimator.partial_fit):
             with pytest.raises(ValueError):
@@ -326,7 +326,7 @@ def test_warm_start_with_other_sizes_is_refused(cls):
     estimator = small(cls, warm_start=True).fit(X, y)
     with pytest.raises(ValueError, match="hidden_layer_sizes and bidirectional must stay what they were"):
         estimator.set_params(hidden_layer_sizes=(7,)).fit(X, y)
-    with pytest.raises(ValueError, match="X must have|X.. must have|2 features"):
+    with pytest.raises(ValueError, match="must have 2 features per step, got 1"):
         estimator.set_params(hidden_layer_sizes=(6,)).fit([x[:, :1] for x in X], y)
 
 
@@ -364,8 +364,9 @@ def test_partial_fit_after_fit_goes_on(cls):
 
 @every_estimator
 def test_partial_fit_does_not_stop_early(cls):
+    first = {"classes": ["up", "down"]} if cls in CLASSIFIERS else {}
     with pytest.raises(ValueError, match="partial_fit does not support early_stopping=True"):
-        small(cls, early_stopping=True).partial_fit(*toy(cls))
+        small(cls, early_stopping=True).partial_fit(*toy(cls), **first)
 
 
 @pytest.mark.parametrize("cls", CLASSIFIERS)
@@ -426,7 +427,9 @@ def test_weight_zero_is_absence(cls, options):
     there[[3, 5, 17, 40]] = False
     weighted = small(cls, batch_size=7, **options).fit(X, y, sample_weight=there)
     kept = np.flatnonzero(there)
-    assert_same_bits(weighted, small(cls, batch_size=7, **options).fit(take(X, kept), take(y, kept), np.ones(len(kept))))
+    assert_same_bits(
+        weighted, small(cls, batch_size=7, **options).fit(take(X, kept), take(y, kept), np.ones(len(kept)))
+    )
 
 
 @every_estimator
@@ -484,7 +487,7 @@ def test_balanced_weights_of_parts_are_refused(cls):
     [
         (np.ones(3), "inconsistent numbers of samples"),
         (np.ones((60, 2)), "1D array"),
-        (np.zeros(60), "sample_weight.* only zeros"),
+        (np.zeros(60), "only zeros|at least one non-zero"),
         (np.full(60, -1.0), "[Nn]egative values"),
         (np.full(60, np.nan), "NaN"),
     ],
@@ -516,8 +519,9 @@ def test_score_takes_weights(cls):
      ({"hidden_layer_sizes": (4, 2.5)}, r"hidden_layer_sizes\[1\] must be an integer >= 1, got 2.5"),
      ({"hidden_layer_sizes": ()}, r"hidden_layer_sizes must name at least one layer, got \(\)"),
      ({"hidden_layer_sizes": "64"}, "hidden_layer_sizes"), ({"dropout": 1.0}, "dropout"), ({"alpha": -1}, "alpha"),
-     ({"batch_size": 0}, "batch_size"), ({"learning_rate_init": 0}, "learning_rate_init"), ({"max_iter": 0}, "max_iter"),
-     ({"max_grad_norm": 0}, "max_grad_norm"), ({"dtype": "float16"}, "dtype"), ({"forget_bias": "x"}, "forget_bias"),
+     ({"batch_size": 0}, "batch_size"), ({"learning_rate_init": 0}, "learning_rate_init"),
+     ({"max_iter": 0}, "max_iter"), ({"max_grad_norm": 0}, "max_grad_norm"), ({"dtype": "float16"}, "dtype"),
+     ({"forget_bias": "x"}, "forget_bias"),
      ({"beta_1": 1.0}, "beta_1"), ({"solver": "lbfgs"}, "solver"), ({"learning_rate": "x"}, "learning_rate"),
      ({"momentum": 1}, "momentum"), ({"validation_fraction": 1.0}, "validation_fraction"), ({"tol": -1}, "tol"),
      ({"n_iter_no_change": 0}, "n_iter_no_change"), ({"epsilon": 0}, "epsilon"), ({"n_jobs": 1.5}, "n_jobs")],
@@ -539,5 +543,6 @@ def test_threads_change_rounding_only(cls):
 @pytest.mark.parametrize("solver", ["adam", "sgd", "rmsprop"])
 def test_solvers_learn(cls, solver):
     X, y = toy(cls)
-    estimator = clone(small(cls)).set_params(solver=solver, max_iter=20, learning_rate_init=0.02).fit(X, y)
+    rate = 0.1 if solver == "sgd" else 0.02
+    estimator = clone(small(cls)).set_params(solver=solver, max_iter=20, learning_rate_init=rate).fit(X, y)
     assert estimator.loss_ < 0.8 * estimator.loss_curve_[0]

@@ -160,7 +160,9 @@ def test_windows(loss):
         def total(stretches=stretches, at=at, weights=weights, finals=finals):
             values = []
             for b, part in stretches.items():
-                of_sequence, finals[b] = predictions(problem.parameters, *problem.layout, [problem.X[b][part]], state[b])
+                of_sequence, finals[b] = predictions(
+                    problem.parameters, *problem.layout, [problem.X[b][part]], state[b]
+                )
                 values.append(of_sequence)
             mean = mean_loss(np.concatenate(values), problem.targets[at], weights, loss)
             return mean + penalty(problem.parameters, SOLVER["alpha"], weights)
