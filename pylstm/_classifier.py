@@ -4,13 +4,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 
-from ._core import Model
-from ._estimator import LSTMEstimator, StepEstimator
+from ._estimator import LSTMEstimator, StepEstimator, fits
 from ._inputs import Array, Steps
 from ._state import State, labels_state, read_labels
 from ._targets import Targets, labels_per_sequence, like_steps, per_step, weights_of, with_class_weight
@@ -36,7 +35,7 @@ class _Classes(LSTMEstimator):
         unknown = np.unique(labels[self.classes_[indices] != labels])
         if len(unknown):
             raise ValueError(f"y must have labels out of classes_ {self.classes_.tolist()}, got {unknown.tolist()} too")
-        return Targets(indices.astype(np.intp), with_class_weight(self.class_weight, labels, weights))
+        return Targets(indices.astype(np.intp), with_class_weight(self.class_weight, self.classes_, indices, weights))
 
     def _n_outputs(self) -> int:
         return len(self.classes_)
@@ -50,8 +49,14 @@ class _Classes(LSTMEstimator):
         self.classes_ = read_labels(state, "classes_")
         super()._set_state(state)
 
-    def _attributes(self, model: Model) -> dict[str, Any]:
-        return {**super()._attributes(model), "classes_": self.classes_}
+    def _partial_fit_classes(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> Self:
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "partial_fit does not support class_weight='balanced', as it does not know the frequencies: "
+                "give a dict, as sklearn.utils.compute_class_weight makes it of all labels"
+            )
+        is_first = _check_partial_fit_first_call(self, classes)
+        return self._partial_fit(X, y, sample_weight, is_first=is_first)
 
     def _validation_score(self, outputs: Array, targets: Targets) -> float:
         return float(accuracy_score(targets.values, outputs.argmax(axis=1), sample_weight=targets.weights))
@@ -173,10 +178,10 @@ class LSTMClassifier(ClassifierMixin, _Classes):
             labels_per_sequence(y, n_sequences), weights_of(sample_weight, n_sequences), reset=reset
         )
 
-    def _stratify(self, y: Any) -> Any:
-        return y
+    def _stratify(self, targets: Targets) -> Array:
+        return targets.values
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fits
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit to sequences and their targets.
 
@@ -196,7 +201,7 @@ class LSTMClassifier(ClassifierMixin, _Classes):
         """
         return self._fit(X, y, sample_weight)
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fits
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Use the given sequences for one epoch, going on from what was learnt before.
 
@@ -218,8 +223,7 @@ class LSTMClassifier(ClassifierMixin, _Classes):
         self : LSTMClassifier
             The fitted estimator.
         """
-        is_first = _check_partial_fit_first_call(self, classes)
-        return self._partial_fit(X, y, sample_weight, is_first=is_first)
+        return self._partial_fit_classes(X, y, classes, sample_weight)
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.floating]:
         """Return the probability of each class.
@@ -393,7 +397,7 @@ class LSTMTagger(StepEstimator, _Classes):
         check_classification_targets(labels)
         return self._as_targets(labels, self._step_weights(sample_weight, steps), reset=reset)
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fits
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit to sequences and their targets.
 
@@ -413,7 +417,7 @@ class LSTMTagger(StepEstimator, _Classes):
         """
         return self._fit(X, y, sample_weight)
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fits
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Use the given sequences for one epoch, going on from what was learnt before.
 
@@ -435,8 +439,7 @@ class LSTMTagger(StepEstimator, _Classes):
         self : LSTMTagger
             The fitted estimator.
         """
-        is_first = _check_partial_fit_first_call(self, classes)
-        return self._partial_fit(X, y, sample_weight, is_first=is_first)
+        return self._partial_fit_classes(X, y, classes, sample_weight)
 
     def predict_proba(self, X: Any) -> Any:
         """Return the probability of each class at each step.

@@ -742,6 +742,10 @@ cdef class Model(_Net):
         """Take weights that `copy_weights` returned."""
         self.flat[...] = flat
 
+    def is_finite(self):
+        """Whether all weights are numbers."""
+        return bool(np.isfinite(self.flat).all())
+
     @property
     def configuration(self):
         """The arguments of the constructor but `random_state`: with `parameters`, all there is to a model."""
@@ -886,7 +890,9 @@ cdef class Trainer:
             self.dataset.labels = <const Py_ssize_t *> self.targets_view.data
         else:
             self.dataset.targets = self.targets_view.data
-        self.dataset.weights = NULL if weights is None else <const double *> self.weights_view.data
+        self.dataset.weights = NULL
+        if weights is not None:
+            self.dataset.weights = <const double *> self.weights_view.data
         # No mini-batch is larger than one of the longest sequences.
         longest = np.sort(lengths)[::-1][:batch_size]
         bound = pylstm_shape(len(longest), longest[0], longest.sum())
@@ -936,7 +942,7 @@ def _restore_solver(c, moments):
     cdef Solver solver = Solver.__new__(Solver)
     cdef pylstm_solver_kind kind = c[0]
     solver.c = pylstm_solver(kind, c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9], NULL, NULL)
-    solver.remember(moments)
+    solver.remember(np.array(moments))  # they may have been unpickled into read-only memory
     return solver
 
 

@@ -1,25 +1,29 @@
 """What all estimators share: hyperparameters, the check of X, `fit`, `partial_fit`."""
 
 import copy
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 from joblib import effective_n_jobs
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import assert_all_finite, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ._core import Model, Solver
-from ._inputs import Array, Steps, as_steps, is_2d
+from ._inputs import Array, Steps, check_int
 from ._state import State, features_state, model_state, random_state_state, read_features, read_model, read_random_state
 from ._targets import Targets, check_y_given, weights_of
 from ._training import Data, History, train
+from ._validation import validate_sequences
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -28,6 +32,8 @@ except ImportError:  # scikit-learn < 1.9 has no callbacks
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """Stands in for scikit-learn's."""
 
+
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 #: What the docstrings of all estimators have in common, in place of a line that names it.
 DOCUMENTATION = {
@@ -119,6 +125,23 @@ DOCUMENTATION = {
     taken by `set_callbacks`: each epoch is a task.
 """,
 }
+
+
+def fits(method: Method) -> Method:
+    """Make a method one that fits: parameters are checked first, and an error leaves the estimator as it was."""
+    checked = _fit_context(prefer_skip_nested_validation=True)(method)
+
+    @wraps(method)
+    def fit(estimator: Any, *args: Any, **keywords: Any) -> Any:
+        before = dict(vars(estimator))
+        try:
+            return checked(estimator, *args, **keywords)
+        except BaseException:
+            vars(estimator).clear()
+            vars(estimator).update(before)
+            raise
+
+    return cast(Method, fit)
 
 
 class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
@@ -224,6 +247,7 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.target_tags.required = True
         return tags
 
     def __init_subclass__(cls, **keywords: Any) -> None:
@@ -243,51 +267,63 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
     def _pooling(self) -> str | None:
         return getattr(self, "pooling", None)
 
-    def _stratify(self, y: Any) -> Any:
-        """Return what a validation split keeps the proportions of."""
+    def _stratify(self, targets: Targets) -> Array | None:
+        """Return the labels whose proportions a validation split keeps."""
         return None
 
     def _start(self, model: Model, targets: Targets) -> None:
         """Set what of a new model's weights the targets decide."""
 
-    def _attributes(self, model: Model) -> dict[str, Any]:
-        """Return the attributes that make a copy of this estimator predict by `model`."""
-        return {"_model": model}
+    def _validation_score(self, outputs: Array, targets: Targets) -> float:
+        """Return the score, higher is better, of a model's outputs."""
+        raise NotImplementedError
 
     # ---- fit
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
         continues = self.warm_start and hasattr(self, "_model")
-        check_y_given(self, y)
-        steps = self._check_X(X, reset=not continues)
-        targets = self._read_targets(y, sample_weight, steps, reset=not continues)
-        random_state = check_random_state(self.random_state)
+        data = self._read(X, y, sample_weight, reset=not continues, reset_targets=not continues)
+        self._random_state = check_random_state(self.random_state)
+        model = self._new_model(*data, self._random_state)
+        history = History()
         if continues:
-            model, history = self._model, self._history
-        else:
-            history = History()
-            model = self._new_model(steps, targets, random_state)
-        self._random_state = random_state
-        self._train(X, y, sample_weight, steps, targets, model, self._new_solver(model), history, self.max_iter)
+            _copy_weights(self._model, model)
+            history = copy.deepcopy(self._history)
+        stopped = self._train(X, y, sample_weight, data, model, self._new_solver(model), history, self.max_iter)
+        if not stopped:
+            warnings.warn(
+                f"Maximum iterations ({self.max_iter}) reached and the optimization hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=5,  # who called fit
+            )
         return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, *, is_first: bool) -> Self:
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
-        check_y_given(self, y)
-        steps = self._check_X(X, reset=is_first)
-        targets = self._read_targets(y, sample_weight, steps, reset=is_first)
+        # Classes are given beforehand.
+        data = self._read(X, y, sample_weight, reset=is_first, reset_targets=is_first and not hasattr(self, "classes_"))
         if is_first:
             self._random_state = check_random_state(self.random_state)
-            self._model = self._new_model(steps, targets, self._random_state)
-            self._solver, self._history = self._new_solver(self._model), History()
-        self._train(X, y, sample_weight, steps, targets, self._model, self._solver, self._history, 1)
+            model = self._new_model(*data, self._random_state)
+            solver, history = self._new_solver(model), History()
+        else:  # copies, so that an error leaves all as it was
+            model, solver, history = copy.deepcopy((self._model, self._solver, self._history))
+        self._train(X, y, sample_weight, data, model, solver, history, 1)
         return self
 
+    def _read(self, X: Any, y: Any, sample_weight: Any, *, reset: bool, reset_targets: bool) -> Data:
+        check_y_given(self, y)
+        steps = self._check_X(X, reset=reset)
+        return Data(steps, self._read_targets(y, sample_weight, steps, reset=reset_targets)).without_weightless()
+
     def _new_model(self, steps: Steps, targets: Targets, random_state: np.random.RandomState) -> Model:
+        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object)).tolist()
+        if not sizes:
+            raise ValueError(f"hidden_layer_sizes must name at least one layer, got {self.hidden_layer_sizes!r}")
         model = Model(
             steps.rows.shape[1],
-            tuple(np.atleast_1d(self.hidden_layer_sizes).tolist()),
+            tuple(check_int(size, f"hidden_layer_sizes[{layer}]", 1) for layer, size in enumerate(sizes)),
             self._n_outputs(),
             pooling=self._pooling(),
             loss=self._loss,
@@ -321,16 +357,16 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
         X: Any,
         y: Any,
         sample_weight: Any,
-        steps: Steps,
-        targets: Targets,
+        data: Data,
         model: Model,
         solver: Solver,
         history: History,
         n_epochs: int,
-    ) -> None:
-        data, score = Data(steps, targets), None
+    ) -> bool:
+        """Train, tell callbacks, and become what was trained; return whether it was stopped before `n_epochs`."""
+        score = None
         if self.early_stopping:
-            data, score = self._hold_out(steps, targets, y, sample_weight, model)
+            data, score = self._hold_out(data, model)
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         given = {"estimator": self, "X": X, "y": y, "metadata": metadata}
         context = None
@@ -339,7 +375,7 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
             context.call_on_fit_task_begin(**given)
 
         @contextmanager
-        def on_epoch(epoch: int) -> Iterator[list[bool]]:
+        def on_epoch() -> Iterator[list[bool]]:
             stop: list[bool] = []
             if context is None:
                 yield stop
@@ -347,13 +383,11 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
             epoch_context = context.subcontext(task_name="epoch")
             epoch_context.call_on_fit_task_begin(**given)
             yield stop
-            stop.append(
-                epoch_context.call_on_fit_task_end(
-                    **given, reconstruction_attributes=lambda: self._attributes(copy.copy(model))
-                )
-            )
+            # A copy, as callbacks may keep it while the training goes on.
+            fitted = {"reconstruction_attributes": lambda: {"_model": copy.copy(model)}}
+            stop.append(epoch_context.call_on_fit_task_end(**given, **fitted))
 
-        train(
+        stopped = train(
             model,
             solver,
             data,
@@ -367,7 +401,8 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
         self._model, self._solver = model, solver
         self._set_history(history, scored=self.early_stopping)
         if context is not None:
-            context.call_on_fit_task_end(**given, reconstruction_attributes=lambda: self._attributes(model))
+            context.call_on_fit_task_end(**given, reconstruction_attributes={})
+        return stopped
 
     def _set_history(self, history: History, *, scored: bool) -> None:
         self._history = history
@@ -378,27 +413,22 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
         self.best_validation_score_ = max(history.validation_scores) if scored else None
         self.best_loss_ = None if scored else min(history.loss_curve)
 
-    def _hold_out(self, steps: Steps, targets: Targets, y: Any, sample_weight: Any, model: Model) -> tuple[Data, Any]:
+    def _hold_out(self, data: Data, model: Model) -> tuple[Data, Callable[[], float]]:
         """Split off `validation_fraction` of the sequences; return the rest, and how to score a model on them."""
-        n_sequences = len(steps.lengths)
         kept, held = train_test_split(
-            np.arange(n_sequences),
+            np.arange(len(data.steps.lengths)),
             random_state=self._random_state,
             test_size=self.validation_fraction,
-            stratify=self._stratify(y),
+            stratify=self._stratify(data.targets),
         )
-        if len(kept) < 1 or len(held) < 1:
-            raise ValueError(f"validation_fraction={self.validation_fraction} of {n_sequences} sequences leaves none")
-        validation = _take(Data(steps, targets), held, self._pooling())
-
-        def score() -> float:
-            return self._validation_score(model.predict(validation.steps)[0], validation.targets)
-
-        return _take(Data(steps, targets), kept, self._pooling()), score
-
-    def _validation_score(self, outputs: Array, targets: Targets) -> float:
-        """Return the score, higher is better, of a model's outputs."""
-        raise NotImplementedError
+        steps, targets = data.take(held)
+        n_scored = len(targets.values) if targets.weights is None else np.count_nonzero(targets.weights)
+        if n_scored < 2:
+            raise ValueError(
+                f"validation_fraction must hold out at least two targets to score, got {n_scored}: "
+                f"{self.validation_fraction} of {len(data.steps.lengths)} sequences"
+            )
+        return data.take(kept), lambda: self._validation_score(model.predict(steps)[0], targets)
 
     # ---- predict
 
@@ -470,30 +500,18 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
 
     def _check_X(self, X: Any, *, reset: bool) -> Steps:
         """Return X's steps; `reset` notes what fit was given, else X must be of the same kind."""
-        on_2d = is_2d(X, None if reset else self._fitted_on_2d)
-        if on_2d:
-            X = validate_data(self, X, reset=reset, dtype=self.dtype, order="C")
-            steps = as_steps(X[:, :, np.newaxis], 1, self.dtype)
-        else:
-            steps = as_steps(X, None if reset else self.n_features_in_, self.dtype)
-            assert_all_finite(steps.rows, input_name="X")
-            if reset:
-                self.n_features_in_ = steps.rows.shape[1]
-        if reset:
-            self._fitted_on_2d = on_2d
-        return steps
+        return validate_sequences(self, X, reset=reset, dtype=self.dtype, allow_nan=False)
 
 
-def _take(data: Data, indices: Array, pooling: str | None) -> Data:
-    """Return some of the sequences."""
-    steps, targets = data
-    ends = np.cumsum(steps.lengths)
-    rows = np.concatenate([np.arange(ends[k] - steps.lengths[k], ends[k]) for k in indices])
-    of_targets = indices if pooling is not None else rows
-    return Data(
-        Steps(steps.rows[rows], steps.lengths[indices], steps.is_dense),
-        Targets(targets.values[of_targets], None if targets.weights is None else targets.weights[of_targets]),
-    )
+def _copy_weights(source: Model, target: Model) -> None:
+    """Let a model go on from the weights of another."""
+    shapes, expected = ({name: a.shape for name, a in m.parameters().items()} for m in (source, target))
+    if shapes != expected:
+        raise ValueError(
+            "hidden_layer_sizes and bidirectional must stay what they were in the last fit with warm_start=True: "
+            f"weights had shapes {shapes}, now {expected}"
+        )
+    target.set_weights(source.copy_weights())
 
 
 class StepEstimator(LSTMEstimator):

@@ -4,12 +4,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import RegressorMixin, _fit_context
+from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import StrOptions
 
 from ._core import Model
-from ._estimator import LSTMEstimator, StepEstimator
+from ._estimator import LSTMEstimator, StepEstimator, fits
 from ._inputs import Array, Steps
 from ._state import State
 from ._targets import Targets, like_steps, per_step, values_per_sequence, weights_of
@@ -43,14 +43,11 @@ class _Values(LSTMEstimator):
         """Start at the mean: the net then has the deviations to learn alone."""
         model.parameters()["bias_out"][...] = np.average(targets.values, axis=0, weights=targets.weights)
 
-    def _attributes(self, model: Model) -> dict[str, Any]:
-        return {**super()._attributes(model), "_output_shape": self._output_shape}
-
     def _validation_score(self, outputs: Array, targets: Targets) -> float:
         return float(r2_score(targets.values, outputs, sample_weight=targets.weights))
 
-    def _as_predictions(self, outputs: Array) -> Array:
-        return outputs.reshape(len(outputs), *self._output_shape)
+    def _as_predictions(self, outputs: Array) -> npt.NDArray[np.float64]:
+        return outputs.reshape(len(outputs), *self._output_shape).astype(np.float64)
 
 
 class LSTMRegressor(RegressorMixin, _Values):
@@ -172,7 +169,7 @@ class LSTMRegressor(RegressorMixin, _Values):
         values = values_per_sequence(y, n_sequences, self.dtype)
         return self._as_targets(values, weights_of(sample_weight, n_sequences), reset=reset)
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fits
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit to sequences and their targets.
 
@@ -192,7 +189,7 @@ class LSTMRegressor(RegressorMixin, _Values):
         """
         return self._fit(X, y, sample_weight)
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fits
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Use the given sequences for one epoch, going on from what was learnt before.
 
@@ -214,7 +211,7 @@ class LSTMRegressor(RegressorMixin, _Values):
         """
         return self._partial_fit(X, y, sample_weight, is_first=not hasattr(self, "_model"))
 
-    def predict(self, X: Any) -> npt.NDArray[np.floating]:
+    def predict(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the predicted values.
 
         Parameters
@@ -224,7 +221,7 @@ class LSTMRegressor(RegressorMixin, _Values):
 
         Returns
         -------
-        ndarray (n_sequences,) or (n_sequences, n_outputs)
+        ndarray (n_sequences,) or (n_sequences, n_outputs) of float64
             As y was in `fit`.
         """
         return self._as_predictions(self._outputs(X)[0])
@@ -348,7 +345,7 @@ class LSTMSequenceRegressor(StepEstimator, _Values):
         values = per_step(y, steps, self.dtype, most_ndim=2)
         return self._as_targets(values, self._step_weights(sample_weight, steps), reset=reset)
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fits
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit to sequences and their targets.
 
@@ -368,7 +365,7 @@ class LSTMSequenceRegressor(StepEstimator, _Values):
         """
         return self._fit(X, y, sample_weight)
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fits
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Use the given sequences for one epoch, going on from what was learnt before.
 
@@ -400,7 +397,7 @@ class LSTMSequenceRegressor(StepEstimator, _Values):
 
         Returns
         -------
-        ndarray (n_sequences, n_steps[, n_outputs]), or list of (n_steps_i,) or (n_steps_i, n_outputs)
+        ndarray (n_sequences, n_steps[, n_outputs]), or list of (n_steps_i,) or (n_steps_i, n_outputs), of float64
             Of the form of X and y in `fit`.
         """
         outputs, steps = self._outputs(X)
@@ -425,5 +422,5 @@ class LSTMSequenceRegressor(StepEstimator, _Values):
         """
         outputs, steps = self._outputs(X)
         weights = weights_of(sample_weight, len(steps.lengths), lengths=steps.lengths)
-        values = per_step(y, steps, self.dtype, most_ndim=2)
+        values = per_step(y, steps, np.float64, most_ndim=2)
         return float(r2_score(values, self._as_predictions(outputs), sample_weight=weights))

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils import check_consistent_length, compute_sample_weight
+from sklearn.utils import check_consistent_length, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_sample_weight, assert_all_finite, check_array, column_or_1d
 
@@ -73,6 +73,8 @@ def per_step(y: Any, steps: Steps, dtype: npt.DTypeLike | None = None, *, most_n
     shape = "(n_steps_i,)" if most_ndim == 1 else "(n_steps_i,) or (n_steps_i, n_outputs)"
     if not hasattr(y, "__len__"):
         raise TypeError(f"y must be an array or a list with an array {shape} for each sequence, got {y!r}")
+    if not isinstance(y, list | tuple):
+        y = np.asarray(y)  # a DataFrame would give its columns
     if len(y) != len(steps.lengths):
         raise ValueError(f"y must have an entry for each of the {len(steps.lengths)} sequences of X, got {len(y)}")
     parts: list[Array] = []
@@ -113,16 +115,21 @@ def weights_of(
     weights = _check_sample_weight(
         sample_weight, np.empty((n_sequences, 1)), dtype=np.float64, ensure_non_negative=True
     )
-    if not weights.any():
-        raise ValueError("sample_weight must have at least one entry that is not zero, got only zeros")
     return weights if lengths is None else np.repeat(weights, lengths)
 
 
 def with_class_weight(
-    class_weight: Any, labels: Array, weights: npt.NDArray[np.float64] | None
+    class_weight: Any, classes: Array, indices: Array, weights: npt.NDArray[np.float64] | None
 ) -> npt.NDArray[np.float64] | None:
-    """Multiply weights by those of the classes of `labels`."""
+    """Multiply weights by those of the classes; `indices` into them are the labels."""
     if class_weight is None:
         return weights
-    by_class = compute_sample_weight(class_weight, labels)
-    return by_class if weights is None else by_class * weights
+    if weights is None:
+        weights = np.ones(len(indices))
+    if class_weight == "balanced":  # by weights, so that a sample of weight 2 is one that is there twice
+        totals = np.bincount(indices, weights, minlength=len(classes))
+        occurs = totals > 0
+        by_class = np.divide(totals.sum() / np.count_nonzero(occurs), totals, where=occurs, out=np.zeros_like(totals))
+    else:
+        by_class = compute_class_weight(class_weight, classes=classes, y=classes[indices])
+    return weights * by_class[indices]

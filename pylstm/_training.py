@@ -2,12 +2,12 @@
 
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.exceptions import ConvergenceWarning
 
 from ._core import Model, Solver, Trainer
 from ._inputs import Array, Steps
@@ -25,6 +25,31 @@ class Data(NamedTuple):
     steps: Steps
     targets: Targets
 
+    def take(self, indices: npt.NDArray[np.intp]) -> "Data":
+        """Return some of the sequences."""
+        steps, (values, weights) = self
+        starts = np.cumsum(steps.lengths) - steps.lengths
+        rows = np.concatenate([np.arange(starts[k], starts[k] + steps.lengths[k]) for k in indices])
+        of_targets = rows if len(values) == len(steps.rows) else indices
+        return Data(
+            Steps(steps.rows[rows], steps.lengths[indices], steps.is_dense),
+            Targets(values[of_targets], None if weights is None else weights[of_targets]),
+        )
+
+    def without_weightless(self) -> "Data":
+        """Return the sequences that have any weight: the others are as if absent."""
+        steps, (values, weights) = self
+        if weights is None:
+            return self
+        if len(values) == len(steps.rows):
+            weights = np.add.reduceat(weights, np.cumsum(steps.lengths) - steps.lengths)
+        weighted = np.flatnonzero(weights)
+        if len(weighted) == 0:
+            raise ValueError(
+                "sample_weight, class_weight and burn_in must leave something to learn from, got only zeros"
+            )
+        return self if len(weighted) == len(steps.lengths) else self.take(weighted)
+
     def batches(self, batch_size: int, random_state: np.random.RandomState | None) -> Iterator[npt.NDArray[np.intp]]:
         """Yield the indices of mini-batches; shuffled where there is a `random_state`."""
         n_sequences = len(self.steps.lengths)
@@ -33,7 +58,7 @@ class Data(NamedTuple):
             yield from _cut(order, batch_size)
             return
         random_state.shuffle(order)
-        if self.steps.is_dense:
+        if self.steps.lengths.min() == self.steps.lengths.max():
             yield from _cut(order, batch_size)
             return
         batches = [
@@ -185,9 +210,9 @@ def train(
     n_epochs: int,
     random_state: np.random.RandomState,
     score: Callable[[], float] | None,
-    on_epoch: Callable[[int], Any],
-) -> None:
-    """Run epochs until patience or their number is at its end.
+    on_epoch: Callable[[], AbstractContextManager[list[bool]]],
+) -> bool:
+    """Run epochs until patience or their number is at its end; return whether it was stopped before the latter.
 
     Parameters
     ----------
@@ -204,7 +229,7 @@ def train(
     score : callable or None
         Returns the model's validation score, for early stopping.
     on_epoch : callable
-        Takes an epoch's number, returns a context manager of a list, into which it may put True to stop.
+        Returns a context manager of a list, into which it may put True to stop.
     """
     e = estimator
     n_sequences = len(data.steps.lengths)
@@ -222,41 +247,38 @@ def train(
     )
     schedule = Schedule(e.learning_rate, e.learning_rate_init, e.power_t, n_epochs)
     patience = Patience(model, e.tol, e.n_iter_no_change)
-    is_done = False
+    if score is not None and history.loss_curve:
+        patience.see(score())  # what came before may have been better
     try:
         for epoch in range(n_epochs):
-            with on_epoch(epoch) as stop:
+            with on_epoch() as stop:
                 solver.learning_rate = schedule.of_epoch(epoch)
                 loss = train_epoch(trainer, data, batch_size, windows, random_state if e.shuffle else None)
-                if not np.isfinite(loss):
+                if not (np.isfinite(loss) and model.is_finite()):
                     raise ValueError(
-                        f"training diverged: the loss is {loss} in epoch {epoch + 1}. Lower learning_rate_init "
-                        f"({e.learning_rate_init}) or max_grad_norm ({e.max_grad_norm}), or scale X and y"
+                        f"training diverged: loss {loss} in epoch {epoch + 1}, or weights that are not finite. "
+                        f"Lower learning_rate_init ({e.learning_rate_init}) or max_grad_norm ({e.max_grad_norm}), "
+                        "or scale X and y"
                     )
-                history.loss_curve.append(loss)
                 line = f"Epoch {epoch + 1}/{n_epochs}, loss = {loss:.6f}"
+                improvable = -loss
                 if score is not None:
-                    history.validation_scores.append(score())
-                    line += f", validation score = {history.validation_scores[-1]:.6f}"
+                    improvable = score()
+                    history.validation_scores.append(improvable)
+                    line += f", validation score = {improvable:.6f}"
+                history.loss_curve.append(loss)
+                is_stuck = patience.see(improvable)
                 if e.verbose:
                     print(line, flush=True)
-                is_done = patience.see(-loss if score is None else history.validation_scores[-1])
-            if is_done:
-                is_done = schedule.stops_when_stuck()
-            if is_done or any(stop):
-                is_done = True
-                break
+            if any(stop) or (is_stuck and schedule.stops_when_stuck()):
+                return True
     except KeyboardInterrupt:
         if patience.best_weights is None:
             raise
         patience.restore()
-        warnings.warn("Training interrupted by user: the best model so far is kept.", stacklevel=4)
-        return
-    if score is not None:
-        patience.restore()
-    if not is_done and n_epochs > 1:
-        warnings.warn(
-            f"Maximum iterations ({n_epochs}) reached and the optimization hasn't converged yet.",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
+        warnings.warn("Training interrupted by user: the best model so far is kept.", stacklevel=2)
+        return True
+    finally:
+        if score is not None:
+            patience.restore()
+    return False

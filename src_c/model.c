@@ -290,7 +290,10 @@ int NAME(train_step)(const pylstm_model *model, const pylstm_blas *blas, const p
     if (status)
         return status;
     *loss += weight_decay(model, solver->alpha / total, parameters, memory.gradient);
-    if (!isfinite(*loss) || !isfinite(NAME(sum_of_squares)(n_parameters, memory.gradient)))
+    double squares = NAME(sum_of_squares)(n_parameters, memory.gradient);
+    if (!isfinite(squares)) /* of a finite loss, too: the caller is to hear of it */
+        *loss = squares;
+    if (!isfinite(*loss))
         return PYLSTM_OK;
     NAME(clip_norm)(n_parameters, memory.gradient, solver->max_grad_norm);
     NAME(solver_step)(n_parameters, parameters, memory.gradient, solver);

@@ -258,8 +258,8 @@ int pylstm_train_step_size(const pylstm_model *model, const pylstm_shape *bound,
  *   state_in, state_out  as in pylstm_forward; no gradient flows through them (truncated BPTT)
  *   loss    out: weighted mean over the outputs plus the L2 term, before the update
  *   weight  out: the total weight of the outputs
- * Where the total weight is zero, or the loss or the gradient is not finite, nothing is updated. A bad index, label or
- * size is found before anything is changed. */
+ * Where the total weight is zero nothing is updated, nor where the loss or the gradient is not finite: then neither is
+ * `loss`. A bad index, label or size is found before anything is changed. */
 int pylstm_train_step(const pylstm_model *model, const pylstm_blas *blas, const pylstm_dataset *dataset,
                       const ptrdiff_t *indices, ptrdiff_t n_indices, void *parameters, pylstm_solver *solver,
                       uint64_t dropout_seed, const void *state_in, void *state_out, double *loss, double *weight,

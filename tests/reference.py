@@ -40,3 +40,55 @@ def run(parameters, n_layers, bidirectional, sequences, state=None):
             outputs[b] = np.concatenate(sides, axis=1)
         final.append((h_out, c_out))
     return outputs, final
+
+
+def pool(outputs, pooling, hidden):
+    """What the dense layer reads: a row per sequence, or without pooling per step."""
+    if pooling is None:
+        return np.concatenate(outputs)
+    if pooling == "mean":
+        return np.array([y.mean(axis=0) for y in outputs])
+    if pooling == "max":
+        return np.array([y.max(axis=0) for y in outputs])
+    return np.array([np.concatenate([y[-1, :hidden], y[0, hidden:]]) for y in outputs])
+
+
+def predictions(parameters, n_layers, bidirectional, pooling, loss, sequences, state=None):
+    """Outputs of `Model.predict`, and the final state."""
+    outputs, final = run(parameters, n_layers, bidirectional, sequences, state)
+    features = pool(outputs, pooling, parameters[f"weight_hh_l{n_layers - 1}"].shape[1])
+    values = features @ parameters["weight_out"].T + parameters["bias_out"]
+    if loss == "cross-entropy":
+        values = np.exp(values - values.max(axis=1, keepdims=True))
+        values /= values.sum(axis=1, keepdims=True)
+    return values, final
+
+
+def mean_loss(values, targets, weights, loss):
+    """The weighted mean loss of predictions."""
+    if loss == "cross-entropy":
+        losses = -np.log(values[np.arange(len(targets)), targets])
+    else:
+        losses = ((values - targets) ** 2).mean(axis=1) / 2
+    return (weights * losses).sum() / weights.sum()
+
+
+def penalty(parameters, alpha, weights):
+    """The L2 penalty, on everything but biases."""
+    squares = sum((values**2).sum() for name, values in parameters.items() if name.startswith("weight"))
+    return alpha / 2 * squares / weights.sum()
+
+
+def numeric_gradient(function, parameters, step=1e-5):
+    """Central differences of `function()` by each of the parameters, which it reads."""
+    gradient = {}
+    for name, values in parameters.items():
+        gradient[name] = np.empty_like(values)
+        for index in np.ndindex(values.shape):
+            kept = values[index]
+            values[index] = kept + step
+            up = function()
+            values[index] = kept - step
+            gradient[name][index] = (up - function()) / (2 * step)
+            values[index] = kept
+    return gradient

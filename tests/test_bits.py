@@ -155,17 +155,17 @@ def test_one_thread_uses_one_thread():
     """With n_threads=1 no other thread of the process does work, BLAS's included."""
     code = (
         "import numpy as np, time, pylstm\n"
-        "from pylstm._core import ClassifierNet\n"
+        "from pylstm._core import Model\n"
         "from pylstm._inputs import as_steps\n"
         "seq = pylstm.Sequence(64, 256)\n"
         "X = np.ones((32, 100, 64), 'f')\n"
-        "net = ClassifierNet(1, (128,), 500, pooling='last', bidirectional=False, dropout=0.0, dtype='float32',\n"
-        "                    forget_bias=1.0, t_max=None, random_state=0, n_threads=1)\n"
+        "model = Model(1, (128,), 500, pooling='last', loss='cross-entropy', bidirectional=False, dropout=0.0,\n"
+        "              dtype='float32', forget_bias=1.0, t_max=None, random_state=0, n_threads=1)\n"
         "steps = as_steps(np.ones((20000, 1, 1)), 1, 'float32')\n"
         "process, thread = time.process_time(), time.thread_time()\n"
         "Y, _ = seq.forward(X, training=True)\n"
         "seq.backward(Y)\n"
-        "net.predict_proba(steps)\n"
+        "model.predict(steps)\n"
         "print((time.process_time() - process) / (time.thread_time() - thread))\n"
     )
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)

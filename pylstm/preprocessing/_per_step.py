@@ -1,6 +1,5 @@
 """`PerStep`, which makes a transformer of columns one of sequences."""
 
-from importlib import import_module
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -10,9 +9,10 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_feature_names_in, _estimator_has, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_feature_names_in, _estimator_has, check_is_fitted
 
-from .._inputs import Array, Steps, as_given, as_steps, is_2d, is_ragged
+from .._inputs import Array, Steps, as_given, as_steps, is_2d
+from .._validation import validate_sequences
 
 
 def _transformer_has(method: str) -> Any:
@@ -203,20 +203,7 @@ class PerStep(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
         return tags
 
     def _read(self, X: Any, *, reset: bool) -> Steps:
-        """Return X's steps; `reset` notes what fit was given, else X must be of the same kind."""
-        flat = is_2d(X, None if reset else self._fitted_on_2d)
-        if flat:
-            X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite=False)
-            steps = as_steps(X[:, :, np.newaxis], 1, None)
-        else:
-            if is_ragged(X) and len(X) > 0 and all(hasattr(sequence, "columns") for sequence in X):
-                steps = _stack_frames(X)
-            else:
-                steps = as_steps(X, None if reset else self.n_features_in_, None)
-            validate_data(self, steps.rows, reset=reset, skip_check_array=True)
-        if reset:
-            self._fitted_on_2d = flat
-        return steps
+        return validate_sequences(self, X, reset=reset, dtype=None, allow_nan=True)
 
     def _as_came(self, rows: Any, steps: Steps, X: Any) -> Any:
         """Give the transformer's rows the form of X, whose steps they are."""
@@ -234,21 +221,6 @@ class PerStep(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
             return rows.reshape(len(steps.lengths), -1)
         sequences = as_given(rows, steps)
         return _object_array(sequences) if isinstance(X, np.ndarray) and not steps.is_dense else sequences
-
-
-def _stack_frames(frames: Any) -> Steps:
-    """Return the steps of DataFrames; the rows are one frame."""
-    columns = list(frames[0].columns)
-    for index, frame in enumerate(frames):
-        if list(frame.columns) != columns:
-            raise ValueError(f"X[{index}] must have the columns of X[0], {columns}, got {list(frame.columns)}")
-        if len(frame) == 0:
-            raise ValueError(f"X[{index}] must have at least one step, got shape {frame.shape}")
-    if hasattr(frames[0], "iloc"):
-        rows = import_module("pandas").concat(list(frames), ignore_index=True)
-    else:  # "relaxed": a column that is integer in one frame may be floating-point in another, as in pandas
-        rows = import_module("polars").concat(list(frames), how="vertical_relaxed")
-    return Steps(rows, np.array([len(frame) for frame in frames], dtype=np.intp), False)
 
 
 def _object_array(sequences: Any) -> Array:
