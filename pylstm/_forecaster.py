@@ -110,7 +110,7 @@ class LSTMForecaster(StepEstimator):
 
     Parameters
     ----------
-    hidden_layer_sizes : int or array-like of int, default=(32,)
+    hidden_layer_sizes : int or array-like of int, default=(64,)
         Units of each LSTM layer, the first next to the input.
     differences : int or tuple of int, default=()
         Lags at which the series is differenced before it is learnt, one after the other: 1 for a trend, the length of
@@ -123,12 +123,12 @@ class LSTMForecaster(StepEstimator):
         how uncertain forecasts are. None does without, for a shorter `fit`; then `predict` gives forecasts only.
     n_paths : int, default=500
         Sample paths that standard deviations and quantiles are taken from.
-    window : int or None, default=None
+    window : int or None, default=24
         Train by truncated back-propagation through time on so many steps at once, the state carried from window to
-        window: for long series, which then get an update per window. None takes series whole.
+        window, an update for each. None takes series whole.
     burn_in : int, default=0
         Steps at the start of each series that have no part in the loss, while the state settles.
-    dropout : float in [0, 1), default=0.0
+    dropout : float in [0, 1), default=0.2
         Probability that an output of an LSTM layer is zeroed during training, the last layer's too.
     forget_bias : float or "chrono", default=1.0
         Initial bias of the forget gates. "chrono" spreads the spans that units remember up to the longest series
@@ -141,11 +141,11 @@ class LSTMForecaster(StepEstimator):
         Series per mini-batch; "auto" is ``min(16, n_series)``.
     learning_rate : {"constant", "invscaling", "adaptive", "cosine"}, default="cosine"
         Its course over the epochs, as for `LSTMRegressor`.
-    learning_rate_init : float, default=0.005
+    learning_rate_init : float, default=0.003
         The learning rate of the first epoch.
     power_t : float, default=0.5
         Exponent of "invscaling".
-    max_iter : int, default=100
+    max_iter : int, default=30
         Most epochs: how often each series is used.
     shuffle : bool, default=True
         Whether a list of series is shuffled before each epoch.
@@ -258,23 +258,23 @@ class LSTMForecaster(StepEstimator):
 
     def __init__(
         self,
-        hidden_layer_sizes: Any = (32,),
+        hidden_layer_sizes: Any = (64,),
         *,
         differences: Any = (),
         transform: str | None = None,
         cv: int | None = 5,
         n_paths: int = 500,
-        window: int | None = None,
+        window: int | None = 24,
         burn_in: int = 0,
-        dropout: float = 0.0,
+        dropout: float = 0.2,
         forget_bias: float | str = 1.0,
         solver: str = "adam",
         alpha: float = 0.0001,
         batch_size: int | str = "auto",
         learning_rate: str = "cosine",
-        learning_rate_init: float = 0.005,
+        learning_rate_init: float = 0.003,
         power_t: float = 0.5,
-        max_iter: int = 100,
+        max_iter: int = 30,
         shuffle: bool = True,
         random_state: Any = None,
         tol: float = 0.0001,
