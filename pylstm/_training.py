@@ -254,7 +254,7 @@ def train(
         return
     if score is not None:
         patience.restore()
-    if not is_done and n_epochs > 1:
+    if not is_done and n_epochs > 1 and e.learning_rate != "cosine":  # whose course ends here, as planned
         warnings.warn(
             f"Maximum iterations ({n_epochs}) reached and the optimization hasn't converged yet.",
             ConvergenceWarning,
