@@ -1,8 +1,8 @@
-"""Forecasts of the airline and the sunspot series, of the last fifth from what comes before it, against naive ones.
+"""Forecast the last fifth of the airline and of the sunspot series from what comes before it.
 
-Prints the mean absolute error (mean and standard deviation over five seeds) and how much of the held-out fifth is in the
-90% interval. The naive forecast repeats the last season. What the estimator is given, the differences and the transform,
-and the estimator's defaults were chosen with the first four fifths alone.
+Prints the mean absolute error (mean and standard deviation over five seeds), that of the seasonal naive forecast, which
+repeats the last season, and how much of the held-out fifth is in the 90% interval. The estimator's defaults, and the
+differences and the transform given here, were chosen with the first four fifths alone.
 """
 
 import numpy as np

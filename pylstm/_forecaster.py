@@ -1,7 +1,7 @@
 """`LSTMForecaster`: the next values of a series, or of several."""
 
 from contextlib import nullcontext
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -177,8 +177,8 @@ class LSTMForecaster(StepEstimator):
     max_grad_norm : float or None, default=1.0
         Global norm that gradients are scaled down to; None for never.
     n_jobs : int or None, default=None
-        Threads that share a mini-batch, or the sample paths of a prediction; None is 1, -1 all cores. The fit depends on
-        it in its last bits.
+        Threads that share a mini-batch, or the sample paths of a prediction; None is 1, -1 all cores. The fit depends
+        on it in its last bits.
     dtype : {"float32", "float64"}, default="float32"
         Of weights and arithmetic of the network.
 
@@ -211,14 +211,14 @@ class LSTMForecaster(StepEstimator):
     A y of several columns is one series of vectors: the network reads and forecasts all columns together. A list has
     series of their own lengths, which one network learns; each has its own scale and its own state.
 
-    X holds what is known of each step ahead of it, such as the weekday or a price: row t of X belongs to row t of y, and
-    the forecast of a step has read its X.
+    X holds what is known of each step ahead of it, such as the weekday or a price: row t of X belongs to row t of y,
+    and the forecast of a step has read its X.
 
     The forecast is what the network says when fed its own forecasts. For `return_std` and `quantiles` it is fed its own
     forecasts plus errors instead: errors that networks trained with the other blocks made in each of the `cv` blocks,
-    drawn with a random sign. These paths and their mirror images about the forecast (before the differencing's scale is
-    left) are the sample, so that the forecast is its median. That the weights themselves are uncertain is not in it, nor
-    that the future may differ from all of the past.
+    drawn with a random sign. These paths and, before `transform` is undone, their mirror images about the forecast are
+    the sample, so that the forecast is its median. That the weights themselves are uncertain is not in it, nor that the
+    future may be unlike all of the past.
 
     Ctrl-C during `fit` ends the training under way with the best weights so far and a warning. scikit-learn's callbacks
     (1.9 and later) are taken by `set_callbacks`: each epoch is a task.
@@ -346,7 +346,7 @@ class LSTMForecaster(StepEstimator):
         ----------
         y : array-like (n_steps,) or (n_steps, n_series), or list of them
             The values, oldest first; finite.
-        X : array-like (n_steps, n_features), or list of them, default=None
+        X : array-like (n_steps,) or (n_steps, n_features), or list of them, default=None
             What is known of each step ahead of it; finite.
 
         Returns
@@ -356,19 +356,22 @@ class LSTMForecaster(StepEstimator):
         """
         check_y_given(self, y)
         continues = self.warm_start and hasattr(self, "_model")
-        lags = self._lags()
+        self._lags = lags = self._read_differences()
+        self._transform = self.transform
+        if not continues:
+            self._dtype = self.dtype
         series = self._read_y(y, reset=not continues)
         exogenous = self._read_X(X, [len(values) for values in series], reset=not continues)
         self._check_long_enough(series, lags)
 
-        transformed = [TRANSFORMS[self.transform][0](values) for values in series]
+        transformed = [TRANSFORMS[self._transform][0](values) for values in series]
         differenced, self._tails = zip(*(difference(values, lags) for values in transformed), strict=True)
         scalers = [StandardScaler().fit(values) for values in differenced]
         self._mean = np.stack([scaler.mean_ for scaler in scalers])
         self._scale = np.stack([scaler.scale_ for scaler in scalers])
         scaled = self._scaled(differenced)
         steps = self._as_steps([values[:-1] for values in scaled], [x[sum(lags) + 1 :] for x in exogenous])
-        values = np.concatenate([values[1:] for values in scaled]).astype(self.dtype)
+        values = np.concatenate([values[1:] for values in scaled]).astype(self._dtype)
         targets = Targets(values, self._step_weights(None, steps))
 
         self._random_state = check_random_state(self.random_state)
@@ -394,7 +397,7 @@ class LSTMForecaster(StepEstimator):
         ----------
         n_steps : int
             How many.
-        X : array-like (n_steps, n_features), or list of them, default=None
+        X : array-like (n_steps,) or (n_steps, n_features), or list of them, default=None
             What is known of those steps; given if it was in `fit`.
         return_std : bool, default=False
             Whether to return how far the future is from the forecast, as a root mean square.
@@ -414,9 +417,9 @@ class LSTMForecaster(StepEstimator):
         n_steps = check_int(n_steps, "n_steps", 1)
         probabilities = None if quantiles is None else as_numbers(quantiles, "quantiles", 1, "(n_quantiles,)", float)
         if probabilities is not None and not ((probabilities > 0) & (probabilities < 1)).all():
-            raise ValueError(f"quantiles must be in (0, 1), got {quantiles}")
+            raise ValueError(f"quantiles must be in (0, 1), got {quantiles!r}")
         exogenous = self._read_X(X, [n_steps] * len(self._last), reset=False)
-        undo = TRANSFORMS[self.transform][1]
+        undo = TRANSFORMS[self._transform][1]
         centres = self._run_on(n_steps, exogenous)
         results = [self._as_y([undo(centre[:, 0]) for centre in centres])]
         if return_std or probabilities is not None:
@@ -440,7 +443,7 @@ class LSTMForecaster(StepEstimator):
         ----------
         y : array-like (n_steps,) or (n_steps, n_series), or list of them
             The values that follow those known so far; of the form of y in `fit`.
-        X : array-like (n_steps, n_features), or list of them, default=None
+        X : array-like (n_steps,) or (n_steps, n_features), or list of them, default=None
             What belongs to them; given if it was in `fit`.
 
         Returns
@@ -449,12 +452,11 @@ class LSTMForecaster(StepEstimator):
             The same estimator, a few steps on.
         """
         check_is_fitted(self, "_model")
-        lags = self._lags()
-        series = self._read_y(y, reset=False)
+        series = self._read_continuation(y)
         exogenous = self._read_X(X, [len(values) for values in series], reset=False)
         differenced, self._tails = zip(
             *(
-                difference(TRANSFORMS[self.transform][0](values), lags, tails)
+                difference(TRANSFORMS[self._transform][0](values), self._lags, tails)
                 for values, tails in zip(series, self._tails, strict=True)
             ),
             strict=True,
@@ -471,14 +473,14 @@ class LSTMForecaster(StepEstimator):
         """Return the negated mean absolute scaled error (MASE) of the forecast of y.
 
         The mean absolute error, divided by that of the naive forecast within the series of `fit`: the last value, or
-        the one `max(differences)` steps before. So -1 is as good as naive forecasts of one step, or season, ahead, and 0
-        is perfect.
+        the one `max(differences)` steps before. So -1 is as good as naive forecasts of one step, or season, ahead, and
+        0 is perfect.
 
         Parameters
         ----------
         y : array-like (n_steps,) or (n_steps, n_series), or list of them
             The values that follow those known so far; in a list all of the same length.
-        X : array-like (n_steps, n_features), or list of them, default=None
+        X : array-like (n_steps,) or (n_steps, n_features), or list of them, default=None
             What belongs to them; given if it was in `fit`.
 
         Returns
@@ -487,7 +489,7 @@ class LSTMForecaster(StepEstimator):
             At most 0; the mean over all series and columns.
         """
         check_is_fitted(self, "_model")
-        series = self._read_y(y, reset=False)
+        series = self._read_continuation(y)
         lengths = {len(values) for values in series}
         if len(lengths) > 1:
             raise ValueError(f"y must have series of the same length, got lengths {sorted(lengths)}")
@@ -498,7 +500,7 @@ class LSTMForecaster(StepEstimator):
 
     # ---- what comes in, and the form in which it goes out
 
-    def _lags(self) -> tuple[int, ...]:
+    def _read_differences(self) -> tuple[int, ...]:
         lags = self.differences if isinstance(self.differences, tuple | list) else (self.differences,)
         return tuple(check_int(lag, "differences", 1) for lag in lags)
 
@@ -515,13 +517,18 @@ class LSTMForecaster(StepEstimator):
                 f"y must be {'a list of series' if self._given_as_list else 'one series'} of shape {expected}, as in "
                 f"fit, got {'a list of series' if is_list(y) else 'one series'} of shape {series[0].shape}"
             )
-        elif hasattr(self, "_last") and not self.warm_start and len(series) != len(self._last):
-            raise ValueError(f"y must have {len(self._last)} series, as in fit, got {len(series)}")
         least = min(float(values.min()) for values in series)
-        if (self.transform == "log" and least <= 0) or (self.transform == "sqrt" and least < 0):
-            kind = "positive" if self.transform == "log" else "at least 0"
-            raise ValueError(f"y must be {kind} with transform={self.transform!r}, got {least}")
+        if (self._transform == "log" and least <= 0) or (self._transform == "sqrt" and least < 0):
+            kind = "positive" if self._transform == "log" else "at least 0"
+            raise ValueError(f"y must be {kind} with transform={self._transform!r}, got {least}")
         return [values.reshape(len(values), -1) for values in series]
+
+    def _read_continuation(self, y: Any) -> list[Array]:
+        """Return what follows each series of `fit` as (n_steps, n_series)."""
+        series = self._read_y(y, reset=False)
+        if len(series) != len(self._last):
+            raise ValueError(f"y must have {len(self._last)} series, as in fit, got {len(series)}")
+        return series
 
     def _read_X(self, X: Any, lengths: list[int], *, reset: bool) -> list[Array]:
         """Return X of each series as (n_steps, n_features), scaled; without columns where there is none."""
@@ -567,7 +574,7 @@ class LSTMForecaster(StepEstimator):
         """Return what the network reads: each value, and X of the step after it."""
         rows = np.hstack([np.concatenate(values), np.concatenate(exogenous)])
         lengths = np.array([len(v) for v in values], dtype=np.intp)
-        return Steps(np.ascontiguousarray(rows, dtype=self.dtype), lengths, False)
+        return Steps(np.ascontiguousarray(rows, dtype=self._dtype), lengths, False)
 
     def _as_y(self, series: list[Array]) -> Any:
         """Give arrays (..., n_series), one for each series, the form that y had in `fit`."""
@@ -585,7 +592,8 @@ class LSTMForecaster(StepEstimator):
         weights = ~held if targets.weights is None else ~held * targets.weights
         if not weights.any():
             raise ValueError(
-                f"validation_fraction={self.validation_fraction} leaves no step to learn from after burn_in={self.burn_in}"
+                f"validation_fraction={self.validation_fraction} leaves no step to learn from, "
+                f"with burn_in={self.burn_in}"
             )
 
         def score() -> float:
@@ -619,8 +627,7 @@ class LSTMForecaster(StepEstimator):
             )
             errors[block == k] = (targets.values - model.predict(steps)[0])[block == k]
         return [
-            errors[start + self.burn_in : start + length]
-            for start, length in zip(starts, steps.lengths, strict=True)
+            errors[start + self.burn_in : start + length] for start, length in zip(starts, steps.lengths, strict=True)
         ]
 
     # ---- forecasts
@@ -647,18 +654,17 @@ class LSTMForecaster(StepEstimator):
         run = np.empty((n_steps, *last.shape))
         lengths = np.ones(len(last), np.intp)
         for t in range(n_steps):
-            rows = np.ascontiguousarray(np.hstack([last, known[:, t]]), dtype=self.dtype)
-            last, state = self._model.predict(Steps(rows, lengths, True), state)
-            run[t] = last if errors is None else last + errors[t].reshape(last.shape)
-            last = run[t]
+            rows = np.ascontiguousarray(np.hstack([last, known[:, t]]), dtype=self._dtype)
+            outputs, state = self._model.predict(Steps(rows, lengths, True), state)
+            run[t] = last = outputs if errors is None else outputs + errors[t].reshape(outputs.shape)
         paths = run.reshape(n_steps, len(self._last), n_paths, -1)
         return [
-            integrate(paths[:, k] * self._scale[k] + self._mean[k], self._lags(), self._tails[k])
+            integrate(paths[:, k] * self._scale[k] + self._mean[k], self._lags, self._tails[k])
             for k in range(len(self._last))
         ]
 
 
 def _naive_error(values: Array, lag: int) -> Array:
-    """Return the mean absolute difference to `lag` steps before; 1 where there is none, as nothing can be scaled by 0."""
+    """Return the mean absolute difference to `lag` steps before; 1 where that is 0, as nothing can be scaled by it."""
     error = np.abs(values[lag:] - values[:-lag]).mean(axis=0)
     return np.where(error == 0, 1.0, error)
