@@ -12,6 +12,7 @@ from ._core import Cell, Gates, Gradients, Sequence
 if TYPE_CHECKING:
     from . import datasets, metrics, preprocessing
     from ._classifier import LSTMClassifier, LSTMTagger
+    from ._forecaster import LSTMForecaster
     from ._persistence import load, save
     from ._regressor import LSTMRegressor, LSTMSequenceRegressor
 
@@ -22,6 +23,7 @@ __all__ = [
     "Gates",
     "Gradients",
     "LSTMClassifier",
+    "LSTMForecaster",
     "LSTMRegressor",
     "LSTMSequenceRegressor",
     "LSTMTagger",
@@ -36,6 +38,7 @@ __all__ = [
 # Name to (module, attribute or None for the module itself, extra that brings what it needs).
 _LAZY = {
     "LSTMClassifier": ("pylstm._classifier", "LSTMClassifier", "sklearn"),
+    "LSTMForecaster": ("pylstm._forecaster", "LSTMForecaster", "sklearn"),
     "LSTMRegressor": ("pylstm._regressor", "LSTMRegressor", "sklearn"),
     "LSTMSequenceRegressor": ("pylstm._regressor", "LSTMSequenceRegressor", "sklearn"),
     "LSTMTagger": ("pylstm._classifier", "LSTMTagger", "sklearn"),

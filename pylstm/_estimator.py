@@ -22,7 +22,7 @@ from ._core import Model, Solver
 from ._inputs import Array, Steps, check_int
 from ._state import State, features_state, model_state, random_state_state, read_features, read_model, read_random_state
 from ._targets import Targets, check_y_given, weights_of
-from ._training import Data, History, train
+from ._training import Data, End, History, train
 from ._validation import validate_sequences
 
 try:
@@ -283,20 +283,25 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
         continues = self.warm_start and hasattr(self, "_model")
         data = self._read(X, y, sample_weight, reset=not continues, reset_targets=not continues)
+        self._fit_data(X, y, sample_weight, data, continues=continues)
+        return self
+
+    def _fit_data(self, X: Any, y: Any, sample_weight: Any, data: Data, *, continues: bool) -> End:
+        """Train a new model, with the weights of the last fit if this one `continues`; return what ended it."""
         self._random_state = check_random_state(self.random_state)
         model = self._new_model(*data, self._random_state)
         history = History()
         if continues:
             _copy_weights(self._model, model)
             history = copy.deepcopy(self._history)
-        stopped = self._train(X, y, sample_weight, data, model, self._new_solver(model), history, self.max_iter)
-        if not stopped:
+        end = self._train(X, y, sample_weight, data, model, self._new_solver(model), history, self.max_iter)
+        if end == "max_iter" and self.learning_rate != "cosine":  # whose course ends here, as planned
             warnings.warn(
                 f"Maximum iterations ({self.max_iter}) reached and the optimization hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=5,  # who called fit
+                stacklevel=6,  # who called fit
             )
-        return self
+        return end
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, *, is_first: bool) -> Self:
         if self.early_stopping:
@@ -362,8 +367,8 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
         solver: Solver,
         history: History,
         n_epochs: int,
-    ) -> bool:
-        """Train, tell callbacks, and become what was trained; return whether it was stopped before `n_epochs`."""
+    ) -> End:
+        """Train, tell callbacks, and become what was trained; return what ended it."""
         score = None
         if self.early_stopping:
             data, score = self._hold_out(data, model)
@@ -387,7 +392,7 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
             fitted = {"reconstruction_attributes": lambda: {"_model": copy.copy(model)}}
             stop.append(epoch_context.call_on_fit_task_end(**given, **fitted))
 
-        stopped = train(
+        end = train(
             model,
             solver,
             data,
@@ -402,7 +407,7 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
         self._set_history(history, scored=self.early_stopping)
         if context is not None:
             context.call_on_fit_task_end(**given, reconstruction_attributes={})
-        return stopped
+        return end
 
     def _set_history(self, history: History, *, scored: bool) -> None:
         self._history = history
@@ -455,12 +460,21 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
 
         save(self, path)
 
+    def _input_state(self) -> dict[str, Any]:
+        """Return what is known of X."""
+        return features_state(self)
+
+    def _read_input_state(self, state: State) -> int:
+        """Set what `_input_state` returned; return the net's input size."""
+        read_features(self, state)
+        return 1 if self._fitted_on_2d else self.n_features_in_
+
     def _get_state(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Return what `fit` left, for `_set_state`: values that JSON can hold, and arrays, by name."""
         check_is_fitted(self, "_model")
         model, weights = model_state(self._model)
         values = {
-            **features_state(self),
+            **self._input_state(),
             **model,
             "n_updates": self._solver.t,
             "scored": self.validation_scores_ is not None,
@@ -476,11 +490,11 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
 
     def _set_state(self, state: State) -> None:
         """Become the fitted estimator whose `_get_state` this was; the hyperparameters are set already."""
-        read_features(self, state)
+        input_size = self._read_input_state(state)
         self._random_state = np.random.RandomState()
         self._model = read_model(
             state,
-            input_size=1 if self._fitted_on_2d else self.n_features_in_,
+            input_size=input_size,
             n_outputs=self._n_outputs(),
             poolings=[None] if self._pooling() is None else ["last", "mean", "max"],
             loss=self._loss,

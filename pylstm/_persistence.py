@@ -10,7 +10,11 @@ safetensors, and reading it executes nothing.
 - ``moments`` (2, n_parameters): what the solver remembers, in the order of the weights above,
 - ``loss_curve``, ``validation_scores``: float64, a number per epoch,
 - ``random_state`` (625,): key and position of the Mersenne Twister that shuffles and drops out,
-- ``classes_`` of a classifier: the labels, or of strings their code points (n_classes, longest), filled up with zeros.
+- ``classes_`` of a classifier: the labels, or of strings their code points (n_classes, longest), filled up with zeros,
+- of a forecaster, for each of its n series: ``last`` value, ``mean`` and ``scale`` of the differences, ``naive_error``
+  for the score, all float64 (n, n_series); ``tail_0``, ... float64 (n, lag, n_series), from which differences are
+  undone; the state ``h_l0``, ``c_l0``, ... (1, n, hidden); ``errors`` (sum of ``n_errors``, n_series) for intervals,
+  those of one series after those of the other; and ``X_mean``, ``X_scale``, float64 (n_features,).
 
 Those of a pipeline's scaler begin with ``scaler.``: ``scaler.mean_``, ``scaler.var_``, ``scaler.scale_`` and
 ``scaler.n_samples_seen_``, as far as it has them.
@@ -56,6 +60,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import __version__
 from ._classifier import LSTMClassifier, LSTMTagger
+from ._forecaster import LSTMForecaster
 from ._inputs import Array
 from ._regressor import LSTMRegressor, LSTMSequenceRegressor
 from ._state import DTYPES, State, features_state, read_features, short
@@ -64,7 +69,7 @@ from .preprocessing import PerStep
 FORMAT_VERSION = 1
 #: What a file's "class" can name.
 ESTIMATORS: dict[str, Any] = {
-    cls.__name__: cls for cls in (LSTMClassifier, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger)
+    cls.__name__: cls for cls in (LSTMClassifier, LSTMForecaster, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger)
 }
 
 
@@ -74,7 +79,7 @@ def save(model: Any, path: Any) -> None:
     Parameters
     ----------
     model : estimator or Pipeline
-        A fitted LSTM estimator, or a `Pipeline` of ``PerStep(StandardScaler())`` and one.
+        A fitted LSTM estimator, or a `Pipeline` of ``PerStep(StandardScaler())`` and one (no forecaster).
     path : str or path-like
         The file. One that exists is replaced as a whole, or not at all: it is written beside it, and renamed. Its
         permissions stay; where `path` is a symbolic link, what it points to is replaced.
@@ -166,12 +171,12 @@ def _parts(model: Any) -> tuple[PerStep | None, Any]:
     is_known = True
     if type(model) is Pipeline:
         per_step, estimator = model.steps[0][1], model.steps[-1][1]
-        is_known = len(model.steps) == 2 and type(per_step) is PerStep
+        is_known = len(model.steps) == 2 and type(per_step) is PerStep and type(estimator) is not LSTMForecaster
         is_known = is_known and type(getattr(per_step, "transformer_", per_step.transformer)) is StandardScaler
     if not is_known or ESTIMATORS.get(type(estimator).__name__) is not type(estimator):
         raise TypeError(
             f"model must be one of {', '.join(ESTIMATORS)}, or a Pipeline of PerStep(StandardScaler()) and one of "
-            f"them, got {model!r}"
+            f"them that is not a forecaster, got {model!r}"
         )
     return per_step, estimator
 
@@ -347,6 +352,8 @@ def _pipeline_state(pipeline: Pipeline, per_step: PerStep) -> dict[str, Any]:
 
 
 def _read_pipeline(state: State, estimator: Any) -> Pipeline:
+    if isinstance(estimator, LSTMForecaster):
+        raise ValueError("pipeline must be null for LSTMForecaster, got one")
     names = state.strings("names", 2)
     verbose = state.boolean("verbose")
     described = state.inner("scaler")

@@ -66,19 +66,24 @@ class State:
         """Return true or false."""
         return self.value(key, "true or false", lambda value: type(value) is bool)
 
-    def integer(self, key: str, *, at_least: int) -> int:
+    def integer(self, key: str, *, at_least: int, at_most: int = sys.maxsize) -> int:
         """Return an integer."""
-        return self.value(key, f"an integer >= {at_least}", lambda value: _is_integer(value, at_least))
+        expected = f"an integer >= {at_least}" + (f" and <= {at_most}" if at_most < sys.maxsize else "")
+        return self.value(key, expected, lambda value: _is_integer(value, at_least) and value <= at_most)
 
-    def integers(self, key: str, *, at_least: int, at_most_long: int | None = None) -> list[int]:
+    def integers(
+        self, key: str, *, at_least: int, at_most_long: int | None = None, exactly_long: int | None = None
+    ) -> list[int]:
         """Return a list of integers."""
         length = "" if at_most_long is None else f"at most {at_most_long} "
+        length += "" if exactly_long is None else f"{exactly_long} "
         return self.value(
             key,
             f"a list of {length}integers >= {at_least}",
             lambda value: (
                 type(value) is list
                 and (at_most_long is None or len(value) <= at_most_long)
+                and (exactly_long is None or len(value) == exactly_long)
                 and all(_is_integer(each, at_least) for each in value)
             ),
         )

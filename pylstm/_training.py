@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,8 @@ from ._core import Model, Solver, Trainer
 from ._inputs import Array, Steps
 from ._targets import Targets
 
+#: What a training was ended by.
+End = Literal["max_iter", "patience", "callback", "interrupt"]
 #: Mini-batches whose sequences are sorted by length among themselves, so that those of a mini-batch are much alike.
 BUCKET = 8
 #: Below this an adaptive learning rate has nothing more to try.
@@ -211,8 +213,8 @@ def train(
     random_state: np.random.RandomState,
     score: Callable[[], float] | None,
     on_epoch: Callable[[], AbstractContextManager[list[bool]]],
-) -> bool:
-    """Run epochs until patience or their number is at its end; return whether it was stopped before the latter.
+) -> End:
+    """Run epochs until patience or their number is at its end; return what ended them.
 
     Parameters
     ----------
@@ -270,15 +272,17 @@ def train(
                 is_stuck = patience.see(improvable)
                 if e.verbose:
                     print(line, flush=True)
-            if any(stop) or (is_stuck and schedule.stops_when_stuck()):
-                return True
+            if any(stop):
+                return "callback"
+            if is_stuck and schedule.stops_when_stuck():
+                return "patience"
     except KeyboardInterrupt:
         if patience.best_weights is None:
             raise
         patience.restore()
         warnings.warn("Training interrupted by user: the best model so far is kept.", stacklevel=2)
-        return True
+        return "interrupt"
     finally:
         if score is not None:
             patience.restore()
-    return False
+    return "max_iter"
