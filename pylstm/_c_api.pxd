@@ -90,7 +90,7 @@ cdef extern from "pylstm.h" nogil:
     int pylstm_model_check(const pylstm_model *)
     Py_ssize_t pylstm_model_n_parameters(const pylstm_model *)
     int pylstm_predict_size(const pylstm_model *, const pylstm_shape *, size_t *)
-    int pylstm_predict(const pylstm_model *, const pylstm_blas *, const pylstm_batch *, const void *, const void *,
+    int pylstm_predict(const pylstm_model *, const pylstm_batch *, const void *, const void *,
                        const void *, void *, void *, pylstm_memory)
 
     ctypedef struct pylstm_dataset:

@@ -782,7 +782,7 @@ cdef class Model(_Net):
         cdef _View in_view = None if state_in is None else _View(state_in)
         cdef const void *in_data = NULL if state_in is None else in_view.data
         with nogil:
-            status = pylstm_predict(&self.model, &BLAS, &batch.c, self.flat_view.data, x_view.data, in_data,
+            status = pylstm_predict(&self.model, &batch.c, self.flat_view.data, x_view.data, in_data,
                                     y_view.data, out_view.data, workspace.c)
         self.spare = workspace
         check(status)

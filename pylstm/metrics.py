@@ -103,7 +103,10 @@ class _Pooled:
         return pooled
 
     def __sklearn_tags__(self) -> Any:  # looked up on the class
-        return get_tags(self._estimator)
+        tags = get_tags(self._estimator)
+        if hasattr(self._estimator, "classes_"):  # a tagger is none, as splitters would stratify by its y; its steps are
+            tags.estimator_type = "classifier"
+        return tags
 
 
 def _sequences(values: Any) -> Any:

@@ -139,18 +139,17 @@ int pylstm_predict_size(const pylstm_model *model, const pylstm_shape *shape, si
     return status ? status : BY_DTYPE(model->net.dtype, pylstm_predict_size, model, shape, bytes);
 }
 
-int pylstm_predict(const pylstm_model *model, const pylstm_blas *blas, const pylstm_batch *batch,
-                   const void *parameters, const void *x, const void *state_in, void *outputs, void *state_out,
-                   pylstm_memory workspace)
+int pylstm_predict(const pylstm_model *model, const pylstm_batch *batch, const void *parameters, const void *x,
+                   const void *state_in, void *outputs, void *state_out, pylstm_memory workspace)
 {
-    if (!blas || !batch || !parameters || !x || !outputs)
+    if (!batch || !parameters || !x || !outputs)
         return PYLSTM_ERROR_NULL;
     size_t bytes = 0;
     int status = pylstm_predict_size(model, &batch->shape, &bytes);
     if (!status)
         status = check_memory(workspace, bytes);
     return status ? status
-                  : BY_DTYPE(model->net.dtype, pylstm_predict, model, blas, batch, parameters, x, state_in, outputs,
+                  : BY_DTYPE(model->net.dtype, pylstm_predict, model, batch, parameters, x, state_in, outputs,
                              state_out, workspace);
 }
 

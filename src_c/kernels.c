@@ -429,6 +429,60 @@ static void column_sums(ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *dgates
     }
 }
 
+/* --------------------------------------------------- the dense layer on top */
+
+/* Outputs that share one reading of a row. */
+enum { DENSE_OUTPUTS = 4 };
+
+/* The part of a vector that is left of a row, then zeros. */
+VEC_INLINE vec load_rest(const real *from, ptrdiff_t n)
+{
+    real padded[LANES] = {0};
+    memcpy(padded, from, (size_t)n * sizeof *from);
+    return load(padded);
+}
+
+VEC_INLINE void dense_tile(int n_outputs, ptrdiff_t n_k, const real *a, const real *weight, const real *bias, real *out)
+{
+    vec sum[DENSE_OUTPUTS];
+    UNROLL
+    for (int j = 0; j < n_outputs; j++)
+        sum[j] = splat(0);
+    ptrdiff_t k = 0;
+    for (; k + LANES <= n_k; k += LANES) {
+        vec at = load(a + k);
+        UNROLL
+        for (int j = 0; j < n_outputs; j++)
+            sum[j] += at * load(weight + j * n_k + k);
+    }
+    if (k < n_k) {
+        vec at = load_rest(a + k, n_k - k);
+        UNROLL
+        for (int j = 0; j < n_outputs; j++)
+            sum[j] += at * load_rest(weight + j * n_k + k, n_k - k);
+    }
+    for (int j = 0; j < n_outputs; j++) {
+        real parts[LANES];
+        store(parts, sum[j]);
+        for (ptrdiff_t half = LANES / 2; half > 0; half /= 2)
+            for (ptrdiff_t l = 0; l < half; l++)
+                parts[l] += parts[l + half];
+        out[j] = bias[j] + parts[0];
+    }
+}
+
+static void dense(ptrdiff_t n_rows, ptrdiff_t n_outputs, ptrdiff_t n_k, const real *a, const real *weight,
+                  const real *bias, real *out)
+{
+    for (ptrdiff_t r = 0; r < n_rows; r++, a += n_k, out += n_outputs) {
+        ptrdiff_t j = 0;
+        for (; j + DENSE_OUTPUTS <= n_outputs; j += DENSE_OUTPUTS)
+            dense_tile(DENSE_OUTPUTS, n_k, a, weight + j * n_k, bias + j, out + j);
+        for (; j < n_outputs; j++)
+            dense_tile(1, n_k, a, weight + j * n_k, bias + j, out + j);
+    }
+}
+
 /* ------------------------------------------------------------- activations */
 
 static void tanh_of(ptrdiff_t n, const real *in, real *out)
@@ -447,5 +501,5 @@ static void sigmoid_of(ptrdiff_t n, const real *in, real *out)
 #define TABLE_NAME(name) NAME(name)
 extern const struct kernels TABLE_NAME(PYLSTM_KERNELS);
 const struct kernels TABLE_NAME(PYLSTM_KERNELS) = {
-    LANES, project, step, step_unpacked, cell_backward, back_product, outer, column_sums, tanh_of, sigmoid_of,
+    LANES, project, step, step_unpacked, cell_backward, back_product, outer, column_sums, dense, tanh_of, sigmoid_of,
 };

@@ -74,6 +74,10 @@ struct kernels {
     /* dbias [4H'] += the sum of n_rows rows of dgates. */
     void (*column_sums)(ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *dgates, ptrdiff_t block_rows, real *dbias);
 
+    /* out [n_rows][n_outputs] = bias + a [n_rows][n_k] weight [n_outputs][n_k]', each sum in one order, by itself. */
+    void (*dense)(ptrdiff_t n_rows, ptrdiff_t n_outputs, ptrdiff_t n_k, const real *a, const real *weight,
+                  const real *bias, real *out);
+
     /* out [n] = tanh(in), sigmoid(in): for the tests. n is a multiple of lanes. */
     void (*tanh)(ptrdiff_t n, const real *in, real *out);
     void (*sigmoid)(ptrdiff_t n, const real *in, real *out);

@@ -1,6 +1,7 @@
 /* A net with a dense layer on top: predicting, and one mini-batch of training. */
 #include "arena.h"
 #include "head.h"
+#include "isa.h"
 #include "solver.h"
 #include "typed.h"
 
@@ -24,14 +25,11 @@ static ptrdiff_t n_predictions(const pylstm_model *model, const pylstm_shape *sh
 }
 
 /* outputs [n][n_outputs] = features [n][D * H] weight_out' + bias_out, then softmax for probabilities */
-static void dense(const pylstm_model *model, const pylstm_blas *blas, ptrdiff_t n, const real *parameters,
-                  const real *features, real *outputs)
+static void dense(const pylstm_model *model, ptrdiff_t n, const real *parameters, const real *features, real *outputs)
 {
     ptrdiff_t width = pylstm_net_output_size(&model->net), n_outputs = model->n_outputs;
     const real *weight = parameters + pylstm_net_n_parameters(&model->net), *bias = weight + n_outputs * width;
-    for (ptrdiff_t e = 0; e < n; e++)
-        memcpy(outputs + e * n_outputs, bias, (size_t)n_outputs * sizeof(real));
-    gemm(blas, 'N', 'T', n, n_outputs, width, features, width, weight, width, 1, outputs, n_outputs);
+    NAME(kernels)(model->net.isa)->dense(n, n_outputs, width, features, weight, bias, outputs);
     if (model->loss == PYLSTM_CROSS_ENTROPY)
         NAME(softmax)(n, n_outputs, outputs);
 }
@@ -67,8 +65,8 @@ int NAME(predict_size)(const pylstm_model *model, const pylstm_shape *shape, siz
     return status ? status : arena_total(&counting, bytes);
 }
 
-int NAME(predict)(const pylstm_model *model, const pylstm_blas *blas, const pylstm_batch *batch, const void *parameters,
-                  const void *x, const void *state_in, void *outputs, void *state_out, pylstm_memory workspace)
+int NAME(predict)(const pylstm_model *model, const pylstm_batch *batch, const void *parameters, const void *x,
+                  const void *state_in, void *outputs, void *state_out, pylstm_memory workspace)
 {
     struct arena arena = arena_at(workspace);
     struct predict_memory memory;
@@ -81,8 +79,7 @@ int NAME(predict)(const pylstm_model *model, const pylstm_blas *blas, const pyls
     struct outputs all = outputs_of(model, batch);
     if (is_pooled(model))
         NAME(pool_forward)(&all, model->pooling, memory.y, memory.pooled);
-    dense(model, blas, n_predictions(model, &batch->shape), parameters, is_pooled(model) ? memory.pooled : memory.y,
-          outputs);
+    dense(model, n_predictions(model, &batch->shape), parameters, is_pooled(model) ? memory.pooled : memory.y, outputs);
     return PYLSTM_OK;
 }
 
@@ -266,7 +263,7 @@ int NAME(train_step)(const pylstm_model *model, const pylstm_blas *blas, const p
     struct outputs all = outputs_of(model, &batch);
     if (is_pooled(model))
         NAME(pool_forward)(&all, model->pooling, memory.y, memory.pooled);
-    dense(model, blas, n, parameters, memory.pooled, memory.outputs);
+    dense(model, n, parameters, memory.pooled, memory.outputs);
     *loss = model->loss == PYLSTM_CROSS_ENTROPY
                 ? NAME(cross_entropy)(n, n_outputs, memory.outputs, memory.labels, memory.weights, total)
                 : NAME(squared_error)(n, n_outputs, memory.outputs, memory.targets, memory.weights, total);

@@ -219,9 +219,8 @@ ptrdiff_t pylstm_model_n_parameters(const pylstm_model *model);
 
 int pylstm_predict_size(const pylstm_model *model, const pylstm_shape *shape, size_t *bytes);
 /* outputs [E][n_outputs], out: probabilities, or values. state_in, state_out: as in pylstm_forward. */
-int pylstm_predict(const pylstm_model *model, const pylstm_blas *blas, const pylstm_batch *batch,
-                   const void *parameters, const void *x, const void *state_in, void *outputs, void *state_out,
-                   pylstm_memory workspace);
+int pylstm_predict(const pylstm_model *model, const pylstm_batch *batch, const void *parameters, const void *x,
+                   const void *state_in, void *outputs, void *state_out, pylstm_memory workspace);
 
 /* Sequences to draw mini-batches from. They may overlap, or be windows of longer ones. */
 typedef struct pylstm_dataset {

@@ -12,8 +12,8 @@ typedef int forward_function(const pylstm_net *, const pylstm_batch *, const voi
 typedef int backward_function(const pylstm_net *, const pylstm_batch *, const void *, const void *, const void *,
                               void *, void *, void *, uint64_t, pylstm_memory, pylstm_memory);
 typedef int tape_read_function(const pylstm_net *, const pylstm_batch *, ptrdiff_t, ptrdiff_t, pylstm_memory, void *);
-typedef int predict_function(const pylstm_model *, const pylstm_blas *, const pylstm_batch *, const void *,
-                             const void *, const void *, void *, void *, pylstm_memory);
+typedef int predict_function(const pylstm_model *, const pylstm_batch *, const void *, const void *, const void *,
+                             void *, void *, pylstm_memory);
 typedef int train_step_function(const pylstm_model *, const pylstm_blas *, const pylstm_dataset *, const ptrdiff_t *,
                                 ptrdiff_t, void *, pylstm_solver *, uint64_t, const void *, void *, double *, double *,
                                 pylstm_memory);

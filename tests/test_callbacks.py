@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import GridSearchCV
-from toys import CLASSIFIERS, ESTIMATORS, flat, toy, weights
+from toys import CLASSIFIERS, ESTIMATORS, PER_STEP, flat, toy, weights
 
 from pylstm import LSTMClassifier
 from pylstm.metrics import per_step
@@ -51,7 +51,7 @@ def test_each_epoch_is_a_task(cls):
     assert recorder.given[1] is y
     assert recorder.given[2]["sample_weight"].shape == (60,)
     for epoch, fitted in enumerate(recorder.fitted[:4], start=1):  # kept, they go on being what they were
-        expected = weights(small(cls, max_iter=epoch).fit(X, y))
+        expected = weights(small(cls, max_iter=epoch).fit(X, y, sample_weight=np.ones(60)))
         for name, values in weights(fitted).items():
             np.testing.assert_array_equal(values, expected[name])
     np.testing.assert_array_equal(flat(recorder.fitted[-1].predict(X)), flat(estimator.predict(X)))
@@ -85,17 +85,17 @@ def test_callbacks_of_partial_fit(cls):
 @every_estimator
 def test_scoring_monitor(cls):
     X, y = toy(cls)
-    scoring = "accuracy" if cls is LSTMClassifier else None
-    monitor = callback.ScoringMonitor(scoring=scoring)
+    name = "accuracy" if cls in CLASSIFIERS else "r2"
+    # What stands alone must be a scorer of scikit-learn's own.
+    monitor = callback.ScoringMonitor(scoring={name: per_step(name)} if cls in PER_STEP else name)
     estimator = small(cls).set_callbacks(monitor).fit(X, y)
     log = monitor.get_logs().data_as_pandas
-    name = scoring or "score"
     assert len(log) == 5
     epochs = log[log["task_name"] == "epoch"]
     assert len(epochs) == 4
     expected = [small(cls, max_iter=epoch).fit(X, y).score(X, y) for epoch in range(1, 5)]
-    np.testing.assert_array_equal(epochs[name], expected)
-    assert log[log["task_name"] == "fit"][name].item() == estimator.score(X, y)
+    np.testing.assert_allclose(epochs[name], expected)
+    assert log[log["task_name"] == "fit"][name].item() == pytest.approx(estimator.score(X, y))
 
 
 @pytest.mark.parametrize("backend", ["loky", "threading"])

@@ -108,13 +108,14 @@ def test_steps_of_burn_in_have_no_part(cls):
 
 @every_estimator
 def test_state_reaches_over_windows(cls):
-    """A net that saw windows of 4 steps only still has to count on: what it learns is more than a window holds."""
+    """A net that saw windows of 4 steps only still has to count on: it knows more than a window holds."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(20, 60, 1))
     long = X[:, :, 0].cumsum(axis=1) / 4
     y = long > 0 if cls is LSTMTagger else long
-    estimator = small(cls, window=4, max_iter=40).fit(X, y)
-    assert estimator.score(X, y) > 0.85
+    estimator = small(cls, window=4, max_iter=100, learning_rate_init=0.01).fit(X, y)
+    assert estimator.score(X, y) > 0.75
+    assert estimator.score(X.reshape(-1, 4, 1), y.reshape(-1, 4)) < 0.65
 
 
 @every_estimator

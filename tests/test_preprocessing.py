@@ -61,7 +61,9 @@ def assert_sequences_equal(got, expected):
 
 @pytest.mark.parametrize("transformer", [StandardScaler(), SimpleImputer(), MinMaxScaler()], ids=str)
 def test_scikit_learns_own_checks(transformer):
-    check_estimator(PerStep(transformer), on_skip=None)
+    # Imputers have inverse_transform always, and raise where it is called without add_indicator.
+    expected = {"check_array_api_input": "inverse_transform"} if isinstance(transformer, SimpleImputer) else {}
+    check_estimator(PerStep(transformer), on_skip=None, expected_failed_checks=expected)
 
 
 @pytest.mark.parametrize("transformer", [StandardScaler(), PCA(2), PolynomialFeatures(2), MinMaxScaler()], ids=str)

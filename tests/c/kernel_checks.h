@@ -532,6 +532,31 @@ static void check_column_sums(void)
     free(dbias);
 }
 
+/* The rows of at.x as what the dense layer reads: weight_hh for its weights, up to all the rows that it has. */
+static void check_dense(void)
+{
+    ptrdiff_t n_outputs = at.n_rows + at.n_x < 4 * at.hidden ? at.n_rows + at.n_x : 4 * at.hidden;
+    real *a = random_reals(at.n_rows * at.hidden, 1), *out = new_array(at.n_rows * n_outputs);
+    real *alone = new_array(n_outputs);
+    at.kernels->dense(at.n_rows, n_outputs, at.hidden, a, at.weight_hh, at.bias, out);
+    int holds = 1, same = 1;
+    for (ptrdiff_t r = 0; r < at.n_rows; r++) {
+        for (ptrdiff_t j = 0; j < n_outputs; j++) {
+            double sum = (double)at.bias[j];
+            for (ptrdiff_t k = 0; k < at.hidden; k++)
+                sum += (double)a[r * at.hidden + k] * (double)at.weight_hh[j * at.hidden + k];
+            holds &= near(out[r * n_outputs + j], sum);
+        }
+        at.kernels->dense(1, n_outputs, at.hidden, a + r * at.hidden, at.weight_hh, at.bias, alone);
+        same &= same_bits(alone, out + r * n_outputs, n_outputs);
+    }
+    expect(holds, "dense");
+    expect(same, "dense, row by row");
+    free(a);
+    free(out);
+    free(alone);
+}
+
 /* --------------------------------------------------------------------- all */
 
 static void check_sizes(ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x)
@@ -543,6 +568,7 @@ static void check_sizes(ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x)
     check_back_product(at.weight_hh, hidden);
     check_outer(n_x, hidden);
     check_column_sums();
+    check_dense();
     if (n_x > 0) {
         check_back_product(at.weight_ih, n_x);
         check_outer(0, n_x);

@@ -300,7 +300,7 @@ static void check_learns(pylstm_pooling pooling, pylstm_loss loss, pylstm_solver
     pylstm_memory workspace = {allocate(predict_bytes), predict_bytes};
     pylstm_batch batch;
     CHECK_STATUS(pylstm_batch_init(&batch, N_SEQUENCES, lengths, batch_memory, batch_bytes), PYLSTM_OK);
-    CHECK_STATUS(pylstm_predict(&model, blas, &batch, parameters, x, NULL, outputs, NULL, workspace), PYLSTM_OK);
+    CHECK_STATUS(pylstm_predict(&model, &batch, parameters, x, NULL, outputs, NULL, workspace), PYLSTM_OK);
     int right = 0;
     for (ptrdiff_t e = 0; e < n; e++)
         right += loss == PYLSTM_CROSS_ENTROPY ? outputs[e][labels[e]] > 0.5 : fabs(outputs[e][0] - targets[e][0]) < 0.5;
