@@ -22,7 +22,7 @@ from pylstm._inputs import (
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.stdint cimport uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 from scipy.linalg cimport cython_blas
 
 from pylstm._c_api cimport *
@@ -698,8 +698,8 @@ cdef class Model(_Net):
     n_outputs : int
         Classes, or targets.
     pooling : {"last", "mean", "max"} or None
-        What the dense layer reads: each direction's own last output, or the mean or maximum of all; None: every one, for
-        an output per step.
+        What the dense layer reads: each direction's own last output, or the mean or maximum of all; None: every one,
+        for an output per step.
     loss : {"cross-entropy", "squared error"}
         With the first the outputs are probabilities.
     """
@@ -855,8 +855,8 @@ cdef class Trainer:
     steps : Steps
         The training sequences, of the model's dtype.
     targets : ndarray
-        For cross-entropy labels (n,) of intp, else (n, n_outputs) of the model's dtype; one for each sequence or, without
-        pooling, each row.
+        For cross-entropy labels (n,) of intp, else (n, n_outputs) of the model's dtype; one for each sequence or,
+        without pooling, each row.
     weights : ndarray (n,) of float64, default=None
         Of the targets; None is all 1.
     batch_size : int
@@ -871,7 +871,8 @@ cdef class Trainer:
     cdef _View x_view, first_view, length_view, targets_view, weights_view
     cdef _Memory workspace
 
-    def __init__(self, Model model, Solver solver, steps, targets, weights=None, *, Py_ssize_t batch_size, windows=None):
+    def __init__(self, Model model, Solver solver, steps, targets, weights=None, *, Py_ssize_t batch_size,
+                 windows=None):
         cdef size_t n_bytes = 0
         cdef pylstm_shape bound
         self.model, self.solver = model, solver
