@@ -104,7 +104,7 @@ class _Pooled:
 
     def __sklearn_tags__(self) -> Any:  # looked up on the class
         tags = get_tags(self._estimator)
-        if hasattr(self._estimator, "classes_"):  # a tagger is none, as splitters would stratify: its steps are labelled
+        if hasattr(self._estimator, "classes_"):  # a tagger says it is none, as splitters would stratify by its y
             tags.estimator_type = "classifier"
         return tags
 
