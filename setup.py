@@ -10,7 +10,8 @@ from setuptools.command.build_ext import build_ext
 SOURCES = Path("src_c")
 # src_c/Makefile names the same files and flags, and says why.
 ONCE = ["api", "batch", "blas_reference", "isa", "net", "parts", "status", "threads"]
-PER_DTYPE = ["dropout", "head", "kernel_table", "layer", "model", "panels", "sequence", "solver"]
+PER_DTYPE = ["dropout", "head", "kernel_table", "layer", "model", "panels", "sequence"]
+PER_ISA = ["kernels", "solver"]
 KERNELS = {
     "scalar": (0, ["-ffp-contract=off"]),  # a vectorised sum in order would multiply and add apart, in some copies
     "baseline": (16, []),
@@ -48,9 +49,9 @@ class BuildCore(build_ext):
             ext.extra_objects += compile_to(f"f{bits}", PER_DTYPE, dtype, ["-std=c11"])
             for isa in isas:
                 vector_bytes, flags = KERNELS[isa]
-                macros = [*dtype, ("PYLSTM_VECTOR_BYTES", str(vector_bytes)), ("PYLSTM_KERNELS", f"kernels_{isa}")]
-                flags = ["-std=gnu11", "-ffp-contract=fast", *flags]
-                ext.extra_objects += compile_to(f"f{bits}-{isa}", ["kernels"], macros, flags)
+                macros = [*dtype, ("PYLSTM_VECTOR_BYTES", str(vector_bytes)), ("PYLSTM_ISA_NAME", isa)]
+                flags = ["-std=gnu11", "-ffp-contract=fast", "-fno-math-errno", *flags]
+                ext.extra_objects += compile_to(f"f{bits}-{isa}", PER_ISA, macros, flags)
         super().build_extension(ext)
 
 

@@ -2,6 +2,7 @@
 #include "kernels.h"
 
 #include "activation.h"
+#include "solver.h"
 
 #include <stdbool.h>
 
@@ -169,13 +170,14 @@ VEC_INLINE void step_tile(int n_panels, int n_rows, const struct step *s, ptrdif
                           const real *ahead)
 {
     ptrdiff_t width = s->n_blocks * LANES, panel_size = s->n_k * 4 * LANES;
-    const real *panel = s->panels + block * panel_size, *h_prev = s->h_prev + row * width;
+    const real *panel = s->panels + block * panel_size;
     vec acc[2][TILE][4];
     start_tile(n_panels, n_rows, rows_from(s->start, row, block * 4 * LANES), acc);
     accumulate(n_panels, n_rows, 4, s->n_x, s->x.data + row * s->x.stride, s->x.stride, 1, panel, 4 * LANES, panel_size,
                NULL, acc);
-    accumulate(n_panels, n_rows, 4, s->n_k - s->first_k, h_prev, width, 1, panel + s->first_k * 4 * LANES, 4 * LANES,
-               panel_size, ahead, acc);
+    if (s->h_prev)
+        accumulate(n_panels, n_rows, 4, s->n_k - s->first_k, s->h_prev + row * width, width, 1,
+                   panel + s->first_k * 4 * LANES, 4 * LANES, panel_size, ahead, acc);
     UNROLL
     for (int q = 0; q < n_panels; q++) {
         UNROLL
@@ -265,7 +267,8 @@ VEC_INLINE void unpacked_tile(int n_rows, ptrdiff_t hidden, ptrdiff_t n_x, const
             for (int r = 0; r < n_rows; r++)
                 z[gate][r] = load(start);
             accumulate_unpacked(n_rows, n_units, n_x, weight_ih + row * n_x, x.data, x.stride, z[gate]);
-            accumulate_unpacked(n_rows, n_units, hidden, weight_hh + row * hidden, h_prev, width, z[gate]);
+            if (h_prev)
+                accumulate_unpacked(n_rows, n_units, hidden, weight_hh + row * hidden, h_prev, width, z[gate]);
         }
         UNROLL
         for (int r = 0; r < n_rows; r++) {
@@ -282,7 +285,7 @@ static void step_unpacked(ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x, con
     ptrdiff_t width = (hidden + LANES - 1) / LANES * LANES;
     for (ptrdiff_t row = 0; row < n_rows; row += UNPACKED_ROWS) {
         struct const_rows x_here = rows_from(x, row, 0);
-        const real *h_here = h_prev + row * width, *c_here = c_prev + row * width;
+        const real *h_here = h_prev ? h_prev + row * width : NULL, *c_here = c_prev + row * width;
         real *c_out = c + row * width, *h_out = h + row * width, *gates_out = gates ? gates + row * 4 * width : NULL;
         if (n_rows - row == 1)
             unpacked_tile(1, hidden, n_x, weight_ih, weight_hh, bias, x_here, h_here, c_here, c_out, h_out, gates_out);
@@ -497,9 +500,20 @@ static void sigmoid_of(ptrdiff_t n, const real *in, real *out)
         store(out + k, vec_sigmoid(load(in + k)));
 }
 
-/* pylstm_kernels_avx2_f32 and its likes; PYLSTM_KERNELS is the name without the dtype: kernels_avx2. */
-#define TABLE_NAME(name) NAME(name)
-extern const struct kernels TABLE_NAME(PYLSTM_KERNELS);
-const struct kernels TABLE_NAME(PYLSTM_KERNELS) = {
-    LANES, project, step, step_unpacked, cell_backward, back_product, outer, column_sums, dense, tanh_of, sigmoid_of,
+extern const struct kernels ISA_NAME(kernels);
+const struct kernels ISA_NAME(kernels) = {
+    LANES,
+    project,
+    step,
+    step_unpacked,
+    cell_backward,
+    back_product,
+    outer,
+    column_sums,
+    dense,
+    ISA_NAME(sum_of_squares),
+    ISA_NAME(decay),
+    ISA_NAME(solver_step),
+    tanh_of,
+    sigmoid_of,
 };

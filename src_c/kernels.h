@@ -16,6 +16,11 @@
 
 #include "real.h"
 
+/* pylstm_x_avx2_f32 and its likes, in a file that is compiled for an instruction set: PYLSTM_ISA_NAME is its name. */
+#define ISA_NAME(x) ISA_NAME_OF(x, PYLSTM_ISA_NAME)
+#define ISA_NAME_OF(x, isa) ISA_NAME_IS(x, isa)
+#define ISA_NAME_IS(x, isa) NAME(x##_##isa)
+
 /* Rows at equal distances: row r of an array is data + r * stride. */
 struct rows {
     real *data;
@@ -44,7 +49,8 @@ struct kernels {
      *   start        [4H'] with stride 0 (bias), or rows of it (projected ahead, with n_x = 0 inputs skipped)
      *   x            rows of the inputs k = 0 .. n_x; with n_x = 0 unread
      *   first_k      where h's part of the panels starts
-     *   h_prev, c_prev  [n_rows][H']; c_prev may be c
+     *   h_prev       [n_rows][H'], or NULL: zeros
+     *   c_prev       [n_rows][H']; may be c
      *   c, h         [n_rows][H'], out
      *   gates        [n_rows][4H'], out, or NULL */
     void (*step)(ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t first_k, ptrdiff_t n_k,
@@ -77,6 +83,15 @@ struct kernels {
     /* out [n_rows][n_outputs] = bias + a [n_rows][n_k] weight [n_outputs][n_k]', each sum in one order, by itself. */
     void (*dense)(ptrdiff_t n_rows, ptrdiff_t n_outputs, ptrdiff_t n_k, const real *a, const real *weight,
                   const real *bias, real *out);
+
+    /* The sum of the squares of values [n]. */
+    double (*sum_of_squares)(ptrdiff_t n, const real *values);
+
+    /* gradient [n] += scale * weights [n]; returns the sum of the squares of the weights. */
+    double (*decay)(ptrdiff_t n, double scale, const real *weights, real *gradient);
+
+    /* One step of the solver on parameters [n] with scale * gradient [n]; counts t up. */
+    void (*solver_step)(ptrdiff_t n, real *parameters, const real *gradient, double scale, pylstm_solver *solver);
 
     /* out [n] = tanh(in), sigmoid(in): for the tests. n is a multiple of lanes. */
     void (*tanh)(ptrdiff_t n, const real *in, real *out);

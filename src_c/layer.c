@@ -127,6 +127,14 @@ static void gather_state(const struct layer *layer, const pylstm_batch *batch, c
     }
 }
 
+static bool is_zero(const real *values, ptrdiff_t n)
+{
+    ptrdiff_t k = 0;
+    while (k < n && values[k] == 0)
+        k++;
+    return k == n;
+}
+
 /* The steps from `from` on whose rows fit a chunk. */
 static ptrdiff_t chunk_end_of(const pylstm_batch *batch, ptrdiff_t from)
 {
@@ -193,7 +201,7 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
             ptrdiff_t row = kept + batch->offset[s] - batch->offset[from];
             real *gates = steps.gates + row * 4 * width + 4 * first_unit;
             real *h = h_after(steps, layer, batch, s) + first_unit, *c = c_after(steps, layer, batch, s) + first_unit;
-            const real *h_prev = h_after(steps, layer, batch, s - 1);
+            const real *h_prev = s == 0 && !h0 ? NULL : h_after(steps, layer, batch, s - 1);
             const real *c_prev = c_after(steps, layer, batch, s - 1) + first_unit;
             struct const_rows x_rows = {steps.x + row * n_x, n_x}, projected = {gates, 4 * width};
             if (unpacked)
@@ -235,14 +243,16 @@ struct layer_backward_scratch NAME(layer_backward_carve)(struct arena *arena, co
 }
 
 /* The rows of h_{t-1} of the steps [from, to), in as few stretches as they lie in: one where as many sequences are
- * alive as in the step before. */
+ * alive as in the step before. An initial state of zeros is left out. */
 static ptrdiff_t h_segments(const struct layer *layer, const pylstm_batch *batch, struct steps steps, ptrdiff_t from,
                             ptrdiff_t to, struct segment *segments)
 {
     ptrdiff_t n_segments = 0;
-    for (ptrdiff_t s = from; s < to; s++) {
+    bool starts_at_zero =
+        from == 0 && is_zero(h_after(steps, layer, batch, -1), batch->shape.n_sequences * padded_hidden(layer));
+    for (ptrdiff_t s = from + starts_at_zero; s < to; s++) {
         ptrdiff_t n = alive(batch, s);
-        if (s > from && alive(batch, s - 1) == (s > 1 ? alive(batch, s - 2) : batch->shape.n_sequences)) {
+        if (n_segments > 0 && alive(batch, s - 1) == (s > 1 ? alive(batch, s - 2) : batch->shape.n_sequences)) {
             segments[n_segments - 1].n_rows += n;
         } else {
             segments[n_segments++] = (struct segment){
@@ -323,8 +333,10 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
                                c_after(steps, layer, batch, s) + first_unit, scratch.dh + first_unit,
                                scratch.dc + first_unit, dgates + first_unit * 4 * block_rows, block_rows);
         wait_for_team(layer);
-        kernels->back_product(n, n_blocks, dgates, block_rows, scratch.panels_hh + first_unit * n_blocks * 4 * lanes,
-                              n_own, (struct rows){scratch.dh + first_unit, width});
+        if (s > 0 || dh0)
+            kernels->back_product(n, n_blocks, dgates, block_rows,
+                                  scratch.panels_hh + first_unit * n_blocks * 4 * lanes, n_own,
+                                  (struct rows){scratch.dh + first_unit, width});
         if (s == 0 || place < alive(batch, s - 1)) {
             flush_chunk(layer, batch, s, chunk_end, dgates, dx, steps, scratch);
             chunk_end = s;

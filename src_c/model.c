@@ -2,7 +2,6 @@
 #include "arena.h"
 #include "head.h"
 #include "isa.h"
-#include "solver.h"
 #include "typed.h"
 
 #include <string.h>
@@ -148,6 +147,7 @@ int NAME(train_step_size)(const pylstm_model *model, const pylstm_shape *bound, 
 static double weight_decay(const pylstm_model *model, double scale, const real *parameters, real *gradient)
 {
     const pylstm_net *net = &model->net;
+    const struct kernels *kernels = NAME(kernels)(net->isa);
     double squares = 0;
     for (ptrdiff_t l = 0; l <= net->n_layers && scale > 0; l++) {
         int is_head = l == net->n_layers;
@@ -159,9 +159,7 @@ static double weight_decay(const pylstm_model *model, double scale, const real *
                 from = at.weight_ih;
                 to = at.bias;
             }
-            squares += NAME(sum_of_squares)(to - from, parameters + from);
-            for (ptrdiff_t k = from; k < to; k++)
-                gradient[k] += (real)scale * parameters[k];
+            squares += kernels->decay(to - from, scale, parameters + from, gradient + from);
         }
     }
     return scale / 2 * squares;
@@ -287,12 +285,13 @@ int NAME(train_step)(const pylstm_model *model, const pylstm_blas *blas, const p
     if (status)
         return status;
     *loss += weight_decay(model, solver->alpha / total, parameters, memory.gradient);
-    double squares = NAME(sum_of_squares)(n_parameters, memory.gradient);
+    const struct kernels *kernels = NAME(kernels)(net->isa);
+    double squares = kernels->sum_of_squares(n_parameters, memory.gradient), norm = sqrt(squares);
     if (!isfinite(squares)) /* of a finite loss, too: the caller is to hear of it */
         *loss = squares;
     if (!isfinite(*loss))
         return PYLSTM_OK;
-    NAME(clip_norm)(n_parameters, memory.gradient, solver->max_grad_norm);
-    NAME(solver_step)(n_parameters, parameters, memory.gradient, solver);
+    bool clips = solver->max_grad_norm > 0 && norm > solver->max_grad_norm;
+    kernels->solver_step(n_parameters, parameters, memory.gradient, clips ? solver->max_grad_norm / norm : 1, solver);
     return PYLSTM_OK;
 }

@@ -356,6 +356,30 @@ static void check_unpacked(struct step_out expected)
     free_step_out(out);
 }
 
+/* NULL is a state of zeros. */
+static void check_first_step(void)
+{
+    struct const_rows bias = {at.packed_bias, 0}, x = {at.x, at.x_stride};
+    struct step_out zeros = new_step_out(), none = new_step_out();
+    real *kept = at.h_prev;
+    at.h_prev = new_array(at.n_rows * at.width);
+    memset(at.h_prev, 0, (size_t)(at.n_rows * at.width) * sizeof *at.h_prev);
+    run_step(0, at.n_rows, at.c_prev, zeros);
+    at.kernels->step(at.n_rows, at.n_blocks, at.n_x, at.n_x, at.n_k, at.panels, bias, x, NULL, at.c_prev, none.c,
+                     none.h, none.gates);
+    expect(same_step(none, zeros), "step without h_prev");
+    at.kernels->step_unpacked(at.n_rows, at.hidden, at.n_x, at.weight_ih, at.weight_hh, at.bias, x, NULL, at.c_prev,
+                              none.c, none.h, none.gates);
+    int same = 1;
+    for (ptrdiff_t r = 0; r < at.n_rows; r++)
+        same &= same_bits(none.h + r * at.width, zeros.h + r * at.width, at.hidden);
+    expect(same, "step_unpacked without h_prev");
+    free(at.h_prev);
+    at.h_prev = kept;
+    free_step_out(zeros);
+    free_step_out(none);
+}
+
 static void check_step(void)
 {
     struct step_out out = new_step_out(), other = new_step_out();
@@ -372,6 +396,7 @@ static void check_step(void)
 
     check_projected_ahead(out);
     check_unpacked(out);
+    check_first_step();
     free_step_out(out);
     free_step_out(other);
 }
