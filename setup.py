@@ -10,7 +10,7 @@ from setuptools.command.build_ext import build_ext
 SOURCES = Path("src_c")
 # src_c/Makefile names the same files and flags, and says why.
 ONCE = ["api", "batch", "blas_reference", "isa", "net", "parts", "status", "threads"]
-PER_DTYPE = ["dropout", "head", "kernel_table", "layer", "model", "panels", "sequence"]
+PER_DTYPE = ["dropout", "head", "kernel_table", "layer", "model", "panels", "sequence", "stream"]
 PER_ISA = ["kernels", "solver"]
 KERNELS = {
     "scalar": (0, ["-ffp-contract=off"]),  # a vectorised sum in order would multiply and add apart, in some copies
@@ -63,7 +63,7 @@ setup(
             "pylstm._core",
             ["pylstm/_core.pyx"],
             include_dirs=[str(SOURCES)],
-            depends=[str(path) for path in SOURCES.glob("*.[ch]")],
+            depends=[*map(str, SOURCES.glob("*.[ch]")), *map(str, Path("pylstm").glob("*.px[id]"))],
             extra_link_args=["-Wl,--strip-debug"] if linux else [],
             libraries=[] if sys.platform == "win32" else ["m", "pthread"],
         )

@@ -7,7 +7,8 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from ._core import Cell, Gates, Gradients, Sequence
+from ._core import Cell, Gates, Gradients, Sequence, Stream
+from ._streaming import stream
 
 if TYPE_CHECKING:
     from . import datasets, metrics, preprocessing
@@ -28,11 +29,13 @@ __all__ = [
     "LSTMSequenceRegressor",
     "LSTMTagger",
     "Sequence",
+    "Stream",
     "datasets",
     "load",
     "metrics",
     "preprocessing",
     "save",
+    "stream",
 ]
 
 # Name to (module, attribute or None for the module itself, extra that brings what it needs).

@@ -122,3 +122,14 @@ cdef extern from "pylstm.h" nogil:
     int pylstm_train_step(const pylstm_model *, const pylstm_blas *, const pylstm_dataset *, const Py_ssize_t *,
                           Py_ssize_t, void *, pylstm_solver *, uint64_t, const void *, void *, double *, double *,
                           pylstm_memory)
+
+    ctypedef struct pylstm_stream:
+        pass
+
+    int pylstm_stream_size(const pylstm_model *, Py_ssize_t, size_t *)
+    int pylstm_stream_init(pylstm_stream **, const pylstm_model *, Py_ssize_t, const void *, const void *, const void *,
+                           pylstm_memory)
+    int pylstm_stream_set_weights(pylstm_stream *, const void *, const void *, const void *)
+    int pylstm_stream_set_state(pylstm_stream *, const void *)
+    int pylstm_stream_get_state(const pylstm_stream *, void *)
+    int pylstm_stream_process(pylstm_stream *, Py_ssize_t, const void *, void *)

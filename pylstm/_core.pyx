@@ -19,7 +19,9 @@ from pylstm._inputs import (
     fill_state,
 )
 
-from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport (
+    PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_ND, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
+)
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
@@ -604,6 +606,23 @@ cdef class Sequence(_Net):
             y, state_out = self.run_forward(steps, state_in, None)
         return as_given(y, steps), self.state_views(state_out, n_sequences)
 
+    def stream(self, batch_size=1):
+        """Return a `Stream`: the same outputs, a step or a block of steps at a time.
+
+        Parameters
+        ----------
+        batch_size : int, default=1
+            Independent sequences that take their steps together.
+
+        Returns
+        -------
+        Stream
+            With a state of zeros, and a copy of the weights.
+        """
+        from pylstm._streaming import stream
+
+        return stream(self, batch_size)
+
     cdef tuple forward_training(self, steps, state_in):
         self.claim_tape()
         try:
@@ -686,6 +705,9 @@ cdef class Sequence(_Net):
             by_name[key] = dparameters[start:start + view.size].reshape(view.shape)
             start += view.size
         return Gradients(by_name, as_given(dx, tape.steps), views)
+
+
+include "_stream.pxi"
 
 
 cdef class Model(_Net):

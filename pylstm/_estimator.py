@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ._core import Model, Solver
+from ._core import Model, Solver, Stream
 from ._inputs import Array, Steps, check_int
 from ._state import State, features_state, model_state, random_state_state, read_features, read_model, read_random_state
 from ._targets import Targets, check_y_given, weights_of
@@ -441,6 +441,29 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self, "_model")
         steps = self._check_X(X, reset=False)
         return self._model.predict(steps)[0], steps
+
+    # ---- run on
+
+    def stream(self, batch_size: int = 1) -> Stream:
+        """Return a `pylstm.Stream` of the fitted estimator, which runs on a step or a block of steps at a time.
+
+        Parameters
+        ----------
+        batch_size : int, default=1
+            Independent sequences that take their steps together.
+
+        Returns
+        -------
+        Stream
+            Its outputs are class probabilities or values for every step: what the estimator says of a sequence so far.
+
+        See Also
+        --------
+        pylstm.stream : Takes pipelines too, and says which models can't be streamed.
+        """
+        from ._streaming import stream
+
+        return stream(self, batch_size)
 
     # ---- save
 

@@ -59,18 +59,13 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from . import __version__
-from ._classifier import LSTMClassifier, LSTMTagger
 from ._forecaster import LSTMForecaster
 from ._inputs import Array
-from ._regressor import LSTMRegressor, LSTMSequenceRegressor
+from ._models import ESTIMATORS, parts
 from ._state import DTYPES, State, features_state, read_features, short
 from .preprocessing import PerStep
 
 FORMAT_VERSION = 1
-#: What a file's "class" can name.
-ESTIMATORS: dict[str, Any] = {
-    cls.__name__: cls for cls in (LSTMClassifier, LSTMForecaster, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger)
-}
 
 
 def save(model: Any, path: Any) -> None:
@@ -111,7 +106,7 @@ def save(model: Any, path: Any) -> None:
     >>> np.array_equal(loaded.predict(X), reg.predict(X))
     True
     """
-    per_step, estimator = _parts(model)
+    per_step, estimator = parts(model)
     values, arrays = estimator._get_state()
     document = {
         "format_version": FORMAT_VERSION,
@@ -163,22 +158,6 @@ def load(path: Any) -> Any:
         return _build(_read(name))
     except (ValueError, SafetensorError, RecursionError) as error:
         raise ValueError(f"{name!r} must be a file that pylstm.save wrote: {error}") from error
-
-
-def _parts(model: Any) -> tuple[PerStep | None, Any]:
-    """Return the `PerStep` of a pipeline, or None, and the estimator."""
-    per_step, estimator = None, model
-    is_known = True
-    if type(model) is Pipeline:
-        per_step, estimator = model.steps[0][1], model.steps[-1][1]
-        is_known = len(model.steps) == 2 and type(per_step) is PerStep and type(estimator) is not LSTMForecaster
-        is_known = is_known and type(getattr(per_step, "transformer_", per_step.transformer)) is StandardScaler
-    if not is_known or ESTIMATORS.get(type(estimator).__name__) is not type(estimator):
-        raise TypeError(
-            f"model must be one of {', '.join(ESTIMATORS)}, or a Pipeline of PerStep(StandardScaler()) and one of "
-            f"them that is not a forecaster, got {model!r}"
-        )
-    return per_step, estimator
 
 
 # ---- the file

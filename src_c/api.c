@@ -180,3 +180,75 @@ int pylstm_train_step(const pylstm_model *model, const pylstm_blas *blas, const 
                   : BY_DTYPE(model->net.dtype, pylstm_train_step, model, blas, dataset, indices, n_indices, parameters,
                              solver, dropout_seed, state_in, state_out, loss, weight, workspace);
 }
+
+static int check_stream(const pylstm_model *model, ptrdiff_t batch_size)
+{
+    int status = model && model->n_outputs == 0 ? pylstm_net_check(&model->net) : pylstm_model_check(model);
+    if (status)
+        return status;
+    if (model->net.n_directions != 1)
+        return PYLSTM_ERROR_DIRECTION;
+    if (model->n_outputs > 0 && model->pooling != PYLSTM_POOL_LAST && model->pooling != PYLSTM_POOL_NONE)
+        return PYLSTM_ERROR_POOLING;
+    if (batch_size < 1)
+        return PYLSTM_ERROR_SIZE;
+    return batch_size > INT_MAX ? PYLSTM_ERROR_OVERFLOW : PYLSTM_OK;
+}
+
+int pylstm_stream_size(const pylstm_model *model, ptrdiff_t batch_size, size_t *bytes)
+{
+    int status = check_stream(model, batch_size);
+    if (!status && !bytes)
+        status = PYLSTM_ERROR_NULL;
+    return status ? status : BY_DTYPE(model->net.dtype, pylstm_stream_size, model, batch_size, bytes);
+}
+
+int pylstm_stream_init(pylstm_stream **stream, const pylstm_model *model, ptrdiff_t batch_size, const void *parameters,
+                       const void *mean, const void *scale, pylstm_memory memory)
+{
+    if (!stream || !parameters || !mean != !scale)
+        return PYLSTM_ERROR_NULL;
+    size_t bytes = 0;
+    int status = pylstm_stream_size(model, batch_size, &bytes);
+    if (!status)
+        status = check_memory(memory, bytes);
+    if (status)
+        return status;
+    *stream = BY_DTYPE(model->net.dtype, pylstm_stream_init, model, batch_size, memory);
+    status = pylstm_stream_set_weights(*stream, parameters, mean, scale);
+    return status ? status : pylstm_stream_set_state(*stream, NULL);
+}
+
+int pylstm_stream_set_weights(pylstm_stream *stream, const void *parameters, const void *mean, const void *scale)
+{
+    if (!stream || !parameters || !mean != !scale)
+        return PYLSTM_ERROR_NULL;
+    BY_DTYPE(stream->dtype, pylstm_stream_set_weights, stream, parameters, mean, scale);
+    return PYLSTM_OK;
+}
+
+int pylstm_stream_set_state(pylstm_stream *stream, const void *state)
+{
+    if (!stream)
+        return PYLSTM_ERROR_NULL;
+    BY_DTYPE(stream->dtype, pylstm_stream_set_state, stream, state);
+    return PYLSTM_OK;
+}
+
+int pylstm_stream_get_state(const pylstm_stream *stream, void *state)
+{
+    if (!stream || !state)
+        return PYLSTM_ERROR_NULL;
+    BY_DTYPE(stream->dtype, pylstm_stream_get_state, stream, state);
+    return PYLSTM_OK;
+}
+
+int pylstm_stream_process(pylstm_stream *stream, ptrdiff_t n_steps, const void *x, void *y)
+{
+    if (!stream || !x || !y)
+        return PYLSTM_ERROR_NULL;
+    if (n_steps < 1)
+        return PYLSTM_ERROR_SIZE;
+    BY_DTYPE(stream->dtype, pylstm_stream_process, stream, n_steps, x, y);
+    return PYLSTM_OK;
+}

@@ -474,15 +474,17 @@ VEC_INLINE void dense_tile(int n_outputs, ptrdiff_t n_k, const real *a, const re
     }
 }
 
-static void dense(ptrdiff_t n_rows, ptrdiff_t n_outputs, ptrdiff_t n_k, const real *a, const real *weight,
-                  const real *bias, real *out)
+static void dense(ptrdiff_t n_rows, ptrdiff_t n_outputs, ptrdiff_t n_k, struct const_rows a, const real *weight,
+                  const real *bias, struct rows out)
 {
-    for (ptrdiff_t r = 0; r < n_rows; r++, a += n_k, out += n_outputs) {
+    for (ptrdiff_t r = 0; r < n_rows; r++) {
+        const real *from = a.data + r * a.stride;
+        real *to = out.data + r * out.stride;
         ptrdiff_t j = 0;
         for (; j + DENSE_OUTPUTS <= n_outputs; j += DENSE_OUTPUTS)
-            dense_tile(DENSE_OUTPUTS, n_k, a, weight + j * n_k, bias + j, out + j);
+            dense_tile(DENSE_OUTPUTS, n_k, from, weight + j * n_k, bias + j, to + j);
         for (; j < n_outputs; j++)
-            dense_tile(1, n_k, a, weight + j * n_k, bias + j, out + j);
+            dense_tile(1, n_k, from, weight + j * n_k, bias + j, to + j);
     }
 }
 

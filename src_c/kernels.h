@@ -80,9 +80,10 @@ struct kernels {
     /* dbias [4H'] += the sum of n_rows rows of dgates. */
     void (*column_sums)(ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *dgates, ptrdiff_t block_rows, real *dbias);
 
-    /* out [n_rows][n_outputs] = bias + a [n_rows][n_k] weight [n_outputs][n_k]', each sum in one order, by itself. */
-    void (*dense)(ptrdiff_t n_rows, ptrdiff_t n_outputs, ptrdiff_t n_k, const real *a, const real *weight,
-                  const real *bias, real *out);
+    /* out, rows of n_outputs, = bias + a weight', each sum in one order, by itself; a rows of n_k, weight
+     * [n_outputs][n_k]. */
+    void (*dense)(ptrdiff_t n_rows, ptrdiff_t n_outputs, ptrdiff_t n_k, struct const_rows a, const real *weight,
+                  const real *bias, struct rows out);
 
     /* The sum of the squares of values [n]. */
     double (*sum_of_squares)(ptrdiff_t n, const real *values);

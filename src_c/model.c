@@ -28,7 +28,9 @@ static void dense(const pylstm_model *model, ptrdiff_t n, const real *parameters
 {
     ptrdiff_t width = pylstm_net_output_size(&model->net), n_outputs = model->n_outputs;
     const real *weight = parameters + pylstm_net_n_parameters(&model->net), *bias = weight + n_outputs * width;
-    NAME(kernels)(model->net.isa)->dense(n, n_outputs, width, features, weight, bias, outputs);
+    NAME(kernels)(model->net.isa)
+        ->dense(n, n_outputs, width, (struct const_rows){features, width}, weight, bias,
+                (struct rows){outputs, n_outputs});
     if (model->loss == PYLSTM_CROSS_ENTROPY)
         NAME(softmax)(n, n_outputs, outputs);
 }

@@ -42,6 +42,7 @@ typedef enum pylstm_status {
     PYLSTM_ERROR_LOSS,      /* a loss that is not one of pylstm_loss */
     PYLSTM_ERROR_SOLVER,    /* a solver that is not one of pylstm_solver_kind */
     PYLSTM_ERROR_ISA,       /* an instruction set that this build or this processor lacks */
+    PYLSTM_ERROR_DIRECTION, /* two directions where the steps to come are not known */
     PYLSTM_N_STATUS
 } pylstm_status;
 
@@ -263,6 +264,31 @@ int pylstm_train_step(const pylstm_model *model, const pylstm_blas *blas, const 
                       const ptrdiff_t *indices, ptrdiff_t n_indices, void *parameters, pylstm_solver *solver,
                       uint64_t dropout_seed, const void *state_in, void *state_out, double *loss, double *weight,
                       pylstm_memory workspace);
+
+/* ------------------------------------------------------------------ stream */
+
+/* A model that runs on, a step or a block of steps at a time: its weights packed once, its state inside, all in the
+ * caller's memory, which has to stay where it is. No call but the first two reads anything else, allocates, locks or
+ * waits. Different streams may run on different threads at once; one stream, on one thread at a time. Its outputs are
+ * the bits of pylstm_forward, or pylstm_predict, over all steps at once. */
+typedef struct pylstm_stream pylstm_stream;
+
+/* For B = batch_size independent sequences. With n_outputs = 0 the model has no dense layer: what comes out is the
+ * last layer's h, and pooling and loss are not read. The net has one direction; pooling is last or none. */
+int pylstm_stream_size(const pylstm_model *model, ptrdiff_t batch_size, size_t *bytes);
+/* Sets the state to zero, the weights to:
+ *   parameters   [n_parameters], as for pylstm_predict
+ *   mean, scale  [I] of the dtype: the net reads (x - mean) / scale. Or both NULL */
+int pylstm_stream_init(pylstm_stream **stream, const pylstm_model *model, ptrdiff_t batch_size, const void *parameters,
+                       const void *mean, const void *scale, pylstm_memory memory);
+/* Other weights for the same sizes, from the next step on; the state stays. */
+int pylstm_stream_set_weights(pylstm_stream *stream, const void *parameters, const void *mean, const void *scale);
+/* state: as in pylstm_forward; NULL is zeros. */
+int pylstm_stream_set_state(pylstm_stream *stream, const void *state);
+int pylstm_stream_get_state(const pylstm_stream *stream, void *state);
+/*   x  [B][n_steps][I]
+ *   y  [B][n_steps][n_outputs, or H], out: probabilities, values, or h */
+int pylstm_stream_process(pylstm_stream *stream, ptrdiff_t n_steps, const void *x, void *y);
 
 #ifdef __cplusplus
 }

@@ -17,6 +17,7 @@ const char *pylstm_strerror(int status)
         [PYLSTM_ERROR_POOLING] = "the pooling is neither last, mean, max nor none",
         [PYLSTM_ERROR_LOSS] = "the loss is neither cross-entropy nor squared error",
         [PYLSTM_ERROR_SOLVER] = "the solver is neither adam, sgd nor rmsprop",
+        [PYLSTM_ERROR_DIRECTION] = "a net of two directions can't run step by step: one begins at the last step",
         [PYLSTM_ERROR_ISA] = "the instruction set is not available in this build or on this processor",
     };
     if (status < 0 || status >= PYLSTM_N_STATUS)

@@ -29,4 +29,23 @@ predict_function pylstm_predict_f32, pylstm_predict_f64;
 model_size_function pylstm_train_step_size_f32, pylstm_train_step_size_f64;
 train_step_function pylstm_train_step_f32, pylstm_train_step_f64;
 
+/* What both dtypes' streams begin with. */
+struct pylstm_stream {
+    pylstm_dtype dtype;
+};
+
+typedef int stream_size_function(const pylstm_model *, ptrdiff_t, size_t *);
+typedef pylstm_stream *stream_init_function(const pylstm_model *, ptrdiff_t, pylstm_memory);
+typedef void stream_set_weights_function(pylstm_stream *, const void *, const void *, const void *);
+typedef void stream_set_state_function(pylstm_stream *, const void *);
+typedef void stream_get_state_function(const pylstm_stream *, void *);
+typedef void stream_process_function(pylstm_stream *, ptrdiff_t, const void *, void *);
+
+stream_size_function pylstm_stream_size_f32, pylstm_stream_size_f64;
+stream_init_function pylstm_stream_init_f32, pylstm_stream_init_f64;
+stream_set_weights_function pylstm_stream_set_weights_f32, pylstm_stream_set_weights_f64;
+stream_set_state_function pylstm_stream_set_state_f32, pylstm_stream_set_state_f64;
+stream_get_state_function pylstm_stream_get_state_f32, pylstm_stream_get_state_f64;
+stream_process_function pylstm_stream_process_f32, pylstm_stream_process_f64;
+
 #endif

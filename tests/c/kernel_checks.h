@@ -563,7 +563,8 @@ static void check_dense(void)
     ptrdiff_t n_outputs = at.n_rows + at.n_x < 4 * at.hidden ? at.n_rows + at.n_x : 4 * at.hidden;
     real *a = random_reals(at.n_rows * at.hidden, 1), *out = new_array(at.n_rows * n_outputs);
     real *alone = new_array(n_outputs);
-    at.kernels->dense(at.n_rows, n_outputs, at.hidden, a, at.weight_hh, at.bias, out);
+    at.kernels->dense(at.n_rows, n_outputs, at.hidden, (struct const_rows){a, at.hidden}, at.weight_hh, at.bias,
+                      (struct rows){out, n_outputs});
     int holds = 1, same = 1;
     for (ptrdiff_t r = 0; r < at.n_rows; r++) {
         for (ptrdiff_t j = 0; j < n_outputs; j++) {
@@ -572,7 +573,8 @@ static void check_dense(void)
                 sum += (double)a[r * at.hidden + k] * (double)at.weight_hh[j * at.hidden + k];
             holds &= near(out[r * n_outputs + j], sum);
         }
-        at.kernels->dense(1, n_outputs, at.hidden, a + r * at.hidden, at.weight_hh, at.bias, alone);
+        at.kernels->dense(1, n_outputs, at.hidden, (struct const_rows){a + r * at.hidden, 0}, at.weight_hh, at.bias,
+                          (struct rows){alone, 0});
         same &= same_bits(alone, out + r * n_outputs, n_outputs);
     }
     expect(holds, "dense");

@@ -1,0 +1,84 @@
+"""From a model to its `Stream`."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._core import Sequence, Stream
+from ._inputs import Array
+
+if TYPE_CHECKING:
+    Sizes = tuple[int, tuple[int, ...], int, str, str]
+    Weights = tuple[Array, Array | None, Array | None]
+
+
+def stream(model: Any, batch_size: int = 1) -> Stream:
+    """Return a `Stream` of a model, which runs on step by step.
+
+    Parameters
+    ----------
+    model : Sequence, estimator or Pipeline
+        A `Sequence`; a fitted LSTM estimator; or a `Pipeline` of ``PerStep(StandardScaler())`` and one, whose scaling
+        the stream then applies.
+    batch_size : int, default=1
+        Independent sequences that take their steps together.
+
+    Returns
+    -------
+    Stream
+        With a state of zeros, and a copy of the weights.
+
+    Raises
+    ------
+    ValueError
+        If the model is of a kind that needs all steps: two directions, or a mean or maximum over the steps.
+
+    Examples
+    --------
+    >>> import numpy as np, pylstm
+    >>> X = np.random.default_rng(0).standard_normal((30, 8, 1))
+    >>> tagger = pylstm.LSTMTagger((4,), max_iter=2, random_state=0).fit(X, X[:, :, 0].cumsum(axis=1) > 0)
+    >>> live = pylstm.stream(tagger)
+    >>> [live.step(x).shape for x in X[0, :2]]
+    [(2,), (2,)]
+    """
+    sizes, weights = described(model)
+    return Stream(sizes, weights, batch_size)
+
+
+def described(model: Any) -> "tuple[Sizes, Weights]":
+    """Return a model's sizes (input_size, hidden_sizes, n_outputs, loss, dtype) and (weights, mean, scale)."""
+    if isinstance(model, Sequence):
+        _check_direction(model.bidirectional)
+        return (model.input_size, model.hidden_sizes, 0, "squared error", model.dtype.name), (_flat(model), None, None)
+    from sklearn.utils.validation import check_is_fitted
+
+    from ._models import parts, scaling_of
+
+    per_step, estimator = parts(model)
+    check_is_fitted(estimator, "_model")
+    net, name = estimator._model, type(estimator).__name__
+    made_with = net.configuration
+    _check_direction(made_with["bidirectional"])
+    if name == "LSTMForecaster":
+        raise ValueError("model must not be an LSTMForecaster, which keeps its state itself: use update and predict")
+    if made_with["pooling"] not in ("last", None):
+        raise ValueError(
+            f"model must have pooling='last' to be streamed, got {made_with['pooling']!r}: a stream has no end over "
+            "which to pool"
+        )
+    mean, scale = (None, None) if per_step is None else scaling_of(per_step)
+    head = (made_with["n_outputs"], made_with["loss"])
+    return (made_with["input_size"], net.hidden_sizes, *head, net.dtype.name), (_flat(net), mean, scale)
+
+
+def _check_direction(bidirectional: bool) -> None:
+    if bidirectional:
+        raise ValueError(
+            "model must not be bidirectional to be streamed: its reverse direction starts at the last step"
+        )
+
+
+def _flat(net: Any) -> Array:
+    """Return all weights in one array, in the order of C."""
+    return np.concatenate([values.ravel() for values in net.parameters().values()])
