@@ -22,8 +22,8 @@ from pylstm._inputs import (
 from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_ND, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
-from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.stdint cimport uint64_t
+from libc.stdlib cimport free
 from libc.string cimport memcpy
 from scipy.linalg cimport cython_blas
 
@@ -72,19 +72,46 @@ cdef int check(int status) except -1:
     return 0
 
 
+cdef extern from *:
+    """
+    #include <stdlib.h>
+    #if defined(__linux__)
+    #include <sys/mman.h>
+    #endif
+
+    /* malloc, in huge pages where there is room for some: weights of a megabyte and more are then read without waiting
+     * for the addresses of their pages. free frees it. */
+    static void *pylstm_allocate(size_t n_bytes)
+    {
+    #if defined(__linux__) && defined(MADV_HUGEPAGE)
+        const size_t huge = (size_t)2 << 20;
+        if (n_bytes >= 2 * huge && n_bytes <= (size_t)-1 - huge) {
+            void *data = NULL;
+            if (posix_memalign(&data, huge, n_bytes))
+                return NULL;
+            madvise(data, n_bytes, MADV_HUGEPAGE); /* a wish: it may be refused */
+            return data;
+        }
+    #endif
+        return malloc(n_bytes);
+    }
+    """
+    void *pylstm_allocate(size_t n_bytes)
+
+
 cdef class _Memory:
     """A block from malloc."""
 
     cdef pylstm_memory c
 
     def __cinit__(self, size_t n_bytes):
-        self.c.data = PyMem_RawMalloc(n_bytes)
+        self.c.data = pylstm_allocate(n_bytes)
         if self.c.data == NULL:
             raise MemoryError(f"pylstm: {n_bytes} bytes of working memory could not be allocated")
         self.c.bytes = n_bytes
 
     def __dealloc__(self):
-        PyMem_RawFree(self.c.data)
+        free(self.c.data)
 
 
 cdef class _View:
