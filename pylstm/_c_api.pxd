@@ -64,7 +64,9 @@ cdef extern from "pylstm.h" nogil:
     int pylstm_tape_size(const pylstm_net *, const pylstm_shape *, size_t *)
     int pylstm_forward_size(const pylstm_net *, const pylstm_shape *, size_t *)
     int pylstm_backward_size(const pylstm_net *, const pylstm_shape *, size_t *)
-    int pylstm_forward(const pylstm_net *, const pylstm_batch *, const void *, const void *,
+    int pylstm_packed_size(const pylstm_net *, size_t *)
+    int pylstm_pack(const pylstm_net *, const void *, pylstm_memory)
+    int pylstm_forward(const pylstm_net *, const pylstm_batch *, const void *, pylstm_memory, const void *,
                        const void *, void *, void *, uint64_t, pylstm_memory, pylstm_memory)
     int pylstm_backward(const pylstm_net *, const pylstm_batch *, const void *, const void *,
                         const void *, void *, void *, void *, uint64_t, pylstm_memory, pylstm_memory)
@@ -90,7 +92,7 @@ cdef extern from "pylstm.h" nogil:
     int pylstm_model_check(const pylstm_model *)
     Py_ssize_t pylstm_model_n_parameters(const pylstm_model *)
     int pylstm_predict_size(const pylstm_model *, const pylstm_shape *, size_t *)
-    int pylstm_predict(const pylstm_model *, const pylstm_batch *, const void *, const void *,
+    int pylstm_predict(const pylstm_model *, const pylstm_batch *, const void *, pylstm_memory, const void *,
                        const void *, void *, void *, pylstm_memory)
 
     ctypedef struct pylstm_dataset:

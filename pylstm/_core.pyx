@@ -66,6 +66,10 @@ of the initial state, a list with one pair (h, c) per layer.
 """
 
 
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(object)
+
+
 cdef int check(int status) except -1:
     if status:
         raise ValueError(f"pylstm: {pylstm_strerror(status).decode()}")
@@ -182,6 +186,9 @@ cdef class _Net:
     cdef _View flat_view
     cdef dict views        # ... and each by its name
     cdef _Memory spare     # the last call's workspace: fresh pages cost more than many a call
+    cdef _Memory packed    # the weights packed, for as long as nobody can have changed them
+    cdef int n_unchanged   # inferences since they may have been changed
+    cdef bint handed_out   # views of them were given to the user, and may still be held
     cdef object generator
 
     cdef setup(self, input_size, hidden_sizes, bidirectional, dropout, dtype, random_state, n_threads):
@@ -234,7 +241,54 @@ cdef class _Net:
             memory = _Memory(n_bytes)
         return memory
 
+    cdef dict hand_out(self):
+        """Return the weights by name, for a user who may write to them."""
+        self.handed_out = True
+        return dict(self.views)
+
+    cdef changed(self):
+        """Note that the weights are others."""
+        self.packed = None
+        self.n_unchanged = 0
+
+    cdef bint in_reach(self):
+        """Whether anybody else holds the weights: one of the named views, or any other whose memory they are."""
+        # `flat` is held by this object, by `flat_view` and by the named views; those by `views`, and here by `view`.
+        if Py_REFCNT(self.flat) > 2 + len(self.views):
+            return True
+        for view in self.views.values():
+            if Py_REFCNT(view) > 2:
+                return True
+        return False
+
+    cdef _Memory packed_weights(self):
+        """Return the weights packed, or None: then the call packs them itself, into its workspace.
+
+        Kept are those that a second inference has found unchanged.
+        """
+        cdef _Memory memory
+        cdef size_t n_bytes = 0
+        cdef int status
+        if self.handed_out:
+            self.changed()
+            self.handed_out = self.in_reach()
+            if self.handed_out:
+                return None
+        if self.packed is None:
+            self.n_unchanged += 1
+            if self.n_unchanged < 2:
+                return None
+            check(pylstm_packed_size(&self.c, &n_bytes))
+            memory = _Memory(n_bytes)
+            with nogil:
+                status = pylstm_pack(&self.c, self.flat_view.data, memory.c)
+            check(status)
+            if not self.handed_out:  # by another thread, meanwhile
+                self.packed = memory
+        return self.packed
+
     cdef restore(self, flat, generator):
+        self.changed()
         self.flat[...] = flat
         self.generator = generator
         return self
@@ -304,15 +358,18 @@ cdef class _Net:
         return self.run(_View(steps.rows), batch_of(steps) if tape is None else tape.batch, state_in, tape)
 
     cdef tuple run(self, _View x_view, _Batch batch, state_in, _Tape tape):
-        cdef pylstm_memory tape_memory, workspace
+        cdef pylstm_memory tape_memory, workspace, packed_memory
+        cdef _Memory packed = self.packed_weights() if tape is None else None
         cdef uint64_t seed = 0 if tape is None else tape.dropout_seed
         cdef size_t n_bytes = 0
         cdef int status
         check(pylstm_forward_size(&self.c, &batch.c.shape, &n_bytes))
         cdef _Memory memory = self.take_workspace(n_bytes)
         workspace = memory.c
-        tape_memory.data = NULL
-        tape_memory.bytes = 0
+        tape_memory.data = packed_memory.data = NULL
+        tape_memory.bytes = packed_memory.bytes = 0
+        if packed is not None:
+            packed_memory = packed.c
         if tape is not None:
             tape_memory = tape.memory.c
         y = np.empty((batch.c.shape.n_rows, pylstm_net_output_size(&self.c)), self.dtype)
@@ -321,8 +378,8 @@ cdef class _Net:
         cdef _View in_view = None if state_in is None else _View(state_in)
         cdef const void *in_data = NULL if state_in is None else in_view.data
         with nogil:
-            status = pylstm_forward(&self.c, &batch.c, self.flat_view.data, x_view.data, in_data, y_view.data,
-                                    out_view.data, seed, tape_memory, workspace)
+            status = pylstm_forward(&self.c, &batch.c, self.flat_view.data, packed_memory, x_view.data, in_data,
+                                    y_view.data, out_view.data, seed, tape_memory, workspace)
         self.spare = memory
         check(status)
         return y, state_out
@@ -392,6 +449,7 @@ cdef class Cell(_Net):
         return f"Cell({self.input_size}, {self.hidden_size}, dtype={self.dtype.name!r})"
 
     def __reduce__(self):
+        self.handed_out = True
         arguments = (self.input_size, self.hidden_size, self.dtype, self.forget_bias, 0)
         return _restore, (Cell, arguments, {"t_max": self.t_max}, self.flat, self.generator)
 
@@ -408,17 +466,17 @@ cdef class Cell(_Net):
     @property
     def weight_ih(self):
         """(4 * hidden_size, input_size), a writable view."""
-        return self.views["weight_ih_l0"]
+        return self.hand_out()["weight_ih_l0"]
 
     @property
     def weight_hh(self):
         """(4 * hidden_size, hidden_size), a writable view."""
-        return self.views["weight_hh_l0"]
+        return self.hand_out()["weight_hh_l0"]
 
     @property
     def bias(self):
         """(4 * hidden_size,), a writable view."""
-        return self.views["bias_l0"]
+        return self.hand_out()["bias_l0"]
 
     cdef tuple check_step(self, x, state):
         """Return the steps and flat state of one step."""
@@ -549,6 +607,7 @@ cdef class Sequence(_Net):
                 f"dropout={self.dropout}, dtype={self.dtype.name!r})")
 
     def __reduce__(self):
+        self.handed_out = True
         arguments = (self.input_size, self.hidden_size, self.bidirectional, self.dropout, self.dtype,
                      self.forget_bias, 0, self.n_threads)
         return _restore, (Sequence, arguments, {"t_max": self.t_max}, self.flat, self.generator)
@@ -587,7 +646,7 @@ cdef class Sequence(_Net):
             ``weight_ih_l0`` (4H, I), ``weight_hh_l0`` (4H, H), ``bias_l0`` (4H,), then ``..._l0_reverse`` and the next
             layers'. Writable views: what is written there, the next forward uses.
         """
-        return dict(self.views)
+        return self.hand_out()
 
     def forward(self, X, state=None, *, training=False):
         """Run over whole sequences.
@@ -781,6 +840,7 @@ cdef class Model(_Net):
         self.views["weight_out"][...] = self.generator.uniform(-bound, bound, (n_outputs, width))
 
     def __reduce__(self):
+        self.handed_out = True
         return _restore, (Model, (), {**self.arguments, "random_state": 0}, self.flat, self.generator)
 
     def copy_weights(self):
@@ -789,6 +849,7 @@ cdef class Model(_Net):
 
     def set_weights(self, flat):
         """Take weights that `copy_weights` returned."""
+        self.changed()
         self.flat[...] = flat
 
     def is_finite(self):
@@ -802,7 +863,7 @@ cdef class Model(_Net):
 
     def parameters(self):
         """Return the weights by name, as `Sequence.parameters` does, then ``weight_out`` and ``bias_out``."""
-        return dict(self.views)
+        return self.hand_out()
 
     def predict(self, steps, state=None):
         """Return outputs and final state for sequences laid out as `Steps`.
@@ -830,9 +891,15 @@ cdef class Model(_Net):
         cdef _View x_view = _View(steps.rows), y_view = _View(outputs, True), out_view = _View(state_out, True)
         cdef _View in_view = None if state_in is None else _View(state_in)
         cdef const void *in_data = NULL if state_in is None else in_view.data
+        cdef _Memory packed = self.packed_weights()
+        cdef pylstm_memory packed_memory
+        packed_memory.data = NULL
+        packed_memory.bytes = 0
+        if packed is not None:
+            packed_memory = packed.c
         with nogil:
-            status = pylstm_predict(&self.model, &batch.c, self.flat_view.data, x_view.data, in_data,
-                                    y_view.data, out_view.data, workspace.c)
+            status = pylstm_predict(&self.model, &batch.c, self.flat_view.data, packed_memory, x_view.data,
+                                    in_data, y_view.data, out_view.data, workspace.c)
         self.spare = workspace
         check(status)
         return outputs, self.state_views(state_out, n_sequences)
@@ -983,6 +1050,7 @@ cdef class Trainer:
             status = pylstm_train_step(&self.model.model, &BLAS, &self.dataset, data, n_indices,
                                        self.model.flat_view.data, &self.solver.c, seed, in_data, out_view.data, &loss,
                                        &weight, self.workspace.c)
+        self.model.changed()
         check(status)
         return loss, weight, self.model.state_views(state_out, n_indices)
 

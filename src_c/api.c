@@ -50,9 +50,36 @@ int pylstm_backward_size(const pylstm_net *net, const pylstm_shape *shape, size_
     return status ? status : BY_DTYPE(net->dtype, pylstm_backward_size, net, shape, bytes);
 }
 
-int pylstm_forward(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, const void *x,
-                   const void *state_in, void *y, void *state_out, uint64_t dropout_seed, pylstm_memory tape,
-                   pylstm_memory workspace)
+int pylstm_packed_size(const pylstm_net *net, size_t *bytes)
+{
+    int status = pylstm_net_check(net);
+    if (!status && !bytes)
+        status = PYLSTM_ERROR_NULL;
+    return status ? status : BY_DTYPE(net->dtype, pylstm_packed_size, net, bytes);
+}
+
+/* NULL data is none. */
+static int check_packed(const pylstm_net *net, pylstm_memory packed)
+{
+    size_t bytes = 0;
+    int status = pylstm_packed_size(net, &bytes);
+    return !status && packed.data ? check_memory(packed, bytes) : status;
+}
+
+int pylstm_pack(const pylstm_net *net, const void *parameters, pylstm_memory packed)
+{
+    if (!parameters || !packed.data)
+        return PYLSTM_ERROR_NULL;
+    int status = check_packed(net, packed);
+    if (status)
+        return status;
+    BY_DTYPE(net->dtype, pylstm_pack, net, parameters, packed);
+    return PYLSTM_OK;
+}
+
+int pylstm_forward(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, pylstm_memory packed,
+                   const void *x, const void *state_in, void *y, void *state_out, uint64_t dropout_seed,
+                   pylstm_memory tape, pylstm_memory workspace)
 {
     if (!batch || !parameters || !x || !y)
         return PYLSTM_ERROR_NULL;
@@ -64,8 +91,10 @@ int pylstm_forward(const pylstm_net *net, const pylstm_batch *batch, const void 
         status = pylstm_tape_size(net, &batch->shape, &tape_bytes);
     if (!status && tape.data)
         status = check_memory(tape, tape_bytes);
+    if (!status)
+        status = check_packed(net, packed);
     return status ? status
-                  : BY_DTYPE(net->dtype, pylstm_forward, net, batch, parameters, x, state_in, y, state_out,
+                  : BY_DTYPE(net->dtype, pylstm_forward, net, batch, parameters, packed, x, state_in, y, state_out,
                              dropout_seed, tape, workspace);
 }
 
@@ -139,8 +168,8 @@ int pylstm_predict_size(const pylstm_model *model, const pylstm_shape *shape, si
     return status ? status : BY_DTYPE(model->net.dtype, pylstm_predict_size, model, shape, bytes);
 }
 
-int pylstm_predict(const pylstm_model *model, const pylstm_batch *batch, const void *parameters, const void *x,
-                   const void *state_in, void *outputs, void *state_out, pylstm_memory workspace)
+int pylstm_predict(const pylstm_model *model, const pylstm_batch *batch, const void *parameters, pylstm_memory packed,
+                   const void *x, const void *state_in, void *outputs, void *state_out, pylstm_memory workspace)
 {
     if (!batch || !parameters || !x || !outputs)
         return PYLSTM_ERROR_NULL;
@@ -148,8 +177,10 @@ int pylstm_predict(const pylstm_model *model, const pylstm_batch *batch, const v
     int status = pylstm_predict_size(model, &batch->shape, &bytes);
     if (!status)
         status = check_memory(workspace, bytes);
+    if (!status)
+        status = check_packed(&model->net, packed);
     return status ? status
-                  : BY_DTYPE(model->net.dtype, pylstm_predict, model, batch, parameters, x, state_in, outputs,
+                  : BY_DTYPE(model->net.dtype, pylstm_predict, model, batch, parameters, packed, x, state_in, outputs,
                              state_out, workspace);
 }
 

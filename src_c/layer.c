@@ -146,19 +146,32 @@ static ptrdiff_t chunk_end_of(const pylstm_batch *batch, ptrdiff_t from)
 
 /* ----------------------------------------------------------------- forward */
 
-struct layer_forward_scratch NAME(layer_forward_carve)(struct arena *arena, const struct layer *layer,
-                                                       const pylstm_shape *shape)
+struct packed NAME(packed_carve)(struct arena *arena, const struct layer *layer)
 {
-    ptrdiff_t width = shape->n_rows > UNPACKED_MOST_ROWS ? 4 * padded_hidden(layer) : 0;
-    return (struct layer_forward_scratch){
+    ptrdiff_t width = 4 * padded_hidden(layer);
+    return (struct packed){
         .panels = arena_take(arena, layer->input_size + layer->hidden_size, width, sizeof(real)),
         .bias = arena_take(arena, width, 1, sizeof(real)),
     };
 }
 
+void NAME(pack_layer)(const struct layer *layer, struct packed packed)
+{
+    ptrdiff_t lanes = layer->kernels->lanes, n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden;
+    struct range blocks = own(layer, n_blocks_of(layer));
+    NAME(pack_forward)(blocks, lanes, hidden, n_x, layer->weight_ih, 0, n_k, packed.panels);
+    NAME(pack_forward)(blocks, lanes, hidden, hidden, layer->weight_hh, n_x, n_k, packed.panels);
+    NAME(pack_bias)(blocks, lanes, hidden, layer->bias, packed.bias);
+}
+
+struct packed NAME(layer_forward_carve)(struct arena *arena, const struct layer *layer, const pylstm_shape *shape)
+{
+    return shape->n_rows > UNPACKED_MOST_ROWS ? NAME(packed_carve)(arena, layer) : (struct packed){NULL, NULL};
+}
+
 void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, const real *x, const real *h0,
-                         const real *c0, struct rows y, real *hn, real *cn, struct steps steps,
-                         struct layer_forward_scratch scratch)
+                         const real *c0, struct rows y, real *hn, real *cn, struct steps steps, struct packed packed,
+                         bool is_packed)
 {
     const struct kernels *kernels = layer->kernels;
     ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden;
@@ -166,19 +179,16 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
     struct range blocks = own(layer, n_blocks_of(layer));
     ptrdiff_t n_blocks = blocks.to - blocks.from, first_unit = blocks.from * lanes;
     ptrdiff_t n_units = blocks.to * lanes < hidden ? n_blocks * lanes : hidden - first_unit;
-    bool unpacked = batch->shape.n_rows <= UNPACKED_MOST_ROWS;
-    if (!unpacked) {
-        NAME(pack_forward)(blocks, lanes, hidden, n_x, layer->weight_ih, 0, n_k, scratch.panels);
-        NAME(pack_forward)(blocks, lanes, hidden, hidden, layer->weight_hh, n_x, n_k, scratch.panels);
-        NAME(pack_bias)(blocks, lanes, hidden, layer->bias, scratch.bias);
-    }
+    bool unpacked = !is_packed && batch->shape.n_rows <= UNPACKED_MOST_ROWS;
+    if (!unpacked && !is_packed)
+        NAME(pack_layer)(layer, packed);
     if (first_of_team(layer)) {
         gather_state(layer, batch, h0, h_after(steps, layer, batch, -1));
         gather_state(layer, batch, c0, c_after(steps, layer, batch, -1));
     }
 
-    const real *panels = scratch.panels + first_unit * 4 * n_k;
-    struct const_rows bias = {scratch.bias + 4 * first_unit, 0};
+    const real *panels = unpacked ? NULL : packed.panels + first_unit * 4 * n_k;
+    struct const_rows bias = {unpacked ? NULL : packed.bias + 4 * first_unit, 0};
     for (ptrdiff_t from = 0, to; from < batch->shape.n_steps; from = to) {
         to = chunk_end_of(batch, from);
         ptrdiff_t kept = steps.keep ? batch->offset[from] : 0; /* first of the chunk's rows in x and gates */

@@ -27,21 +27,28 @@ struct steps {
 
 struct steps NAME(steps_carve)(struct arena *arena, const struct layer *layer, const pylstm_shape *shape, int keep);
 
-struct layer_forward_scratch {
-    real *panels; /* forward panels of [W R]; with few rows none */
+/* The weights as a step reads them. */
+struct packed {
+    real *panels; /* forward panels of [W R] */
     real *bias;   /* [4H'] */
 };
 
-struct layer_forward_scratch NAME(layer_forward_carve)(struct arena *arena, const struct layer *layer,
-                                                       const pylstm_shape *shape);
+struct packed NAME(packed_carve)(struct arena *arena, const struct layer *layer);
+
+/* Packs the layer's weights; each member of a team its own units. */
+void NAME(pack_layer)(const struct layer *layer, struct packed packed);
+
+/* Room for them in a forward of this shape, if it is none of so few rows that it reads the weights as they lie. */
+struct packed NAME(layer_forward_carve)(struct arena *arena, const struct layer *layer, const pylstm_shape *shape);
 
 /*   x       [N] rows of I, caller's order
  *   h0, c0  [B][H], caller's order, or NULL: zeros      may be hn, cn
  *   y       [N] rows of H, out
- *   hn, cn  [B][H], out, or NULL */
+ *   hn, cn  [B][H], out, or NULL
+ *   packed  room for the weights, or the packed weights themselves if `is_packed` */
 void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, const real *x, const real *h0,
-                         const real *c0, struct rows y, real *hn, real *cn, struct steps steps,
-                         struct layer_forward_scratch scratch);
+                         const real *c0, struct rows y, real *hn, real *cn, struct steps steps, struct packed packed,
+                         bool is_packed);
 
 struct layer_backward_scratch {
     real *dgates;             /* [n_blocks][C][4][lanes] of the steps in flight */

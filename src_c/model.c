@@ -66,14 +66,14 @@ int NAME(predict_size)(const pylstm_model *model, const pylstm_shape *shape, siz
     return status ? status : arena_total(&counting, bytes);
 }
 
-int NAME(predict)(const pylstm_model *model, const pylstm_batch *batch, const void *parameters, const void *x,
-                  const void *state_in, void *outputs, void *state_out, pylstm_memory workspace)
+int NAME(predict)(const pylstm_model *model, const pylstm_batch *batch, const void *parameters, pylstm_memory packed,
+                  const void *x, const void *state_in, void *outputs, void *state_out, pylstm_memory workspace)
 {
     struct arena arena = arena_at(workspace);
     struct predict_memory memory;
     int status = carve_predict(model, &batch->shape, &arena, &memory);
     if (!status)
-        status = NAME(forward)(&model->net, batch, parameters, x, state_in, memory.y, state_out, 0,
+        status = NAME(forward)(&model->net, batch, parameters, packed, x, state_in, memory.y, state_out, 0,
                                (pylstm_memory){NULL, 0}, (pylstm_memory){memory.forward, memory.forward_bytes});
     if (status)
         return status;
@@ -250,8 +250,8 @@ int NAME(train_step)(const pylstm_model *model, const pylstm_blas *blas, const p
     pylstm_batch batch;
     status = pylstm_batch_init(&batch, n_indices, memory.lengths, memory.batch.data, memory.batch.bytes);
     if (!status)
-        status = NAME(forward)(net, &batch, parameters, memory.x, state_in, memory.y, state_out, dropout_seed,
-                               memory.tape, memory.compute);
+        status = NAME(forward)(net, &batch, parameters, (pylstm_memory){NULL, 0}, memory.x, state_in, memory.y,
+                               state_out, dropout_seed, memory.tape, memory.compute);
     if (status)
         return status;
     *loss = 0;

@@ -163,8 +163,14 @@ typedef struct pylstm_memory {
     size_t bytes;
 } pylstm_memory;
 
+/* Weights in the order in which a forward reads them. It packs them itself where it is given none; those packed once
+ * save that for as long as the parameters stay what they are. */
+int pylstm_packed_size(const pylstm_net *net, size_t *bytes);
+int pylstm_pack(const pylstm_net *net, const void *parameters, pylstm_memory packed);
+
 /* Runs the net over a batch.
  *   parameters  [n_parameters]
+ *   packed      what pylstm_pack made of them, or NULL data
  *   x           [N][I]
  *   state_in    a state, or NULL: zeros                 may be state_out
  *   y           [N][D * H_last], out
@@ -172,9 +178,9 @@ typedef struct pylstm_memory {
  *   tape        NULL data: inference, no dropout. Else training: filled for backward, dropout drawn from dropout_seed
  *               (a function of seed, layer, caller's row and unit alone). The final state is the undropped one.
  */
-int pylstm_forward(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, const void *x,
-                   const void *state_in, void *y, void *state_out, uint64_t dropout_seed, pylstm_memory tape,
-                   pylstm_memory workspace);
+int pylstm_forward(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, pylstm_memory packed,
+                   const void *x, const void *state_in, void *y, void *state_out, uint64_t dropout_seed,
+                   pylstm_memory tape, pylstm_memory workspace);
 
 /* Back-propagates through the training forward that filled the tape; the tape is only read.
  *   dy             [N][D * H_last]  dL/dy
@@ -219,9 +225,9 @@ int pylstm_model_check(const pylstm_model *model);
 ptrdiff_t pylstm_model_n_parameters(const pylstm_model *model);
 
 int pylstm_predict_size(const pylstm_model *model, const pylstm_shape *shape, size_t *bytes);
-/* outputs [E][n_outputs], out: probabilities, or values. state_in, state_out: as in pylstm_forward. */
-int pylstm_predict(const pylstm_model *model, const pylstm_batch *batch, const void *parameters, const void *x,
-                   const void *state_in, void *outputs, void *state_out, pylstm_memory workspace);
+/* outputs [E][n_outputs], out: probabilities, or values. packed, state_in, state_out: as in pylstm_forward. */
+int pylstm_predict(const pylstm_model *model, const pylstm_batch *batch, const void *parameters, pylstm_memory packed,
+                   const void *x, const void *state_in, void *outputs, void *state_out, pylstm_memory workspace);
 
 /* Sequences to draw mini-batches from. They may overlap, or be windows of longer ones. */
 typedef struct pylstm_dataset {

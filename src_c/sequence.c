@@ -164,10 +164,49 @@ int NAME(tape_read)(const pylstm_net *net, const pylstm_batch *batch, ptrdiff_t 
     return PYLSTM_OK;
 }
 
+/* ------------------------------------------------------------------ packed */
+
+/* The packed weights of one layer and direction; carving those of the last counts all. */
+static struct packed carve_packed(const pylstm_net *net, ptrdiff_t layer, ptrdiff_t direction, struct arena *arena)
+{
+    struct packed carved = {NULL, NULL};
+    for (ptrdiff_t l = 0; l <= layer; l++) {
+        for (ptrdiff_t d = 0; d <= (l == layer ? direction : net->n_directions - 1); d++) {
+            struct layer at = layer_at(net, l, d, NULL);
+            carved = NAME(packed_carve)(arena, &at);
+        }
+    }
+    return carved;
+}
+
+static struct packed packed_of(const pylstm_net *net, ptrdiff_t layer, ptrdiff_t direction, pylstm_memory packed)
+{
+    struct arena arena = arena_at(packed);
+    return carve_packed(net, layer, direction, &arena);
+}
+
+int NAME(packed_size)(const pylstm_net *net, size_t *bytes)
+{
+    struct arena counting = {0};
+    carve_packed(net, net->n_layers - 1, net->n_directions - 1, &counting);
+    return arena_total(&counting, bytes);
+}
+
+void NAME(pack)(const pylstm_net *net, const void *parameters, pylstm_memory packed)
+{
+    for (ptrdiff_t l = 0; l < net->n_layers; l++) {
+        for (ptrdiff_t d = 0; d < net->n_directions; d++) {
+            struct layer layer = layer_at(net, l, d, parameters);
+            NAME(pack_layer)(&layer, packed_of(net, l, d, packed));
+        }
+    }
+}
+
 /* ----------------------------------------------------------------- forward */
 
 struct forward_call {
     struct call call;
+    pylstm_memory packed;
     const real *x, *state_in;
     real *y, *state_out;
     real *between[2]; /* [N][widest output]: what a layer writes and the next one reads, in turns */
@@ -213,13 +252,15 @@ static void forward_part(struct forward_call *forward, ptrdiff_t part, struct me
             struct arena arena = call->parts[part].per_layer;
             struct steps steps = call->tape.data ? tape_steps(net, &call->bound, part, l, d, call->tape)
                                                  : NAME(steps_carve)(&arena, &layer, &call->bound, 0);
-            struct layer_forward_scratch scratch = NAME(layer_forward_carve)(&arena, &layer, &call->bound);
+            bool is_packed = forward->packed.data != NULL;
+            struct packed packed = is_packed ? packed_of(net, l, d, forward->packed)
+                                             : NAME(layer_forward_carve)(&arena, &layer, &call->bound);
             const real *h0 = forward->state_in ? forward->state_in + at.h * n_sequences : NULL;
             const real *c0 = forward->state_in ? forward->state_in + at.c * n_sequences : NULL;
             real *hn = forward->state_out ? forward->state_out + at.h * n_sequences : NULL;
             real *cn = forward->state_out ? forward->state_out + at.c * n_sequences : NULL;
             struct rows columns = {output + d * at.hidden_size, net->n_directions * at.hidden_size};
-            NAME(layer_forward)(&layer, batch, input, h0, c0, columns, hn, cn, steps, scratch);
+            NAME(layer_forward)(&layer, batch, input, h0, c0, columns, hn, cn, steps, packed, is_packed);
         }
         if (call->tape.data && member.index == 0)
             drop_rows(call, batch, l, output);
@@ -238,12 +279,13 @@ static void forward_together(void *context, struct member member)
     forward_part(context, 0, member);
 }
 
-int NAME(forward)(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, const void *x,
-                  const void *state_in, void *y, void *state_out, uint64_t dropout_seed, pylstm_memory tape,
-                  pylstm_memory workspace)
+int NAME(forward)(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, pylstm_memory packed,
+                  const void *x, const void *state_in, void *y, void *state_out, uint64_t dropout_seed,
+                  pylstm_memory tape, pylstm_memory workspace)
 {
     struct forward_call call = {
         .call = {.net = net, .batch = batch, .parameters = parameters, .dropout_seed = dropout_seed, .tape = tape},
+        .packed = packed,
         .x = x,
         .state_in = state_in,
         .y = y,

@@ -2,6 +2,7 @@
 #include "arena.h"
 #include "head.h"
 #include "isa.h"
+#include "layer.h"
 #include "panels.h"
 #include "typed.h"
 
@@ -9,8 +10,8 @@
 
 struct stream_layer {
     ptrdiff_t input_size, hidden_size, n_blocks, width; /* width: H' */
-    real *panels, *bias;                                /* forward panels of [W R], [4H'] */
-    real *h, *h_next, *c;                               /* [B][H'] */
+    struct packed packed;
+    real *h, *h_next, *c; /* [B][H'] */
 };
 
 struct NAME(stream) {
@@ -49,13 +50,13 @@ static struct NAME(stream) * carve(const pylstm_model *model, ptrdiff_t batch_si
     for (ptrdiff_t l = 0; l < net->n_layers; l++) {
         pylstm_layer at = pylstm_net_layer(net, l, 0);
         ptrdiff_t n_blocks = blocks_of(at.hidden_size, kernels->lanes), width = n_blocks * kernels->lanes;
+        struct layer shape = {.kernels = kernels, .input_size = at.input_size, .hidden_size = at.hidden_size};
         struct stream_layer layer = {
             .input_size = at.input_size,
             .hidden_size = at.hidden_size,
             .n_blocks = n_blocks,
             .width = width,
-            .panels = arena_take(arena, at.input_size + at.hidden_size, 4 * width, sizeof(real)),
-            .bias = arena_take(arena, 4 * width, 1, sizeof(real)),
+            .packed = NAME(packed_carve)(arena, &shape),
             .h = arena_take(arena, batch_size, width, sizeof(real)),
             .h_next = arena_take(arena, batch_size, width, sizeof(real)),
             .c = arena_take(arena, batch_size, width, sizeof(real)),
@@ -88,17 +89,21 @@ void NAME(stream_set_weights)(pylstm_stream *stream, const void *parameters, con
 {
     struct NAME(stream) *to = (struct NAME(stream) *)stream;
     const pylstm_net *net = &to->model.net;
-    ptrdiff_t n_outputs = to->model.n_outputs, lanes = to->kernels->lanes, head = pylstm_net_n_parameters(net);
+    ptrdiff_t n_outputs = to->model.n_outputs, head = pylstm_net_n_parameters(net);
     ptrdiff_t n_weights = n_outputs * pylstm_net_output_size(net);
     for (ptrdiff_t l = 0; l < net->n_layers; l++) {
-        struct stream_layer *layer = &to->layers[l];
         pylstm_layer at = pylstm_net_layer(net, l, 0);
         const real *from = parameters;
-        struct range all = {0, layer->n_blocks};
-        ptrdiff_t n_x = at.input_size, hidden = at.hidden_size, n_k = n_x + hidden;
-        NAME(pack_forward)(all, lanes, hidden, n_x, from + at.weight_ih, 0, n_k, layer->panels);
-        NAME(pack_forward)(all, lanes, hidden, hidden, from + at.weight_hh, n_x, n_k, layer->panels);
-        NAME(pack_bias)(all, lanes, hidden, from + at.bias, layer->bias);
+        struct layer layer = {
+            .kernels = to->kernels,
+            .input_size = at.input_size,
+            .hidden_size = at.hidden_size,
+            .weight_ih = from + at.weight_ih,
+            .weight_hh = from + at.weight_hh,
+            .bias = from + at.bias,
+            .member = ALONE,
+        };
+        NAME(pack_layer)(&layer, to->layers[l].packed);
     }
     memcpy(to->weight_out, (const real *)parameters + head, (size_t)n_weights * sizeof(real));
     memcpy(to->bias_out, (const real *)parameters + head + n_weights, (size_t)n_outputs * sizeof(real));
@@ -175,9 +180,9 @@ void NAME(stream_process)(pylstm_stream *stream, ptrdiff_t n_steps, const void *
         for (ptrdiff_t l = 0; l < on->model.net.n_layers; l++) {
             struct stream_layer *layer = &on->layers[l];
             ptrdiff_t k = layer->input_size;
-            on->kernels->step(on->batch_size, layer->n_blocks, k, k, k + layer->hidden_size, layer->panels,
-                              (struct const_rows){layer->bias, 0}, input, layer->h, layer->c, layer->c, layer->h_next,
-                              NULL);
+            on->kernels->step(on->batch_size, layer->n_blocks, k, k, k + layer->hidden_size, layer->packed.panels,
+                              (struct const_rows){layer->packed.bias, 0}, input, layer->h, layer->c, layer->c,
+                              layer->h_next, NULL);
             real *h = layer->h_next;
             layer->h_next = layer->h;
             layer->h = h;

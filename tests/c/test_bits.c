@@ -71,8 +71,16 @@ static void free_batch(struct batch b)
     free(b.state_out);
 }
 
+/* In turns with weights packed before. */
 static void run(const pylstm_net *net, const void *parameters, struct batch b, int training)
 {
+    static int turn;
+    pylstm_memory packed = {NULL, 0};
+    if (turn++ % 2) {
+        CHECK_STATUS(pylstm_packed_size(net, &packed.bytes), PYLSTM_OK);
+        packed.data = allocate(packed.bytes);
+        CHECK_STATUS(pylstm_pack(net, parameters, packed), PYLSTM_OK);
+    }
     pylstm_shape shape;
     pylstm_batch batch;
     pylstm_memory tape = {NULL, 0}, workspace;
@@ -87,11 +95,12 @@ static void run(const pylstm_net *net, const void *parameters, struct batch b, i
         CHECK_STATUS(pylstm_tape_size(net, &shape, &tape.bytes), PYLSTM_OK);
         tape.data = allocate(tape.bytes);
     }
-    CHECK_STATUS(pylstm_forward(net, &batch, parameters, b.x, b.state, b.y, b.state_out, 0, tape, workspace),
+    CHECK_STATUS(pylstm_forward(net, &batch, parameters, packed, b.x, b.state, b.y, b.state_out, 0, tape, workspace),
                  PYLSTM_OK);
     free(batch_memory);
     free(workspace.data);
     free(tape.data);
+    free(packed.data);
 }
 
 /* Sequence k's part of a state [..][B][H] from or to the state of one sequence alone. */

@@ -6,6 +6,8 @@
 
 enum { MAX_HIDDEN = 9 };
 
+static const pylstm_memory NO_MEMORY = {NULL, 0};
+
 static double sigmoid(double z)
 {
     return 1 / (1 + exp(-z));
@@ -76,7 +78,7 @@ static void destroy(problem *p)
 
 static int forward(problem *p, pylstm_memory tape)
 {
-    return pylstm_forward(&p->net, &p->batch, p->parameters, p->x, p->state, p->y, p->state_out, 17, tape,
+    return pylstm_forward(&p->net, &p->batch, p->parameters, NO_MEMORY, p->x, p->state, p->y, p->state_out, 17, tape,
                           p->workspace);
 }
 
@@ -206,7 +208,8 @@ static void test_float32_is_near_float64(void)
         x[k] = (float)p.x[k];
     p.state = (free(p.state), NULL);
     CHECK_STATUS(forward(&p, p.tape), PYLSTM_OK);
-    CHECK_STATUS(pylstm_forward(&net, &p.batch, parameters, x, NULL, y, NULL, 17, p.tape, p.workspace), PYLSTM_OK);
+    CHECK_STATUS(pylstm_forward(&net, &p.batch, parameters, NO_MEMORY, x, NULL, y, NULL, 17, p.tape, p.workspace),
+                 PYLSTM_OK);
     double worst = 0;
     for (ptrdiff_t k = 0; k < p.n_y; k++)
         worst = fmax(worst, fabs((double)y[k] - p.y[k]));
@@ -224,13 +227,14 @@ static void test_refusals(void)
     pylstm_memory none = {NULL, 0}, small = {p.workspace.data, 10}, small_tape = {p.tape.data, p.tape.bytes - 1};
     double *d = random_array(p.n_parameters), values[6 * 3 * 3];
     CHECK_STATUS(forward(&p, small_tape), PYLSTM_ERROR_WORKSPACE);
-    CHECK_STATUS(pylstm_forward(&p.net, &p.batch, p.parameters, p.x, NULL, p.y, NULL, 0, none, small),
+    CHECK_STATUS(pylstm_forward(&p.net, &p.batch, p.parameters, NO_MEMORY, p.x, NULL, p.y, NULL, 0, none, small),
                  PYLSTM_ERROR_WORKSPACE);
-    CHECK_STATUS(pylstm_forward(&p.net, &p.batch, p.parameters, p.x, NULL, p.y, NULL, 0, none, none),
+    CHECK_STATUS(pylstm_forward(&p.net, &p.batch, p.parameters, NO_MEMORY, p.x, NULL, p.y, NULL, 0, none, none),
                  PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_forward(NULL, &p.batch, p.parameters, p.x, NULL, p.y, NULL, 0, none, p.workspace),
+    CHECK_STATUS(pylstm_forward(NULL, &p.batch, p.parameters, NO_MEMORY, p.x, NULL, p.y, NULL, 0, none, p.workspace),
                  PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_forward(&p.net, &p.batch, NULL, p.x, NULL, p.y, NULL, 0, none, p.workspace), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_forward(&p.net, &p.batch, NULL, NO_MEMORY, p.x, NULL, p.y, NULL, 0, none, p.workspace),
+                 PYLSTM_ERROR_NULL);
     CHECK_STATUS(pylstm_backward(&p.net, &p.batch, p.parameters, p.dy, NULL, d, NULL, NULL, 0, none, p.workspace),
                  PYLSTM_ERROR_NULL);
     CHECK_STATUS(pylstm_backward(&p.net, &p.batch, p.parameters, p.dy, NULL, d, NULL, NULL, 0, p.tape, small),
@@ -300,7 +304,7 @@ static void check_learns(pylstm_pooling pooling, pylstm_loss loss, pylstm_solver
     pylstm_memory workspace = {allocate(predict_bytes), predict_bytes};
     pylstm_batch batch;
     CHECK_STATUS(pylstm_batch_init(&batch, N_SEQUENCES, lengths, batch_memory, batch_bytes), PYLSTM_OK);
-    CHECK_STATUS(pylstm_predict(&model, &batch, parameters, x, NULL, outputs, NULL, workspace), PYLSTM_OK);
+    CHECK_STATUS(pylstm_predict(&model, &batch, parameters, NO_MEMORY, x, NULL, outputs, NULL, workspace), PYLSTM_OK);
     int right = 0;
     for (ptrdiff_t e = 0; e < n; e++)
         right += loss == PYLSTM_CROSS_ENTROPY ? outputs[e][labels[e]] > 0.5 : fabs(outputs[e][0] - targets[e][0]) < 0.5;
