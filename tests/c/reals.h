@@ -32,16 +32,24 @@ static inline void *new_reals(const pylstm_net *net, ptrdiff_t n)
     return allocate((size_t)n * real_size(net));
 }
 
+static inline double get_real(const pylstm_net *net, const void *values, ptrdiff_t k)
+{
+    return net->dtype == PYLSTM_FLOAT32 ? (double)((const float *)values)[k] : ((const double *)values)[k];
+}
+
+static inline void set_real(const pylstm_net *net, void *values, ptrdiff_t k, double value)
+{
+    if (net->dtype == PYLSTM_FLOAT32)
+        ((float *)values)[k] = (float)value;
+    else
+        ((double *)values)[k] = value;
+}
+
 static inline void *random_reals(const pylstm_net *net, ptrdiff_t n, double scale)
 {
     void *values = new_reals(net, n);
-    for (ptrdiff_t k = 0; k < n; k++) {
-        double value = draw() * scale;
-        if (net->dtype == PYLSTM_FLOAT32)
-            ((float *)values)[k] = (float)value;
-        else
-            ((double *)values)[k] = value;
-    }
+    for (ptrdiff_t k = 0; k < n; k++)
+        set_real(net, values, k, draw() * scale);
     return values;
 }
 

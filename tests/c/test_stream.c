@@ -3,6 +3,7 @@
 #define _GNU_SOURCE /* syscall */
 #include "reals.h"
 
+#include <float.h>
 #include <limits.h>
 
 #ifdef __linux__
@@ -260,6 +261,38 @@ static void test_bits(pylstm_isa isa, pylstm_dtype dtype)
             }
         }
     }
+}
+
+/* In silence a net without biases but the forget gates' comes to zero, and not to rest among the denormals. */
+static void test_silence(pylstm_isa isa, pylstm_dtype dtype)
+{
+    static const ptrdiff_t hidden_sizes[] = {19};
+    enum { N_SILENT = 4000 };
+    pylstm_net net = make_net(isa, dtype, 1, 1, hidden_sizes, 1);
+    pylstm_model model = with_head(net, 0, PYLSTM_SQUARED_ERROR);
+    pylstm_layer at = pylstm_net_layer(&net, 0, 0);
+    void *parameters = random_reals(&net, pylstm_net_n_parameters(&net), 0.1);
+    for (ptrdiff_t k = 0; k < 4 * at.hidden_size; k++)
+        set_real(&net, parameters, at.bias + k, k / at.hidden_size == 1);
+    ptrdiff_t n_state = pylstm_net_state_size(&net), n_y = N_SILENT * at.hidden_size;
+    void *memory, *state = random_reals(&net, n_state, 0.8), *x = random_reals(&net, N_SILENT, 0);
+    void *y = new_reals(&net, n_y);
+    pylstm_stream *stream = new_stream(&model, 1, parameters, NULL, NULL, &memory);
+    CHECK_STATUS(pylstm_stream_set_state(stream, state), PYLSTM_OK);
+    CHECK_STATUS(pylstm_stream_process(stream, N_SILENT, x, y), PYLSTM_OK);
+    CHECK_STATUS(pylstm_stream_get_state(stream, state), PYLSTM_OK);
+    double least = dtype == PYLSTM_FLOAT32 ? (double)FLT_MIN : DBL_MIN;
+    int n_denormal = 0, n_ends = 0;
+    for (ptrdiff_t k = 0; k < n_y; k++)
+        n_denormal += get_real(&net, y, k) != 0 && fabs(get_real(&net, y, k)) < least;
+    for (ptrdiff_t k = 0; k < n_state; k++)
+        n_ends += get_real(&net, state, k) == 0;
+    CHECK(n_denormal == 0 && n_ends == n_state);
+    free(memory);
+    free(parameters);
+    free(state);
+    free(x);
+    free(y);
 }
 
 /* Memory of any alignment, and a hidden_sizes that is gone. */
@@ -532,6 +565,7 @@ int main(void)
     for (int isa = PYLSTM_ISA_SCALAR; isa < PYLSTM_N_ISA; isa++) {
         for (int dtype = PYLSTM_FLOAT32; dtype <= PYLSTM_FLOAT64 && pylstm_isa_available(isa); dtype++) {
             test_bits((pylstm_isa)isa, (pylstm_dtype)dtype);
+            test_silence((pylstm_isa)isa, (pylstm_dtype)dtype);
             test_live((pylstm_isa)isa, (pylstm_dtype)dtype);
         }
     }
