@@ -151,13 +151,28 @@ struct step {
     real *c, *h, *gates;
 };
 
+/* A cell closer to zero than this is at zero. One that decays would else come among the denormals, and stay where it is
+ * rounded back to itself: x86 takes 100 times as long to multiply those, and an instrument that has fallen silent would
+ * cost more than one that plays. Above it the square of c, of which tanh is made, is a normal number too. */
+#if PYLSTM_REAL_BITS == 32
+#define CELL_END 0x1p-50f
+#else
+#define CELL_END 0x1p-500
+#endif
+
+VEC_INLINE vec zero_where(ivec mask, vec v)
+{
+    return AS_REAL(AS_BITS(v) & ~mask);
+}
+
 /* The cell on one vector of pre-activations i, f, g, o; `at` is its place in the state. */
 VEC_INLINE void apply_cell(const vec *z, const real *c_prev, real *c, real *h, real *gates, ptrdiff_t at)
 {
     vec i = vec_sigmoid(z[0]), f = vec_sigmoid(z[1]), g = vec_tanh(z[2]), o = vec_sigmoid(z[3]);
     vec c_new = rounded(f * load(c_prev + at)) + i * g;
-    store(c + at, c_new);
-    store(h + at, o * vec_tanh(c_new));
+    ivec ends = less(AS_REAL(AS_BITS(c_new) & ~SIGN_BIT), splat(CELL_END));
+    store(c + at, zero_where(ends, c_new));
+    store(h + at, zero_where(ends, o) * vec_tanh(c_new)); /* o: while the next step waits for tanh, this does not */
     if (gates) {
         store(gates + 4 * at, i);
         store(gates + 4 * at + LANES, f);

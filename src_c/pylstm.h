@@ -32,7 +32,7 @@ typedef enum pylstm_status {
     PYLSTM_ERROR_NULL,      /* a required pointer is NULL */
     PYLSTM_ERROR_DTYPE,     /* a dtype that is not one of pylstm_dtype */
     PYLSTM_ERROR_SIZE,      /* a size that is zero or negative where it has to be positive */
-    PYLSTM_ERROR_OVERFLOW,  /* a size that does not fit in memory or in BLAS's 32-bit integers */
+    PYLSTM_ERROR_OVERFLOW,  /* a size that does not fit in memory, in BLAS's 32-bit integers or in a blob */
     PYLSTM_ERROR_LENGTH,    /* a sequence without steps */
     PYLSTM_ERROR_DROPOUT,   /* a dropout probability outside [0, 1) */
     PYLSTM_ERROR_WORKSPACE, /* memory handed in is smaller than the size asked for */
@@ -43,6 +43,10 @@ typedef enum pylstm_status {
     PYLSTM_ERROR_SOLVER,    /* a solver that is not one of pylstm_solver_kind */
     PYLSTM_ERROR_ISA,       /* an instruction set that this build or this processor lacks */
     PYLSTM_ERROR_DIRECTION, /* two directions where the steps to come are not known */
+    PYLSTM_ERROR_BLOB,      /* data that are no blob, or a damaged one */
+    PYLSTM_ERROR_VERSION,   /* a blob of another format version */
+    PYLSTM_ERROR_ALIGNMENT, /* a blob that does not start at a multiple of 8 bytes */
+    PYLSTM_ERROR_ENDIAN,    /* a blob on a big-endian machine */
     PYLSTM_N_STATUS
 } pylstm_status;
 
@@ -295,6 +299,53 @@ int pylstm_stream_get_state(const pylstm_stream *stream, void *state);
 /*   x  [B][n_steps][I]
  *   y  [B][n_steps][n_outputs, or H], out: probabilities, values, or h */
 int pylstm_stream_process(pylstm_stream *stream, ptrdiff_t n_steps, const void *x, void *y);
+
+/* -------------------------------------------------------------------- blob */
+
+/* A model in one buffer, as a file, flash or a network brings it, so that it can be replaced without compiling. Numbers
+ * are little-endian, integers without sign:
+ *
+ *   offset  bytes
+ *        0      8   magic: 89 50 59 4C 53 54 4D 0A
+ *        8      4   format version: 1
+ *       12      4   CRC-32 of all bytes from 16 on: that of zlib and PNG
+ *       16      8   bytes of all, from 0 on
+ *       24      4   dtype       0 float32, 1 float64
+ *       28      4   loss        0 cross-entropy, 1 squared error
+ *       32      4   pooling     0 last, 1 mean, 2 max, 3 none
+ *       36      4   is_scaled   1 with mean and scale, 0 without
+ *       40      4   input_size I
+ *       44      4   n_outputs, 0 without dense layer: then loss and pooling are not read
+ *       48      4   n_directions
+ *       52      4   n_layers, at most PYLSTM_BLOB_LAYERS
+ *       56    4 each   hidden_sizes [n_layers]
+ *             4 or 0   zeros, so that what follows starts at a multiple of 8
+ *                   mean [I], scale [I] of the dtype, if is_scaled
+ *                   parameters [n_parameters] of the dtype, in the order of pylstm_net and pylstm_model
+ *
+ * Nothing follows. The weights are used where they lie, so a blob has to start at a multiple of 8 bytes, and works on
+ * little-endian machines only. */
+enum { PYLSTM_BLOB_LAYERS = 32 };
+
+/* What is in a blob. The model has n_threads = 1, PYLSTM_ISA_BEST and no dropout, for the caller to change. */
+typedef struct pylstm_blob {
+    pylstm_model model;       /* its hidden_sizes are those below: a copy of this struct has to be pointed to its own */
+    const void *parameters;   /* [n_parameters], within the data */
+    const void *mean, *scale; /* [I] within the data, or NULL: the net reads (x - mean) / scale. A stream does that by
+                                 itself; for the other calls it is the caller's to do */
+    ptrdiff_t hidden_sizes[PYLSTM_BLOB_LAYERS];
+} pylstm_blob;
+
+/* Reads the blob of exactly `bytes` bytes at `data`, which has to stay where it is as long as `out` is used. Whatever
+ * the data are, nothing outside of them is read, and all sizes are checked as by pylstm_model_check; the checksum finds
+ * damage, not intent. Weights that are not finite are let through. On an error `out` is left as it was. */
+int pylstm_blob_open(const void *data, size_t bytes, pylstm_blob *out);
+
+/* Bytes of the blob of a model; n_outputs = 0 is one without dense layer, as for a stream. */
+int pylstm_blob_size(const pylstm_model *model, int is_scaled, size_t *bytes);
+/* Writes it to the first of `memory`: parameters [n_parameters]; mean, scale [I], or both NULL. */
+int pylstm_blob_write(const pylstm_model *model, const void *parameters, const void *mean, const void *scale,
+                      pylstm_memory memory);
 
 #ifdef __cplusplus
 }

@@ -26,7 +26,7 @@ fi
 # Static, so that qemu needs no libraries of the other machine. The library as it is released; the tests with -O2, as
 # GCC 12 for aarch64 breaks down over test_passes.c with -O3 (internal error in vect_transform_reduction).
 cross_make() {
-    make -C src_c CC="$compiler -static" AR=aarch64-linux-gnu-ar RUNNER="$emulator" \
+    make -C src_c CC="$compiler -static" CXX="aarch64-linux-gnu-g++ -static" AR=aarch64-linux-gnu-ar RUNNER="$emulator" \
         BUILD="${BUILD:-build/aarch64}" "$@"
 }
 cross_make "$@"

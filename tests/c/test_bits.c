@@ -1,47 +1,6 @@
 /* What README promises to the bit: the outputs of a sequence do not depend on what it is computed with. Alone, in a
  * dense or ragged batch, in inference or training, by one thread or several, in one go or in two halves. */
-#include "pylstm.h"
-
-#include "check.h"
-
-static char label[120]; /* what is under test */
-
-static void expect_same(const void *a, const void *b, size_t bytes, const char *what)
-{
-    int same = memcmp(a, b, bytes) == 0;
-    if (!same)
-        printf("%s: %s\n", label, what);
-    CHECK(same);
-}
-
-static size_t real_size(const pylstm_net *net)
-{
-    return net->dtype == PYLSTM_FLOAT32 ? sizeof(float) : sizeof(double);
-}
-
-/* Elements `from` on of an array of the net's dtype. */
-static char *element(const pylstm_net *net, void *array, ptrdiff_t from)
-{
-    return (char *)array + (size_t)from * real_size(net);
-}
-
-static void *new_reals(const pylstm_net *net, ptrdiff_t n)
-{
-    return allocate((size_t)n * real_size(net));
-}
-
-static void *random_reals(const pylstm_net *net, ptrdiff_t n, double scale)
-{
-    void *values = new_reals(net, n);
-    for (ptrdiff_t k = 0; k < n; k++) {
-        double value = draw() * scale;
-        if (net->dtype == PYLSTM_FLOAT32)
-            ((float *)values)[k] = (float)value;
-        else
-            ((double *)values)[k] = value;
-    }
-    return values;
-}
+#include "reals.h"
 
 /* Some sequences, their initial states, and what the net makes of them. */
 struct batch {
@@ -222,17 +181,6 @@ static void check_halves(const pylstm_net *net, ptrdiff_t n_first, ptrdiff_t n_s
 }
 
 /* --------------------------------------------------------------------- all */
-
-static pylstm_net make_net(pylstm_isa isa, pylstm_dtype dtype, ptrdiff_t input_size, ptrdiff_t n_layers,
-                           const ptrdiff_t *hidden_sizes, ptrdiff_t n_directions)
-{
-    pylstm_net net = {dtype, input_size, n_layers, hidden_sizes, n_directions, 0.0, isa, 1};
-    CHECK_STATUS(pylstm_net_check(&net), PYLSTM_OK);
-    snprintf(label, sizeof label, "%s, float%d, %td inputs, %td layers of %td, %td directions",
-             pylstm_isa_name((int)isa), dtype == PYLSTM_FLOAT32 ? 32 : 64, input_size, n_layers, hidden_sizes[0],
-             n_directions);
-    return net;
-}
 
 enum { N_MANY = 260 }; /* more rows in a step than are projected ahead at once */
 

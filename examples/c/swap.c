@@ -1,0 +1,73 @@
+/* Replaces the model of a running stream by another of the same sizes, as a device does that gets a better one.
+ *
+ *     swap BEFORE.blob AFTER.blob
+ *
+ * Succeeds if the stream goes on from the state that it is in, with the new weights, to the bit. */
+#include "common.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { HALF = 100 }; /* steps before the swap, and after it */
+
+/* What set_weights can't know: that the new weights are as many as the old, in the same places. */
+static int same_sizes(const pylstm_model *a, const pylstm_model *b)
+{
+    if (a->net.dtype != b->net.dtype || a->net.input_size != b->net.input_size || a->net.n_layers != b->net.n_layers ||
+        a->n_outputs != b->n_outputs || a->loss != b->loss)
+        return 0;
+    for (ptrdiff_t l = 0; l < a->net.n_layers; l++)
+        if (a->net.hidden_sizes[l] != b->net.hidden_sizes[l])
+            return 0;
+    return 1;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3) {
+        fprintf(stderr, "usage: swap BEFORE.blob AFTER.blob\n");
+        return EXIT_FAILURE;
+    }
+    pylstm_blob before, after;
+    pylstm_memory files[] = {open_blob(argv[1], &before), open_blob(argv[2], &after)};
+    if (!same_sizes(&before.model, &after.model)) {
+        fprintf(stderr, "%s and %s are models of different sizes\n", argv[1], argv[2]);
+        return EXIT_FAILURE;
+    }
+    const pylstm_net *net = &before.model.net;
+    ptrdiff_t n_x = net->input_size, n_y = output_size(&before.model);
+    size_t y_bytes = (size_t)(HALF * n_y) * real_size(net);
+    char *x = allocate((size_t)(2 * HALF * n_x) * real_size(net)), *y = allocate(2 * y_bytes);
+    for (ptrdiff_t k = 0; k < 2 * HALF * n_x; k++)
+        set_real(net, x, k, sin(0.1 * (double)(k * k)) > 0);
+    char *second_x = x + (size_t)(HALF * n_x) * real_size(net);
+
+    pylstm_stream *stream;
+    pylstm_memory memory = new_stream(&before, &stream);
+    void *state = allocate((size_t)pylstm_net_state_size(net) * real_size(net));
+    check(pylstm_stream_process(stream, HALF, x, y), "before the swap");
+    check(pylstm_stream_get_state(stream, state), "state");
+    check(pylstm_stream_set_weights(stream, after.parameters, after.mean, after.scale), "swap");
+    check(pylstm_stream_process(stream, HALF, second_x, y + y_bytes), "after the swap");
+
+    /* What each of the two makes of the second half, from the same state. */
+    const pylstm_blob *const blobs[] = {&before, &after};
+    int same[2];
+    char *expected = allocate(y_bytes);
+    for (int k = 0; k < 2; k++) {
+        pylstm_stream *alone;
+        pylstm_memory its_memory = new_stream(blobs[k], &alone);
+        check(pylstm_stream_set_state(alone, state), "state");
+        check(pylstm_stream_process(alone, HALF, second_x, expected), "alone");
+        same[k] = memcmp(expected, y + y_bytes, y_bytes) == 0;
+        free(its_memory.data);
+        free(files[k].data);
+    }
+    free(x);
+    free(y);
+    free(state);
+    free(expected);
+    free(memory.data);
+    printf("after the swap the outputs are %s\n", same[1] && !same[0] ? "the new model's" : "wrong");
+    return same[1] && !same[0] ? EXIT_SUCCESS : EXIT_FAILURE;
+}

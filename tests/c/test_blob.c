@@ -1,0 +1,358 @@
+/* Models in a buffer: what is written comes back, anything else is refused without a look outside of it.
+ *
+ *     test_blob          all tests
+ *     test_blob FILE     that the blob in the file opens, and none of its mutations does */
+#include "reals.h"
+
+#include <limits.h>
+
+enum { CHECKSUM_AT = 12, BYTES_AT = 16, FIELDS_AT = 24, HEADER = 56 };
+
+static unsigned char *copy_bytes(const unsigned char *from, size_t bytes)
+{
+    return memcpy(allocate(bytes), from, bytes);
+}
+
+static void put(unsigned char *to, uint32_t value)
+{
+    for (int k = 0; k < 4; k++)
+        to[k] = (unsigned char)(value >> 8 * k);
+}
+
+/* The checksum by its definition, a bit at a time: so that what is wrong otherwise comes to be checked. */
+static void seal(unsigned char *blob, size_t bytes)
+{
+    uint32_t crc = UINT32_MAX;
+    for (size_t k = BYTES_AT; k < bytes; k++) {
+        crc ^= blob[k];
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc & 1 ? crc >> 1 ^ UINT32_C(0xedb88320) : crc >> 1;
+    }
+    put(blob + CHECKSUM_AT, ~crc);
+}
+
+/* ------------------------------------------------------------- round trip */
+
+struct written {
+    void *parameters, *mean, *scale;
+    unsigned char *blob;
+    size_t bytes;
+};
+
+static struct written write_model(const pylstm_model *model, int is_scaled)
+{
+    const pylstm_net *net = &model->net;
+    struct written all = {.parameters = random_reals(net, pylstm_model_n_parameters(model), 0.5)};
+    if (is_scaled) {
+        all.mean = random_reals(net, net->input_size, 2);
+        all.scale = random_reals(net, net->input_size, 3);
+    }
+    CHECK_STATUS(pylstm_blob_size(model, is_scaled, &all.bytes), PYLSTM_OK);
+    all.blob = allocate(all.bytes);
+    CHECK_STATUS(pylstm_blob_write(model, all.parameters, all.mean, all.scale, (pylstm_memory){all.blob, all.bytes}),
+                 PYLSTM_OK);
+    return all;
+}
+
+static void free_written(struct written all)
+{
+    free(all.parameters);
+    free(all.mean);
+    free(all.scale);
+    free(all.blob);
+}
+
+static void expect_reals(const pylstm_net *net, const void *got, const void *expected, ptrdiff_t n)
+{
+    CHECK(!got == !expected);
+    if (got && expected)
+        CHECK(memcmp(got, expected, (size_t)n * real_size(net)) == 0);
+}
+
+static void check_round_trip(const pylstm_model *model, int is_scaled)
+{
+    const pylstm_net *net = &model->net;
+    struct written all = write_model(model, is_scaled);
+    pylstm_blob blob;
+    CHECK_STATUS(pylstm_blob_open(all.blob, all.bytes, &blob), PYLSTM_OK);
+    CHECK(blob.model.net.dtype == net->dtype && blob.model.net.input_size == net->input_size);
+    CHECK(blob.model.net.n_layers == net->n_layers && blob.model.net.n_directions == net->n_directions);
+    CHECK(blob.model.net.hidden_sizes == blob.hidden_sizes);
+    CHECK(memcmp(blob.hidden_sizes, net->hidden_sizes, (size_t)net->n_layers * sizeof *net->hidden_sizes) == 0);
+    CHECK(blob.model.net.dropout == 0 && blob.model.net.n_threads == 1 && blob.model.net.isa == PYLSTM_ISA_BEST);
+    CHECK(blob.model.n_outputs == model->n_outputs && blob.model.pooling == model->pooling);
+    CHECK(blob.model.loss == model->loss);
+    expect_reals(net, blob.parameters, all.parameters, pylstm_model_n_parameters(model));
+    expect_reals(net, blob.mean, all.mean, net->input_size);
+    expect_reals(net, blob.scale, all.scale, net->input_size);
+    CHECK((const char *)blob.parameters + (size_t)pylstm_model_n_parameters(model) * real_size(net) ==
+          (const char *)all.blob + all.bytes);
+    free_written(all);
+}
+
+static void test_round_trips(void)
+{
+    ptrdiff_t hidden_sizes[PYLSTM_BLOB_LAYERS];
+    for (int l = 0; l < PYLSTM_BLOB_LAYERS; l++)
+        hidden_sizes[l] = 1 + l * 5 % 7;
+    for (int k = 0; k < 2 * 3 * 2 * 3 * 2; k++) {
+        const ptrdiff_t n_layers[] = {1, 2, PYLSTM_BLOB_LAYERS}, n_outputs[] = {0, 1, 5};
+        const pylstm_model model = {
+            {(pylstm_dtype)(k % 2), 1 + k % 4, n_layers[k / 2 % 3], hidden_sizes, 1 + k / 6 % 2, 0.0, PYLSTM_ISA_BEST,
+             1},
+            n_outputs[k / 12 % 3],
+            (pylstm_pooling)(k % 4),
+            (pylstm_loss)(k / 36),
+        };
+        check_round_trip(&model, 0);
+        check_round_trip(&model, 1);
+    }
+}
+
+/* What pylstm.h says of every byte. */
+static void test_format(void)
+{
+    static const unsigned char expected[] = {
+        0x89, 'P',  'Y',  'L',  'S', 'T', 'M', '\n', 1, 0, 0, 0, /* magic, version */
+        0x00, 0x00, 0x00, 0x00,                                  /* checksum: below */
+        0x90, 0,    0,    0,    0,   0,   0,   0,                /* bytes */
+        0,    0,    0,    0,    1,   0,   0,   0,                /* float32, squared error */
+        3,    0,    0,    0,    1,   0,   0,   0,                /* no pooling, scaled */
+        2,    0,    0,    0,    0,   0,   0,   0,                /* input_size, n_outputs */
+        1,    0,    0,    0,    1,   0,   0,   0,                /* n_directions, n_layers */
+        1,    0,    0,    0,    0,   0,   0,   0,                /* hidden_sizes, zeros */
+    };
+    const ptrdiff_t hidden_sizes[] = {1};
+    const pylstm_model model = {
+        {PYLSTM_FLOAT32, 2, 1, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1}, 0, PYLSTM_POOL_NONE, PYLSTM_SQUARED_ERROR};
+    const float parameters[16] = {0.5f, 0.25f}, mean[2] = {1, 2}, scale[2] = {3, 4};
+    unsigned char blob[sizeof expected + sizeof mean + sizeof scale + sizeof parameters], sealed[sizeof blob];
+    CHECK_STATUS(pylstm_blob_write(&model, parameters, mean, scale, (pylstm_memory){blob, sizeof blob}), PYLSTM_OK);
+    memcpy(sealed, blob, sizeof blob);
+    seal(sealed, sizeof sealed);
+    CHECK(memcmp(blob, sealed, sizeof blob) == 0);
+    memset(blob + CHECKSUM_AT, 0, 4);
+    CHECK(memcmp(blob, expected, sizeof expected) == 0);
+    CHECK(memcmp(blob + 64, mean, sizeof mean) == 0 && memcmp(blob + 72, scale, sizeof scale) == 0);
+    CHECK(memcmp(blob + 80, parameters, sizeof parameters) == 0);
+}
+
+/* A stream is the same stream from a blob. */
+static void test_stream(void)
+{
+    const ptrdiff_t hidden_sizes[] = {5, 3};
+    const pylstm_model model = {
+        {PYLSTM_FLOAT64, 2, 2, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1}, 3, PYLSTM_POOL_NONE, PYLSTM_CROSS_ENTROPY};
+    struct written all = write_model(&model, 1);
+    pylstm_blob blob;
+    CHECK_STATUS(pylstm_blob_open(all.blob, all.bytes, &blob), PYLSTM_OK);
+    void *x = random_reals(&model.net, 20, 1);
+    double y[2][30];
+    size_t bytes;
+    CHECK_STATUS(pylstm_stream_size(&blob.model, 1, &bytes), PYLSTM_OK);
+    pylstm_memory memory = {allocate(bytes), bytes};
+    pylstm_stream *stream;
+    CHECK_STATUS(pylstm_stream_init(&stream, &blob.model, 1, blob.parameters, blob.mean, blob.scale, memory),
+                 PYLSTM_OK);
+    CHECK_STATUS(pylstm_stream_process(stream, 10, x, y[0]), PYLSTM_OK);
+    CHECK_STATUS(pylstm_stream_init(&stream, &model, 1, all.parameters, all.mean, all.scale, memory), PYLSTM_OK);
+    CHECK_STATUS(pylstm_stream_process(stream, 10, x, y[1]), PYLSTM_OK);
+    CHECK(memcmp(y[0], y[1], sizeof y[0]) == 0);
+    free(memory.data);
+    free(x);
+    free_written(all);
+}
+
+/* ---------------------------------------------------------------- refused */
+
+static int open_exactly(const unsigned char *from, size_t bytes)
+{
+    unsigned char *data = copy_bytes(from, bytes);
+    pylstm_blob blob, before;
+    memset(&blob, 0x5a, sizeof blob);
+    memcpy(&before, &blob, sizeof blob);
+    int status = pylstm_blob_open(data, bytes, &blob);
+    CHECK(!status || memcmp(&before, &blob, sizeof blob) == 0);
+    if (!status) {
+        const unsigned char *parameters = blob.parameters;
+        size_t size = (size_t)pylstm_model_n_parameters(&blob.model) * real_size(&blob.model.net);
+        CHECK(parameters >= data + HEADER && parameters + size == data + bytes);
+    }
+    free(data);
+    return status;
+}
+
+static void check_mutations(unsigned char *blob, size_t bytes)
+{
+    CHECK_STATUS(open_exactly(blob, bytes), PYLSTM_OK);
+    for (size_t length = 0; length < bytes; length++)
+        CHECK_STATUS(open_exactly(blob, length), PYLSTM_ERROR_BLOB);
+    for (size_t at = 0; at < bytes; at++) {
+        for (int bit = 0; bit < 9; bit++) {
+            unsigned char flip = (unsigned char)(bit < 8 ? 1 << bit : 0xff);
+            blob[at] ^= flip;
+            CHECK_STATUS(open_exactly(blob, bytes), at >= 8 && at < 12 ? PYLSTM_ERROR_VERSION : PYLSTM_ERROR_BLOB);
+            blob[at] ^= flip;
+        }
+    }
+    unsigned char *longer = allocate(bytes + 8);
+    for (size_t more = 1; more <= 8; more++) {
+        memcpy(longer, blob, bytes);
+        memset(longer + bytes, 0, more);
+        CHECK_STATUS(open_exactly(longer, bytes + more), PYLSTM_ERROR_BLOB);
+        put(longer + BYTES_AT, (uint32_t)(bytes + more));
+        seal(longer, bytes + more);
+        CHECK_STATUS(open_exactly(longer, bytes + more), PYLSTM_ERROR_BLOB);
+    }
+    free(longer);
+}
+
+/* A field that says something else under a good checksum. */
+static void check_hostile(const struct written *all, size_t at, uint32_t value, int expected)
+{
+    unsigned char *blob = copy_bytes(all->blob, all->bytes);
+    put(blob + at, value);
+    seal(blob, all->bytes);
+    CHECK_STATUS(open_exactly(blob, all->bytes), expected);
+    free(blob);
+}
+
+enum { DTYPE = 24, LOSS = 28, POOLING = 32, IS_SCALED = 36, INPUT_SIZE = 40, N_OUTPUTS = 44, N_DIRECTIONS = 48 };
+enum { N_LAYERS = 52, HIDDEN_SIZE = 56 };
+
+static void test_hostile(const struct written *all)
+{
+    check_hostile(all, BYTES_AT, 0, PYLSTM_ERROR_BLOB);
+    check_hostile(all, BYTES_AT + 4, 1, PYLSTM_ERROR_BLOB);
+    check_hostile(all, DTYPE, 1, PYLSTM_ERROR_BLOB);
+    check_hostile(all, DTYPE, 2, PYLSTM_ERROR_DTYPE);
+    check_hostile(all, DTYPE, UINT32_MAX, PYLSTM_ERROR_DTYPE);
+    check_hostile(all, LOSS, 2, PYLSTM_ERROR_LOSS);
+    check_hostile(all, POOLING, 4, PYLSTM_ERROR_POOLING);
+    check_hostile(all, IS_SCALED, 0, PYLSTM_ERROR_BLOB);
+    check_hostile(all, IS_SCALED, 2, PYLSTM_ERROR_BLOB);
+    check_hostile(all, INPUT_SIZE, 3, PYLSTM_ERROR_BLOB);
+    check_hostile(all, N_OUTPUTS, 0, PYLSTM_ERROR_BLOB);
+    check_hostile(all, N_DIRECTIONS, 2, PYLSTM_ERROR_BLOB);
+    check_hostile(all, N_DIRECTIONS, 3, PYLSTM_ERROR_SIZE);
+    check_hostile(all, N_LAYERS, PYLSTM_BLOB_LAYERS + 1, PYLSTM_ERROR_OVERFLOW);
+    const size_t sizes[] = {INPUT_SIZE, N_OUTPUTS, N_DIRECTIONS, N_LAYERS, HIDDEN_SIZE};
+    for (int k = 0; k < 5; k++) {
+        const uint32_t values[] = {UINT32_MAX, (uint32_t)INT32_MAX + 1};
+        for (int i = 0; i < 2; i++)
+            check_hostile(all, sizes[k], values[i], PYLSTM_ERROR_OVERFLOW);
+        if (sizes[k] != N_DIRECTIONS && sizes[k] != N_LAYERS && sizes[k] != N_OUTPUTS)
+            check_hostile(all, sizes[k], INT32_MAX, PYLSTM_ERROR_OVERFLOW);
+        if (sizes[k] != N_OUTPUTS)
+            check_hostile(all, sizes[k], 0, PYLSTM_ERROR_SIZE);
+    }
+    check_hostile(all, N_OUTPUTS, INT32_MAX, PYLSTM_ERROR_BLOB);
+    check_hostile(all, HIDDEN_SIZE, 1 << 24, PYLSTM_ERROR_BLOB); /* fits in memory, not in these bytes */
+}
+
+/* Layers that are said to follow, in a blob that ends before them. */
+static void test_header_only(void)
+{
+    unsigned char header[HEADER] = {0x89, 'P', 'Y', 'L', 'S', 'T', 'M', '\n', 1};
+    put(header + BYTES_AT, HEADER);
+    for (size_t at = INPUT_SIZE; at < HEADER; at += 4)
+        put(header + at, 1);
+    seal(header, HEADER);
+    CHECK_STATUS(open_exactly(header, HEADER), PYLSTM_ERROR_BLOB);
+}
+
+/* Random sizes under a good checksum: whatever is said of them, nothing outside the blob is read. */
+static void test_random_headers(const struct written *all)
+{
+    unsigned char *blob = copy_bytes(all->blob, all->bytes);
+    for (int trial = 0; trial < 20000; trial++) {
+        memcpy(blob, all->blob, all->bytes);
+        for (int k = 0; k < 3; k++) {
+            size_t field = (size_t)((draw() + 1) * 5.5); /* from dtype to the hidden sizes and one number */
+            double limit = draw() < 0 ? 6.0 : (double)UINT32_MAX;
+            put(blob + FIELDS_AT + 4 * field, (uint32_t)((draw() + 1) / 2 * limit));
+        }
+        seal(blob, all->bytes);
+        open_exactly(blob, all->bytes);
+    }
+    free(blob);
+}
+
+static void test_calls(const struct written *all)
+{
+    pylstm_blob blob;
+    CHECK_STATUS(pylstm_blob_open(NULL, all->bytes, &blob), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_blob_open(all->blob, all->bytes, NULL), PYLSTM_ERROR_NULL);
+    unsigned char *room = allocate(all->bytes + 8);
+    for (size_t past = 1; past <= 8; past++) {
+        memcpy(room + past, all->blob, all->bytes);
+        CHECK_STATUS(pylstm_blob_open(room + past, all->bytes, &blob), past < 8 ? PYLSTM_ERROR_ALIGNMENT : PYLSTM_OK);
+    }
+    free(room);
+}
+
+static void test_write_errors(void)
+{
+    ptrdiff_t hidden_sizes[PYLSTM_BLOB_LAYERS + 1];
+    for (int l = 0; l <= PYLSTM_BLOB_LAYERS; l++)
+        hidden_sizes[l] = 1;
+    const pylstm_model model = {
+        {PYLSTM_FLOAT32, 1, 1, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1}, 1, PYLSTM_POOL_NONE, PYLSTM_SQUARED_ERROR};
+    const float numbers[32] = {0};
+    unsigned char room[256] = {0};
+    const pylstm_memory memory = {room, sizeof room}, none = {NULL, sizeof room};
+    size_t bytes = 0;
+    pylstm_model bad = model;
+    bad.net.n_layers = PYLSTM_BLOB_LAYERS + 1;
+    CHECK_STATUS(pylstm_blob_size(&bad, 0, &bytes), PYLSTM_ERROR_OVERFLOW);
+    CHECK_STATUS(pylstm_blob_write(&bad, numbers, NULL, NULL, memory), PYLSTM_ERROR_OVERFLOW);
+    bad = model;
+    bad.loss = (pylstm_loss)2;
+    CHECK_STATUS(pylstm_blob_size(&bad, 0, &bytes), PYLSTM_ERROR_LOSS);
+    CHECK_STATUS(pylstm_blob_write(&bad, numbers, NULL, NULL, memory), PYLSTM_ERROR_LOSS);
+    CHECK_STATUS(pylstm_blob_size(NULL, 0, &bytes), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_blob_size(&model, 0, NULL), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_blob_write(NULL, numbers, NULL, NULL, memory), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_blob_write(&model, NULL, NULL, NULL, memory), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_blob_write(&model, numbers, numbers, NULL, memory), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_blob_write(&model, numbers, NULL, numbers, memory), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_blob_write(&model, numbers, NULL, NULL, none), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_blob_size(&model, 1, &bytes), PYLSTM_OK);
+    const pylstm_memory small = {room, bytes - 1};
+    CHECK_STATUS(pylstm_blob_write(&model, numbers, numbers, numbers, small), PYLSTM_ERROR_WORKSPACE);
+    for (size_t k = 0; k < sizeof room; k++)
+        CHECK(room[k] == 0);
+}
+
+static int check_file(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    static unsigned char data[1 << 16];
+    size_t bytes = file ? fread(data, 1, sizeof data, file) : 0;
+    CHECK(file != NULL && bytes > 0 && bytes < sizeof data);
+    if (file)
+        fclose(file);
+    check_mutations(data, bytes);
+    return REPORT();
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1)
+        return check_file(argv[1]);
+    const ptrdiff_t hidden_sizes[] = {3, 2};
+    const pylstm_model model = {
+        {PYLSTM_FLOAT32, 2, 2, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1}, 2, PYLSTM_POOL_LAST, PYLSTM_CROSS_ENTROPY};
+    struct written all = write_model(&model, 1);
+    test_round_trips();
+    test_format();
+    test_stream();
+    check_mutations(all.blob, all.bytes);
+    test_hostile(&all);
+    test_header_only();
+    test_random_headers(&all);
+    test_calls(&all);
+    test_write_errors();
+    free_written(all);
+    return REPORT();
+}

@@ -1,0 +1,576 @@
+/* Streams: the bits of pylstm_forward and pylstm_predict, the state, other weights between two steps, what is refused;
+ * and that their calls allocate nothing, lock nothing and ask nothing of the system. */
+#define _GNU_SOURCE /* syscall */
+#include "reals.h"
+
+#include <float.h>
+#include <limits.h>
+
+#ifdef __linux__
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
+
+enum { N_STEPS = 11, SWAP_AT = 4 };
+
+static pylstm_model with_head(pylstm_net net, ptrdiff_t n_outputs, pylstm_loss loss)
+{
+    return (pylstm_model){net, n_outputs, PYLSTM_POOL_NONE, loss};
+}
+
+static ptrdiff_t output_size(const pylstm_model *model)
+{
+    return model->n_outputs > 0 ? model->n_outputs : pylstm_net_output_size(&model->net);
+}
+
+/* ----------------------------------------------------------------- steps */
+
+/* Sequences of equal length, and what becomes of them: x [B][N_STEPS][I], y [B][N_STEPS][outputs]. */
+struct run {
+    const pylstm_model *model;
+    ptrdiff_t batch_size;
+    void *x, *state, *y, *state_out;
+};
+
+static struct run new_run(const pylstm_model *model, ptrdiff_t batch_size)
+{
+    const pylstm_net *net = &model->net;
+    ptrdiff_t n_rows = batch_size * N_STEPS, n_state = batch_size * pylstm_net_state_size(net);
+    return (struct run){
+        .model = model,
+        .batch_size = batch_size,
+        .x = random_reals(net, n_rows * net->input_size, 1),
+        .state = random_reals(net, n_state, 0.8),
+        .y = new_reals(net, n_rows * output_size(model)),
+        .state_out = new_reals(net, n_state),
+    };
+}
+
+static void free_run(struct run run)
+{
+    free(run.x);
+    free(run.state);
+    free(run.y);
+    free(run.state_out);
+}
+
+/* Steps `from` to `from + n` of all sequences: from an array of N_STEPS to one of n, or back. */
+static void copy_steps(const struct run *run, ptrdiff_t width, ptrdiff_t from, ptrdiff_t n, void *all, void *part,
+                       int to_all)
+{
+    const pylstm_net *net = &run->model->net;
+    for (ptrdiff_t b = 0; b < run->batch_size; b++) {
+        char *there = element(net, all, (b * N_STEPS + from) * width), *here = element(net, part, b * n * width);
+        memcpy(to_all ? there : here, to_all ? here : there, (size_t)(n * width) * real_size(net));
+    }
+}
+
+/* What pylstm_predict, or pylstm_forward, make of n steps x [B][n][I]. */
+static void predict(const struct run *run, const void *parameters, ptrdiff_t n, const void *x, const void *state_in,
+                    void *y, void *state_out)
+{
+    const pylstm_model *model = run->model;
+    ptrdiff_t *lengths = allocate((size_t)run->batch_size * sizeof *lengths);
+    for (ptrdiff_t b = 0; b < run->batch_size; b++)
+        lengths[b] = n;
+    pylstm_shape shape;
+    pylstm_batch batch;
+    pylstm_memory workspace, none = {NULL, 0};
+    size_t bytes;
+    CHECK_STATUS(pylstm_shape_init(&shape, run->batch_size, lengths), PYLSTM_OK);
+    CHECK_STATUS(pylstm_batch_size(&shape, &bytes), PYLSTM_OK);
+    void *batch_memory = allocate(bytes);
+    CHECK_STATUS(pylstm_batch_init(&batch, run->batch_size, lengths, batch_memory, bytes), PYLSTM_OK);
+    if (model->n_outputs > 0)
+        CHECK_STATUS(pylstm_predict_size(model, &shape, &workspace.bytes), PYLSTM_OK);
+    else
+        CHECK_STATUS(pylstm_forward_size(&model->net, &shape, &workspace.bytes), PYLSTM_OK);
+    workspace.data = allocate(workspace.bytes);
+    if (model->n_outputs > 0)
+        CHECK_STATUS(pylstm_predict(model, &batch, parameters, none, x, state_in, y, state_out, workspace), PYLSTM_OK);
+    else
+        CHECK_STATUS(
+            pylstm_forward(&model->net, &batch, parameters, none, x, state_in, y, state_out, 0, none, workspace),
+            PYLSTM_OK);
+    free(lengths);
+    free(batch_memory);
+    free(workspace.data);
+}
+
+/* Steps `from` to `from + n` of the run, in the stream. */
+static void stream_steps(const struct run *run, pylstm_stream *stream, ptrdiff_t from, ptrdiff_t n)
+{
+    const pylstm_net *net = &run->model->net;
+    ptrdiff_t n_x = net->input_size, n_y = output_size(run->model);
+    void *x = new_reals(net, run->batch_size * n * n_x), *y = new_reals(net, run->batch_size * n * n_y);
+    copy_steps(run, n_x, from, n, run->x, x, 0);
+    CHECK_STATUS(pylstm_stream_process(stream, n, x, y), PYLSTM_OK);
+    copy_steps(run, n_y, from, n, run->y, y, 1);
+    free(x);
+    free(y);
+}
+
+static void *copy_reals(const pylstm_net *net, const void *values, ptrdiff_t n)
+{
+    void *copy = new_reals(net, n);
+    return memcpy(copy, values, (size_t)n * real_size(net));
+}
+
+/* A stream in memory of exactly its size; the weights are gone by the time it runs. */
+static pylstm_stream *new_stream(const pylstm_model *model, ptrdiff_t batch_size, const void *parameters,
+                                 const void *mean, const void *scale, void **memory)
+{
+    pylstm_stream *stream = NULL;
+    size_t bytes = 0;
+    CHECK_STATUS(pylstm_stream_size(model, batch_size, &bytes), PYLSTM_OK);
+    *memory = allocate(bytes);
+    void *weights = copy_reals(&model->net, parameters, pylstm_model_n_parameters(model));
+    CHECK_STATUS(pylstm_stream_init(&stream, model, batch_size, weights, mean, scale, (pylstm_memory){*memory, bytes}),
+                 PYLSTM_OK);
+    free(weights);
+    return stream;
+}
+
+/* ------------------------------------------------------------------ bits */
+
+/* (x - mean) / scale, in the arithmetic of the dtype. */
+static void *scaled(const pylstm_net *net, ptrdiff_t n_rows, const void *x, const void *mean, const void *scale)
+{
+    ptrdiff_t n_x = net->input_size;
+    void *out = copy_reals(net, x, n_rows * n_x);
+    for (ptrdiff_t k = 0; k < n_rows * n_x; k++) {
+        if (net->dtype == PYLSTM_FLOAT32)
+            ((float *)out)[k] =
+                (((const float *)x)[k] - ((const float *)mean)[k % n_x]) / ((const float *)scale)[k % n_x];
+        else
+            ((double *)out)[k] =
+                (((const double *)x)[k] - ((const double *)mean)[k % n_x]) / ((const double *)scale)[k % n_x];
+    }
+    return out;
+}
+
+static void expect_run(const struct run *got, const struct run *expected, const char *what)
+{
+    const pylstm_net *net = &got->model->net;
+    ptrdiff_t n_y = got->batch_size * N_STEPS * output_size(got->model);
+    expect_same(got->y, expected->y, (size_t)n_y * real_size(net), what);
+    expect_same(got->state_out, expected->state_out,
+                (size_t)(got->batch_size * pylstm_net_state_size(net)) * real_size(net), what);
+}
+
+/* The expected outputs with weights A up to SWAP_AT and B from there on. */
+static void predict_swapped(const struct run *run, const void *a, const void *b)
+{
+    const pylstm_net *net = &run->model->net;
+    const void *const parameters[] = {a, b}, *state = run->state;
+    const ptrdiff_t from[] = {0, SWAP_AT, N_STEPS};
+    ptrdiff_t n_x = net->input_size, n_y = output_size(run->model), n_state = pylstm_net_state_size(net);
+    void *between = new_reals(net, run->batch_size * n_state);
+    for (int k = 0; k < 2; k++) {
+        ptrdiff_t n = from[k + 1] - from[k];
+        void *x = new_reals(net, run->batch_size * n * n_x), *y = new_reals(net, run->batch_size * n * n_y);
+        copy_steps(run, n_x, from[k], n, run->x, x, 0);
+        predict(run, parameters[k], n, x, state, y, k == 0 ? between : run->state_out);
+        copy_steps(run, n_y, from[k], n, run->y, y, 1);
+        state = between;
+        free(x);
+        free(y);
+    }
+    free(between);
+}
+
+static void check_bits(const pylstm_model *model, ptrdiff_t batch_size)
+{
+    const pylstm_net *net = &model->net;
+    ptrdiff_t n_parameters = pylstm_model_n_parameters(model), n_x = net->input_size;
+    void *a = random_reals(net, n_parameters, 0.5), *b = random_reals(net, n_parameters, 0.5);
+    struct run run = new_run(model, batch_size), expected = run;
+    expected.y = new_reals(net, batch_size * N_STEPS * output_size(model));
+    expected.state_out = new_reals(net, batch_size * pylstm_net_state_size(net));
+    void *memory;
+    pylstm_stream *stream = new_stream(model, batch_size, a, NULL, NULL, &memory);
+
+    predict(&run, a, N_STEPS, run.x, NULL, expected.y, expected.state_out);
+    for (ptrdiff_t s = 0; s < N_STEPS; s++)
+        stream_steps(&run, stream, s, 1);
+    CHECK_STATUS(pylstm_stream_get_state(stream, run.state_out), PYLSTM_OK);
+    expect_run(&run, &expected, "steps from a state of zeros");
+    CHECK_STATUS(pylstm_stream_set_state(stream, NULL), PYLSTM_OK);
+    stream_steps(&run, stream, 0, N_STEPS);
+    expect_run(&run, &expected, "a block after a reset");
+
+    predict(&run, a, N_STEPS, run.x, run.state, expected.y, expected.state_out);
+    CHECK_STATUS(pylstm_stream_set_state(stream, run.state), PYLSTM_OK);
+    CHECK_STATUS(pylstm_stream_get_state(stream, run.state_out), PYLSTM_OK);
+    expect_same(run.state_out, run.state, (size_t)(batch_size * pylstm_net_state_size(net)) * real_size(net),
+                "the state that was set");
+    stream_steps(&run, stream, 0, 1);
+    stream_steps(&run, stream, 1, 7);
+    stream_steps(&run, stream, 8, 3);
+    CHECK_STATUS(pylstm_stream_get_state(stream, run.state_out), PYLSTM_OK);
+    expect_run(&run, &expected, "blocks from a given state");
+
+    predict_swapped(&expected, a, b);
+    CHECK_STATUS(pylstm_stream_set_state(stream, run.state), PYLSTM_OK);
+    for (ptrdiff_t s = 0; s < N_STEPS; s++) {
+        if (s == SWAP_AT)
+            CHECK_STATUS(pylstm_stream_set_weights(stream, b, NULL, NULL), PYLSTM_OK);
+        stream_steps(&run, stream, s, 1);
+    }
+    CHECK_STATUS(pylstm_stream_get_state(stream, run.state_out), PYLSTM_OK);
+    expect_run(&run, &expected, "other weights between two steps");
+
+    void *mean = random_reals(net, n_x, 2), *scale = random_reals(net, n_x, 3);
+    void *x = scaled(net, batch_size * N_STEPS, run.x, mean, scale);
+    predict(&run, a, N_STEPS, x, run.state, expected.y, expected.state_out);
+    CHECK_STATUS(pylstm_stream_set_weights(stream, a, mean, scale), PYLSTM_OK);
+    CHECK_STATUS(pylstm_stream_set_state(stream, run.state), PYLSTM_OK);
+    stream_steps(&run, stream, 0, 5);
+    stream_steps(&run, stream, 5, 6);
+    CHECK_STATUS(pylstm_stream_get_state(stream, run.state_out), PYLSTM_OK);
+    expect_run(&run, &expected, "scaled inputs");
+
+    free(expected.y);
+    free(expected.state_out);
+    free_run(run);
+    free(memory);
+    free(a);
+    free(b);
+    free(mean);
+    free(scale);
+    free(x);
+}
+
+static void test_bits(pylstm_isa isa, pylstm_dtype dtype)
+{
+    static const struct {
+        ptrdiff_t input_size, n_layers, hidden_sizes[3];
+    } shapes[] = {{1, 1, {1}}, {7, 1, {5}}, {3, 2, {13, 2}}, {16, 3, {32, 33, 2}}, {1, 1, {64}}, {40, 1, {67}}};
+    static const ptrdiff_t batch_sizes[] = {1, 2, 5, 13}, n_outputs[] = {0, 1, 3, 17};
+    for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
+        pylstm_net net = make_net(isa, dtype, shapes[k].input_size, shapes[k].n_layers, shapes[k].hidden_sizes, 1);
+        for (int i = 0; i < 4; i++) {
+            for (int loss = PYLSTM_CROSS_ENTROPY; loss <= PYLSTM_SQUARED_ERROR; loss++) {
+                pylstm_model model = with_head(net, n_outputs[i], (pylstm_loss)loss);
+                for (int j = 0; j < 4; j++)
+                    check_bits(&model, batch_sizes[j]);
+            }
+        }
+    }
+}
+
+/* In silence a net without biases but the forget gates' comes to zero, and not to rest among the denormals. */
+static void test_silence(pylstm_isa isa, pylstm_dtype dtype)
+{
+    static const ptrdiff_t hidden_sizes[] = {19};
+    enum { N_SILENT = 4000 };
+    pylstm_net net = make_net(isa, dtype, 1, 1, hidden_sizes, 1);
+    pylstm_model model = with_head(net, 0, PYLSTM_SQUARED_ERROR);
+    pylstm_layer at = pylstm_net_layer(&net, 0, 0);
+    void *parameters = random_reals(&net, pylstm_net_n_parameters(&net), 0.1);
+    for (ptrdiff_t k = 0; k < 4 * at.hidden_size; k++)
+        set_real(&net, parameters, at.bias + k, k / at.hidden_size == 1);
+    ptrdiff_t n_state = pylstm_net_state_size(&net), n_y = N_SILENT * at.hidden_size;
+    void *memory, *state = random_reals(&net, n_state, 0.8), *x = random_reals(&net, N_SILENT, 0);
+    void *y = new_reals(&net, n_y);
+    pylstm_stream *stream = new_stream(&model, 1, parameters, NULL, NULL, &memory);
+    CHECK_STATUS(pylstm_stream_set_state(stream, state), PYLSTM_OK);
+    CHECK_STATUS(pylstm_stream_process(stream, N_SILENT, x, y), PYLSTM_OK);
+    CHECK_STATUS(pylstm_stream_get_state(stream, state), PYLSTM_OK);
+    double least = dtype == PYLSTM_FLOAT32 ? (double)FLT_MIN : DBL_MIN;
+    int n_denormal = 0, n_ends = 0;
+    for (ptrdiff_t k = 0; k < n_y; k++)
+        n_denormal += get_real(&net, y, k) != 0 && fabs(get_real(&net, y, k)) < least;
+    for (ptrdiff_t k = 0; k < n_state; k++)
+        n_ends += get_real(&net, state, k) == 0;
+    CHECK(n_denormal == 0 && n_ends == n_state);
+    free(memory);
+    free(parameters);
+    free(state);
+    free(x);
+    free(y);
+}
+
+/* Memory of any alignment, and a hidden_sizes that is gone. */
+static void test_memory(void)
+{
+    ptrdiff_t hidden_sizes[] = {9, 5};
+    pylstm_net net = make_net(PYLSTM_ISA_BEST, PYLSTM_FLOAT32, 2, 2, hidden_sizes, 1);
+    pylstm_model model = with_head(net, 3, PYLSTM_CROSS_ENTROPY);
+    float *parameters = random_reals(&net, pylstm_model_n_parameters(&model), 0.5), y[2][3];
+    const float x[] = {0.5f, -0.25f};
+    size_t bytes;
+    CHECK_STATUS(pylstm_stream_size(&model, 1, &bytes), PYLSTM_OK);
+    for (int past = 0; past < 2; past++) {
+        char *memory = allocate(bytes + 1);
+        pylstm_stream *stream;
+        CHECK_STATUS(
+            pylstm_stream_init(&stream, &model, 1, parameters, NULL, NULL, (pylstm_memory){memory + past, bytes}),
+            PYLSTM_OK);
+        hidden_sizes[0] = hidden_sizes[1] = PTRDIFF_MAX;
+        CHECK_STATUS(pylstm_stream_process(stream, 1, x, y[past]), PYLSTM_OK);
+        hidden_sizes[0] = 9;
+        hidden_sizes[1] = 5;
+        free(memory);
+    }
+    expect_same(y[0], y[1], sizeof y[0], "memory at an odd address");
+    free(parameters);
+}
+
+/* --------------------------------------------------------------- refused */
+
+static void check_model_error(pylstm_model model, ptrdiff_t batch_size, int expected)
+{
+    static const double weights[8], memory[8]; /* never read */
+    pylstm_stream *stream = NULL;
+    size_t bytes = 0;
+    CHECK_STATUS(pylstm_stream_size(&model, batch_size, &bytes), expected);
+    pylstm_memory never = {(void *)(uintptr_t)memory, SIZE_MAX};
+    CHECK_STATUS(pylstm_stream_init(&stream, &model, batch_size, weights, NULL, NULL, never), expected);
+    CHECK(bytes == 0 && stream == NULL);
+}
+
+static void test_model_errors(void)
+{
+    const ptrdiff_t hidden_sizes[] = {3, 2}, bad_sizes[] = {3, 0}, wide[] = {1 << 25};
+    const pylstm_net net = {PYLSTM_FLOAT64, 2, 2, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1};
+    const pylstm_model good = with_head(net, 2, PYLSTM_SQUARED_ERROR);
+    pylstm_model bad = good;
+    bad.net.dtype = (pylstm_dtype)2;
+    check_model_error(bad, 1, PYLSTM_ERROR_DTYPE);
+    bad.n_outputs = 0;
+    check_model_error(bad, 1, PYLSTM_ERROR_DTYPE);
+    bad = good;
+    bad.net.hidden_sizes = bad_sizes;
+    check_model_error(bad, 1, PYLSTM_ERROR_SIZE);
+    bad = good;
+    bad.net.n_directions = 2;
+    check_model_error(bad, 1, PYLSTM_ERROR_DIRECTION);
+    bad = good;
+    bad.net.isa = PYLSTM_N_ISA;
+    check_model_error(bad, 1, PYLSTM_ERROR_ISA);
+    bad = good;
+    bad.n_outputs = -1;
+    check_model_error(bad, 1, PYLSTM_ERROR_SIZE);
+    bad = good;
+    bad.loss = (pylstm_loss)2;
+    check_model_error(bad, 1, PYLSTM_ERROR_LOSS);
+    const pylstm_pooling poolings[] = {PYLSTM_POOL_MEAN, PYLSTM_POOL_MAX, (pylstm_pooling)4};
+    for (int k = 0; k < 3; k++) {
+        bad = good;
+        bad.pooling = poolings[k];
+        check_model_error(bad, 1, PYLSTM_ERROR_POOLING);
+    }
+    check_model_error(good, 0, PYLSTM_ERROR_SIZE);
+    check_model_error(good, -1, PYLSTM_ERROR_SIZE);
+    check_model_error(good, (ptrdiff_t)INT_MAX + 1, PYLSTM_ERROR_OVERFLOW);
+    bad = good; /* the model fits, but not the inputs of so many sequences */
+    bad.net.n_layers = 1;
+    bad.net.hidden_sizes = wide;
+    bad.net.input_size = 1 << 30;
+    check_model_error(bad, INT_MAX, PYLSTM_ERROR_OVERFLOW);
+
+    size_t bytes;
+    CHECK_STATUS(pylstm_stream_size(NULL, 1, &bytes), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_size(&good, 1, NULL), PYLSTM_ERROR_NULL);
+    bad = good;
+    bad.net.hidden_sizes = NULL;
+    check_model_error(bad, 1, PYLSTM_ERROR_NULL);
+    bad = good; /* what is not read is not judged */
+    bad.n_outputs = 0;
+    bad.loss = (pylstm_loss)7;
+    bad.pooling = (pylstm_pooling)7;
+    CHECK_STATUS(pylstm_stream_size(&bad, 1, &bytes), PYLSTM_OK);
+    bad = good;
+    bad.pooling = PYLSTM_POOL_LAST;
+    CHECK_STATUS(pylstm_stream_size(&bad, 1, &bytes), PYLSTM_OK);
+}
+
+static void test_call_errors(void)
+{
+    const ptrdiff_t hidden_sizes[] = {3};
+    pylstm_net net = make_net(PYLSTM_ISA_BEST, PYLSTM_FLOAT32, 2, 1, hidden_sizes, 1);
+    pylstm_model model = with_head(net, 1, PYLSTM_SQUARED_ERROR);
+    void *weights = random_reals(&net, pylstm_model_n_parameters(&model), 0.5);
+    const float mean[2] = {0}, x[2] = {0};
+    float y[1], state[6];
+    size_t bytes;
+    CHECK_STATUS(pylstm_stream_size(&model, 1, &bytes), PYLSTM_OK);
+    pylstm_memory memory = {allocate(bytes), bytes}, small = {memory.data, bytes - 1}, none = {NULL, bytes};
+    pylstm_stream *stream = NULL;
+    CHECK_STATUS(pylstm_stream_init(NULL, &model, 1, weights, NULL, NULL, memory), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_init(&stream, NULL, 1, weights, NULL, NULL, memory), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_init(&stream, &model, 1, NULL, NULL, NULL, memory), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_init(&stream, &model, 1, weights, mean, NULL, memory), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_init(&stream, &model, 1, weights, NULL, mean, memory), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_init(&stream, &model, 1, weights, NULL, NULL, none), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_init(&stream, &model, 1, weights, NULL, NULL, small), PYLSTM_ERROR_WORKSPACE);
+    CHECK(stream == NULL);
+    CHECK_STATUS(pylstm_stream_init(&stream, &model, 1, weights, NULL, NULL, memory), PYLSTM_OK);
+
+    CHECK_STATUS(pylstm_stream_set_weights(NULL, weights, NULL, NULL), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_set_weights(stream, NULL, NULL, NULL), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_set_weights(stream, weights, mean, NULL), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_set_weights(stream, weights, NULL, mean), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_set_state(NULL, state), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_get_state(NULL, state), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_get_state(stream, NULL), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_process(NULL, 1, x, y), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_process(stream, 1, NULL, y), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_process(stream, 1, x, NULL), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_process(stream, 0, x, y), PYLSTM_ERROR_SIZE);
+    CHECK_STATUS(pylstm_stream_process(stream, -1, x, y), PYLSTM_ERROR_SIZE);
+
+    CHECK_STATUS(pylstm_stream_get_state(stream, state), PYLSTM_OK); /* nothing refused has changed it */
+    for (int k = 0; k < 6; k++)
+        CHECK(state[k] == 0);
+    free(weights);
+    free(memory.data);
+}
+
+/* ----------------------------------------------------- fit for a callback */
+
+/* All that a stream can be asked while it runs. */
+struct live {
+    pylstm_stream *stream;
+    void *x, *y, *state, *parameters;
+};
+
+static void run_live(const struct live *live)
+{
+    int failed = pylstm_stream_process(live->stream, 1, live->x, live->y);
+    failed |= pylstm_stream_process(live->stream, N_STEPS, live->x, live->y);
+    failed |= pylstm_stream_get_state(live->stream, live->state);
+    failed |= pylstm_stream_set_weights(live->stream, live->parameters, NULL, NULL);
+    failed |= pylstm_stream_set_state(live->stream, live->state);
+    failed |= pylstm_stream_process(live->stream, N_STEPS, live->x, live->y);
+    CHECK(!failed);
+}
+
+#ifdef COUNTS_CALLS
+static long n_calls; /* of the functions below, from this file or the library: the linker leads them here */
+
+#define COUNTED(type, function, parameters, arguments)                                                                 \
+    type __real_##function parameters;                                                                                 \
+    type __wrap_##function parameters;                                                                                 \
+    type __wrap_##function parameters                                                                                  \
+    {                                                                                                                  \
+        n_calls++;                                                                                                     \
+        return __real_##function arguments;                                                                            \
+    }
+
+COUNTED(void *, malloc, (size_t bytes), (bytes))
+COUNTED(void *, calloc, (size_t n, size_t bytes), (n, bytes))
+COUNTED(void *, realloc, (void *memory, size_t bytes), (memory, bytes))
+COUNTED(int, pthread_mutex_lock, (void *mutex), (mutex))
+
+static void expect_no_calls(const struct live *live)
+{
+    CHECK(n_calls > 0); /* by `allocate`: they are counted */
+    long before = n_calls;
+    run_live(live);
+    CHECK(n_calls == before);
+}
+#else
+static void expect_no_calls(const struct live *live)
+{
+    (void)live;
+    printf("%s: calls of malloc are not counted here\n", __FILE__);
+}
+#endif
+
+#ifdef __linux__
+enum { FINISHED = 0, CANT_FORBID = 2, KILLED = -1 };
+
+/* From here on every system call but exit kills the process. A filter: seccomp's strict mode, made for this, is refused
+ * where there are filters already, as in containers. */
+static int forbid_system_calls(void)
+{
+    struct sock_filter rules[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+    };
+    const struct sock_fprog program = {sizeof rules / sizeof *rules, rules};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+static void call_the_system(const struct live *live)
+{
+    (void)live;
+    syscall(SYS_getppid);
+}
+
+static int run_confined(void (*work)(const struct live *), const struct live *live)
+{
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        if (!forbid_system_calls())
+            _exit(CANT_FORBID);
+        work(live);
+        syscall(SYS_exit, FINISHED);
+    }
+    CHECK(child > 0 && waitpid(child, &status, 0) == child);
+    return WIFSIGNALED(status) ? KILLED : WEXITSTATUS(status);
+}
+
+static void expect_no_system_calls(const struct live *live)
+{
+    int killed = run_confined(call_the_system, live);
+    if (killed == CANT_FORBID) { /* emulators refuse it */
+        printf("%s: system calls can't be forbidden here\n", __FILE__);
+        return;
+    }
+    CHECK(killed == KILLED);
+    CHECK(run_confined(run_live, live) == FINISHED);
+}
+#else
+static void expect_no_system_calls(const struct live *live)
+{
+    (void)live;
+    printf("%s: system calls are not forbidden here\n", __FILE__);
+}
+#endif
+
+static void test_live(pylstm_isa isa, pylstm_dtype dtype)
+{
+    static const ptrdiff_t hidden_sizes[] = {33, 8};
+    pylstm_net net = make_net(isa, dtype, 3, 2, hidden_sizes, 1);
+    pylstm_model model = with_head(net, 4, PYLSTM_CROSS_ENTROPY);
+    struct live live = {
+        .x = random_reals(&net, N_STEPS * 3, 1),
+        .y = new_reals(&net, N_STEPS * 4),
+        .state = new_reals(&net, pylstm_net_state_size(&net)),
+        .parameters = random_reals(&net, pylstm_model_n_parameters(&model), 0.5),
+    };
+    void *memory;
+    live.stream = new_stream(&model, 1, live.parameters, NULL, NULL, &memory);
+    expect_no_calls(&live);
+    expect_no_system_calls(&live);
+    free(memory);
+    free(live.x);
+    free(live.y);
+    free(live.state);
+    free(live.parameters);
+}
+
+int main(void)
+{
+    for (int isa = PYLSTM_ISA_SCALAR; isa < PYLSTM_N_ISA; isa++) {
+        for (int dtype = PYLSTM_FLOAT32; dtype <= PYLSTM_FLOAT64 && pylstm_isa_available(isa); dtype++) {
+            test_bits((pylstm_isa)isa, (pylstm_dtype)dtype);
+            test_silence((pylstm_isa)isa, (pylstm_dtype)dtype);
+            test_live((pylstm_isa)isa, (pylstm_dtype)dtype);
+        }
+    }
+    test_memory();
+    test_model_errors();
+    test_call_errors();
+    return REPORT();
+}
