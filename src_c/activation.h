@@ -10,10 +10,10 @@
 #if PYLSTM_REAL_BITS == 32
 #define EXPONENT_BITS 23
 #define EXPONENT_BIAS 127
-#define ROUND_MAGIC 0x1.8p23f
-#define LOG2_E 0x1.715476p+0f
-#define LN2_HIGH 0x1.63p-1f
-#define LN2_LOW -0x1.bd0106p-13f
+#define ROUND_MAGIC 12582912.0f
+#define LOG2_E 1.44269502f
+#define LN2_HIGH 0.693359375f
+#define LN2_LOW -0.000212194442f
 #define TANH_END 20.0f
 #define SIGMOID_END 104.0f
 #define SIGN_BIT INT32_MIN
@@ -58,7 +58,8 @@ VEC_INLINE struct reduced reduce(vec y)
     UNROLL
     for (int k = DEGREE - 1; k >= 0; k--)
         q = q * r + splat(EXPM1_Q[k]);
-    return (struct reduced){r, q, whole, AS_BITS(shifted) - AS_BITS(splat((real)ROUND_MAGIC))};
+    const struct reduced parts = {r, q, whole, AS_BITS(shifted) - AS_BITS(splat((real)ROUND_MAGIC))};
+    return parts;
 }
 
 /* 2^n; of a NaN's n any bits will do, but shifting them out of a signed integer would be undefined. */
@@ -78,6 +79,13 @@ VEC_INLINE vec scaled(vec v, struct reduced e)
 #endif
 }
 
+/* e^y for y <= 0. */
+VEC_INLINE vec vec_exp(vec y)
+{
+    struct reduced y_parts = reduce(at_least(splat(-(real)SIGMOID_END), y));
+    return scaled((y_parts.q * y_parts.r + splat(1)) * y_parts.r + splat(1), y_parts);
+}
+
 /* tanh(|x|) = e / (2 - e) with e = -expm1(-2|x|): no cancellation, one division. */
 VEC_INLINE vec vec_tanh(vec x)
 {
@@ -94,10 +102,7 @@ VEC_INLINE vec vec_tanh(vec x)
 VEC_INLINE vec vec_sigmoid(vec x)
 {
     ivec negative = AS_BITS(x) >> (PYLSTM_REAL_BITS - 1);
-    vec y = AS_REAL(AS_BITS(x) | SIGN_BIT);
-    y = at_least(splat(-(real)SIGMOID_END), y);
-    struct reduced y_parts = reduce(y);
-    vec t = scaled((y_parts.q * y_parts.r + splat(1)) * y_parts.r + splat(1), y_parts);
+    vec t = vec_exp(AS_REAL(AS_BITS(x) | SIGN_BIT));
     return quotient(blend(negative, t, splat(1)), t + splat(1));
 }
 

@@ -1,4 +1,5 @@
 #include "head.h"
+#include "softmax.h"
 
 #include <float.h>
 #include <string.h>
@@ -66,18 +67,8 @@ void NAME(pool_backward)(const struct outputs *outputs, pylstm_pooling pooling, 
 
 void NAME(softmax)(ptrdiff_t rows, ptrdiff_t columns, real *values)
 {
-    for (ptrdiff_t r = 0; r < rows; r++, values += columns) {
-        real largest = values[0], sum = 0;
-        for (ptrdiff_t j = 1; j < columns; j++)
-            if (values[j] > largest)
-                largest = values[j];
-        for (ptrdiff_t j = 0; j < columns; j++) {
-            values[j] = EXP(values[j] - largest);
-            sum += values[j];
-        }
-        for (ptrdiff_t j = 0; j < columns; j++)
-            values[j] /= sum;
-    }
+    for (ptrdiff_t r = 0; r < rows; r++)
+        softmax_row(columns, values + r * columns);
 }
 
 double NAME(cross_entropy)(ptrdiff_t rows, ptrdiff_t columns, real *probabilities, const ptrdiff_t *labels,

@@ -1,50 +1,10 @@
 /* The inner loops (kernels.h), for one dtype and instruction set. */
 #include "kernels.h"
 
-#include "activation.h"
+#include "dense.h"
+#include "quads.h"
 #include "solver.h"
-
-#include <stdbool.h>
-
-#if PYLSTM_VECTOR_BYTES == 64
-enum { TILE = 6 }; /* 24 accumulators, 6 broadcasts and a weight in 32 registers */
-#else
-enum { TILE = 3 }; /* 12, 3 and 1 in 16 registers */
-#endif
-
-/* Weights that do not stay in the second-level cache from step to step are asked for ahead of their use. */
-#define PREFETCH_BYTES ((ptrdiff_t)768 << 10)
-#define PREFETCH_LINES(n_rows) ((n_rows) == 1 ? 4 : 1)
-#define PREFETCH_DISTANCE (4096 / (ptrdiff_t)sizeof(real))
-
-/* acc[panel][row][v] += sum over k of a[row][k] * p[panel][k][v]: every product of this file. Always inlined with
- * constant sizes, so that acc lives in registers; the loop over v is outside the one over rows so that one weight is
- * live at a time. */
-VEC_INLINE void accumulate(int n_panels, int n_rows, int n_vectors, ptrdiff_t n_k, const real *a, ptrdiff_t a_row,
-                           ptrdiff_t a_k, const real *p, ptrdiff_t p_k, ptrdiff_t p_panel, const real *ahead,
-                           vec acc[2][TILE][4])
-{
-    for (ptrdiff_t k = 0; k < n_k; k++, a += a_k, p += p_k) {
-        if (ahead) {
-            for (int line = 0; line < PREFETCH_LINES(n_rows); line++, ahead += LINE)
-                PREFETCH(ahead);
-        }
-        vec factor[TILE];
-        UNROLL
-        for (int r = 0; r < n_rows; r++)
-            factor[r] = splat(a[r * a_row]);
-        UNROLL
-        for (int q = 0; q < n_panels; q++) {
-            UNROLL
-            for (int v = 0; v < n_vectors; v++) {
-                vec weight = load(p + q * p_panel + v * LANES);
-                UNROLL
-                for (int r = 0; r < n_rows; r++)
-                    acc[q][r][v] += weight * factor[r];
-            }
-        }
-    }
-}
+#include "step.h"
 
 /* Runs TILE_CALL(n) with the constant n = n_rows. */
 #if PYLSTM_VECTOR_BYTES == 64
@@ -91,29 +51,11 @@ static inline ptrdiff_t next_tile(ptrdiff_t left)
 
 /* ----------------------------------------------------------------- forward */
 
-VEC_INLINE void start_tile(int n_panels, int n_rows, struct const_rows start, vec acc[2][TILE][4])
-{
-    UNROLL
-    for (int q = 0; q < n_panels; q++) {
-        UNROLL
-        for (int r = 0; r < n_rows; r++) {
-            UNROLL
-            for (int v = 0; v < 4; v++)
-                acc[q][r][v] = load(start.data + r * start.stride + (q * 4 + v) * LANES);
-        }
-    }
-}
-
-static struct const_rows rows_from(struct const_rows rows, ptrdiff_t row, ptrdiff_t column)
-{
-    return (struct const_rows){rows.data + row * rows.stride + column, rows.stride};
-}
-
 VEC_INLINE void project_tile(int n_panels, int n_rows, ptrdiff_t n_x, const real *panel, ptrdiff_t panel_size,
                              struct const_rows start, struct const_rows x, real *out, ptrdiff_t out_stride)
 {
     vec acc[2][TILE][4];
-    start_tile(n_panels, n_rows, start, acc);
+    start_tile(n_panels, n_rows, start, 4 * LANES, acc);
     accumulate(n_panels, n_rows, 4, n_x, x.data, x.stride, 1, panel, 4 * LANES, panel_size, NULL, acc);
     UNROLL
     for (int q = 0; q < n_panels; q++) {
@@ -143,78 +85,17 @@ static void project(ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff
     }
 }
 
-/* What is the same for all tiles of a step. */
-struct step {
-    ptrdiff_t n_blocks, n_x, first_k, n_k;
-    struct const_rows start, x;
-    const real *panels, *h_prev, *c_prev;
-    real *c, *h, *gates;
-};
-
-/* A cell closer to zero than this is at zero. One that decays would else come among the denormals, and stay where it is
- * rounded back to itself: x86 takes 100 times as long to multiply those, and an instrument that has fallen silent would
- * cost more than one that plays. Above it the square of c, of which tanh is made, is a normal number too. */
-#if PYLSTM_REAL_BITS == 32
-#define CELL_END 0x1p-50f
-#else
-#define CELL_END 0x1p-500
-#endif
-
-VEC_INLINE vec zero_where(ivec mask, vec v)
-{
-    return AS_REAL(AS_BITS(v) & ~mask);
-}
-
-/* The cell on one vector of pre-activations i, f, g, o; `at` is its place in the state. */
-VEC_INLINE void apply_cell(const vec *z, const real *c_prev, real *c, real *h, real *gates, ptrdiff_t at)
-{
-    vec i = vec_sigmoid(z[0]), f = vec_sigmoid(z[1]), g = vec_tanh(z[2]), o = vec_sigmoid(z[3]);
-    vec c_new = rounded(f * load(c_prev + at)) + i * g;
-    ivec ends = less(AS_REAL(AS_BITS(c_new) & ~SIGN_BIT), splat(CELL_END));
-    store(c + at, zero_where(ends, c_new));
-    store(h + at, zero_where(ends, o) * vec_tanh(c_new)); /* o: while the next step waits for tanh, this does not */
-    if (gates) {
-        store(gates + 4 * at, i);
-        store(gates + 4 * at + LANES, f);
-        store(gates + 4 * at + 2 * LANES, g);
-        store(gates + 4 * at + 3 * LANES, o);
-    }
-}
-
-VEC_INLINE void step_tile(int n_panels, int n_rows, const struct step *s, ptrdiff_t row, ptrdiff_t block,
-                          const real *ahead)
-{
-    ptrdiff_t width = s->n_blocks * LANES, panel_size = s->n_k * 4 * LANES;
-    const real *panel = s->panels + block * panel_size;
-    vec acc[2][TILE][4];
-    start_tile(n_panels, n_rows, rows_from(s->start, row, block * 4 * LANES), acc);
-    accumulate(n_panels, n_rows, 4, s->n_x, s->x.data + row * s->x.stride, s->x.stride, 1, panel, 4 * LANES, panel_size,
-               NULL, acc);
-    if (s->h_prev)
-        accumulate(n_panels, n_rows, 4, s->n_k - s->first_k, s->h_prev + row * width, width, 1,
-                   panel + s->first_k * 4 * LANES, 4 * LANES, panel_size, ahead, acc);
-    UNROLL
-    for (int q = 0; q < n_panels; q++) {
-        UNROLL
-        for (int r = 0; r < n_rows; r++) {
-            ptrdiff_t at = (row + r) * width + (block + q) * LANES;
-            apply_cell(acc[q][r], s->c_prev, s->c, s->h, s->gates, at);
-        }
-    }
-}
-
 static void step(ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t first_k, ptrdiff_t n_k,
                  const real *panels, struct const_rows start, struct const_rows x, const real *h_prev,
                  const real *c_prev, real *c, real *h, real *gates)
 {
-    const struct step s = {n_blocks, n_x, first_k, n_k, start, x, panels, h_prev, c_prev, c, h, gates};
+    const struct step s = {n_blocks, n_x, first_k, n_k, start, x, panels, NULL, NULL, h_prev, c_prev, c, h, gates};
     bool prefetch = n_blocks * (n_k - first_k) * 4 * LANES * (ptrdiff_t)sizeof(real) > PREFETCH_BYTES;
-    ptrdiff_t b = 0;
-    if (n_rows == 1) { /* four accumulators wait for each other: two blocks at once */
-        for (; b + 2 <= n_blocks; b += 2)
-            step_tile(2, 1, &s, 0, b, prefetch ? s.panels + (b * n_k + first_k) * 4 * LANES + PREFETCH_DISTANCE : NULL);
+    if (n_rows == 1) {
+        step_row(&s, prefetch);
+        return;
     }
-    for (; b < n_blocks; b++) {
+    for (ptrdiff_t b = 0; b < n_blocks; b++) {
         for (ptrdiff_t row = 0, asked = 0, n; row < n_rows; row += n) {
             n = next_tile(n_rows - row);
             /* each tile asks for a part of the next block's panel */
@@ -402,7 +283,7 @@ VEC_INLINE void outer_tile(int n_columns, ptrdiff_t n_segments, const struct seg
                            ptrdiff_t column, const real *dgates, real *dpanel)
 {
     vec acc[2][TILE][4];
-    start_tile(1, n_columns, (struct const_rows){dpanel, 4 * LANES}, acc);
+    start_tile(1, n_columns, (struct const_rows){dpanel, 4 * LANES}, 0, acc);
     for (ptrdiff_t s = 0; s < n_segments; s++)
         accumulate(1, n_columns, 4, segments[s].n_rows, segments[s].a + column, 1, a_stride,
                    dgates + segments[s].dgates_row * 4 * LANES, 4 * LANES, 0, NULL, acc);
@@ -449,58 +330,11 @@ static void column_sums(ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *dgates
 
 /* --------------------------------------------------- the dense layer on top */
 
-/* Outputs that share one reading of a row. */
-enum { DENSE_OUTPUTS = 4 };
-
-/* The part of a vector that is left of a row, then zeros. */
-VEC_INLINE vec load_rest(const real *from, ptrdiff_t n)
-{
-    real padded[LANES] = {0};
-    memcpy(padded, from, (size_t)n * sizeof *from);
-    return load(padded);
-}
-
-VEC_INLINE void dense_tile(int n_outputs, ptrdiff_t n_k, const real *a, const real *weight, const real *bias, real *out)
-{
-    vec sum[DENSE_OUTPUTS];
-    UNROLL
-    for (int j = 0; j < n_outputs; j++)
-        sum[j] = splat(0);
-    ptrdiff_t k = 0;
-    for (; k + LANES <= n_k; k += LANES) {
-        vec at = load(a + k);
-        UNROLL
-        for (int j = 0; j < n_outputs; j++)
-            sum[j] += at * load(weight + j * n_k + k);
-    }
-    if (k < n_k) {
-        vec at = load_rest(a + k, n_k - k);
-        UNROLL
-        for (int j = 0; j < n_outputs; j++)
-            sum[j] += at * load_rest(weight + j * n_k + k, n_k - k);
-    }
-    for (int j = 0; j < n_outputs; j++) {
-        real parts[LANES];
-        store(parts, sum[j]);
-        for (ptrdiff_t half = LANES / 2; half > 0; half /= 2)
-            for (ptrdiff_t l = 0; l < half; l++)
-                parts[l] += parts[l + half];
-        out[j] = bias[j] + parts[0];
-    }
-}
-
 static void dense(ptrdiff_t n_rows, ptrdiff_t n_outputs, ptrdiff_t n_k, struct const_rows a, const real *weight,
                   const real *bias, struct rows out)
 {
-    for (ptrdiff_t r = 0; r < n_rows; r++) {
-        const real *from = a.data + r * a.stride;
-        real *to = out.data + r * out.stride;
-        ptrdiff_t j = 0;
-        for (; j + DENSE_OUTPUTS <= n_outputs; j += DENSE_OUTPUTS)
-            dense_tile(DENSE_OUTPUTS, n_k, from, weight + j * n_k, bias + j, to + j);
-        for (; j < n_outputs; j++)
-            dense_tile(1, n_k, from, weight + j * n_k, bias + j, to + j);
-    }
+    for (ptrdiff_t r = 0; r < n_rows; r++)
+        dense_row(n_outputs, n_k, a.data + r * a.stride, weight, NULL, bias, out.data + r * out.stride);
 }
 
 /* ------------------------------------------------------------- activations */

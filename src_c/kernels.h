@@ -14,23 +14,12 @@
 #ifndef PYLSTM_KERNELS_H
 #define PYLSTM_KERNELS_H
 
-#include "real.h"
+#include "rows.h"
 
 /* pylstm_x_avx2_f32 and its likes, in a file that is compiled for an instruction set: PYLSTM_ISA_NAME is its name. */
 #define ISA_NAME(x) ISA_NAME_OF(x, PYLSTM_ISA_NAME)
 #define ISA_NAME_OF(x, isa) ISA_NAME_IS(x, isa)
 #define ISA_NAME_IS(x, isa) NAME(x##_##isa)
-
-/* Rows at equal distances: row r of an array is data + r * stride. */
-struct rows {
-    real *data;
-    ptrdiff_t stride;
-};
-
-struct const_rows {
-    const real *data;
-    ptrdiff_t stride;
-};
 
 /* A stretch of rows of two arrays whose outer products are summed. */
 struct segment {

@@ -15,19 +15,19 @@ enum { SIDE = 16 / sizeof(real) };
 
 static void transpose_block(const real *from, ptrdiff_t from_stride, real *to, ptrdiff_t to_stride)
 {
-#if defined(__GNUC__) && !defined(__clang__) && PYLSTM_REAL_BITS == 32
+#if defined(__GNUC__) && PYLSTM_REAL_BITS == 32
     typedef real quad __attribute__((vector_size(16)));
-    typedef int32_t index __attribute__((vector_size(16)));
-    const index low = {0, 4, 1, 5}, high = {2, 6, 3, 7}, left = {0, 1, 4, 5}, right = {2, 3, 6, 7};
     quad row[SIDE];
     for (ptrdiff_t i = 0; i < SIDE; i++)
         memcpy(&row[i], from + i * from_stride, sizeof(quad));
-    quad a = __builtin_shuffle(row[0], row[1], low), b = __builtin_shuffle(row[2], row[3], low);
-    quad c = __builtin_shuffle(row[0], row[1], high), d = __builtin_shuffle(row[2], row[3], high);
-    row[0] = __builtin_shuffle(a, b, left);
-    row[1] = __builtin_shuffle(a, b, right);
-    row[2] = __builtin_shuffle(c, d, left);
-    row[3] = __builtin_shuffle(c, d, right);
+    quad a = __builtin_shufflevector(row[0], row[1], 0, 4, 1, 5),
+         b = __builtin_shufflevector(row[2], row[3], 0, 4, 1, 5);
+    quad c = __builtin_shufflevector(row[0], row[1], 2, 6, 3, 7),
+         d = __builtin_shufflevector(row[2], row[3], 2, 6, 3, 7);
+    row[0] = __builtin_shufflevector(a, b, 0, 1, 4, 5);
+    row[1] = __builtin_shufflevector(a, b, 2, 3, 6, 7);
+    row[2] = __builtin_shufflevector(c, d, 0, 1, 4, 5);
+    row[3] = __builtin_shufflevector(c, d, 2, 3, 6, 7);
     for (ptrdiff_t i = 0; i < SIDE; i++)
         memcpy(to + i * to_stride, &row[i], sizeof(quad));
 #else

@@ -15,19 +15,31 @@ typedef int64_t bits;
 typedef uint64_t unsigned_bits;
 #endif
 
+#if defined(__GNUC__)
+#define VEC_INLINE static inline __attribute__((always_inline, unused))
+#else
+#define VEC_INLINE static inline
+#endif
+
+/* Before loops over registers, of which the array would lie in memory were they not unrolled; clang does so unasked. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define UNROLL _Pragma("GCC unroll 32")
+#else
+#define UNROLL
+#endif
+
 #if defined(__GNUC__) && PYLSTM_VECTOR_BYTES > 0
 #define LANES ((ptrdiff_t)(PYLSTM_VECTOR_BYTES / (PYLSTM_REAL_BITS / 8)))
 typedef real vec __attribute__((vector_size(PYLSTM_VECTOR_BYTES)));
 typedef bits ivec __attribute__((vector_size(PYLSTM_VECTOR_BYTES)));
 typedef unsigned_bits uvec __attribute__((vector_size(PYLSTM_VECTOR_BYTES)));
-#define VEC_INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 32")
 #define AS_BITS(v) ((ivec)(v))
 #define AS_REAL(v) ((vec)(v))
 
 VEC_INLINE vec splat(real x)
 {
-    return x - (vec){0};
+    const vec zeros = {0};
+    return x - zeros;
 }
 
 /* All bits set where a < b; none where one is NaN. */
@@ -40,8 +52,6 @@ VEC_INLINE ivec less(vec a, vec b)
 typedef real vec;
 typedef bits ivec;
 typedef unsigned_bits uvec;
-#define VEC_INLINE static inline
-#define UNROLL
 
 VEC_INLINE ivec AS_BITS(vec v)
 {
@@ -127,89 +137,6 @@ VEC_INLINE vec at_least(vec low, vec v)
 VEC_INLINE vec quotient(vec a, vec b)
 {
     return a / b;
-}
-#endif
-
-/* The widest square that is transposed within 128 bits. */
-enum { SIDE = LANES == 1 ? 1 : (int)(16 / sizeof(real)) };
-
-#if PYLSTM_VECTOR_BYTES > 0 && defined(__GNUC__)
-typedef real quad __attribute__((vector_size(16)));
-
-VEC_INLINE quad load_quad(const real *from)
-{
-    quad q;
-    memcpy(&q, from, sizeof q);
-    return q;
-}
-
-/* The quads at from, from + stride, ..., side by side. */
-VEC_INLINE vec load_quads(const real *from, ptrdiff_t stride)
-{
-#if PYLSTM_VECTOR_BYTES == 16
-    (void)stride;
-    return load_quad(from);
-#else
-    typedef real octet __attribute__((vector_size(32)));
-#if PYLSTM_REAL_BITS == 32
-#define JOIN_QUADS(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7)
-#define JOIN_OCTETS(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
-#else
-#define JOIN_QUADS(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3)
-#define JOIN_OCTETS(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7)
-#endif
-    octet low = JOIN_QUADS(load_quad(from), load_quad(from + stride));
-#if PYLSTM_VECTOR_BYTES == 32
-    return low;
-#else
-    octet high = JOIN_QUADS(load_quad(from + 2 * stride), load_quad(from + 3 * stride));
-    return JOIN_OCTETS(low, high);
-#endif
-#endif
-}
-
-#if PYLSTM_VECTOR_BYTES == 64
-#define PER_QUAD(M) {M(0), M(SIDE), M(2 * SIDE), M(3 * SIDE)}
-#elif PYLSTM_VECTOR_BYTES == 32
-#define PER_QUAD(M) {M(0), M(SIDE)}
-#else
-#define PER_QUAD(M) {M(0)}
-#endif
-
-/* Within each quad, column j of the square of rows v[0] .. v[SIDE - 1] to v[j]. */
-VEC_INLINE void transpose_quads(vec *v)
-{
-#if PYLSTM_REAL_BITS == 32
-#define LOW(q) (q), (q) + LANES, (q) + 1, (q) + 1 + LANES
-#define HIGH(q) (q) + 2, (q) + 2 + LANES, (q) + 3, (q) + 3 + LANES
-#define LEFT(q) (q), (q) + 1, (q) + LANES, (q) + 1 + LANES
-#define RIGHT(q) (q) + 2, (q) + 3, (q) + 2 + LANES, (q) + 3 + LANES
-    const ivec low = PER_QUAD(LOW), high = PER_QUAD(HIGH), left = PER_QUAD(LEFT), right = PER_QUAD(RIGHT);
-    vec a = __builtin_shuffle(v[0], v[1], low), b = __builtin_shuffle(v[2], v[3], low);
-    vec c = __builtin_shuffle(v[0], v[1], high), d = __builtin_shuffle(v[2], v[3], high);
-    v[0] = __builtin_shuffle(a, b, left);
-    v[1] = __builtin_shuffle(a, b, right);
-    v[2] = __builtin_shuffle(c, d, left);
-    v[3] = __builtin_shuffle(c, d, right);
-#else
-#define LOW(q) (q), (q) + LANES
-#define HIGH(q) (q) + 1, (q) + 1 + LANES
-    const ivec low = PER_QUAD(LOW), high = PER_QUAD(HIGH);
-    vec a = __builtin_shuffle(v[0], v[1], low), b = __builtin_shuffle(v[0], v[1], high);
-    v[0] = a;
-    v[1] = b;
-#endif
-}
-#else
-VEC_INLINE vec load_quads(const real *from, ptrdiff_t stride)
-{
-    (void)stride;
-    return *from;
-}
-
-VEC_INLINE void transpose_quads(vec *v)
-{
-    (void)v;
 }
 #endif
 
