@@ -1,5 +1,4 @@
 /* Prints the seconds per step of the exported model that is included before this file. */
-#define _POSIX_C_SOURCE 199309L
 #include <stdio.h>
 #include <time.h>
 

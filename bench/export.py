@@ -1,6 +1,6 @@
 """Exported models beside streams: microseconds per step of an LSTM with one output, on one pinned core.
 
-    python bench/export.py
+python bench/export.py
 """
 
 import math
@@ -48,7 +48,9 @@ def main() -> None:
         stream, block = model.stream(), rng.normal(size=(BLOCK, input_size)).astype(np.float32)
         out = np.empty((BLOCK, 1), np.float32)
         seconds.append(best(lambda stream=stream, block=block, out=out: stream.process(block, out)) / BLOCK)
-        print(f"{input_size:6} {hidden:5}  {seconds[0] * 1e6:7.3f}  {seconds[1] * 1e6:12.3f}   {seconds[2] * 1e6:14.3f}")
+        print(
+            f"{input_size:6} {hidden:5}  {seconds[0] * 1e6:7.3f}  {seconds[1] * 1e6:12.3f}   {seconds[2] * 1e6:14.3f}"
+        )
 
 
 if __name__ == "__main__":

@@ -205,7 +205,7 @@ def _wrapped(paragraph: str, indent: str) -> list[str]:
 
 def _listed(labels: list[object]) -> str:
     """Return labels in ASCII, without the ends of comments."""
-    return json.dumps(labels, default=str)[1:-1].replace("/", "\\/")
+    return json.dumps(labels, default=str)[1:-1].replace("*", "\\u002a")
 
 
 def _interface(name: str, net: Net) -> str:

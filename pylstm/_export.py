@@ -27,7 +27,7 @@ KEYWORDS = frozenset(
     requires restrict return short signed sizeof static static_assert static_cast struct switch template this
     thread_local throw true try typedef typeid typename typeof typeof_unqual union unsigned using virtual void volatile
     wchar_t while xor xor_eq
-    """.split()
+    """.split()  # noqa: SIM905  (a list would have a line for each)
 )
 
 

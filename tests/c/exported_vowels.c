@@ -69,7 +69,7 @@ int main(void)
 }
 
 #ifdef CORTEX_M4
-#include <stdlib.h>
+#include <unistd.h>
 
 extern unsigned char data_in_flash[], data_start[], data_end[], bss_start[], bss_end[], stack_top[];
 void initialise_monitor_handles(void);
@@ -82,7 +82,9 @@ void start(void)
     memcpy(data_start, data_in_flash, (size_t)(data_end - data_start));
     memset(bss_start, 0, (size_t)(bss_end - bss_start));
     initialise_monitor_handles();
-    exit(main());
+    int status = main();
+    fflush(stdout);
+    _exit(status);
 }
 
 static void fault(void)
