@@ -188,9 +188,9 @@ def _comment(name: str, net: Net, labels: list[object] | None) -> str:
         *(f"  {kind:5}  {size:>11,}  {meaning}" for kind, size, meaning in memory),
         "",
         *_wrapped(
-            "With GCC 9 or clang, and later ones, it uses the vectors of x86-64 and aarch64, unless PYLSTM_SCALAR is "
-            "defined. With GCC, -std=c99 keeps a processor from fusing multiplications and additions: -std=gnu99 is "
-            "faster where it can.",
+            "With clang, or GCC 12 or later, it uses the vectors of x86-64 and aarch64, unless PYLSTM_SCALAR is defined. "
+            "With GCC, -std=c99 keeps a processor from fusing multiplications and additions: -std=gnu99 is faster where "
+            "it can.",
             "",
         ),
         "",
@@ -242,7 +242,7 @@ def _settings(net: Net) -> str:
 #include <stddef.h>
 #include <stdint.h>
 
-#if !defined(PYLSTM_SCALAR) && defined(__GNUC__) && (defined(__SSE2__) || defined(__aarch64__))
+#if !defined(PYLSTM_SCALAR) && (defined(__clang__) || __GNUC__ >= 12) && (defined(__SSE2__) || defined(__AARCH64EL__))
 #define PANEL_LANES ((ptrdiff_t){LANES})
 #ifdef __AVX2__
 #define PYLSTM_VECTOR_BYTES 32
