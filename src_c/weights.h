@@ -8,8 +8,6 @@
 typedef int8_t stored;
 
 #if PYLSTM_VECTOR_BYTES == 32
-#include <immintrin.h>
-
 VEC_INLINE vec load_weights(const stored *from)
 {
     return (vec)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadu_si64(from)));
