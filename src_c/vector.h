@@ -121,6 +121,8 @@ VEC_INLINE vec at_least(vec low, vec v)
     return (vec)_mm512_max_ps((__m512)low, (__m512)v);
 #elif PYLSTM_VECTOR_BYTES == 32 && PYLSTM_REAL_BITS == 32
     return (vec)_mm256_max_ps((__m256)low, (__m256)v);
+#elif !defined(__GNUC__) || PYLSTM_VECTOR_BYTES == 0
+    return v < low ? low : v;
 #else
     ivec mask = less(v, low);
     return AS_REAL((AS_BITS(low) & mask) | (AS_BITS(v) & ~mask));
