@@ -21,8 +21,9 @@ typedef uint64_t unsigned_bits;
 #define VEC_INLINE static inline
 #endif
 
-/* Before loops over registers, of which the array would lie in memory were they not unrolled; clang does so unasked. */
-#if defined(__GNUC__) && !defined(__clang__)
+/* Before loops over registers, of which the array would lie in memory were they not unrolled. clang does so unasked;
+ * GCC makes vectors of the scalar loops, where a processor has them, if they are left as they are. */
+#if defined(__GNUC__) && !defined(__clang__) && (PYLSTM_VECTOR_BYTES > 0 || !(defined(__SSE2__) || defined(__ARM_NEON)))
 #define UNROLL _Pragma("GCC unroll 32")
 #else
 #define UNROLL
