@@ -6,6 +6,7 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 
 SOURCES = Path("src_c")
 # src_c/Makefile names the same files and flags, and says why.
@@ -55,9 +56,21 @@ class BuildCore(build_ext):
         super().build_extension(ext)
 
 
+class BuildPython(build_py):
+    """Puts the headers of src_c/ into the package, for `export_c`; from a checkout it reads them where they are."""
+
+    def run(self):
+        super().run()
+        if not self.editable_mode:
+            target = Path(self.build_lib) / "pylstm" / SOURCES
+            self.mkpath(str(target))
+            for header in SOURCES.glob("*.h"):
+                self.copy_file(str(header), str(target / header.name))
+
+
 linux = sys.platform.startswith("linux")
 setup(
-    cmdclass={"build_ext": BuildCore},
+    cmdclass={"build_ext": BuildCore, "build_py": BuildPython},
     ext_modules=[
         Extension(
             "pylstm._core",

@@ -13,6 +13,7 @@ from ._streaming import stream
 if TYPE_CHECKING:
     from . import datasets, metrics, preprocessing
     from ._classifier import LSTMClassifier, LSTMTagger
+    from ._export import Export, export_c
     from ._forecaster import LSTMForecaster
     from ._persistence import load, save
     from ._regressor import LSTMRegressor, LSTMSequenceRegressor
@@ -21,6 +22,7 @@ __version__ = version("pylstm")
 
 __all__ = [
     "Cell",
+    "Export",
     "Gates",
     "Gradients",
     "LSTMClassifier",
@@ -31,6 +33,7 @@ __all__ = [
     "Sequence",
     "Stream",
     "datasets",
+    "export_c",
     "load",
     "metrics",
     "preprocessing",
@@ -40,12 +43,14 @@ __all__ = [
 
 # Name to (module, attribute or None for the module itself, extra that brings what it needs).
 _LAZY = {
+    "Export": ("pylstm._export", "Export", None),
     "LSTMClassifier": ("pylstm._classifier", "LSTMClassifier", "sklearn"),
     "LSTMForecaster": ("pylstm._forecaster", "LSTMForecaster", "sklearn"),
     "LSTMRegressor": ("pylstm._regressor", "LSTMRegressor", "sklearn"),
     "LSTMSequenceRegressor": ("pylstm._regressor", "LSTMSequenceRegressor", "sklearn"),
     "LSTMTagger": ("pylstm._classifier", "LSTMTagger", "sklearn"),
     "datasets": ("pylstm.datasets", None, None),
+    "export_c": ("pylstm._export", "export_c", None),
     "load": ("pylstm._persistence", "load", "sklearn"),
     "metrics": ("pylstm.metrics", None, "sklearn"),
     "preprocessing": ("pylstm.preprocessing", None, "sklearn"),

@@ -1,4 +1,4 @@
-"""The command line: ``python -m pylstm demo``."""
+"""The command line: ``python -m pylstm demo``, and ``export``."""
 
 import argparse
 import sys
@@ -26,15 +26,31 @@ def demo() -> None:
     print(f"test accuracy {accuracy:.3f} after {seconds:.1f} s of training")
 
 
+def export(arguments: argparse.Namespace) -> None:
+    """Write a saved model as a C file, and say what memory it takes."""
+    from . import export_c, load
+
+    written = export_c(load(arguments.model), arguments.path, name=arguments.name, weights=arguments.weights)
+    print(f"{written.path}: {written.name}, {written.flash_bytes} bytes of constants, {written.ram_bytes} of state")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a command."""
     parser = argparse.ArgumentParser(prog="python -m pylstm")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("demo", help="train a classifier of speakers on the data that ships with pylstm")
-    parser.parse_args(arguments)
+    exporter = commands.add_parser("export", help="write a saved model as one C file")
+    exporter.add_argument("model", help="a file that pylstm.save wrote")
+    exporter.add_argument("path", help="the C file")
+    exporter.add_argument("--name", help="what its names begin with; by default, what the file's name begins with")
+    exporter.add_argument("--weights", choices=["float32", "int8"], default="float32")
+    given = parser.parse_args(arguments)
     try:
-        demo()
-    except ModuleNotFoundError as error:
+        if given.command == "export":
+            export(given)
+        else:
+            demo()
+    except (ModuleNotFoundError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

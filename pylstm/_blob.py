@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._core import Sequence
+from ._files import replace
 from ._streaming import described
 
 MAGIC, FORMAT_VERSION = b"\x89PYLSTM\n", 1
@@ -24,9 +25,7 @@ def write_blob(model: Any, path: Any) -> None:
     path : str or path-like
         The file. One that exists is replaced.
     """
-    from ._persistence import _replace
-
-    _replace(path, blob_of(model))
+    replace(path, blob_of(model))
 
 
 def blob_of(model: Any) -> bytes:

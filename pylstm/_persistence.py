@@ -45,9 +45,6 @@ is what `fit` left; of the net it has what it was made with, since hyperparamete
 import json
 import math
 import os
-import secrets
-import shutil
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -59,6 +56,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from . import __version__
+from ._files import replace
 from ._forecaster import LSTMForecaster
 from ._inputs import Array
 from ._models import ESTIMATORS, parts
@@ -121,7 +119,7 @@ def save(model: Any, path: Any) -> None:
         arrays = {**arrays, **_scaler_arrays(per_step.transformer_)}
     # As they lie, not as they are indexed, is how safetensors takes them.
     contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    _replace(path, to_safetensors(contiguous, {"pylstm": json.dumps(document, allow_nan=False)}))
+    replace(path, to_safetensors(contiguous, {"pylstm": json.dumps(document, allow_nan=False)}))
 
 
 def load(path: Any) -> Any:
@@ -161,27 +159,6 @@ def load(path: Any) -> Any:
 
 
 # ---- the file
-
-
-def _replace(path: Any, data: bytes) -> None:
-    """Give a file this content, or leave it as it was."""
-    target = os.path.realpath(os.fsdecode(path))
-    exists = os.path.exists(target)
-    if exists and not os.path.isfile(target):  # a rename would put a file in place of a device
-        raise ValueError(f"path must name a file, got {path!r}, which is something else")
-    temporary = os.path.join(os.path.dirname(target), f".pylstm-{secrets.token_hex(8)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            if exists:
-                shutil.copymode(target, temporary)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())  # else a crash could leave the name with no content behind it
-        os.replace(temporary, target)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
 
 
 def _read(name: str) -> State:

@@ -46,10 +46,13 @@ def stream(model: Any, batch_size: int = 1) -> Stream:
     return Stream(sizes, weights, batch_size)
 
 
-def described(model: Any) -> "tuple[Sizes, Weights]":
-    """Return a model's sizes (input_size, hidden_sizes, n_outputs, loss, dtype) and (weights, mean, scale)."""
+def described(model: Any, purpose: str = "streamed") -> "tuple[Sizes, Weights]":
+    """Return a model's sizes (input_size, hidden_sizes, n_outputs, loss, dtype) and (weights, mean, scale).
+
+    `purpose` says in errors what the model can't be.
+    """
     if isinstance(model, Sequence):
-        _check_direction(model.bidirectional)
+        _check_direction(model.bidirectional, purpose)
         return (model.input_size, model.hidden_sizes, 0, "squared error", model.dtype.name), (_flat(model), None, None)
     from sklearn.utils.validation import check_is_fitted
 
@@ -59,23 +62,23 @@ def described(model: Any) -> "tuple[Sizes, Weights]":
     check_is_fitted(estimator, "_model")
     net, name = estimator._model, type(estimator).__name__
     made_with = net.configuration
-    _check_direction(made_with["bidirectional"])
+    _check_direction(made_with["bidirectional"], purpose)
     if name == "LSTMForecaster":
         raise ValueError("model must not be an LSTMForecaster, which keeps its state itself: use update and predict")
     if made_with["pooling"] not in ("last", None):
         raise ValueError(
-            f"model must have pooling='last' to be streamed, got {made_with['pooling']!r}: a stream has no end over "
-            "which to pool"
+            f"model must have pooling='last' to be {purpose}, got {made_with['pooling']!r}: steps that go on have no "
+            "end over which to pool"
         )
     mean, scale = (None, None) if per_step is None else scaling_of(per_step)
     head = (made_with["n_outputs"], made_with["loss"])
     return (made_with["input_size"], net.hidden_sizes, *head, net.dtype.name), (_flat(net), mean, scale)
 
 
-def _check_direction(bidirectional: bool) -> None:
+def _check_direction(bidirectional: bool, purpose: str) -> None:
     if bidirectional:
         raise ValueError(
-            "model must not be bidirectional to be streamed: its reverse direction starts at the last step"
+            f"model must not be bidirectional to be {purpose}: its reverse direction starts at the last step"
         )
 
 

@@ -21,8 +21,9 @@ typedef uint64_t unsigned_bits;
 #define VEC_INLINE static inline
 #endif
 
-/* Before loops over registers, of which the array would lie in memory were they not unrolled; clang does so unasked. */
-#if defined(__GNUC__) && !defined(__clang__)
+/* Before loops over registers, of which the array would lie in memory were they not unrolled. clang does so unasked;
+ * GCC makes vectors of the scalar loops, where a processor has them, if they are left as they are. */
+#if defined(__GNUC__) && !defined(__clang__) && (PYLSTM_VECTOR_BYTES > 0 || !(defined(__SSE2__) || defined(__ARM_NEON)))
 #define UNROLL _Pragma("GCC unroll 32")
 #else
 #define UNROLL
@@ -110,35 +111,37 @@ VEC_INLINE void store(real *to, vec v)
 }
 
 /* Two operations for which an instruction set may have better than what GNU C can say. */
-#if PYLSTM_VECTOR_BYTES == 64 && PYLSTM_REAL_BITS == 32
+#if PYLSTM_VECTOR_BYTES >= 32 && PYLSTM_REAL_BITS == 32
 #include <immintrin.h>
+#endif
 
+/* v where it is at least `low` or NaN, else low: the hardware's maximum is its second operand where one is NaN. */
 VEC_INLINE vec at_least(vec low, vec v)
 {
-    return (vec)_mm512_max_ps((__m512)low, (__m512)v); /* the second operand where one is NaN */
-}
-
-/* The hardware's division takes as long as 32 multiplications. One Newton step from 14 bits is within an ulp or so, and
- * exact for b of 1 and 2. */
-VEC_INLINE vec quotient(vec a, vec b)
-{
-    vec near = (vec)_mm512_rcp14_ps((__m512)b);
-    return a * (near + near * (splat(1) - b * near));
-}
+#if PYLSTM_VECTOR_BYTES == 64 && PYLSTM_REAL_BITS == 32
+    return (vec)_mm512_max_ps((__m512)low, (__m512)v);
+#elif PYLSTM_VECTOR_BYTES == 32 && PYLSTM_REAL_BITS == 32
+    return (vec)_mm256_max_ps((__m256)low, (__m256)v);
+#elif !defined(__GNUC__) || PYLSTM_VECTOR_BYTES == 0
+    return v < low ? low : v;
 #else
-/* v where it is at least `low` or NaN, else low. */
-VEC_INLINE vec at_least(vec low, vec v)
-{
     ivec mask = less(v, low);
     return AS_REAL((AS_BITS(low) & mask) | (AS_BITS(v) & ~mask));
+#endif
 }
 
 /* a / b for b in [1, 2]. */
 VEC_INLINE vec quotient(vec a, vec b)
 {
+#if PYLSTM_VECTOR_BYTES == 64 && PYLSTM_REAL_BITS == 32
+    /* The hardware's division takes as long as 32 multiplications. One Newton step from 14 bits is within an ulp or so,
+     * and exact for b of 1 and 2. */
+    vec near = (vec)_mm512_rcp14_ps((__m512)b);
+    return a * (near + near * (splat(1) - b * near));
+#else
     return a / b;
-}
 #endif
+}
 
 VEC_INLINE vec blend(ivec mask, vec yes, vec no)
 {

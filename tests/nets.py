@@ -59,3 +59,14 @@ def relative_error(got, expected):
     """Return the largest difference over the largest expected value."""
     got, expected = np.asarray(got, np.float64), np.asarray(expected, np.float64)
     return np.abs(got - expected).max() / max(np.abs(expected).max(), np.finfo(np.float64).tiny)
+
+
+def quantised(net):
+    """Return the weights in one array, those of each row of a matrix rounded to multiples of its largest / 127."""
+    parts = []
+    for values in net.parameters().values():
+        if values.ndim == 2:
+            scale = np.abs(values).max(axis=1, keepdims=True) / np.float32(127)
+            values = np.round(values / scale) * scale
+        parts.append(values.ravel())
+    return np.concatenate(parts)

@@ -1,0 +1,317 @@
+"""The text of an exported model: a comment, its interface, files of src_c as they are, weights, and its functions."""
+
+import json
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from . import __version__
+from ._inputs import Array
+
+#: The files of src_c that every model needs, each after those that it includes.
+CARRIED = ("rows.h", "vector.h", "weights.h", "activation.h", "tile.h", "step.h", "exported.h")
+#: Units of a panel where there are vectors: as many as the widest vector has.
+LANES = 8
+#: Bytes of stack that optimised code without vectors keeps within, whatever the sizes (tests/cortex_m4.sh).
+STACK_BYTES = 512
+
+WIDTH = 120
+
+
+class Matrix(NamedTuple):
+    """Weights: float32, or bytes with a scale for each row."""
+
+    values: Array
+    scale: Array | None = None
+
+    def quantised(self) -> "Matrix":
+        scale = (np.abs(self.values).max(axis=1, initial=0) / 127).astype(np.float32)
+        scale[scale == 0] = 1
+        rounded = np.rint(self.values / scale[:, np.newaxis])
+        return Matrix(np.clip(rounded, -127, 127).astype(np.int8), scale)
+
+    def real(self) -> Array:
+        return self.values if self.scale is None else self.values * self.scale[:, np.newaxis]
+
+
+class Layer(NamedTuple):
+    """Weights laid out as in `Sequence.parameters`."""
+
+    weight_ih: Matrix
+    weight_hh: Matrix
+    bias: Array
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Inputs and units."""
+        return self.weight_ih.values.shape[1], self.weight_hh.values.shape[1]
+
+
+class Net(NamedTuple):
+    """All that a model computes with. The dense layer may have no outputs, and the scaling be None."""
+
+    layers: list[Layer]
+    weight_out: Matrix
+    bias_out: Array
+    is_softmax: bool
+    scaling: tuple[Array, Array] | None
+
+    @property
+    def input_size(self) -> int:
+        return self.layers[0].sizes[0]
+
+    @property
+    def output_size(self) -> int:
+        return len(self.bias_out) or self.layers[-1].sizes[1]
+
+    def quantised(self) -> "Net":
+        layers = [Layer(w.quantised(), r.quantised(), bias) for w, r, bias in self.layers]
+        return self._replace(layers=layers, weight_out=self.weight_out.quantised())
+
+    def flat(self) -> Array:
+        """Return the weights in one array, in the order of C."""
+        parts = [part for w, r, bias in self.layers for part in (w.real(), r.real(), bias)]
+        return np.concatenate([part.ravel() for part in (*parts, self.weight_out.real(), self.bias_out)])
+
+
+def text(name: str, net: Net, labels: list[object] | None) -> str:
+    """Return the C file of a model of which all names begin with `name`."""
+    carried = [*CARRIED, *(["dense.h"] if len(net.bias_out) else []), *(["softmax.h"] if net.is_softmax else [])]
+    parts = [
+        _comment(name, net, labels),
+        _interface(name, net),
+        f"#ifndef {name.upper()}_HEADER\n",
+        _settings(net),
+        *(_source(each) for each in carried),
+        "/* ---- weights */\n",
+        f"#if PYLSTM_VECTOR_BYTES > 0\n{_arrays(_panels(net, LANES))}#else\n{_arrays(_panels(net, 1))}#endif\n",
+        _arrays(_constants(net)),
+        _functions(name, net),
+        "#endif\n",
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def flash_bytes(net: Net, lanes: int = 1) -> int:
+    """Return the size of all constants."""
+    return sum(values.nbytes for _, values in (*_panels(net, lanes), *_constants(net)))
+
+
+def ram_bytes(net: Net) -> int:
+    """Return the size of the state."""
+    return 4 * sum(size for _, size in _state(net))
+
+
+# ---- what there is
+
+
+def _panels(net: Net, lanes: int) -> Iterator[tuple[str, Array]]:
+    """Name the arrays of the layers, in the order in which the kernels read them."""
+    for k, layer in enumerate(net.layers):
+        w, r = layer.weight_ih, layer.weight_hh
+        yield f"panels_{k}", _packed(np.concatenate([w.values, r.values], axis=1), lanes)
+        yield f"bias_{k}", _packed(layer.bias[:, np.newaxis], lanes)
+        if w.scale is not None and r.scale is not None:
+            yield f"scale_x_{k}", _packed(w.scale[:, np.newaxis], lanes)
+            yield f"scale_h_{k}", _packed(r.scale[:, np.newaxis], lanes)
+
+
+def _packed(rows: Array, lanes: int) -> Array:
+    """Return [n_blocks][K][4][lanes] of rows [4 H][K], with zeros where there is no unit."""
+    hidden, n_k = len(rows) // 4, rows.shape[1]
+    n_blocks = -(-hidden // lanes)
+    padded = np.zeros((4, n_blocks * lanes, n_k), rows.dtype)
+    padded[:, :hidden] = rows.reshape(4, hidden, n_k)
+    return padded.reshape(4, n_blocks, lanes, n_k).transpose(1, 3, 0, 2)
+
+
+def _constants(net: Net) -> Iterator[tuple[str, Array]]:
+    """Name the other arrays."""
+    if net.scaling is not None:
+        yield "input_mean", net.scaling[0]
+        yield "input_scale", net.scaling[1]
+    if len(net.bias_out):
+        yield "weight_out", net.weight_out.values
+        yield "bias_out", net.bias_out
+        if net.weight_out.scale is not None:
+            yield "scale_out", net.weight_out.scale
+
+
+def _state(net: Net) -> Iterator[tuple[str, int]]:
+    """Name the arrays of the state, with sizes that are the same with and without vectors."""
+    padded = [-(-layer.sizes[1] // LANES) * LANES for layer in net.layers]
+    for k, layer in enumerate(net.layers):
+        yield f"h_{k}", layer.sizes[1]
+        yield f"c_{k}", padded[k]
+    yield "next", max(padded)
+    if net.scaling is not None:
+        yield "input", net.input_size
+
+
+# ---- how it is written
+
+
+def _comment(name: str, net: Net, labels: list[object] | None) -> str:
+    steps = [f"{net.input_size} inputs"]
+    if net.scaling is not None:
+        steps.append("scaling")
+    steps += [f"LSTM of {layer.sizes[1]} units" for layer in net.layers]
+    if len(net.bias_out):
+        steps.append(f"{net.output_size} {'probabilities' if net.is_softmax else 'values'}")
+    calls = [
+        (f"{name}_state state;", "all that changes; any number of them, each for one thread at a time"),
+        (f"{name}_reset(&state);", "before the first step of a sequence"),
+        (f"{name}_step(&state, x, y);", f"reads float x[{net.input_size}], writes float y[{net.output_size}]"),
+    ]
+    memory = [
+        ("flash", flash_bytes(net), f"constants ({flash_bytes(net, LANES):,} where vectors are used), beside the code"),
+        ("RAM", ram_bytes(net), f"{name}_state, wherever it is placed"),
+        ("stack", STACK_BYTES, "at most, without vectors and optimised, -Os or from -O1; some 5,000 with -O0"),
+    ]
+    width = max(len(call) for call, _ in calls)
+    lines = [
+        f"{name}: an LSTM, written by pylstm {__version__}. C99 and C++; no other file, no heap, no libm.",
+        "",
+        *_wrapped(" -> ".join(steps), "  "),
+        "",
+        *(f"  {call:{width}}  {meaning}" for call, meaning in calls),
+        "",
+        *([] if labels is None else [*_wrapped(f"y: probabilities of {_listed(labels)}", ""), ""]),
+        f"This file is its own header: elsewhere, #define {name.upper()}_HEADER before it is included.",
+        "",
+        "Bytes of memory:",
+        "",
+        *(f"  {kind:5}  {size:>11,}  {meaning}" for kind, size, meaning in memory),
+        "",
+        *_wrapped(
+            "With clang, or GCC 12 or later, it uses the vectors of x86-64 and aarch64, unless PYLSTM_SCALAR is "
+            "defined. With GCC, -std=c99 keeps a processor from fusing multiplications and additions: -std=gnu99 is "
+            "faster where it can.",
+            "",
+        ),
+        "",
+        "The code: Copyright (c) 2026, the pylstm developers. SPDX-License-Identifier: BSD-3-Clause",
+    ]
+    return "/* " + "\n".join(f" * {line}".rstrip() for line in lines)[3:] + " */\n"
+
+
+def _wrapped(paragraph: str, indent: str) -> list[str]:
+    return textwrap.wrap(paragraph, WIDTH - 3, initial_indent=indent, subsequent_indent=indent)
+
+
+def _listed(labels: list[object]) -> str:
+    """Return labels in ASCII, without the ends of comments."""
+    return json.dumps(labels, default=str)[1:-1].replace("*", "\\u002a")
+
+
+def _interface(name: str, net: Net) -> str:
+    guard = f"{name.upper()}_INCLUDED"
+    members = "\n".join(f"    float {member}[{size}];" for member, size in _state(net))
+    return f"""\
+#ifndef {guard}
+#define {guard}
+
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
+enum {{ {name}_input_size = {net.input_size}, {name}_output_size = {net.output_size} }};
+
+typedef struct {name}_state {{
+{members}
+}} {name}_state;
+
+void {name}_reset({name}_state *state);
+void {name}_step({name}_state *state, const float *x, float *y);
+
+#ifdef __cplusplus
+}}
+#endif
+
+#endif
+"""
+
+
+def _settings(net: Net) -> str:
+    bits = 32 if net.weight_out.scale is None else 8
+    return f"""\
+#include <stddef.h>
+#include <stdint.h>
+
+#if !defined(PYLSTM_SCALAR) && (defined(__clang__) || __GNUC__ >= 12) && (defined(__SSE2__) || defined(__AARCH64EL__))
+#define PANEL_LANES ((ptrdiff_t){LANES})
+#ifdef __AVX2__
+#define PYLSTM_VECTOR_BYTES 32
+#else
+#define PYLSTM_VECTOR_BYTES 16
+#endif
+#else
+#define PYLSTM_VECTOR_BYTES 0
+#endif
+
+#define PYLSTM_REAL_BITS 32
+#define PYLSTM_WEIGHT_BITS {bits}
+#define EXP exp_of
+typedef float real;
+"""
+
+
+def _source(name: str) -> str:
+    """Return a file of src_c without the lines that include others of its files."""
+    package = Path(__file__).parent
+    folder = package / "src_c" if (package / "src_c").is_dir() else package.parent / "src_c"
+    lines = (folder / name).read_text(encoding="ascii")
+    return f"/* ---- {name} */\n\n" + re.sub('#include "[^"]*"\n+', "", lines)
+
+
+def _arrays(named: Iterator[tuple[str, Array]]) -> str:
+    return "".join(_array(name, values) for name, values in named)
+
+
+def _array(name: str, values: Array) -> str:
+    is_real = values.dtype == np.float32
+    numbers = values.astype(str).ravel().tolist()
+    if is_real:
+        numbers = [f"{number}f" for number in numbers]
+    per_line = 7 if is_real else 19
+    lines = [", ".join(numbers[k : k + per_line]) for k in range(0, len(numbers), per_line)]
+    initialiser = ",\n    ".join(lines)
+    return f"static const {'real' if is_real else 'stored'} {name}[{values.size}] = {{\n    {initialiser}}};\n"
+
+
+def _functions(name: str, net: Net) -> str:
+    calls, x = [], "x"
+    if net.scaling is not None:
+        calls.append(f"scale_input({net.input_size}, x, input_mean, input_scale, state->input);")
+        x = "state->input"
+    for k, layer in enumerate(net.layers):
+        scales = "NULL, NULL" if layer.weight_ih.scale is None else f"scale_x_{k}, scale_h_{k}"
+        sizes = ", ".join(map(str, layer.sizes))
+        calls.append(
+            f"run_layer({sizes}, panels_{k}, bias_{k}, {scales}, {x}, state->h_{k}, state->c_{k}, state->next);"
+        )
+        x = f"state->h_{k}"
+    n_outputs, hidden = len(net.bias_out), net.layers[-1].sizes[1]
+    if n_outputs:
+        scale = "NULL" if net.weight_out.scale is None else "scale_out"
+        calls.append(f"dense_row({n_outputs}, {hidden}, {x}, weight_out, {scale}, bias_out, y);")
+    else:
+        calls.append(f"memcpy(y, {x}, sizeof {x});")
+    if net.is_softmax:
+        calls.append(f"softmax_row({n_outputs}, y);")
+    body = "\n".join(f"    {call}" for call in calls)
+    return f"""\
+void {name}_reset({name}_state *state)
+{{
+    memset(state, 0, sizeof *state);
+}}
+
+void {name}_step({name}_state *state, const float *x, float *y)
+{{
+{body}
+}}
+"""

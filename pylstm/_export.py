@@ -1,0 +1,202 @@
+"""From a model to a C file that runs it."""
+
+import copy
+import math
+import os
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from . import _c_file
+from ._blob import write_blob
+from ._c_file import Layer, Matrix, Net
+from ._core import Sequence
+from ._files import replace
+from ._inputs import Array
+from ._streaming import described
+
+#: Of C23 and C++23.
+KEYWORDS = frozenset(
+    """
+    alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t class compl
+    concept const consteval constexpr constinit const_cast continue co_await co_return co_yield decltype default delete
+    do double dynamic_cast else enum explicit export extern false float for friend goto if inline int long mutable
+    namespace new noexcept not not_eq nullptr operator or or_eq private protected public register reinterpret_cast
+    requires restrict return short signed sizeof static static_assert static_cast struct switch template this
+    thread_local throw true try typedef typeid typename typeof typeof_unqual union unsigned using virtual void volatile
+    wchar_t while xor xor_eq
+    """.split()  # noqa: SIM905  (a list would have a line for each)
+)
+
+
+@dataclass(frozen=True)
+class Export:
+    """What `export_c` wrote.
+
+    Attributes
+    ----------
+    path : str
+        The file.
+    name : str
+        What all names in it begin with.
+    flash_bytes : int
+        Size of all constants, without the code and without vectors.
+    ram_bytes : int
+        Size of the state.
+    score, quantised_score : float or None
+        The model's score on the data that was given, and that of the weights in the file; None without data.
+    """
+
+    path: str
+    name: str
+    flash_bytes: int
+    ram_bytes: int
+    score: float | None = None
+    quantised_score: float | None = None
+
+
+def export_c(
+    model: Any,
+    path: Any,
+    *,
+    name: str | None = None,
+    weights: str = "float32",
+    data: Any = None,
+    weights_blob: Any = None,
+) -> Export:
+    """Write a model as one C file that needs nothing else: no other file, no heap, no libm.
+
+    Parameters
+    ----------
+    model : Sequence, estimator or Pipeline
+        As for `stream`, in float32. The C function takes a step as `Stream.step` does: with the output layer of an
+        estimator, and the scaling of a pipeline.
+    path : str or path-like
+        The file. One that exists is replaced as a whole, or not at all.
+    name : str, default=None
+        A C identifier, with which the names of all functions and types begin; None takes the file's, without its
+        ending. Programs may have several models under different names.
+    weights : {"float32", "int8"}, default="float32"
+        How weights lie in the file. With "int8" each row of a matrix has a scale, its largest magnitude / 127, and its
+        weights are rounded to multiples of that; biases, and all that is computed, are float32.
+    data : tuple (X, y), default=None
+        With "int8": what an estimator's `score` is taken on, before and after its weights are rounded.
+    weights_blob : str or path-like, default=None
+        A second file, from which ``pylstm_blob_open`` of the C library (``libpylstm.a``) takes the model: one that can
+        be replaced without compiling. The weights in it are those of the model, as they are.
+
+    Returns
+    -------
+    Export
+        Name, memory needed, and scores.
+
+    Raises
+    ------
+    ValueError
+        If the model has two directions, a mean or maximum over the steps, or float64.
+
+    See Also
+    --------
+    stream : Runs a model step by step in Python.
+
+    Notes
+    -----
+    A comment at the top of the file tells how to use it, and what memory it takes. It is C99, and C++, for any
+    processor; with GCC or clang it uses the vectors of x86-64 and aarch64. The outputs are those of the stream but for
+    rounding: within 2e-6.
+
+    `quantised_score` is computed here, with the weights that the file has: the C file differs in rounding only.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np, pylstm
+    >>> X = np.random.default_rng(0).standard_normal((30, 8, 1))
+    >>> y = X.sum(axis=(1, 2)) > 0
+    >>> clf = pylstm.LSTMClassifier((4,), max_iter=2, random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     export = pylstm.export_c(clf, os.path.join(directory, "rising.c"), weights="int8", data=(X, y))
+    >>> export.name, export.flash_bytes, export.ram_bytes
+    ('rising', 296, 80)
+    >>> abs(export.score - export.quantised_score) < 0.1
+    True
+    """
+    if weights not in ("float32", "int8"):
+        raise ValueError(f"weights must be 'float32' or 'int8', got {weights!r}")
+    if data is not None and (weights != "int8" or isinstance(model, Sequence)):
+        raise ValueError("data goes with weights='int8' and an estimator only: there is nothing else to compare")
+    path = os.fsdecode(path)
+    name = _checked_name(name, path)
+    (input_size, hidden_sizes, n_outputs, loss, dtype), (flat, mean, scale) = described(model, "exported")
+    if dtype != "float32":
+        raise ValueError(f"model must be of float32 to be exported, got {dtype}: make it with dtype='float32'")
+    scaling = None if mean is None else (np.asarray(mean, np.float32), np.asarray(scale, np.float32))
+    if not all(np.isfinite(values).all() for values in (flat, *(scaling or ()))):
+        raise ValueError("model must have finite weights to be exported, got NaN or infinity among them")
+    net = _net(flat, (input_size, *hidden_sizes), n_outputs, loss, scaling)
+    scores: tuple[float | None, float | None] = (None, None)
+    if weights == "int8":
+        net = net.quantised()
+        if data is not None:
+            scores = _scores(model, net, data)
+    replace(path, _c_file.text(name, net, _labels(model)).encode("ascii"))
+    if weights_blob is not None:
+        write_blob(model, weights_blob)
+    return Export(path, name, _c_file.flash_bytes(net), _c_file.ram_bytes(net), *scores)
+
+
+def _checked_name(name: str | None, path: str) -> str:
+    of = f"the name of {path!r}" if name is None else "name"
+    if name is None:
+        name = os.path.splitext(os.path.basename(path))[0]
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a string or None, got {name!r}")
+    hint = ": give another as name" if of != "name" else ""
+    if not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name):
+        raise ValueError(f"{of} must be a C identifier, letters, digits and _ after a letter, got {name!r}{hint}")
+    if name in KEYWORDS:
+        raise ValueError(f"{of} must not be a keyword of C or C++, got {name!r}{hint}")
+    if name.startswith("pylstm"):
+        raise ValueError(f"{of} must not begin with 'pylstm', as the names of its C library do, got {name!r}{hint}")
+    return name
+
+
+def _net(flat: Array, sizes: tuple[int, ...], n_outputs: int, loss: str, scaling: tuple[Array, Array] | None) -> Net:
+    """Return the weights that lie in one array, in the order of C; `sizes` begins with the input's."""
+    at = 0
+
+    def take(*shape: int) -> Array:
+        nonlocal at
+        at += math.prod(shape)
+        return flat[at - math.prod(shape) : at].reshape(shape)
+
+    def matrix(*shape: int) -> Matrix:
+        return Matrix(take(*shape))
+
+    layers = [Layer(matrix(4 * n, n_x), matrix(4 * n, n), take(4 * n)) for n_x, n in pairwise(sizes)]
+    is_softmax = n_outputs > 0 and loss == "cross-entropy"
+    return Net(layers, matrix(n_outputs, sizes[-1]), take(n_outputs), is_softmax, scaling)
+
+
+def _scores(model: Any, net: Net, data: Any) -> tuple[float, float]:
+    """Return the model's score, and with the weights of `net` in place of its own."""
+    from ._models import parts
+
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise ValueError(f"data must be a pair (X, y), got {type(data).__name__}")
+    rounded = copy.deepcopy(model)
+    parts(rounded)[1]._model.set_weights(net.flat())
+    return float(model.score(*data)), float(rounded.score(*data))
+
+
+def _labels(model: Any) -> list[Any] | None:
+    """Return a classifier's classes, or None."""
+    if isinstance(model, Sequence):
+        return None
+    from ._models import parts
+
+    classes = getattr(parts(model)[1], "classes_", None)
+    return None if classes is None else classes.tolist()
