@@ -22,6 +22,7 @@ from pylstm._inputs import (
 from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_ND, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
+from cpython.ref cimport PyObject
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy
@@ -67,7 +68,7 @@ of the initial state, a list with one pair (h, c) per layer.
 
 
 cdef extern from "Python.h":
-    Py_ssize_t Py_REFCNT(object)
+    Py_ssize_t Py_REFCNT(PyObject *)  # of an object, it would count the reference that Cython passes
 
 
 cdef int check(int status) except -1:
@@ -254,12 +255,17 @@ cdef class _Net:
     cdef bint in_reach(self):
         """Whether anybody else holds the weights: one of the named views, or any other whose memory they are."""
         # `flat` is held by this object, by `flat_view` and by the named views; those by `views`, and here by `view`.
-        if Py_REFCNT(self.flat) > 2 + len(self.views):
+        if Py_REFCNT(<PyObject *> self.flat) > 2 + len(self.views):
             return True
         for view in self.views.values():
-            if Py_REFCNT(view) > 2:
+            if Py_REFCNT(<PyObject *> view) > 2:
                 return True
         return False
+
+    @property
+    def is_packed(self):
+        """Whether the weights are kept packed."""
+        return self.packed is not None
 
     cdef _Memory packed_weights(self):
         """Return the weights packed, or None: then the call packs them itself, into its workspace.

@@ -97,3 +97,18 @@ def test_written_to_the_model_of_an_estimator():
     before = [reg.predict(X) for _ in range(3)][-1]
     reg._model.parameters()["weight_hh_l0"][...] = 0
     assert not np.array_equal(reg.predict(X), before)
+
+
+def test_kept_from_the_second_inference_that_nobody_can_have_disturbed():
+    seq = pylstm.Sequence(3, 5, random_state=0)
+    packed = []
+    for k in range(12):
+        if k == 3:
+            seq.parameters()["bias_l0"][...] = 1  # the view is gone at once
+        if k == 6:
+            held = seq.parameters()["weight_ih_l0"][1:]
+        if k == 9:
+            del held
+        seq.forward(X)
+        packed.append(seq.is_packed)
+    assert packed == [False, True, True] * 2 + [False, False, False] + [False, True, True]
