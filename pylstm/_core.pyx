@@ -119,6 +119,11 @@ cdef class _Memory:
         free(self.c.data)
 
 
+cdef pylstm_memory memory_of(_Memory memory):
+    """Return a block for C, or for None that there is none."""
+    return pylstm_memory(NULL, 0) if memory is None else memory.c
+
+
 cdef class _View:
     """The memory of a C-contiguous array, held for as long as this lives.
 
@@ -247,6 +252,10 @@ cdef class _Net:
         self.handed_out = True
         return dict(self.views)
 
+    def copy_weights(self):
+        """Return all weights in one array, in the order of `parameters`."""
+        return self.flat.copy()
+
     cdef changed(self):
         """Note that the weights are others."""
         self.packed = None
@@ -372,12 +381,8 @@ cdef class _Net:
         check(pylstm_forward_size(&self.c, &batch.c.shape, &n_bytes))
         cdef _Memory memory = self.take_workspace(n_bytes)
         workspace = memory.c
-        tape_memory.data = packed_memory.data = NULL
-        tape_memory.bytes = packed_memory.bytes = 0
-        if packed is not None:
-            packed_memory = packed.c
-        if tape is not None:
-            tape_memory = tape.memory.c
+        packed_memory = memory_of(packed)
+        tape_memory = memory_of(None if tape is None else tape.memory)
         y = np.empty((batch.c.shape.n_rows, pylstm_net_output_size(&self.c)), self.dtype)
         state_out = self.new_state(batch.c.shape.n_sequences)
         cdef _View y_view = _View(y, True), out_view = _View(state_out, True)
@@ -849,10 +854,6 @@ cdef class Model(_Net):
         self.handed_out = True
         return _restore, (Model, (), {**self.arguments, "random_state": 0}, self.flat, self.generator)
 
-    def copy_weights(self):
-        """Return all weights in one array."""
-        return self.flat.copy()
-
     def set_weights(self, flat):
         """Take weights that `copy_weights` returned."""
         self.changed()
@@ -898,11 +899,7 @@ cdef class Model(_Net):
         cdef _View in_view = None if state_in is None else _View(state_in)
         cdef const void *in_data = NULL if state_in is None else in_view.data
         cdef _Memory packed = self.packed_weights()
-        cdef pylstm_memory packed_memory
-        packed_memory.data = NULL
-        packed_memory.bytes = 0
-        if packed is not None:
-            packed_memory = packed.c
+        cdef pylstm_memory packed_memory = memory_of(packed)
         with nogil:
             status = pylstm_predict(&self.model, &batch.c, self.flat_view.data, packed_memory, x_view.data,
                                     in_data, y_view.data, out_view.data, workspace.c)

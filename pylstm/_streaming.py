@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ._core import Sequence, Stream
 from ._inputs import Array
 
@@ -53,7 +51,8 @@ def described(model: Any, purpose: str = "streamed") -> "tuple[Sizes, Weights]":
     """
     if isinstance(model, Sequence):
         _check_direction(model.bidirectional, purpose)
-        return (model.input_size, model.hidden_sizes, 0, "squared error", model.dtype.name), (_flat(model), None, None)
+        sizes = (model.input_size, model.hidden_sizes, 0, "squared error", model.dtype.name)
+        return sizes, (model.copy_weights(), None, None)
     from sklearn.utils.validation import check_is_fitted
 
     from ._models import parts, scaling_of
@@ -72,7 +71,7 @@ def described(model: Any, purpose: str = "streamed") -> "tuple[Sizes, Weights]":
         )
     mean, scale = (None, None) if per_step is None else scaling_of(per_step)
     head = (made_with["n_outputs"], made_with["loss"])
-    return (made_with["input_size"], net.hidden_sizes, *head, net.dtype.name), (_flat(net), mean, scale)
+    return (made_with["input_size"], net.hidden_sizes, *head, net.dtype.name), (net.copy_weights(), mean, scale)
 
 
 def _check_direction(bidirectional: bool, purpose: str) -> None:
@@ -80,8 +79,3 @@ def _check_direction(bidirectional: bool, purpose: str) -> None:
         raise ValueError(
             f"model must not be bidirectional to be {purpose}: its reverse direction starts at the last step"
         )
-
-
-def _flat(net: Any) -> Array:
-    """Return all weights in one array, in the order of C."""
-    return np.concatenate([values.ravel() for values in net.parameters().values()])

@@ -62,7 +62,7 @@ int pylstm_packed_size(const pylstm_net *net, size_t *bytes)
 static int check_packed(const pylstm_net *net, pylstm_memory packed)
 {
     size_t bytes = 0;
-    int status = pylstm_packed_size(net, &bytes);
+    int status = packed.data ? pylstm_packed_size(net, &bytes) : PYLSTM_OK;
     return !status && packed.data ? check_memory(packed, bytes) : status;
 }
 
@@ -212,9 +212,14 @@ int pylstm_train_step(const pylstm_model *model, const pylstm_blas *blas, const 
                              solver, dropout_seed, state_in, state_out, loss, weight, workspace);
 }
 
+int pylstm_model_or_net_check(const pylstm_model *model)
+{
+    return model && model->n_outputs == 0 ? pylstm_net_check(&model->net) : pylstm_model_check(model);
+}
+
 static int check_stream(const pylstm_model *model, ptrdiff_t batch_size)
 {
-    int status = model && model->n_outputs == 0 ? pylstm_net_check(&model->net) : pylstm_model_check(model);
+    int status = pylstm_model_or_net_check(model);
     if (status)
         return status;
     if (model->net.n_directions != 1)

@@ -1,5 +1,6 @@
 /* A model in a buffer; pylstm.h has its format, byte by byte. */
 #include "pylstm.h"
+#include "typed.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -60,7 +61,7 @@ static bool is_little_endian(void)
 
 static int check_model(const pylstm_model *model)
 {
-    int status = model && model->n_outputs == 0 ? pylstm_net_check(&model->net) : pylstm_model_check(model);
+    int status = pylstm_model_or_net_check(model);
     return !status && model->net.n_layers > PYLSTM_BLOB_LAYERS ? PYLSTM_ERROR_OVERFLOW : status;
 }
 

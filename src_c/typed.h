@@ -4,6 +4,9 @@
 
 #include "pylstm.h"
 
+/* As pylstm_model_check, of a model that may have no dense layer: n_outputs is 0 then. */
+int pylstm_model_or_net_check(const pylstm_model *model);
+
 typedef int net_size_function(const pylstm_net *, const pylstm_shape *, size_t *);
 typedef int model_size_function(const pylstm_model *, const pylstm_shape *, size_t *);
 
