@@ -49,17 +49,31 @@ struct reduced {
     ivec n;
 };
 
-VEC_INLINE struct reduced reduce(vec y)
+/* Of several y at once, one operation of each after the other: each would have to wait for its own last one. */
+VEC_INLINE void reduce(int count, const vec *y, struct reduced *e)
 {
-    vec shifted = y * splat((real)LOG2_E) + splat((real)ROUND_MAGIC), whole = shifted - splat((real)ROUND_MAGIC);
-    vec r = y - whole * splat((real)LN2_HIGH) - whole * splat((real)LN2_LOW);
     enum { DEGREE = sizeof EXPM1_Q / sizeof *EXPM1_Q - 1 };
-    vec q = splat(EXPM1_Q[DEGREE]);
     UNROLL
-    for (int k = DEGREE - 1; k >= 0; k--)
-        q = q * r + splat(EXPM1_Q[k]);
-    const struct reduced parts = {r, q, whole, AS_BITS(shifted) - AS_BITS(splat((real)ROUND_MAGIC))};
-    return parts;
+    for (int j = 0; j < count; j++) {
+        vec shifted = y[j] * splat((real)LOG2_E) + splat((real)ROUND_MAGIC);
+        e[j].whole = shifted - splat((real)ROUND_MAGIC);
+        e[j].n = AS_BITS(shifted) - AS_BITS(splat((real)ROUND_MAGIC));
+    }
+    UNROLL
+    for (int j = 0; j < count; j++)
+        e[j].r = y[j] - e[j].whole * splat((real)LN2_HIGH);
+    UNROLL
+    for (int j = 0; j < count; j++)
+        e[j].r -= e[j].whole * splat((real)LN2_LOW);
+    UNROLL
+    for (int j = 0; j < count; j++)
+        e[j].q = splat(EXPM1_Q[DEGREE]);
+    UNROLL
+    for (int k = DEGREE - 1; k >= 0; k--) {
+        UNROLL
+        for (int j = 0; j < count; j++)
+            e[j].q = e[j].q * e[j].r + splat(EXPM1_Q[k]);
+    }
 }
 
 /* 2^n; of a NaN's n any bits will do, but shifting them out of a signed integer would be undefined. */
@@ -79,31 +93,60 @@ VEC_INLINE vec scaled(vec v, struct reduced e)
 #endif
 }
 
+VEC_INLINE vec exp_from(struct reduced y)
+{
+    return scaled((y.q * y.r + splat(1)) * y.r + splat(1), y);
+}
+
 /* e^y for y <= 0. */
 VEC_INLINE vec vec_exp(vec y)
 {
-    struct reduced y_parts = reduce(at_least(splat(-(real)SIGMOID_END), y));
-    return scaled((y_parts.q * y_parts.r + splat(1)) * y_parts.r + splat(1), y_parts);
+    struct reduced y_parts;
+    y = at_least(splat(-(real)SIGMOID_END), y);
+    reduce(1, &y, &y_parts);
+    return exp_from(y_parts);
 }
 
-/* tanh(|x|) = e / (2 - e) with e = -expm1(-2|x|): no cancellation, one division. */
+/* tanh(|x|) = e / (2 - e) with e = -expm1(y), y = -2|x|: no cancellation, one division. */
+VEC_INLINE vec tanh_argument(vec x)
+{
+    return at_least(splat(-(real)TANH_END), splat(-2) * AS_REAL(AS_BITS(x) & ~SIGN_BIT));
+}
+
+VEC_INLINE vec tanh_from(vec x, struct reduced y)
+{
+    vec expm1_r = y.r * y.r * y.q + y.r, scale = power_of_two(y.n);
+    vec e = (splat(1) - scale) - scale * expm1_r;
+    return AS_REAL(AS_BITS(quotient(e, splat(2) - e)) ^ (AS_BITS(x) & SIGN_BIT));
+}
+
 VEC_INLINE vec vec_tanh(vec x)
 {
-    ivec sign = AS_BITS(x) & SIGN_BIT;
-    vec y = splat(-2) * AS_REAL(AS_BITS(x) ^ sign);
-    y = at_least(splat(-(real)TANH_END), y);
-    struct reduced y_parts = reduce(y);
-    vec expm1_r = y_parts.r * y_parts.r * y_parts.q + y_parts.r, scale = power_of_two(y_parts.n);
-    vec e = (splat(1) - scale) - scale * expm1_r;
-    return AS_REAL(AS_BITS(quotient(e, splat(2) - e)) ^ sign);
+    vec y = tanh_argument(x);
+    struct reduced y_parts;
+    reduce(1, &y, &y_parts);
+    return tanh_from(x, y_parts);
 }
 
-/* 1 / (1 + t) for x >= 0, t / (1 + t) for x < 0, with t = e^-|x|. */
+/* 1 / (1 + t) for x >= 0, t / (1 + t) for x < 0, with t = e^y, y = -|x|. */
+VEC_INLINE vec sigmoid_argument(vec x)
+{
+    return at_least(splat(-(real)SIGMOID_END), AS_REAL(AS_BITS(x) | SIGN_BIT));
+}
+
+VEC_INLINE vec sigmoid_from(vec x, struct reduced y)
+{
+    vec t = exp_from(y);
+    ivec negative = AS_BITS(x) >> (PYLSTM_REAL_BITS - 1);
+    return quotient(blend(negative, t, splat(1)), t + splat(1));
+}
+
 VEC_INLINE vec vec_sigmoid(vec x)
 {
-    ivec negative = AS_BITS(x) >> (PYLSTM_REAL_BITS - 1);
-    vec t = vec_exp(AS_REAL(AS_BITS(x) | SIGN_BIT));
-    return quotient(blend(negative, t, splat(1)), t + splat(1));
+    vec y = sigmoid_argument(x);
+    struct reduced y_parts;
+    reduce(1, &y, &y_parts);
+    return sigmoid_from(x, y_parts);
 }
 
 #endif

@@ -153,24 +153,24 @@ VEC_INLINE void unpacked_tile(int n_rows, ptrdiff_t hidden, ptrdiff_t n_x, const
     ptrdiff_t width = (hidden + LANES - 1) / LANES * LANES;
     for (ptrdiff_t first = 0; first < hidden; first += LANES) {
         ptrdiff_t n_units = hidden - first < LANES ? hidden - first : LANES;
-        vec z[4][UNPACKED_ROWS];
+        vec z[UNPACKED_ROWS][4];
         for (int gate = 0; gate < 4; gate++) {
             ptrdiff_t row = gate * hidden + first;
             real start[LANES];
             for (ptrdiff_t u = 0; u < LANES; u++)
                 start[u] = bias[row + (u < n_units ? u : 0)];
+            vec sum[UNPACKED_ROWS];
             UNROLL
             for (int r = 0; r < n_rows; r++)
-                z[gate][r] = load(start);
-            accumulate_unpacked(n_rows, n_units, n_x, weight_ih + row * n_x, x.data, x.stride, z[gate]);
+                sum[r] = load(start);
+            accumulate_unpacked(n_rows, n_units, n_x, weight_ih + row * n_x, x.data, x.stride, sum);
             if (h_prev)
-                accumulate_unpacked(n_rows, n_units, hidden, weight_hh + row * hidden, h_prev, width, z[gate]);
+                accumulate_unpacked(n_rows, n_units, hidden, weight_hh + row * hidden, h_prev, width, sum);
+            UNROLL
+            for (int r = 0; r < n_rows; r++)
+                z[r][gate] = sum[r];
         }
-        UNROLL
-        for (int r = 0; r < n_rows; r++) {
-            const vec z_row[4] = {z[0][r], z[1][r], z[2][r], z[3][r]};
-            apply_cell(z_row, c_prev, c, h, gates, r * width + first);
-        }
+        apply_cell(n_rows, z, c_prev, c, h, gates, first, width);
     }
 }
 

@@ -32,20 +32,41 @@ VEC_INLINE vec zero_where(ivec mask, vec v)
     return AS_REAL(AS_BITS(v) & ~mask);
 }
 
-/* The cell on one vector of pre-activations i, f, g, o; `at` is its place in the state. */
-VEC_INLINE void apply_cell(const vec *z, const real *c_prev, real *c, real *h, real *gates, ptrdiff_t at)
+/* The cell on pre-activations i, f, g, o of one block of units, of n_rows rows that are `stride` apart in the state,
+ * the first at `at`. The four gates side by side, and then all rows' tanh(c): the operations of one alone wait for each
+ * other, and its processor for them. */
+VEC_INLINE void apply_cell(int n_rows, vec (*z)[4], const real *c_prev, real *c, real *h, real *gates, ptrdiff_t at,
+                           ptrdiff_t stride)
 {
-    vec i = vec_sigmoid(z[0]), f = vec_sigmoid(z[1]), g = vec_tanh(z[2]), o = vec_sigmoid(z[3]);
-    vec c_new = rounded(f * load(c_prev + at)) + i * g;
-    ivec ends = less(AS_REAL(AS_BITS(c_new) & ~SIGN_BIT), splat(CELL_END));
-    store(c + at, zero_where(ends, c_new));
-    store(h + at, zero_where(ends, o) * vec_tanh(c_new)); /* o: while the next step waits for tanh, this does not */
-    if (gates) {
-        store(gates + 4 * at, i);
-        store(gates + 4 * at + LANES, f);
-        store(gates + 4 * at + 2 * LANES, g);
-        store(gates + 4 * at + 3 * LANES, o);
+    vec c_new[TILE], out[TILE], y[TILE];
+    struct reduced y_parts[TILE];
+    UNROLL
+    for (int r = 0; r < n_rows; r++) {
+        ptrdiff_t here = at + r * stride;
+        const vec y_gate[4] = {sigmoid_argument(z[r][0]), sigmoid_argument(z[r][1]), tanh_argument(z[r][2]),
+                               sigmoid_argument(z[r][3])};
+        struct reduced gate[4];
+        reduce(4, y_gate, gate);
+        vec i = sigmoid_from(z[r][0], gate[0]), f = sigmoid_from(z[r][1], gate[1]), g = tanh_from(z[r][2], gate[2]);
+        vec o = sigmoid_from(z[r][3], gate[3]);
+        c_new[r] = rounded(f * load(c_prev + here)) + i * g;
+        ivec ends = less(AS_REAL(AS_BITS(c_new[r]) & ~SIGN_BIT), splat(CELL_END));
+        store(c + here, zero_where(ends, c_new[r]));
+        out[r] = zero_where(ends, o); /* while the next step waits for tanh, this does not */
+        if (gates) {
+            store(gates + 4 * here, i);
+            store(gates + 4 * here + LANES, f);
+            store(gates + 4 * here + 2 * LANES, g);
+            store(gates + 4 * here + 3 * LANES, o);
+        }
     }
+    UNROLL
+    for (int r = 0; r < n_rows; r++)
+        y[r] = tanh_argument(c_new[r]);
+    reduce(n_rows, y, y_parts);
+    UNROLL
+    for (int r = 0; r < n_rows; r++)
+        store(h + at + r * stride, out[r] * tanh_from(c_new[r], y_parts[r]));
 }
 
 /* Where block b is in an array of panels of n_k inputs, or with n_k = 1 of biases; the next block, if b is even, is
@@ -105,13 +126,8 @@ VEC_INLINE void step_tile(int n_panels, int n_rows, const struct step *s, ptrdif
         add_product(n_panels, n_rows, s->n_k - s->first_k, s->h_prev + row * width, width,
                     panel + s->first_k * 4 * PANEL_LANES, p_panel, s->scale_h, bias, ahead, acc);
     UNROLL
-    for (int q = 0; q < n_panels; q++) {
-        UNROLL
-        for (int r = 0; r < n_rows; r++) {
-            ptrdiff_t at = (row + r) * width + (block + q) * LANES;
-            apply_cell(acc[q][r], s->c_prev, s->c, s->h, s->gates, at);
-        }
-    }
+    for (int q = 0; q < n_panels; q++)
+        apply_cell(n_rows, acc[q], s->c_prev, s->c, s->h, s->gates, row * width + (block + q) * LANES, width);
 }
 
 /* A step of one row: four accumulators wait for each other, so two blocks at once. */
