@@ -218,20 +218,24 @@ static void cell_backward(ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *gate
     }
 }
 
-VEC_INLINE void back_tile(int n_rows, int n_vectors, ptrdiff_t n_blocks, const real *dgates, ptrdiff_t block_rows,
-                          const real *panel, const real *ahead, struct rows out)
+/* All rows read one part of a panel, while it is in the first-level cache, before the next. */
+#define PART_BYTES ((ptrdiff_t)32 << 10)
+
+/* out = dgates of the blocks [from, to) * their part of the panel; from the second part on, added to what is there. */
+VEC_INLINE void back_tile(int n_rows, int n_vectors, ptrdiff_t from, ptrdiff_t to, const real *dgates,
+                          ptrdiff_t block_rows, const real *panel, const real *ahead, struct rows out)
 {
     vec acc[2][TILE][4];
     UNROLL
     for (int r = 0; r < n_rows; r++) {
         UNROLL
         for (int v = 0; v < n_vectors; v++)
-            acc[0][r][v] = splat(0);
+            acc[0][r][v] = from > 0 ? load(out.data + r * out.stride + v * LANES) : splat(0);
     }
-    for (ptrdiff_t b = 0; b < n_blocks; b++)
+    for (ptrdiff_t b = from; b < to; b++)
         accumulate(1, n_rows, n_vectors, 4 * LANES, dgates + b * block_rows * 4 * LANES, 4 * LANES, 1,
                    panel + b * 4 * LANES * n_vectors * LANES, n_vectors * LANES, 0,
-                   ahead ? ahead + b * 4 * LANES * PREFETCH_LINES(n_rows) * LINE : NULL, acc);
+                   ahead ? ahead + (b - from) * 4 * LANES * PREFETCH_LINES(n_rows) * LINE : NULL, acc);
     UNROLL
     for (int r = 0; r < n_rows; r++) {
         UNROLL
@@ -240,41 +244,44 @@ VEC_INLINE void back_tile(int n_rows, int n_vectors, ptrdiff_t n_blocks, const r
     }
 }
 
+VEC_INLINE void back_rows(ptrdiff_t n_rows, int n_vectors, ptrdiff_t n_blocks, const real *dgates, ptrdiff_t block_rows,
+                          const real *panel, bool prefetch, struct rows out)
+{
+    ptrdiff_t block_size = 4 * LANES * n_vectors * LANES;
+    ptrdiff_t part = n_rows == 1 ? n_blocks : PART_BYTES / (block_size * (ptrdiff_t)sizeof(real));
+    for (ptrdiff_t from = 0, to; from < n_blocks; from = to) {
+        to = from + part < n_blocks ? from + part : n_blocks;
+        const real *next = panel + (n_rows == 1 ? PREFETCH_DISTANCE : to * block_size);
+        for (ptrdiff_t row = 0, n; row < n_rows; row += n) {
+            n = next_tile(n_rows - row);
+            const real *dgates_here = dgates + row * 4 * LANES, *ahead = prefetch ? next : NULL;
+            struct rows out_here = {out.data + row * out.stride, out.stride};
+            next += (to - from) * 4 * LANES * PREFETCH_LINES(n) * LINE;
+#define TILE_CALL(n) back_tile(n, n_vectors, from, to, dgates_here, block_rows, panel, ahead, out_here)
+            FOR_TILE(n)
+#undef TILE_CALL
+        }
+    }
+}
+
 static void back_product(ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *dgates, ptrdiff_t block_rows,
                          const real *panels, ptrdiff_t n_column_vectors, struct rows out)
 {
     bool prefetch = n_blocks * 4 * LANES * n_column_vectors * LANES * (ptrdiff_t)sizeof(real) > PREFETCH_BYTES;
-    for (ptrdiff_t v = 0; v < n_column_vectors; v += 4) {
-        ptrdiff_t n_vectors = n_column_vectors - v < 4 ? n_column_vectors - v : 4;
-        ptrdiff_t panel_size = n_blocks * 4 * LANES * n_vectors * LANES;
+    for (ptrdiff_t v = 0; v < n_column_vectors; v += 4, out.data += 4 * LANES) {
         const real *panel = panels + v * LANES * n_blocks * 4 * LANES;
-        for (ptrdiff_t row = 0, asked = 0, n; row < n_rows; row += n) {
-            n = next_tile(n_rows - row);
-            const real *from = dgates + row * 4 * LANES;
-            const real *ahead = prefetch ? panel + (n_rows == 1 ? PREFETCH_DISTANCE : panel_size + asked) : NULL;
-            asked += n_blocks * 4 * LANES * PREFETCH_LINES(n) * LINE;
-            struct rows to = {out.data + row * out.stride + v * LANES, out.stride};
-            switch (n_vectors) {
-#define TILE_CALL(n) back_tile(n, 4, n_blocks, from, block_rows, panel, ahead, to)
-            case 4:
-                FOR_TILE(n)
-                break;
-#undef TILE_CALL
-#define TILE_CALL(n) back_tile(n, 3, n_blocks, from, block_rows, panel, ahead, to)
-            case 3:
-                FOR_TILE(n)
-                break;
-#undef TILE_CALL
-#define TILE_CALL(n) back_tile(n, 2, n_blocks, from, block_rows, panel, ahead, to)
-            case 2:
-                FOR_TILE(n)
-                break;
-#undef TILE_CALL
-#define TILE_CALL(n) back_tile(n, 1, n_blocks, from, block_rows, panel, ahead, to)
-            default:
-                FOR_TILE(n)
-#undef TILE_CALL
-            }
+        switch (n_column_vectors - v) {
+        case 1:
+            back_rows(n_rows, 1, n_blocks, dgates, block_rows, panel, prefetch, out);
+            break;
+        case 2:
+            back_rows(n_rows, 2, n_blocks, dgates, block_rows, panel, prefetch, out);
+            break;
+        case 3:
+            back_rows(n_rows, 3, n_blocks, dgates, block_rows, panel, prefetch, out);
+            break;
+        default:
+            back_rows(n_rows, 4, n_blocks, dgates, block_rows, panel, prefetch, out);
         }
     }
 }
@@ -282,6 +289,8 @@ static void back_product(ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *dgate
 VEC_INLINE void outer_tile(int n_columns, ptrdiff_t n_segments, const struct segment *segments, ptrdiff_t a_stride,
                            ptrdiff_t column, const real *dgates, real *dpanel)
 {
+    for (ptrdiff_t next = 0; next < n_columns * 4 * LANES; next += LINE) /* written long ago, in large nets */
+        PREFETCH(dpanel + n_columns * 4 * LANES + next);
     vec acc[2][TILE][4];
     start_tile(1, n_columns, (struct const_rows){dpanel, 4 * LANES}, 0, acc);
     for (ptrdiff_t s = 0; s < n_segments; s++)

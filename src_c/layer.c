@@ -38,6 +38,12 @@ static inline void copy(real *to, const real *from, ptrdiff_t n)
         to[k] = from[k];
 }
 
+static inline void ask_for(const real *row, ptrdiff_t n)
+{
+    for (ptrdiff_t k = 0; k < n; k += LINE)
+        PREFETCH(row + k);
+}
+
 static inline void add(real *to, const real *from, ptrdiff_t n)
 {
     for (ptrdiff_t k = 0; k < n; k++)
@@ -221,8 +227,11 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
                 kernels->step(n, n_blocks, ahead ? 0 : n_x, n_x, n_k, panels, ahead ? projected : bias, x_rows, h_prev,
                               c_prev, c, h, steps.keep ? gates : NULL);
 
-            for (ptrdiff_t b = 0; b < n; b++)
+            for (ptrdiff_t b = 0; b < n; b++) {
                 copy(y.data + caller_row(layer, batch, b, s) * y.stride + first_unit, h + b * width, n_units);
+                if (b < n_next) /* rows lie in pages of their own: too short a stretch for the hardware to foresee */
+                    ask_for(y.data + caller_row(layer, batch, b, s + 1) * y.stride + first_unit, n_units);
+            }
             for (ptrdiff_t b = n_next; hn && b < n; b++) { /* the sequence's own last step */
                 copy(hn + batch->order[b] * hidden + first_unit, h + b * width, n_units);
                 copy(cn + batch->order[b] * hidden + first_unit, c + b * width, n_units);

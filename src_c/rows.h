@@ -1,8 +1,15 @@
-/* Rows at equal distances: row r of an array is data + r * stride. */
+/* Rows at equal distances, row r of an array is data + r * stride; and asking for memory before it is used. */
 #ifndef PYLSTM_ROWS_H
 #define PYLSTM_ROWS_H
 
 #include "real.h"
+
+#if defined(__GNUC__)
+#define PREFETCH(address) __builtin_prefetch(address, 0, 2)
+#else
+#define PREFETCH(address) ((void)(address))
+#endif
+enum { LINE = 64 / sizeof(real) }; /* elements in a cache line */
 
 struct rows {
     real *data;

@@ -91,13 +91,6 @@ VEC_INLINE vec rounded(vec v)
     return v;
 }
 
-#if defined(__GNUC__)
-#define PREFETCH(address) __builtin_prefetch(address, 0, 2)
-#else
-#define PREFETCH(address) ((void)(address))
-#endif
-enum { LINE = 64 / sizeof(real) }; /* elements in a cache line */
-
 VEC_INLINE vec load(const real *from)
 {
     vec v;
