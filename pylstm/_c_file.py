@@ -3,7 +3,7 @@
 import json
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,8 +12,10 @@ import numpy as np
 from . import __version__
 from ._inputs import Array
 
-#: The files of src_c that every model needs, each after those that it includes.
-CARRIED = ("rows.h", "vector.h", "weights.h", "activation.h", "tile.h", "step.h", "exported.h")
+#: The files of src_c that every model needs, beside those that they include.
+CARRIED = ("exported_math.h", "exported.h")
+#: What the C file says itself of those.
+GIVEN = ("real.h", "libm.h")
 #: Units of a panel where there are vectors: as many as the widest vector has.
 LANES = 8
 #: Bytes of stack that optimised code without vectors keeps within, whatever the sizes (tests/cortex_m4.sh).
@@ -80,30 +82,25 @@ class Net(NamedTuple):
 
 def text(name: str, net: Net, labels: list[object] | None) -> str:
     """Return the C file of a model of which all names begin with `name`."""
-    carried = [*CARRIED, *(["dense.h"] if len(net.bias_out) else []), *(["softmax.h"] if net.is_softmax else [])]
-    parts = [
-        _comment(name, net, labels),
-        _interface(name, net),
-        f"#ifndef {name.upper()}_HEADER\n",
-        _settings(net),
-        *(_source(each) for each in carried),
-        "/* ---- weights */\n",
-        f"#if PYLSTM_VECTOR_BYTES > 0\n{_arrays(_panels(net, LANES))}#else\n{_arrays(_panels(net, 1))}#endif\n",
-        _arrays(_constants(net)),
-        _functions(name, net),
-        "#endif\n",
-    ]
-    return "\n".join(part for part in parts if part)
+    needed = {"scaling.h": net.scaling is not None, "dense.h": len(net.bias_out) > 0, "softmax.h": net.is_softmax}
+    roots = [*CARRIED, *(file for file, is_needed in needed.items() if is_needed)]
+    code = [settings(net), "typedef float real;\n", sources(roots, GIVEN), weights(net), _functions(name, net)]
+    return whole(name, _comment(name, net, labels), _interface(name, net), code)
+
+
+def whole(name: str, comment: str, interface: str, code: list[str]) -> str:
+    """Return the C file that is also its own header."""
+    return "\n".join([comment, interface, f"#ifndef {name.upper()}_HEADER\n", *code, "#endif\n"])
 
 
 def flash_bytes(net: Net, lanes: int = 1) -> int:
     """Return the size of all constants."""
-    return sum(values.nbytes for _, values in (*_panels(net, lanes), *_constants(net)))
+    return sum(values.nbytes for _, values in (*_panels(net, lanes), *constants(net)))
 
 
 def ram_bytes(net: Net) -> int:
     """Return the size of the state."""
-    return 4 * sum(size for _, size in _state(net))
+    return 4 * sum(size for _, size in state_of(net))
 
 
 # ---- what there is
@@ -129,7 +126,7 @@ def _packed(rows: Array, lanes: int) -> Array:
     return padded.reshape(4, n_blocks, lanes, n_k).transpose(1, 3, 0, 2)
 
 
-def _constants(net: Net) -> Iterator[tuple[str, Array]]:
+def constants(net: Net) -> Iterator[tuple[str, Array]]:
     """Name the other arrays."""
     if net.scaling is not None:
         yield "input_mean", net.scaling[0]
@@ -141,7 +138,7 @@ def _constants(net: Net) -> Iterator[tuple[str, Array]]:
             yield "scale_out", net.weight_out.scale
 
 
-def _state(net: Net) -> Iterator[tuple[str, int]]:
+def state_of(net: Net) -> Iterator[tuple[str, int]]:
     """Name the arrays of the state, with sizes that are the same with and without vectors."""
     padded = [-(-layer.sizes[1] // LANES) * LANES for layer in net.layers]
     for k, layer in enumerate(net.layers):
@@ -156,25 +153,63 @@ def _state(net: Net) -> Iterator[tuple[str, int]]:
 
 
 def _comment(name: str, net: Net, labels: list[object] | None) -> str:
-    steps = [f"{net.input_size} inputs"]
-    if net.scaling is not None:
-        steps.append("scaling")
-    steps += [f"LSTM of {layer.sizes[1]} units" for layer in net.layers]
-    if len(net.bias_out):
-        steps.append(f"{net.output_size} {'probabilities' if net.is_softmax else 'values'}")
     calls = [
         (f"{name}_state state;", "all that changes; any number of them, each for one thread at a time"),
         (f"{name}_reset(&state);", "before the first step of a sequence"),
         (f"{name}_step(&state, x, y);", f"reads float x[{net.input_size}], writes float y[{net.output_size}]"),
     ]
     memory = [
-        ("flash", flash_bytes(net), f"constants ({flash_bytes(net, LANES):,} where vectors are used), beside the code"),
+        flash_line(net),
         ("RAM", ram_bytes(net), f"{name}_state, wherever it is placed"),
         ("stack", STACK_BYTES, "at most, without vectors and optimised, -Os or from -O1; some 5,000 with -O0"),
     ]
+    title = f"{name}: an LSTM, written by pylstm {__version__}. C99 and C++; no other file, no heap, no libm."
+    return comment(title, name, net, labels, calls, memory, [WITH_VECTORS])
+
+
+#: Of code that has the vectors of `LANES`.
+WITH_VECTORS = (
+    "With clang, or GCC 12 or later, it uses the vectors of x86-64 and aarch64, unless PYLSTM_SCALAR is defined. With "
+    "GCC, -std=c99 keeps a processor from fusing multiplications and additions: -std=gnu99 is faster where it can."
+)
+
+
+def flash_line(net: Net) -> tuple[str, int, str]:
+    """Return what a comment says of the constants of code that has vectors."""
+    of_vectors = f"constants ({flash_bytes(net, LANES):,} where vectors are used), beside the code"
+    return "flash", flash_bytes(net), of_vectors
+
+
+def comment(
+    title: str,
+    name: str,
+    net: Net,
+    labels: list[object] | None,
+    calls: list[tuple[str, str]],
+    memory: list[tuple[str, int, str]],
+    notes: list[str],
+) -> str:
+    """Return the comment that the C file begins with.
+
+    Parameters
+    ----------
+    title, name, net, labels
+        Its first line; what is exported.
+    calls : list of (C, meaning)
+        How it is used.
+    memory : list of (kind, bytes, meaning)
+    notes : list of str
+        Paragraphs.
+    """
+    steps = [f"{net.input_size} inputs"]
+    if net.scaling is not None:
+        steps.append("scaling")
+    steps += [f"LSTM of {layer.sizes[1]} units" for layer in net.layers]
+    if len(net.bias_out):
+        steps.append(f"{net.output_size} {'probabilities' if net.is_softmax else 'values'}")
     width = max(len(call) for call, _ in calls)
     lines = [
-        f"{name}: an LSTM, written by pylstm {__version__}. C99 and C++; no other file, no heap, no libm.",
+        title,
         "",
         *_wrapped(" -> ".join(steps), "  "),
         "",
@@ -187,13 +222,7 @@ def _comment(name: str, net: Net, labels: list[object] | None) -> str:
         "",
         *(f"  {kind:5}  {size:>11,}  {meaning}" for kind, size, meaning in memory),
         "",
-        *_wrapped(
-            "With clang, or GCC 12 or later, it uses the vectors of x86-64 and aarch64, unless PYLSTM_SCALAR is "
-            "defined. With GCC, -std=c99 keeps a processor from fusing multiplications and additions: -std=gnu99 is "
-            "faster where it can.",
-            "",
-        ),
-        "",
+        *(line for note in notes for line in (*_wrapped(note, ""), "")),
         "The code: Copyright (c) 2026, the pylstm developers. SPDX-License-Identifier: BSD-3-Clause",
     ]
     return "/* " + "\n".join(f" * {line}".rstrip() for line in lines)[3:] + " */\n"
@@ -209,8 +238,25 @@ def _listed(labels: list[object]) -> str:
 
 
 def _interface(name: str, net: Net) -> str:
+    sizes = {"input_size": net.input_size, "output_size": net.output_size}
+    functions = [
+        f"void {name}_reset({name}_state *state);",
+        f"void {name}_step({name}_state *state, const float *x, float *y);",
+    ]
+    return interface(name, sizes, state_type(name, net), functions)
+
+
+def state_type(name: str, net: Net) -> str:
+    """Return the definition of the struct that a step changes."""
+    members = "\n".join(f"    float {member}[{size}];" for member, size in state_of(net))
+    return f"typedef struct {name}_state {{\n{members}\n}} {name}_state;\n"
+
+
+def interface(name: str, sizes: dict[str, int], types: str, functions: list[str]) -> str:
+    """Return what other C and C++ files include."""
     guard = f"{name.upper()}_INCLUDED"
-    members = "\n".join(f"    float {member}[{size}];" for member, size in _state(net))
+    enumerators = ", ".join(f"{name}_{key} = {value}" for key, value in sizes.items())
+    prototypes = "\n".join(functions)
     return f"""\
 #ifndef {guard}
 #define {guard}
@@ -219,14 +265,10 @@ def _interface(name: str, net: Net) -> str:
 extern "C" {{
 #endif
 
-enum {{ {name}_input_size = {net.input_size}, {name}_output_size = {net.output_size} }};
+enum {{ {enumerators} }};
 
-typedef struct {name}_state {{
-{members}
-}} {name}_state;
-
-void {name}_reset({name}_state *state);
-void {name}_step({name}_state *state, const float *x, float *y);
+{types}
+{prototypes}
 
 #ifdef __cplusplus
 }}
@@ -236,7 +278,7 @@ void {name}_step({name}_state *state, const float *x, float *y);
 """
 
 
-def _settings(net: Net) -> str:
+def settings(net: Net) -> str:
     bits = 32 if net.weight_out.scale is None else 8
     return f"""\
 #include <stddef.h>
@@ -255,20 +297,39 @@ def _settings(net: Net) -> str:
 
 #define PYLSTM_REAL_BITS 32
 #define PYLSTM_WEIGHT_BITS {bits}
-#define EXP exp_of
-typedef float real;
 """
 
 
-def _source(name: str) -> str:
-    """Return a file of src_c without the lines that include others of its files."""
+def sources(roots: Iterable[str], given: Iterable[str]) -> str:
+    """Return files of src_c, and before each those that it includes but for the `given` ones, as they are."""
     package = Path(__file__).parent
     folder = package / "src_c" if (package / "src_c").is_dir() else package.parent / "src_c"
-    lines = (folder / name).read_text(encoding="ascii")
-    return f"/* ---- {name} */\n\n" + re.sub('#include "[^"]*"\n+', "", lines)
+    include = re.compile('#include "([^"]*)"\n+')
+    seen, ordered = set(given), []
+
+    def visit(file: str) -> None:
+        if file not in seen:
+            seen.add(file)
+            text = (folder / file).read_text(encoding="ascii")
+            for included in include.findall(text):
+                visit(included)
+            ordered.append(f"/* ---- {file} */\n\n" + include.sub("", text))
+
+    for root in roots:
+        visit(root)
+    return "\n".join(ordered)
 
 
-def _arrays(named: Iterator[tuple[str, Array]]) -> str:
+def weights(net: Net) -> str:
+    """Return the definitions of all constants."""
+    panels = [arrays(_panels(net, lanes)) for lanes in (LANES, 1)]
+    return (
+        f"/* ---- weights */\n\n#if PYLSTM_VECTOR_BYTES > 0\n{panels[0]}#else\n{panels[1]}#endif\n\n"
+        f"{arrays(constants(net))}"
+    )
+
+
+def arrays(named: Iterable[tuple[str, Array]]) -> str:
     return "".join(_array(name, values) for name, values in named)
 
 
@@ -284,6 +345,35 @@ def _array(name: str, values: Array) -> str:
 
 
 def _functions(name: str, net: Net) -> str:
+    calls, h = layer_calls(net)
+    n_outputs, hidden = len(net.bias_out), net.layers[-1].sizes[1]
+    if n_outputs:
+        scale = "NULL" if net.weight_out.scale is None else "scale_out"
+        calls.append(f"dense_row({n_outputs}, {hidden}, {h}, weight_out, {scale}, bias_out, y);")
+    else:
+        calls.append(f"memcpy(y, {h}, sizeof {h});")
+    if net.is_softmax:
+        calls.append(f"softmax_row({n_outputs}, y);")
+    return f"""\
+void {name}_reset({name}_state *state)
+{{
+    memset(state, 0, sizeof *state);
+}}
+
+void {name}_step({name}_state *state, const float *x, float *y)
+{{
+{body(calls)}
+}}
+"""
+
+
+def body(statements: list[str]) -> str:
+    """Return the lines of a function."""
+    return "\n".join(f"    {statement}" for statement in statements)
+
+
+def layer_calls(net: Net) -> tuple[list[str], str]:
+    """Return the statements that run the layers on x, and where the outputs of the last are then."""
     calls, x = [], "x"
     if net.scaling is not None:
         calls.append(f"scale_input({net.input_size}, x, input_mean, input_scale, state->input);")
@@ -295,23 +385,4 @@ def _functions(name: str, net: Net) -> str:
             f"run_layer({sizes}, panels_{k}, bias_{k}, {scales}, {x}, state->h_{k}, state->c_{k}, state->next);"
         )
         x = f"state->h_{k}"
-    n_outputs, hidden = len(net.bias_out), net.layers[-1].sizes[1]
-    if n_outputs:
-        scale = "NULL" if net.weight_out.scale is None else "scale_out"
-        calls.append(f"dense_row({n_outputs}, {hidden}, {x}, weight_out, {scale}, bias_out, y);")
-    else:
-        calls.append(f"memcpy(y, {x}, sizeof {x});")
-    if net.is_softmax:
-        calls.append(f"softmax_row({n_outputs}, y);")
-    body = "\n".join(f"    {call}" for call in calls)
-    return f"""\
-void {name}_reset({name}_state *state)
-{{
-    memset(state, 0, sizeof *state);
-}}
-
-void {name}_step({name}_state *state, const float *x, float *y)
-{{
-{body}
-}}
-"""
+    return calls, x

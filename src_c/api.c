@@ -8,6 +8,38 @@
 #define BY_DTYPE(dtype, function, ...)                                                                                 \
     ((dtype) == PYLSTM_FLOAT32 ? function##_f32(__VA_ARGS__) : function##_f64(__VA_ARGS__))
 
+int pylstm_net_check(const pylstm_net *net)
+{
+    if (!net || !net->hidden_sizes)
+        return PYLSTM_ERROR_NULL;
+    if (net->dtype != PYLSTM_FLOAT32 && net->dtype != PYLSTM_FLOAT64)
+        return PYLSTM_ERROR_DTYPE;
+    if (!pylstm_isa_available((int)net->isa))
+        return PYLSTM_ERROR_ISA;
+    if (net->input_size < 1 || net->n_layers < 1 || net->n_directions < 1 || net->n_directions > 2 ||
+        net->n_threads < 1)
+        return PYLSTM_ERROR_SIZE;
+    if (!(net->dropout >= 0.0 && net->dropout < 1.0))
+        return PYLSTM_ERROR_DROPOUT;
+    ptrdiff_t input = net->input_size, n_parameters = 0;
+    for (ptrdiff_t l = 0; l < net->n_layers; l++) {
+        ptrdiff_t hidden = net->hidden_sizes[l];
+        if (hidden < 1)
+            return PYLSTM_ERROR_SIZE;
+        /* 4H and I + H + 1 are dimensions of BLAS calls; their product, doubled for two directions, counts elements. */
+        if (hidden > INT_MAX / 4 || input > INT_MAX - 1 - hidden)
+            return PYLSTM_ERROR_OVERFLOW;
+        if (!product_fits(8 * hidden, input + hidden + 1))
+            return PYLSTM_ERROR_OVERFLOW;
+        ptrdiff_t per_layer = 8 * hidden * (input + hidden + 1);
+        if (per_layer > PTRDIFF_MAX / 16 - n_parameters)
+            return PYLSTM_ERROR_OVERFLOW;
+        n_parameters += per_layer;
+        input = net->n_directions * hidden;
+    }
+    return PYLSTM_OK;
+}
+
 static int check_shape(const pylstm_shape *shape)
 {
     if (!shape)
@@ -151,11 +183,6 @@ int pylstm_model_check(const pylstm_model *model)
     return model->loss == PYLSTM_CROSS_ENTROPY || model->loss == PYLSTM_SQUARED_ERROR ? PYLSTM_OK : PYLSTM_ERROR_LOSS;
 }
 
-ptrdiff_t pylstm_model_n_parameters(const pylstm_model *model)
-{
-    return pylstm_net_n_parameters(&model->net) + model->n_outputs * (pylstm_net_output_size(&model->net) + 1);
-}
-
 static int check_model_size(const pylstm_model *model, const pylstm_shape *shape, const size_t *bytes)
 {
     int status = pylstm_model_check(model);
@@ -196,7 +223,7 @@ int pylstm_train_step(const pylstm_model *model, const pylstm_blas *blas, const 
                       pylstm_memory workspace)
 {
     if (!blas || !dataset || !dataset->x || !dataset->first || !dataset->length || !indices || !parameters || !solver ||
-        !solver->first_moment || !solver->second_moment || !loss || !weight || !workspace.data)
+        !loss || !weight || !workspace.data)
         return PYLSTM_ERROR_NULL;
     if (n_indices < 1)
         return PYLSTM_ERROR_SIZE;
@@ -204,6 +231,9 @@ int pylstm_train_step(const pylstm_model *model, const pylstm_blas *blas, const 
         return PYLSTM_ERROR_OVERFLOW;
     if (solver->kind < PYLSTM_ADAM || solver->kind > PYLSTM_RMSPROP)
         return PYLSTM_ERROR_SOLVER;
+    bool reads_first = solver->kind == PYLSTM_ADAM || (solver->kind == PYLSTM_SGD && solver->momentum != 0);
+    if ((reads_first && !solver->first_moment) || (solver->kind != PYLSTM_SGD && !solver->second_moment))
+        return PYLSTM_ERROR_NULL;
     int status = pylstm_model_check(model);
     if (!status && !(model->loss == PYLSTM_CROSS_ENTROPY ? (const void *)dataset->labels : dataset->targets))
         status = PYLSTM_ERROR_NULL;

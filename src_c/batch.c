@@ -1,6 +1,5 @@
 /* The batch layout: sequences sorted by length, and the rows that are alive at each step. */
-#include "arena.h"
-#include "parts.h"
+#include "batch.h"
 
 #include <limits.h>
 
@@ -26,12 +25,23 @@ int pylstm_shape_init(pylstm_shape *shape, ptrdiff_t n_sequences, const ptrdiff_
     return PYLSTM_OK;
 }
 
+pylstm_batch pylstm_batch_carve(struct arena *arena, const pylstm_shape *bound)
+{
+    ptrdiff_t n_offsets = bound->n_steps < PTRDIFF_MAX ? bound->n_steps + 1 : -1;
+    return (pylstm_batch){
+        .order = arena_take(arena, bound->n_sequences, 1, sizeof(ptrdiff_t)),
+        .first = arena_take(arena, bound->n_sequences, 1, sizeof(ptrdiff_t)),
+        .length = arena_take(arena, bound->n_sequences, 1, sizeof(ptrdiff_t)),
+        .offset = arena_take(arena, n_offsets, 1, sizeof(ptrdiff_t)),
+    };
+}
+
 int pylstm_batch_size(const pylstm_shape *shape, size_t *bytes)
 {
     if (!shape || !bytes)
         return PYLSTM_ERROR_NULL;
     struct arena counting = {0};
-    pylstm_part_carve(&counting, shape);
+    pylstm_batch_carve(&counting, shape);
     return arena_total(&counting, bytes);
 }
 
@@ -50,7 +60,7 @@ int pylstm_batch_init(pylstm_batch *batch, ptrdiff_t n_sequences, const ptrdiff_
         return status;
 
     struct arena arena = arena_at((pylstm_memory){memory, bytes});
-    *batch = pylstm_part_carve(&arena, &shape);
+    *batch = pylstm_batch_carve(&arena, &shape);
     batch->shape = shape;
 
     /* A counting sort in the memory of `offset`: how many sequences have exactly, then at least, s steps. */

@@ -1,40 +1,40 @@
 #include "head.h"
+#include "loss.h"
 #include "softmax.h"
 
-#include <float.h>
 #include <string.h>
 
 /* First of the rows of y that sequence b, in sorted order, has for its own. */
-struct span {
+struct place {
     ptrdiff_t first, length, caller;
 };
 
-static struct span span_of(const pylstm_batch *batch, ptrdiff_t b)
+static struct place place_of(const pylstm_batch *batch, ptrdiff_t b)
 {
-    return (struct span){batch->first[b], batch->length[b], batch->order[b]};
+    return (struct place){batch->first[b], batch->length[b], batch->order[b]};
 }
 
 void NAME(pool_forward)(const struct outputs *outputs, pylstm_pooling pooling, const real *y, real *pooled)
 {
     ptrdiff_t hidden = outputs->hidden_size, width = hidden * outputs->n_directions;
     for (ptrdiff_t b = 0; b < outputs->batch->shape.n_sequences; b++) {
-        struct span span = span_of(outputs->batch, b);
-        const real *rows = y + span.first * width;
-        real *to = pooled + span.caller * width;
+        struct place at = place_of(outputs->batch, b);
+        const real *rows = y + at.first * width;
+        real *to = pooled + at.caller * width;
         for (ptrdiff_t j = 0; j < width; j++) {
             if (pooling == PYLSTM_POOL_LAST) { /* the reverse direction ends at the first row */
-                to[j] = rows[(j < hidden ? span.length - 1 : 0) * width + j];
+                to[j] = rows[(j < hidden ? at.length - 1 : 0) * width + j];
                 continue;
             }
             real pool = rows[j];
-            for (ptrdiff_t s = 1; s < span.length; s++) {
+            for (ptrdiff_t s = 1; s < at.length; s++) {
                 real value = rows[s * width + j];
                 if (pooling == PYLSTM_POOL_MEAN)
                     pool += value;
                 else if (value > pool)
                     pool = value;
             }
-            to[j] = pooling == PYLSTM_POOL_MEAN ? pool / (real)span.length : pool;
+            to[j] = pooling == PYLSTM_POOL_MEAN ? pool / (real)at.length : pool;
         }
     }
 }
@@ -45,18 +45,18 @@ void NAME(pool_backward)(const struct outputs *outputs, pylstm_pooling pooling, 
     ptrdiff_t hidden = outputs->hidden_size, width = hidden * outputs->n_directions;
     memset(dy, 0, (size_t)(outputs->batch->shape.n_rows * width) * sizeof *dy);
     for (ptrdiff_t b = 0; b < outputs->batch->shape.n_sequences; b++) {
-        struct span span = span_of(outputs->batch, b);
-        real *to = dy + span.first * width;
+        struct place at = place_of(outputs->batch, b);
+        real *to = dy + at.first * width;
         for (ptrdiff_t j = 0; j < width; j++) {
-            real gradient = dpooled[span.caller * width + j];
+            real gradient = dpooled[at.caller * width + j];
             if (pooling == PYLSTM_POOL_LAST) {
-                to[(j < hidden ? span.length - 1 : 0) * width + j] = gradient;
+                to[(j < hidden ? at.length - 1 : 0) * width + j] = gradient;
                 continue;
             }
-            for (ptrdiff_t s = 0; s < span.length; s++) {
+            for (ptrdiff_t s = 0; s < at.length; s++) {
                 if (pooling == PYLSTM_POOL_MEAN) {
-                    to[s * width + j] = gradient / (real)span.length;
-                } else if (y[(span.first + s) * width + j] == pooled[span.caller * width + j]) {
+                    to[s * width + j] = gradient / (real)at.length;
+                } else if (y[(at.first + s) * width + j] == pooled[at.caller * width + j]) {
                     to[s * width + j] = gradient; /* of equal maxima, the first */
                     break;
                 }
@@ -75,13 +75,8 @@ double NAME(cross_entropy)(ptrdiff_t rows, ptrdiff_t columns, real *probabilitie
                            const double *weights, double total)
 {
     double loss = 0;
-    for (ptrdiff_t r = 0; r < rows; r++, probabilities += columns) {
-        real p = probabilities[labels[r]], scale = (real)(weights[r] / total);
-        loss -= weights[r] * (double)LOG(p < FLT_MIN ? FLT_MIN : p); /* finite where the softmax underflowed */
-        probabilities[labels[r]] -= 1;
-        for (ptrdiff_t j = 0; j < columns; j++)
-            probabilities[j] *= scale;
-    }
+    for (ptrdiff_t r = 0; r < rows; r++)
+        loss += weights[r] * cross_entropy_row(columns, probabilities + r * columns, labels[r], weights[r] / total);
     return loss / total;
 }
 
@@ -89,14 +84,8 @@ double NAME(squared_error)(ptrdiff_t rows, ptrdiff_t columns, real *values, cons
                            double total)
 {
     double loss = 0;
-    for (ptrdiff_t r = 0; r < rows; r++, values += columns, targets += columns) {
-        double squares = 0, scale = weights[r] / total / (double)columns;
-        for (ptrdiff_t j = 0; j < columns; j++) {
-            double residual = (double)values[j] - (double)targets[j];
-            squares += residual * residual;
-            values[j] = (real)(residual * scale);
-        }
-        loss += scale / 2 * squares;
-    }
-    return loss;
+    for (ptrdiff_t r = 0; r < rows; r++)
+        loss +=
+            weights[r] * squared_error_row(columns, values + r * columns, targets + r * columns, weights[r] / total);
+    return loss / total;
 }

@@ -95,6 +95,7 @@ static void step(ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t 
         step_row(&s, prefetch);
         return;
     }
+#ifndef PYLSTM_EXPORTED /* which has no batches */
     for (ptrdiff_t b = 0; b < n_blocks; b++) {
         for (ptrdiff_t row = 0, asked = 0, n; row < n_rows; row += n) {
             n = next_tile(n_rows - row);
@@ -106,6 +107,7 @@ static void step(ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t 
 #undef TILE_CALL
         }
     }
+#endif
 }
 
 #define UNPACKED_DISTANCE (6 * LINE)

@@ -84,10 +84,11 @@ static void wait_for_team(const struct layer *layer)
     pylstm_wait_for_team(layer->member);
 }
 
-/* Of a batch; at least one whole step. */
+/* Of a batch, which may have fewer; at least one whole step. */
 static ptrdiff_t chunk_rows(const pylstm_shape *shape)
 {
-    return shape->n_sequences > CHUNK_ROWS ? shape->n_sequences : CHUNK_ROWS;
+    ptrdiff_t most = shape->n_rows < CHUNK_ROWS ? shape->n_rows : CHUNK_ROWS;
+    return shape->n_sequences > most ? shape->n_sequences : most;
 }
 
 struct steps NAME(steps_carve)(struct arena *arena, const struct layer *layer, const pylstm_shape *shape, int keep)
@@ -246,11 +247,11 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
 struct layer_backward_scratch NAME(layer_backward_carve)(struct arena *arena, const struct layer *layer,
                                                          const pylstm_shape *shape)
 {
-    ptrdiff_t chunk = chunk_rows(shape), width = padded_hidden(layer);
+    ptrdiff_t chunk = chunk_rows(shape), width = padded_hidden(layer), n_members = layer->member.n_members;
     ptrdiff_t input_width = blocks_of(layer->input_size, layer->kernels->lanes) * layer->kernels->lanes;
     return (struct layer_backward_scratch){
         .dgates = arena_take(arena, chunk, 4 * width, sizeof(real)),
-        .segments = arena_take(arena, chunk, 1, sizeof(struct segment)),
+        .segments = arena_take(arena, chunk > n_members ? chunk : n_members, 1, sizeof(struct segment)),
         .dx = arena_take(arena, chunk, input_width, sizeof(real)),
         .dh = arena_take(arena, shape->n_sequences, width, sizeof(real)),
         .dc = arena_take(arena, shape->n_sequences, width, sizeof(real)),

@@ -1,5 +1,7 @@
 /* A net with a dense layer on top: predicting, and one mini-batch of training. */
 #include "arena.h"
+#include "dense_gradient.h"
+#include "descent.h"
 #include "head.h"
 #include "isa.h"
 #include "typed.h"
@@ -24,7 +26,8 @@ static ptrdiff_t n_predictions(const pylstm_model *model, const pylstm_shape *sh
 }
 
 /* outputs [n][n_outputs] = features [n][D * H] weight_out' + bias_out, then softmax for probabilities */
-static void dense(const pylstm_model *model, ptrdiff_t n, const real *parameters, const real *features, real *outputs)
+static void apply_head(const pylstm_model *model, ptrdiff_t n, const real *parameters, const real *features,
+                       real *outputs)
 {
     ptrdiff_t width = pylstm_net_output_size(&model->net), n_outputs = model->n_outputs;
     const real *weight = parameters + pylstm_net_n_parameters(&model->net), *bias = weight + n_outputs * width;
@@ -80,7 +83,8 @@ int NAME(predict)(const pylstm_model *model, const pylstm_batch *batch, const vo
     struct outputs all = outputs_of(model, batch);
     if (is_pooled(model))
         NAME(pool_forward)(&all, model->pooling, memory.y, memory.pooled);
-    dense(model, n_predictions(model, &batch->shape), parameters, is_pooled(model) ? memory.pooled : memory.y, outputs);
+    apply_head(model, n_predictions(model, &batch->shape), parameters, is_pooled(model) ? memory.pooled : memory.y,
+               outputs);
     return PYLSTM_OK;
 }
 
@@ -263,7 +267,7 @@ int NAME(train_step)(const pylstm_model *model, const pylstm_blas *blas, const p
     struct outputs all = outputs_of(model, &batch);
     if (is_pooled(model))
         NAME(pool_forward)(&all, model->pooling, memory.y, memory.pooled);
-    dense(model, n, parameters, memory.pooled, memory.outputs);
+    apply_head(model, n, parameters, memory.pooled, memory.outputs);
     *loss = model->loss == PYLSTM_CROSS_ENTROPY
                 ? NAME(cross_entropy)(n, n_outputs, memory.outputs, memory.labels, memory.weights, total)
                 : NAME(squared_error)(n, n_outputs, memory.outputs, memory.targets, memory.weights, total);
@@ -271,12 +275,9 @@ int NAME(train_step)(const pylstm_model *model, const pylstm_blas *blas, const p
     real *doutputs = memory.outputs;
     ptrdiff_t at_weight = pylstm_net_n_parameters(net), at_bias = at_weight + n_outputs * width;
     ptrdiff_t n_parameters = at_bias + n_outputs;
-    memset(memory.gradient + at_bias, 0, (size_t)n_outputs * sizeof(real));
-    gemm(blas, 'T', 'N', n_outputs, width, n, doutputs, n_outputs, memory.pooled, width, 0, memory.gradient + at_weight,
-         width);
-    for (ptrdiff_t e = 0; e < n; e++)
-        for (ptrdiff_t j = 0; j < n_outputs; j++)
-            memory.gradient[at_bias + j] += doutputs[e * n_outputs + j];
+    memset(memory.gradient + at_weight, 0, (size_t)(n_parameters - at_weight) * sizeof(real));
+    add_dense_gradient(blas, n, n_outputs, width, doutputs, memory.pooled, memory.gradient + at_weight,
+                       memory.gradient + at_bias);
     gemm(blas, 'N', 'N', n, width, n_outputs, doutputs, n_outputs, (const real *)parameters + at_weight, width, 0,
          memory.dpooled, width);
     if (is_pooled(model))
@@ -288,12 +289,11 @@ int NAME(train_step)(const pylstm_model *model, const pylstm_blas *blas, const p
         return status;
     *loss += weight_decay(model, solver->alpha / total, parameters, memory.gradient);
     const struct kernels *kernels = NAME(kernels)(net->isa);
-    double squares = kernels->sum_of_squares(n_parameters, memory.gradient), norm = sqrt(squares);
-    if (!isfinite(squares)) /* of a finite loss, too: the caller is to hear of it */
+    double squares = kernels->sum_of_squares(n_parameters, memory.gradient);
+    if (!IS_FINITE(squares)) /* of a finite loss, too: the caller is to hear of it */
         *loss = squares;
-    if (!isfinite(*loss))
+    if (!IS_FINITE(*loss))
         return PYLSTM_OK;
-    bool clips = solver->max_grad_norm > 0 && norm > solver->max_grad_norm;
-    kernels->solver_step(n_parameters, parameters, memory.gradient, clips ? solver->max_grad_norm / norm : 1, solver);
+    kernels->solver_step(n_parameters, parameters, memory.gradient, clipping(squares, solver->max_grad_norm), solver);
     return PYLSTM_OK;
 }

@@ -1,8 +1,5 @@
-/* The shape of a net: sizes, and where each layer lies in the flat arrays of parameters and states. */
-#include "arena.h"
+/* The shape of a net, and of a model: sizes, and where each layer lies in the flat arrays of parameters and states. */
 #include "pylstm.h"
-
-#include <limits.h>
 
 pylstm_layer pylstm_net_layer(const pylstm_net *net, ptrdiff_t layer, ptrdiff_t direction)
 {
@@ -48,34 +45,7 @@ ptrdiff_t pylstm_net_output_size(const pylstm_net *net)
     return net->n_directions * net->hidden_sizes[net->n_layers - 1];
 }
 
-int pylstm_net_check(const pylstm_net *net)
+ptrdiff_t pylstm_model_n_parameters(const pylstm_model *model)
 {
-    if (!net || !net->hidden_sizes)
-        return PYLSTM_ERROR_NULL;
-    if (net->dtype != PYLSTM_FLOAT32 && net->dtype != PYLSTM_FLOAT64)
-        return PYLSTM_ERROR_DTYPE;
-    if (!pylstm_isa_available((int)net->isa))
-        return PYLSTM_ERROR_ISA;
-    if (net->input_size < 1 || net->n_layers < 1 || net->n_directions < 1 || net->n_directions > 2 ||
-        net->n_threads < 1)
-        return PYLSTM_ERROR_SIZE;
-    if (!(net->dropout >= 0.0 && net->dropout < 1.0))
-        return PYLSTM_ERROR_DROPOUT;
-    ptrdiff_t input = net->input_size, n_parameters = 0;
-    for (ptrdiff_t l = 0; l < net->n_layers; l++) {
-        ptrdiff_t hidden = net->hidden_sizes[l];
-        if (hidden < 1)
-            return PYLSTM_ERROR_SIZE;
-        /* 4H and I + H + 1 are dimensions of BLAS calls; their product, doubled for two directions, counts elements. */
-        if (hidden > INT_MAX / 4 || input > INT_MAX - 1 - hidden)
-            return PYLSTM_ERROR_OVERFLOW;
-        if (!product_fits(8 * hidden, input + hidden + 1))
-            return PYLSTM_ERROR_OVERFLOW;
-        ptrdiff_t per_layer = 8 * hidden * (input + hidden + 1);
-        if (per_layer > PTRDIFF_MAX / 16 - n_parameters)
-            return PYLSTM_ERROR_OVERFLOW;
-        n_parameters += per_layer;
-        input = net->n_directions * hidden;
-    }
-    return PYLSTM_OK;
+    return pylstm_net_n_parameters(&model->net) + model->n_outputs * (pylstm_net_output_size(&model->net) + 1);
 }

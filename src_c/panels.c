@@ -9,16 +9,17 @@ static ptrdiff_t units_of_block(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t b)
     return left < lanes ? left : lanes;
 }
 
-/* Blocks of SIDE x SIDE are transposed in registers: element by element, packing would cost as much as several steps.
+/* Blocks of SQUARE x SQUARE are transposed in registers: element by element, packing would cost as much as several
+ * steps.
  */
-enum { SIDE = 16 / sizeof(real) };
+enum { SQUARE = 16 / sizeof(real) };
 
 static void transpose_block(const real *from, ptrdiff_t from_stride, real *to, ptrdiff_t to_stride)
 {
-#if defined(__GNUC__) && PYLSTM_REAL_BITS == 32
+#if defined(__GNUC__) && PYLSTM_REAL_BITS == 32 && !defined(PYLSTM_EXPORTED)
     typedef real quad __attribute__((vector_size(16)));
-    quad row[SIDE];
-    for (ptrdiff_t i = 0; i < SIDE; i++)
+    quad row[SQUARE];
+    for (ptrdiff_t i = 0; i < SQUARE; i++)
         memcpy(&row[i], from + i * from_stride, sizeof(quad));
     quad a = __builtin_shufflevector(row[0], row[1], 0, 4, 1, 5),
          b = __builtin_shufflevector(row[2], row[3], 0, 4, 1, 5);
@@ -28,11 +29,11 @@ static void transpose_block(const real *from, ptrdiff_t from_stride, real *to, p
     row[1] = __builtin_shufflevector(a, b, 2, 3, 6, 7);
     row[2] = __builtin_shufflevector(c, d, 0, 1, 4, 5);
     row[3] = __builtin_shufflevector(c, d, 2, 3, 6, 7);
-    for (ptrdiff_t i = 0; i < SIDE; i++)
+    for (ptrdiff_t i = 0; i < SQUARE; i++)
         memcpy(to + i * to_stride, &row[i], sizeof(quad));
 #else
-    for (ptrdiff_t i = 0; i < SIDE; i++)
-        for (ptrdiff_t j = 0; j < SIDE; j++)
+    for (ptrdiff_t i = 0; i < SQUARE; i++)
+        for (ptrdiff_t j = 0; j < SQUARE; j++)
             to[j * to_stride + i] = from[i * from_stride + j];
 #endif
 }
@@ -41,9 +42,9 @@ static void transpose_block(const real *from, ptrdiff_t from_stride, real *to, p
 static void transpose(ptrdiff_t n_rows, ptrdiff_t n_columns, const real *from, ptrdiff_t from_stride, real *to,
                       ptrdiff_t to_stride)
 {
-    ptrdiff_t whole_rows = n_rows - n_rows % SIDE, whole_columns = n_columns - n_columns % SIDE;
-    for (ptrdiff_t i = 0; i < whole_rows; i += SIDE)
-        for (ptrdiff_t j = 0; j < whole_columns; j += SIDE)
+    ptrdiff_t whole_rows = n_rows - n_rows % SQUARE, whole_columns = n_columns - n_columns % SQUARE;
+    for (ptrdiff_t i = 0; i < whole_rows; i += SQUARE)
+        for (ptrdiff_t j = 0; j < whole_columns; j += SQUARE)
             transpose_block(from + i * from_stride + j, from_stride, to + j * to_stride + i, to_stride);
     for (ptrdiff_t i = 0; i < n_rows; i++)
         for (ptrdiff_t j = i < whole_rows ? whole_columns : 0; j < n_columns; j++)
@@ -53,7 +54,7 @@ static void transpose(ptrdiff_t n_rows, ptrdiff_t n_columns, const real *from, p
 /* A few inputs at a time, so that the cache lines of all units' weights stay until they are used up. */
 enum { PACK_K = 16 };
 
-static ptrdiff_t pack_step(ptrdiff_t k, ptrdiff_t n_k)
+static ptrdiff_t columns_at_once(ptrdiff_t k, ptrdiff_t n_k)
 {
     return n_k - k < PACK_K ? n_k - k : PACK_K;
 }
@@ -68,7 +69,7 @@ void NAME(pack_forward)(struct range blocks, ptrdiff_t lanes, ptrdiff_t hidden, 
             memset(panel, 0, (size_t)(n_k * 4 * lanes) * sizeof *panel);
         for (ptrdiff_t k = 0; k < n_k; k += PACK_K)
             for (ptrdiff_t gate = 0; gate < 4; gate++)
-                transpose(n_units, pack_step(k, n_k), weight + (gate * hidden + b * lanes) * n_k + k, n_k,
+                transpose(n_units, columns_at_once(k, n_k), weight + (gate * hidden + b * lanes) * n_k + k, n_k,
                           panel + (k * 4 + gate) * lanes, 4 * lanes);
     }
 }
@@ -81,7 +82,7 @@ void NAME(unpack_forward)(struct range blocks, ptrdiff_t lanes, ptrdiff_t hidden
         const real *panel = panels + (b * panel_k + first_k) * 4 * lanes;
         for (ptrdiff_t k = 0; k < n_k; k += PACK_K)
             for (ptrdiff_t gate = 0; gate < 4; gate++)
-                transpose(pack_step(k, n_k), n_units, panel + (k * 4 + gate) * lanes, 4 * lanes,
+                transpose(columns_at_once(k, n_k), n_units, panel + (k * 4 + gate) * lanes, 4 * lanes,
                           weight + (gate * hidden + b * lanes) * n_k + k, n_k);
     }
 }

@@ -59,17 +59,6 @@ pylstm_shape pylstm_part_bound(const pylstm_shape *shape, ptrdiff_t n_parts)
     };
 }
 
-pylstm_batch pylstm_part_carve(struct arena *arena, const pylstm_shape *bound)
-{
-    ptrdiff_t n_offsets = bound->n_steps < PTRDIFF_MAX ? bound->n_steps + 1 : -1;
-    return (pylstm_batch){
-        .order = arena_take(arena, bound->n_sequences, 1, sizeof(ptrdiff_t)),
-        .first = arena_take(arena, bound->n_sequences, 1, sizeof(ptrdiff_t)),
-        .length = arena_take(arena, bound->n_sequences, 1, sizeof(ptrdiff_t)),
-        .offset = arena_take(arena, n_offsets, 1, sizeof(ptrdiff_t)),
-    };
-}
-
 void pylstm_part_init(pylstm_batch *part_batch, const pylstm_batch *batch, ptrdiff_t part, ptrdiff_t n_parts)
 {
     pylstm_shape *shape = &part_batch->shape;

@@ -3,7 +3,6 @@
 #ifndef PYLSTM_PARTS_H
 #define PYLSTM_PARTS_H
 
-#include "arena.h"
 #include "pylstm.h"
 
 /* How many parts a batch of this shape is worth. */
@@ -15,9 +14,8 @@ ptrdiff_t pylstm_n_members(const pylstm_net *net, const pylstm_shape *shape);
 /* What no part of so many exceeds. */
 pylstm_shape pylstm_part_bound(const pylstm_shape *shape, ptrdiff_t n_parts);
 
-/* Room for a part within `bound`, and the part itself: every n_parts-th sequence from `part` on, whose rows and indices
- * stay those of the whole batch. */
-pylstm_batch pylstm_part_carve(struct arena *arena, const pylstm_shape *bound);
+/* A part, in memory that was carved for it: every n_parts-th sequence from `part` on, whose rows and indices stay those
+ * of the whole batch. */
 void pylstm_part_init(pylstm_batch *part_batch, const pylstm_batch *batch, ptrdiff_t part, ptrdiff_t n_parts);
 
 #endif

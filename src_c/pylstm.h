@@ -255,10 +255,10 @@ typedef struct pylstm_solver {
     int nesterov;                   /* sgd */
     double alpha; /* L2: adds alpha / 2 * sum(weights^2) / total weight of the mini-batch to the loss; biases are
                      left alone */
-    double max_grad_norm; /* the gradient's global norm is scaled down to this; 0: never */
-    int64_t t;            /* steps taken */
-    void *first_moment,
-        *second_moment; /* [n_parameters], zero at t = 0; sgd reads the first only, rmsprop the second */
+    double max_grad_norm;               /* the gradient's global norm is scaled down to this; 0: never */
+    int64_t t;                          /* steps taken */
+    void *first_moment, *second_moment; /* [n_parameters], zero at t = 0; sgd reads the first only, and that with
+                                           momentum only, rmsprop the second */
 } pylstm_solver;
 
 /* Memory for mini-batches within `bound`. */

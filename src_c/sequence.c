@@ -1,5 +1,6 @@
 /* The stack: layers over directions over the time loop of layer.c, dropout between; for each part of the batch that has
  * a thread of its own (parts.h). */
+#include "batch.h"
 #include "dropout.h"
 #include "isa.h"
 #include "layer.h"
@@ -46,13 +47,14 @@ struct part_memory {
 
 typedef void carve_layer(struct arena *arena, const struct layer *layer, const pylstm_shape *bound);
 
-static struct part_memory carve_part(const pylstm_net *net, const pylstm_shape *bound, carve_layer *carve,
-                                     struct arena *arena)
+static struct part_memory carve_part(const pylstm_net *net, const pylstm_shape *bound, ptrdiff_t n_members,
+                                     carve_layer *carve, struct arena *arena)
 {
-    struct part_memory part = {.batch = pylstm_part_carve(arena, bound)};
+    struct part_memory part = {.batch = pylstm_batch_carve(arena, bound)};
     part.per_layer = *arena;
     for (ptrdiff_t l = 0; l < net->n_layers; l++) {
         struct layer layer = layer_at(net, l, 0, NULL);
+        layer.member.n_members = n_members;
         struct arena layer_arena = part.per_layer;
         carve(&layer_arena, &layer, bound);
         arena->used = layer_arena.used > arena->used ? layer_arena.used : arena->used;
@@ -80,7 +82,7 @@ static void carve_parts(struct call *call, const pylstm_shape *shape, carve_laye
     call->n_members = pylstm_n_members(call->net, shape);
     call->bound = pylstm_part_bound(shape, call->n_parts);
     for (ptrdiff_t p = 0; p < call->n_parts; p++)
-        call->parts[p] = carve_part(call->net, &call->bound, carve, arena);
+        call->parts[p] = carve_part(call->net, &call->bound, call->n_members, carve, arena);
 }
 
 /* Every part on a thread of its own, or several threads on the only one. */

@@ -1,7 +1,7 @@
 #ifndef PYLSTM_SOFTMAX_H
 #define PYLSTM_SOFTMAX_H
 
-#include "real.h"
+#include "libm.h"
 
 /* The softmax of values [n], in place. */
 static inline void softmax_row(ptrdiff_t n, real *values)

@@ -1,35 +1,20 @@
 #include "solver.h"
 
-/* Sums side by side: one alone would wait for itself at each addition. */
-enum { SUMS = 16 };
-
-static double total_of(const double *sums)
-{
-    double total = 0;
-    for (ptrdiff_t j = 0; j < SUMS; j++)
-        total += sums[j];
-    return total;
-}
+#include "descent.h"
 
 double ISA_NAME(sum_of_squares)(ptrdiff_t n, const real *values)
 {
-    double sums[SUMS] = {0};
-    ptrdiff_t k = 0;
-    for (; k + SUMS <= n; k += SUMS)
-        for (ptrdiff_t j = 0; j < SUMS; j++)
-            sums[j] += (double)values[k + j] * (double)values[k + j];
-    for (ptrdiff_t j = 0; k + j < n; j++)
-        sums[j] += (double)values[k + j] * (double)values[k + j];
-    return total_of(sums);
+    return sum_of_squares(n, values);
 }
 
 double ISA_NAME(decay)(ptrdiff_t n, double scale, const real *weights, real *gradient)
 {
     for (ptrdiff_t k = 0; k < n; k++)
         gradient[k] += (real)scale * weights[k];
-    return ISA_NAME(sum_of_squares)(n, weights);
+    return sum_of_squares(n, weights);
 }
 
+#ifndef PYLSTM_EXPORTED
 /* Kingma & Ba 2015, algorithm 1, with the two bias corrections taken out of the loop:
  *   m = beta_1 m + (1 - beta_1) g        v = beta_2 v + (1 - beta_2) g^2
  *   theta -= learning_rate * m / (1 - beta_1^t) / (sqrt(v / (1 - beta_2^t)) + epsilon) */
@@ -49,18 +34,6 @@ static void adam(ptrdiff_t n, real *parameters, const real *gradient, real scale
     }
 }
 
-/* Sutskever et al. 2013, with the weights themselves where Nesterov's momentum looks ahead from them:
- *   u = momentum u - learning_rate g        theta += u, with Nesterov momentum u - learning_rate g */
-static void sgd(ptrdiff_t n, real *parameters, const real *gradient, real scale, const pylstm_solver *solver)
-{
-    real step = (real)solver->learning_rate, momentum = (real)solver->momentum, *u = solver->first_moment;
-    for (ptrdiff_t k = 0; k < n; k++) {
-        real move = step * scale * gradient[k];
-        u[k] = momentum * u[k] - move;
-        parameters[k] += solver->nesterov ? momentum * u[k] - move : u[k];
-    }
-}
-
 /* Tieleman & Hinton 2012:  v = beta_2 v + (1 - beta_2) g^2        theta -= learning_rate g / (sqrt(v) + epsilon) */
 static void rmsprop(ptrdiff_t n, real *parameters, const real *gradient, real scale, const pylstm_solver *solver)
 {
@@ -72,14 +45,33 @@ static void rmsprop(ptrdiff_t n, real *parameters, const real *gradient, real sc
         parameters[k] -= step * g / (SQRT(v[k]) + epsilon);
     }
 }
+#endif
+
+/* Sutskever et al. 2013, with the weights themselves where Nesterov's momentum looks ahead from them:
+ *   u = momentum u - learning_rate g        theta += u, with Nesterov momentum u - learning_rate g */
+static void sgd(ptrdiff_t n, real *parameters, const real *gradient, real scale, const pylstm_solver *solver)
+{
+    real step = (real)solver->learning_rate * scale, momentum = (real)solver->momentum, *u = solver->first_moment;
+    if (momentum == 0) {
+        descend(n, parameters, gradient, step);
+        return;
+    }
+    for (ptrdiff_t k = 0; k < n; k++) {
+        real move = step * gradient[k];
+        u[k] = momentum * u[k] - move;
+        parameters[k] += solver->nesterov ? momentum * u[k] - move : u[k];
+    }
+}
 
 void ISA_NAME(solver_step)(ptrdiff_t n, real *parameters, const real *gradient, double scale, pylstm_solver *solver)
 {
     solver->t++;
-    if (solver->kind == PYLSTM_ADAM)
-        adam(n, parameters, gradient, (real)scale, solver);
-    else if (solver->kind == PYLSTM_SGD)
+    if (solver->kind == PYLSTM_SGD)
         sgd(n, parameters, gradient, (real)scale, solver);
+#ifndef PYLSTM_EXPORTED
+    else if (solver->kind == PYLSTM_ADAM)
+        adam(n, parameters, gradient, (real)scale, solver);
     else
         rmsprop(n, parameters, gradient, (real)scale, solver);
+#endif
 }

@@ -4,6 +4,7 @@
 #include "isa.h"
 #include "layer.h"
 #include "panels.h"
+#include "scaling.h"
 #include "typed.h"
 
 #include <string.h>
@@ -152,8 +153,7 @@ static struct const_rows scaled_input(const struct NAME(stream) * stream, struct
     if (!stream->is_scaled)
         return x;
     for (ptrdiff_t b = 0; b < stream->batch_size; b++)
-        for (ptrdiff_t k = 0; k < n_x; k++)
-            stream->scaled[b * n_x + k] = (x.data[b * x.stride + k] - stream->mean[k]) / stream->scale[k];
+        scale_input(n_x, x.data + b * x.stride, stream->mean, stream->scale, stream->scaled + b * n_x);
     return (struct const_rows){stream->scaled, n_x};
 }
 

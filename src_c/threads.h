@@ -5,7 +5,10 @@
 
 #include <stddef.h>
 
-enum { MAX_THREADS = 64 };
+#ifndef PYLSTM_MAX_THREADS
+#define PYLSTM_MAX_THREADS 64
+#endif
+enum { MAX_THREADS = PYLSTM_MAX_THREADS };
 
 /* work(context, 0) .. work(context, n_parts - 1); the first on the calling thread. A part for which no thread can be
  * had runs on the calling thread too. n_parts is at most MAX_THREADS. */

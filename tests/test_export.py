@@ -5,11 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from compilers import C99, SOURCES, WARNINGS, compile_all, gcc, run
 from nets import quantised
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -23,13 +23,8 @@ from pylstm._streaming import described
 from pylstm.datasets import load_japanese_vowels
 from pylstm.preprocessing import PerStep
 
-SOURCES = Path(__file__).parents[1] / "src_c"
-WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
-C99 = ["-std=c99", "-Wconversion", *WARNINGS]
 PATHS = {"vectors": [], "avx2": ["-mavx2", "-mfma"], "scalar": ["-DPYLSTM_SCALAR"]}
 CPU_FLAGS = Path("/proc/cpuinfo").read_text().split() if os.path.exists("/proc/cpuinfo") else []
-
-gcc = shutil.which("gcc")
 pytestmark = pytest.mark.skipif(gcc is None, reason="no gcc")
 
 
@@ -37,17 +32,6 @@ def flags_of(path):
     if path == "avx2" and not {"avx2", "fma"} <= set(CPU_FLAGS):
         pytest.skip("no AVX2 and FMA here")
     return PATHS[path]
-
-
-def run(*command):
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-4000:]
-    return done.stdout
-
-
-def compile_all(commands):
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(lambda command: run(*command), commands))
 
 
 class Compiled:
@@ -229,13 +213,6 @@ def program(exports, directory):
         ]
     (directory / "main.c").write_text("\n".join([*lines, "    return 0;", "}", ""]))
     return directory / "main.c"
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    build = tmp_path_factory.mktemp("library")
-    run("make", "--silent", "-j2", "-C", SOURCES, f"BUILD={build}", "CFLAGS=-O0", build / "libpylstm.a")
-    return build / "libpylstm.a"
 
 
 @pytest.mark.parametrize("flags", [[], ["-DPYLSTM_SCALAR"]], ids=["vectors", "scalar"])

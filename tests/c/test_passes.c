@@ -357,6 +357,21 @@ static void test_model_refusals(void)
     dataset.weights = NULL, x[1] = NAN; /* nor where the loss is no number */
     CHECK_STATUS(STEP(2, memory), PYLSTM_OK);
     CHECK(isnan(loss) && solver.t == 0 && memcmp(before, parameters, (size_t)n_parameters * sizeof *before) == 0);
+
+    x[1] = 0; /* moments that a solver does not read may be missing */
+    solver.first_moment = NULL;
+    CHECK_STATUS(STEP(2, memory), PYLSTM_ERROR_NULL);
+    solver.kind = PYLSTM_RMSPROP;
+    CHECK_STATUS(STEP(2, memory), PYLSTM_OK);
+    solver.second_moment = NULL;
+    CHECK_STATUS(STEP(2, memory), PYLSTM_ERROR_NULL);
+    solver.kind = PYLSTM_SGD, solver.momentum = 0.9;
+    CHECK_STATUS(STEP(2, memory), PYLSTM_ERROR_NULL);
+    solver.momentum = 0;
+    CHECK_STATUS(STEP(2, memory), PYLSTM_OK);
+    double loss_before = loss;
+    CHECK_STATUS(STEP(2, memory), PYLSTM_OK);
+    CHECK(loss < loss_before && solver.t == 3);
 #undef STEP
 
     pylstm_model bad = model;
