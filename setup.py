@@ -57,15 +57,15 @@ class BuildCore(build_ext):
 
 
 class BuildPython(build_py):
-    """Puts the headers of src_c/ into the package, for `export_c`; from a checkout it reads them where they are."""
+    """Puts the sources of src_c/ into the package, for `export_c`; from a checkout it reads them where they are."""
 
     def run(self):
         super().run()
         if not self.editable_mode:
             target = Path(self.build_lib) / "pylstm" / SOURCES
             self.mkpath(str(target))
-            for header in SOURCES.glob("*.h"):
-                self.copy_file(str(header), str(target / header.name))
+            for source in SOURCES.glob("*.[ch]"):
+                self.copy_file(str(source), str(target / source.name))
 
 
 linux = sys.platform.startswith("linux")

@@ -30,7 +30,15 @@ def export(arguments: argparse.Namespace) -> None:
     """Write a saved model as a C file, and say what memory it takes."""
     from . import export_c, load
 
-    written = export_c(load(arguments.model), arguments.path, name=arguments.name, weights=arguments.weights)
+    trainable: dict[str | None, bool | str] = {None: False, "all": True, "head": "head"}
+    written = export_c(
+        load(arguments.model),
+        arguments.path,
+        name=arguments.name,
+        weights=arguments.weights,
+        trainable=trainable[arguments.trainable],
+        window=arguments.window,
+    )
     print(f"{written.path}: {written.name}, {written.flash_bytes} bytes of constants, {written.ram_bytes} of state")
 
 
@@ -44,6 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
     exporter.add_argument("path", help="the C file")
     exporter.add_argument("--name", help="what its names begin with; by default, what the file's name begins with")
     exporter.add_argument("--weights", choices=["float32", "int8"], default="float32")
+    exporter.add_argument("--trainable", choices=["all", "head"], help="what of the model goes on learning there")
+    exporter.add_argument("--window", type=int, help="steps to learn from at a time")
     given = parser.parse_args(arguments)
     try:
         if given.command == "export":

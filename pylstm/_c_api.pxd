@@ -19,6 +19,7 @@ cdef extern from "pylstm.h" nogil:
 
     ctypedef enum pylstm_isa:
         PYLSTM_ISA_BEST
+        PYLSTM_ISA_SCALAR
         PYLSTM_N_ISA
 
     const char *pylstm_isa_name(int)

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from . import _c_file
+from . import _c_file, _c_learn
 from ._blob import write_blob
 from ._c_file import Layer, Matrix, Net
-from ._core import Sequence
+from ._c_learn import Learning
+from ._core import Sequence, training_bytes
 from ._files import replace
-from ._inputs import Array
+from ._inputs import Array, check_int, check_real
 from ._streaming import described
 
 #: Of C23 and C++23.
@@ -45,7 +46,7 @@ class Export:
     flash_bytes : int
         Size of all constants, without the code and without vectors.
     ram_bytes : int
-        Size of the state.
+        Size of the state; of a trainable model's struct, which has its weights too.
     score, quantised_score : float or None
         The model's score on the data that was given, and that of the weights in the file; None without data.
     """
@@ -66,6 +67,10 @@ def export_c(
     weights: str = "float32",
     data: Any = None,
     weights_blob: Any = None,
+    trainable: bool | str = False,
+    window: int | None = None,
+    carry_state: bool | None = None,
+    max_grad_norm: float | str | None = "auto",
 ) -> Export:
     """Write a model as one C file that needs nothing else: no other file, no heap, no libm.
 
@@ -87,6 +92,16 @@ def export_c(
     weights_blob : str or path-like, default=None
         A second file, from which ``pylstm_blob_open`` of the C library (``libpylstm.a``) takes the model: one that can
         be replaced without compiling. The weights in it are those of the model, as they are.
+    trainable : bool or "head", default=False
+        Whether the file has a function that trains too: all of an estimator's weights, by back-propagation through
+        time; or with "head" those of its output layer, which takes little more memory than running it.
+    window : int, default=None
+        Steps that it trains on at a time, when `trainable`. None takes the estimator's own `window`, if it has one.
+    carry_state : bool, default=None
+        Whether training on a window starts from the state in which the window before ended, rather than at zero. None
+        carries it in models with an output for each step.
+    max_grad_norm : float, None or "auto", default="auto"
+        Global norm that gradients are scaled down to; None for never, "auto" for the estimator's own.
 
     Returns
     -------
@@ -108,6 +123,12 @@ def export_c(
     processor; with GCC or clang it uses the vectors of x86-64 and aarch64. The outputs are those of the stream but for
     rounding: within 2e-6.
 
+    A trainable file has a function more, ``NAME_learn(&model, x, labels or targets, learning_rate)``: a step of plain
+    SGD on the loss of the estimator, over one window, without its dropout, L2 penalty, momentum, `burn_in` and weights
+    of classes. It returns the loss before the step. Everything that changes is in one struct, whose weights
+    ``NAME_init`` sets to those of the model; ``NAME_step`` runs with those learnt so far, and has a state of its own.
+    With ``trainable=True`` the file has the C code of pylstm itself, without vectors, and is C99; to C++, a header.
+
     `quantised_score` is computed here, with the weights that the file has: the C file differs in rounding only.
 
     Examples
@@ -123,6 +144,9 @@ def export_c(
     ('rising', 296, 80)
     >>> abs(export.score - export.quantised_score) < 0.1
     True
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     pylstm.export_c(clf, os.path.join(directory, "rising.c"), trainable="head", window=8).ram_bytes
+    248
     """
     if weights not in ("float32", "int8"):
         raise ValueError(f"weights must be 'float32' or 'int8', got {weights!r}")
@@ -133,6 +157,7 @@ def export_c(
     (input_size, hidden_sizes, n_outputs, loss, dtype), (flat, mean, scale) = described(model, "exported")
     if dtype != "float32":
         raise ValueError(f"model must be of float32 to be exported, got {dtype}: make it with dtype='float32'")
+    learning = _learning(model, trainable, window, carry_state, max_grad_norm, weights)
     scaling = None if mean is None else (np.asarray(mean, np.float32), np.asarray(scale, np.float32))
     if not all(np.isfinite(values).all() for values in (flat, *(scaling or ()))):
         raise ValueError("model must have finite weights to be exported, got NaN or infinity among them")
@@ -142,10 +167,62 @@ def export_c(
         net = net.quantised()
         if data is not None:
             scores = _scores(model, net, data)
-    replace(path, _c_file.text(name, net, _labels(model)).encode("ascii"))
+    if learning is None:
+        text = _c_file.text(name, net, _labels(model))
+        memory = _c_file.flash_bytes(net), _c_file.ram_bytes(net)
+    else:
+        text = _c_learn.text(name, net, _labels(model), learning)
+        memory = _c_learn.memory_of(net, learning)
+    replace(path, text.encode("ascii"))
     if weights_blob is not None:
         write_blob(model, weights_blob)
-    return Export(path, name, _c_file.flash_bytes(net), _c_file.ram_bytes(net), *scores)
+    return Export(path, name, *memory, *scores)
+
+
+def _learning(
+    model: Any,
+    trainable: bool | str,
+    window: int | None,
+    carry_state: bool | None,
+    max_grad_norm: float | str | None,
+    weights: str,
+) -> Learning | None:
+    """Return how a model that can be exported is trained on the device; None for not at all."""
+    if not isinstance(trainable, bool) and trainable != "head":
+        raise ValueError(f"trainable must be True, False or 'head', got {trainable!r}")
+    if not trainable:
+        for name, value, default in (
+            ("window", window, None),
+            ("carry_state", carry_state, None),
+            ("max_grad_norm", max_grad_norm, "auto"),
+        ):
+            if value != default:
+                raise ValueError(f"{name} goes with trainable=True or 'head' only, got {value!r}")
+        return None
+    if isinstance(model, Sequence):
+        raise ValueError("model must have an output layer and a loss to be trainable: an estimator, got a Sequence")
+    if weights != "float32":
+        raise ValueError(f"weights must be 'float32' in a trainable file, got {weights!r}")
+    from ._models import parts
+
+    estimator = parts(model)[1]
+    if window is None:
+        window = getattr(estimator, "window", None)
+    if window is None:
+        raise ValueError("window must be given with trainable: the number of steps to train on at a time")
+    if carry_state is not None and not isinstance(carry_state, bool):
+        raise TypeError(f"carry_state must be True, False or None, got {carry_state!r}")
+    norm = estimator.max_grad_norm if max_grad_norm == "auto" else max_grad_norm
+    if norm is not None:
+        norm = check_real(norm, "max_grad_norm", 0, math.inf)
+        if norm == 0:
+            raise ValueError("max_grad_norm must be positive, or None for no clipping, got 0")
+    net = estimator._model
+    window = check_int(window, "window", 1)
+    is_per_step = net.configuration["pooling"] is None
+    carries = is_per_step if carry_state is None else carry_state
+    step_bytes = 0 if trainable == "head" else training_bytes(net, window)
+    return Learning(trainable == "head", window, carries, norm or 0.0, is_per_step, step_bytes)
 
 
 def _checked_name(name: str | None, path: str) -> str:

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs the exported Japanese-vowels model, float32 and int8, under emulators: on a Cortex-M4, where it also says what
-# memory it takes, on armv7 and on aarch64 Linux. Without compilers or qemu, and with nobody to install them, it says so
-# and succeeds.
+# Runs the exported Japanese-vowels model, float32 and int8, and one that learns, under emulators: on a Cortex-M4, where
+# it also says what memory they take, on armv7 and on aarch64 Linux. Without compilers or qemu, and with nobody to
+# install them, it says so and succeeds.
 #
 #   tests/cortex_m4.sh [a Python that has pylstm]
 set -eu
@@ -27,26 +27,30 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "$python" -W ignore tests/export_vowels.py "$work"
+"$python" -W ignore tests/export_learning.py "$work"
 
-# $1: the weights; then a compiler and its flags
+# $1: the model; $2: the program; then a compiler and its flags
 build() {
-    weights=$1
-    shift
-    "$@" -std=gnu99 -O2 -Wall -Wextra -Werror -c "$work/$weights.c" -o "$work/model.o"
-    "$@" -std=gnu99 -O2 -Wall -Wextra -Werror -DMODEL_FILE="\"$work/$weights.c\"" \
-        -DCASES_FILE="\"$work/${weights}_cases.h\"" tests/c/exported_vowels.c "$work/model.o" -o "$work/program"
+    model=$1
+    program=$2
+    shift 2
+    "$@" -std=gnu99 -O2 -Wall -Wextra -Werror -c "$work/$model.c" -o "$work/model.o"
+    "$@" -std=gnu99 -O2 -Wall -Wextra -Werror -DMODEL_FILE="\"$work/$model.c\"" \
+        -DCASES_FILE="\"$work/${model}_cases.h\"" "tests/c/$program.c" "$work/model.o" -o "$work/program"
 }
 
-for weights in float32 int8; do
-    build $weights arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb -mfpu=fpv4-sp-d16 -mfloat-abi=hard -DCORTEX_M4 \
-        --specs=rdimon.specs -nostartfiles -T tests/c/cortex_m4.ld
+for pair in float32:exported_vowels int8:exported_vowels learn_all:exported_learning learn_head:exported_learning; do
+    model=${pair%:*}
+    program=${pair#*:}
+    build "$model" "$program" arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb -mfpu=fpv4-sp-d16 -mfloat-abi=hard \
+        -DCORTEX_M4 --specs=rdimon.specs -nostartfiles -T tests/c/cortex_m4.ld
     flash=$(arm-none-eabi-size "$work/model.o" | awk 'NR == 2 { print $1 }')
-    printf 'cortex-m4 %s: flash %s bytes, ' $weights "$flash"
+    printf 'cortex-m4 %s: flash %s bytes, ' "$model" "$flash"
     qemu-system-arm -M mps2-an386 -nographic -semihosting -kernel "$work/program" </dev/null | tee "$work/said"
     grep -q 'stack' "$work/said" && ! grep -q FAILED "$work/said"
     for machine in arm-linux-gnueabihf:qemu-arm aarch64-linux-gnu:qemu-aarch64; do
-        build $weights "${machine%:*}-gcc" -static
-        printf '%s %s: ' "${machine%:*}" $weights
+        build "$model" "$program" "${machine%:*}-gcc" -static
+        printf '%s %s: ' "${machine%:*}" "$model"
         "${machine#*:}" "$work/program"
     done
 done

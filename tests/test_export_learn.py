@@ -1,0 +1,328 @@
+"""`export_c(trainable=...)`: learning against `Sequence.backward` and SGD, compilers, linking, sanitizers, errors."""
+
+import copy
+import ctypes
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from compilers import C99, SOURCES, WARNINGS, gcc, run
+from learning import Reference, net_of
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from toys import toy
+
+import pylstm
+from pylstm import LSTMClassifier, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger
+from pylstm.preprocessing import PerStep
+
+N_STEPS = 50
+pytestmark = pytest.mark.skipif(gcc is None, reason="no gcc")
+
+
+def model_of(cls, sizes, input_size=3, n_outputs=3, scaled=False, seed=0):
+    """Return a model with random weights."""
+    rng = np.random.default_rng(seed)
+    y = {
+        LSTMClassifier: np.arange(12) % n_outputs,
+        LSTMRegressor: rng.normal(size=(12, n_outputs))[:, slice(None) if n_outputs > 1 else 0],
+        LSTMTagger: np.arange(48).reshape(12, 4) % n_outputs,
+        LSTMSequenceRegressor: rng.normal(size=(12, 4, n_outputs)),
+    }[cls]
+    model = cls(sizes, max_iter=1, random_state=seed)
+    model = make_pipeline(PerStep(StandardScaler()), model) if scaled else model
+    model.fit(2 + 3 * rng.normal(size=(12, 4, input_size)), y)
+    for values in net_of(model).parameters().values():
+        values[...] = rng.uniform(-0.6, 0.6, values.shape)
+    return model
+
+
+class Learner:
+    """An exported model that learns."""
+
+    def __init__(self, export, model, directory, flags=()):
+        library = directory / f"{export.name}.so"
+        run(gcc, *C99, "-O1", "-fPIC", "-shared", *flags, export.path, "-o", library)
+        self.library, self.name, self.size = ctypes.CDLL(str(library)), export.name, export.ram_bytes
+        self.memory = np.full(export.ram_bytes + 64, 0xA5, np.uint8)
+        self.n_outputs = net_of(model).configuration["n_outputs"]
+        self.call("init")
+
+    def call(self, function, *arguments):
+        to_call = getattr(self.library, f"{self.name}_{function}")
+        to_call.restype = ctypes.c_float if function == "learn" else None
+        result = to_call(ctypes.c_void_p(self.memory.ctypes.data), *arguments)
+        assert (self.memory[self.size :] == 0xA5).all()  # nothing behind the struct
+        return result
+
+    def learn(self, x, y, rate):
+        x = np.ascontiguousarray(x, np.float32)
+        is_label = not isinstance(y, np.ndarray)
+        y = y if is_label else np.ascontiguousarray(y, np.int32 if y.dtype.kind == "i" else np.float32)
+        answer = ctypes.c_int(y) if is_label else ctypes.c_void_p(y.ctypes.data)
+        return self.call("learn", ctypes.c_void_p(x.ctypes.data), answer, ctypes.c_float(rate))
+
+    def step(self, x):
+        x, y = np.ascontiguousarray(x, np.float32), np.empty(self.n_outputs, np.float32)
+        self.call("step", ctypes.c_void_p(x.ctypes.data), ctypes.c_void_p(y.ctypes.data))
+        return y
+
+    def weights(self, n):
+        return self.memory[: 4 * n].view(np.float32).copy()
+
+
+def data_of(model, window, seed=0):
+    """Yield windows and what is to be learnt of them."""
+    rng = np.random.default_rng(seed)
+    made_with = net_of(model).configuration
+    n, is_per_step = made_with["n_outputs"], made_with["pooling"] is None
+    while True:
+        x = 2 + 3 * rng.normal(size=(window, made_with["input_size"]))
+        if made_with["loss"] == "cross-entropy":
+            y = rng.integers(n, size=window, dtype=np.int32) if is_per_step else int(rng.integers(n))
+        else:
+            y = rng.normal(size=(window, n) if is_per_step else n)
+        yield x.astype(np.float32), y
+
+
+# ---- what is learnt
+
+MODELS = [
+    (LSTMTagger, (5,), 16, {}, {}),
+    (LSTMTagger, (7, 4), 9, {"max_grad_norm": 0.2, "carry_state": False}, {"scaled": True}),
+    (LSTMTagger, 33, 300, {"max_grad_norm": None}, {"input_size": 1}),  # more rows than a chunk has
+    (LSTMClassifier, (8,), 12, {}, {"n_outputs": 2}),
+    (LSTMClassifier, (3, 6, 2), 5, {"carry_state": True, "max_grad_norm": 0.05}, {"scaled": True, "n_outputs": 9}),
+    (LSTMRegressor, (1,), 1, {"max_grad_norm": None}, {"n_outputs": 1, "input_size": 1}),
+    (LSTMRegressor, (17, 16), 20, {"carry_state": True}, {"input_size": 7}),
+    (LSTMSequenceRegressor, (4, 4), 4, {}, {"n_outputs": 1}),
+    (LSTMSequenceRegressor, (9,), 30, {"max_grad_norm": 0.1}, {"scaled": True, "n_outputs": 5}),
+]
+
+
+@pytest.mark.parametrize("trainable", [True, "head"])
+@pytest.mark.parametrize(("cls", "sizes", "window", "options", "made"), MODELS)
+def test_learning(cls, sizes, window, options, made, trainable, tmp_path):
+    """Losses and weights over 50 windows, beside a stream that goes on with the weights of the moment."""
+    model = model_of(cls, sizes, **made)
+    export = pylstm.export_c(model, tmp_path / "model.c", trainable=trainable, window=window, **options)
+    learner = Learner(export, model, tmp_path)
+    reference = Reference(
+        model,
+        head_only=trainable == "head",
+        carry_state=options.get("carry_state", cls in (LSTMTagger, LSTMSequenceRegressor)),
+        max_grad_norm=options.get("max_grad_norm", 1.0),
+    )
+    start = reference.weights()
+    np.testing.assert_array_equal(learner.weights(len(start)), start.astype(np.float32))
+    stream, current = pylstm.stream(model), copy.deepcopy(model)
+    for (x, y), _ in zip(data_of(model, window), range(N_STEPS), strict=False):
+        assert abs(learner.learn(x, y, 0.1) - reference.learn(x, y, 0.1)) < 1e-5
+        weights = learner.weights(len(start))
+        np.testing.assert_allclose(weights, reference.weights(), rtol=0, atol=1e-5)
+        flat = net_of(current).copy_weights()
+        flat[len(flat) - len(start) :] = weights
+        net_of(current).set_weights(flat)
+        stream.set_model(current)
+        np.testing.assert_allclose(learner.step(x[0]), stream.step(x[0]), rtol=0, atol=5e-6)
+    assert np.abs(reference.weights() - start).max() > 1e-3
+    learner.call("reset")
+    stream.reset()
+    np.testing.assert_allclose(learner.step(x[0]), stream.step(x[0]), rtol=0, atol=5e-6)
+    learner.call("init")
+    np.testing.assert_array_equal(learner.weights(len(start)), start.astype(np.float32))
+
+
+@pytest.mark.parametrize("trainable", [True, "head"])
+def test_what_can_not_be_learnt(trainable, tmp_path):
+    model = model_of(LSTMTagger, (5,))
+    export = pylstm.export_c(model, tmp_path / "model.c", trainable=trainable, window=3)
+    learner = Learner(export, model, tmp_path)
+    x, weights = np.ones((3, 3), np.float32), learner.weights(10)
+    for bad in (3, -1):
+        assert learner.learn(x, np.array([0, 1, bad]), 0.1) == -1
+    x[1] = np.nan
+    assert np.isnan(learner.learn(x, np.array([0, 1, 2]), 0.1))
+    np.testing.assert_array_equal(learner.weights(10), weights)
+    learner.call("reset")
+    np.testing.assert_array_equal(learner.weights(10), weights)
+    assert np.isfinite(learner.learn(np.ones((3, 3)), np.array([0, 1, 2]), 0.1))
+    assert (learner.weights(10) != weights).any()
+
+
+# ---- compilers, linking, sanitizers
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory):
+    """All and the head, of a scaled tagger and of a regressor."""
+    directory = tmp_path_factory.mktemp("four")
+    tagger = model_of(LSTMTagger, (5, 3), scaled=True)
+    regressor = model_of(LSTMRegressor, (6,), n_outputs=2)
+    return [
+        (pylstm.export_c(model, directory / f"{name}.c", trainable=trainable, window=4), model, trainable)
+        for name, model, trainable in (
+            ("tags", tagger, True),
+            ("pack", regressor, True),
+            ("tag_head", tagger, "head"),
+            ("run", regressor, "head"),
+        )
+    ]
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang", "g++", "clang++"])
+def test_compilers(compiler, four, tmp_path):
+    """All is C, for C++ a header; the head is C and C++."""
+    if shutil.which(compiler) is None:
+        pytest.skip(f"no {compiler}")
+    for export, _, trainable in four:
+        cpp = compiler.endswith("++")
+        if cpp and trainable is True:
+            (tmp_path / "main.cpp").write_text(
+                f'#define {export.name.upper()}_HEADER\n#include "{export.path}"\n'
+                f"{export.name}_model model;\nint main() {{ {export.name}_init(&model); return 0; }}\n"
+            )
+            run(compiler, *WARNINGS, "-Wconversion", "-c", tmp_path / "main.cpp", "-o", tmp_path / "main.o")
+            done = subprocess.run([compiler, "-x", "c++", "-c", export.path, "-o", tmp_path / "main.o"],
+                                  capture_output=True, text=True, check=False)  # fmt: skip
+            assert "This file is C" in done.stderr
+            continue
+        language = ["-x", "c++", *WARNINGS] if cpp else ["-x", "c", *C99, "-Wdouble-promotion"]
+        for flags in ([], ["-DPYLSTM_SCALAR"]):
+            run(compiler, *language, "-O2", *flags, "-c", export.path, "-o", tmp_path / "model.o")
+
+
+def test_names(four, tmp_path):
+    for export, _, trainable in four:
+        run(gcc, "-O1", "-c", export.path, "-o", tmp_path / "model.o")
+        lines = [line.split() for line in run("nm", tmp_path / "model.o").splitlines()]
+        defined = {name for *_, kind, name in lines if kind in "TDBCR"}
+        public = {f"{export.name}_{each}" for each in ("init", "reset", "step", "learn")}
+        assert public <= defined
+        assert all(name.startswith(f"{export.name}_pylstm_") for name in defined - public)
+        assert trainable is True or defined == public
+        needed = {name for *_, kind, name in lines if kind == "U"}
+        assert needed <= {"memcpy", "memset", "_GLOBAL_OFFSET_TABLE_", "__stack_chk_fail"}
+        assert not [name for *_, kind, name in lines if kind in "bBC"]
+        # What is written to is in no section of data: addresses of functions are what the linker fills in.
+        sections = run("objdump", "-h", tmp_path / "model.o")
+        assert not [
+            line for line in sections.splitlines() if line.split()[1:2] == [".data"] and int(line.split()[2], 16)
+        ]
+
+
+def test_names_that_a_model_could_have(four):
+    """No function of a file is called like another model's: the one that is named "run" has a run_step."""
+    for export, _, _ in four:
+        own = {f"{export.name}_{each}" for each in ("init", "reset", "step", "learn")}
+        found = set(re.findall(r"^[a-zA-Z].*?\b(\w+)\([^;]*$", Path(export.path).read_text(), re.MULTILINE))
+        assert own < found
+        others = {name for name in found if not name.startswith((f"{export.name}_", "pylstm_"))}
+        assert not [name for name in others if name.endswith(("_init", "_reset", "_step", "_learn"))]
+
+
+def program(four, directory):
+    """Write a C program that includes models as headers, trains each for 20 windows, and prints sizes and losses."""
+    lines = ["#include <stdio.h>", '#include "pylstm.h"']
+    for export, _, _ in four:
+        lines += [f"#define {export.name.upper()}_HEADER", f'#include "{export.path}"']
+    lines += [
+        "int main(void)",
+        "{",
+        "    float x[12] = {1, -2, 3, 0.5f}, y[3] = {0.5f, -1};",
+        "    int labels[4] = {2, 0, 1, 1};",
+        '    printf("%s", pylstm_isa_name(1));',
+    ]
+    for export, _, _ in four:
+        name = export.name
+        answer = "labels" if "tag" in name else "y"
+        lines += [
+            "    {",
+            f"        static {name}_model model;",
+            "        float loss = 0;",
+            f"        {name}_init(&model);",
+            f"        for (int t = 0; t < 20; t++)\n            loss = {name}_learn(&model, x, {answer}, 0.1f);",
+            f'        printf(" %d %d %.9g", (int)sizeof model, {name}_window, (double)loss);',
+            "    }",
+        ]
+    (directory / "main.c").write_text("\n".join([*lines, "    return 0;", "}", ""]))
+    return directory / "main.c"
+
+
+def test_one_program_with_the_library_under_sanitizers(four, library, tmp_path):
+    sanitize = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    sources = [program(four, tmp_path), *(export.path for export, _, _ in four)]
+    run(gcc, *sanitize, f"-I{SOURCES}", *sources, library, "-lm", "-lpthread", "-o", tmp_path / "main")
+    words = run(tmp_path / "main").split()
+    assert words[0] == "scalar"
+    x = np.zeros(12)
+    x[:4] = [1, -2, 3, 0.5]
+    for k, (export, model, trainable) in enumerate(four):
+        size, window, loss = words[1 + 3 * k : 4 + 3 * k]
+        assert (int(size), int(window)) == (export.ram_bytes, 4)
+        is_tagger = "tag" in export.name
+        reference = Reference(model, head_only=trainable == "head", carry_state=is_tagger, max_grad_norm=1.0)
+        y = np.array([2, 0, 1, 1]) if is_tagger else np.array([0.5, -1])
+        losses = [reference.learn(x.reshape(4, 3), y, np.float32(0.1)) for _ in range(20)]
+        assert abs(float(loss) - losses[-1]) < 1e-5
+        assert losses[-1] < losses[0]
+
+
+# ---- what is refused
+
+
+def test_errors(tmp_path):
+    path = tmp_path / "model.c"
+    model = LSTMTagger((3,), max_iter=1, random_state=0).fit(*toy(LSTMTagger))
+
+    def refused(message, error=ValueError, model=model, **options):
+        with pytest.raises(error, match=message):
+            pylstm.export_c(model, path, **options)
+
+    refused("trainable must be True, False or 'head', got 'tail'", trainable="tail")
+    refused("trainable must be True, False or 'head', got 1", trainable=1)
+    refused("window must be given with trainable: the number of steps", trainable=True)
+    refused("window must be an integer >= 1, got 0", trainable=True, window=0)
+    refused("window must be an integer >= 1, got 2.5", TypeError, trainable="head", window=2.5)
+    refused("window goes with trainable=True or 'head' only, got 5", window=5)
+    refused("carry_state goes with trainable=True or 'head' only, got True", carry_state=True)
+    refused("carry_state goes with trainable=True or 'head' only, got False", carry_state=False)
+    refused("max_grad_norm goes with trainable=True or 'head' only, got None", max_grad_norm=None)
+    refused(
+        "carry_state must be True, False or None, got 'yes'", TypeError, trainable=True, window=5, carry_state="yes"
+    )
+    refused("max_grad_norm must be a number in", trainable=True, window=5, max_grad_norm=-1)
+    refused("max_grad_norm must be a number in", TypeError, trainable=True, window=5, max_grad_norm="big")
+    refused("max_grad_norm must be positive, or None for no clipping, got 0", trainable=True, window=5, max_grad_norm=0)
+    refused("weights must be 'float32' in a trainable file, got 'int8'", trainable=True, window=5, weights="int8")
+    refused("must have an output layer and a loss to be trainable: an estimator, got a Sequence",
+            model=pylstm.Sequence(2, 3), trainable=True, window=5)  # fmt: skip
+    refused("not fitted", model=LSTMTagger(), trainable=True, window=5)
+    refused("model must be one of", TypeError, model="model", trainable=True, window=5)
+    refused("a size does not fit in memory", trainable=True, window=2**62)
+    assert not list(tmp_path.iterdir())
+
+
+def test_window_of_the_estimator(tmp_path):
+    model = LSTMTagger((3,), window=4, max_iter=1, random_state=0).fit(*toy(LSTMTagger))
+    for trainable in (True, "head"):
+        own = pylstm.export_c(model, tmp_path / "own.c", name="tags", trainable=trainable)
+        options = {"window": 4, "carry_state": True, "max_grad_norm": 1.0}
+        given = pylstm.export_c(model, tmp_path / "given.c", name="tags", trainable=trainable, **options)
+        assert own.ram_bytes == given.ram_bytes
+        assert (tmp_path / "own.c").read_text() == (tmp_path / "given.c").read_text()
+
+
+def test_command(tmp_path):
+    model = LSTMTagger((3,), max_iter=1, random_state=0).fit(*toy(LSTMTagger))
+    model.save(tmp_path / "model.safetensors")
+    for option, trainable in (("all", True), ("head", "head")):
+        command = [sys.executable, "-P", "-m", "pylstm", "export", tmp_path / "model.safetensors", tmp_path / "model.c"]
+        said = run(*command, "--trainable", option, "--window", 5)
+        export = pylstm.export_c(model, tmp_path / "same.c", name="model", trainable=trainable, window=5)
+        assert f"model, {export.flash_bytes} bytes of constants, {export.ram_bytes} of state" in said
+        assert (tmp_path / "model.c").read_text() == (tmp_path / "same.c").read_text()
