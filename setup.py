@@ -10,7 +10,7 @@ from setuptools.command.build_py import build_py
 
 SOURCES = Path("src_c")
 # src_c/Makefile names the same files and flags, and says why.
-ONCE = ["api", "batch", "blas_reference", "blob", "isa", "net", "parts", "status", "threads"]
+ONCE = ["api", "batch", "blas_reference", "blob", "cell", "isa", "net", "parts", "status", "threads"]
 PER_DTYPE = ["dropout", "head", "kernel_table", "layer", "model", "panels", "sequence", "stream"]
 PER_ISA = ["kernels", "solver"]
 KERNELS = {

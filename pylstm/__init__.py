@@ -7,7 +7,8 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from ._core import Cell, Gates, Gradients, Sequence, Stream
+from ._cells import Gates, GRUGates, RNNGates
+from ._core import Cell, Gradients, Sequence, Stream
 from ._streaming import stream
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __version__ = version("pylstm")
 __all__ = [
     "Cell",
     "Export",
+    "GRUGates",
     "Gates",
     "Gradients",
     "LSTMClassifier",
@@ -30,6 +32,7 @@ __all__ = [
     "LSTMRegressor",
     "LSTMSequenceRegressor",
     "LSTMTagger",
+    "RNNGates",
     "Sequence",
     "Stream",
     "datasets",

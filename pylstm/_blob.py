@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ._cells import check_cell
 from ._core import Sequence
 from ._files import replace
 from ._streaming import described
@@ -48,7 +49,8 @@ def blob_of(model: Any) -> bytes:
     >>> len(blob_of(pylstm.Sequence(2, 3)))
     352
     """
-    (input_size, hidden_sizes, n_outputs, loss, dtype), (weights, mean, scale) = described(model)
+    sizes, (weights, mean, scale) = described(model)
+    input_size, hidden_sizes, n_outputs, loss, dtype, cell, nonlinearity = sizes
     if len(hidden_sizes) > N_LAYERS:
         raise ValueError(f"model must have at most {N_LAYERS} layers to be written as a blob, got {len(hidden_sizes)}")
     fields = (
@@ -60,8 +62,9 @@ def blob_of(model: Any) -> bytes:
         n_outputs,
         1,  # direction
         len(hidden_sizes),
+        check_cell(cell, nonlinearity),
         *hidden_sizes,
-        *[0] * (len(hidden_sizes) % 2),  # the numbers start at a multiple of 8
+        *[0] * ((len(hidden_sizes) + 1) % 2),  # the numbers start at a multiple of 8
     )
     numbers = [weights] if mean is None else [mean, scale, weights]
     body = struct.pack(f"<{len(fields)}I", *fields)

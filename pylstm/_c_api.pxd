@@ -26,6 +26,9 @@ cdef extern from "pylstm.h" nogil:
     int pylstm_isa_available(int)
     pylstm_isa pylstm_isa_best()
 
+    ctypedef enum pylstm_cell:
+        PYLSTM_LSTM
+
     ctypedef struct pylstm_net:
         pylstm_dtype dtype
         Py_ssize_t input_size
@@ -35,11 +38,13 @@ cdef extern from "pylstm.h" nogil:
         double dropout
         pylstm_isa isa
         Py_ssize_t n_threads
+        pylstm_cell cell
 
     ctypedef struct pylstm_layer:
         Py_ssize_t input_size, hidden_size
         Py_ssize_t weight_ih, weight_hh, bias
         Py_ssize_t h, c
+        Py_ssize_t n_gates, n_biases, n_states
 
     int pylstm_net_check(const pylstm_net *)
     Py_ssize_t pylstm_net_n_parameters(const pylstm_net *)

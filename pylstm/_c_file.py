@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import __version__
+from ._cells import KINDS, PLACES, c_name
 from ._inputs import Array
 
 #: The files of src_c that every model needs, beside those that they include.
@@ -61,10 +62,16 @@ class Net(NamedTuple):
     bias_out: Array
     is_softmax: bool
     scaling: tuple[Array, Array] | None
+    cell: str = "lstm"
+    nonlinearity: str = "tanh"
 
     @property
     def input_size(self) -> int:
         return self.layers[0].sizes[0]
+
+    @property
+    def a_cell(self) -> str:
+        return {"lstm": "an LSTM", "gru": "a GRU", "rnn": "an RNN"}[self.cell]
 
     @property
     def output_size(self) -> int:
@@ -84,7 +91,8 @@ def text(name: str, net: Net, labels: list[object] | None) -> str:
     """Return the C file of a model of which all names begin with `name`."""
     needed = {"scaling.h": net.scaling is not None, "dense.h": len(net.bias_out) > 0, "softmax.h": net.is_softmax}
     roots = [*CARRIED, *(file for file, is_needed in needed.items() if is_needed)]
-    code = [settings(net), "typedef float real;\n", sources(roots, GIVEN), weights(net), _functions(name, net)]
+    cells = f"enum {{ {', '.join(c_name(*of) for of in KINDS)} }};\n"
+    code = [settings(net), cells, "typedef float real;\n", sources(roots, GIVEN), weights(net), _functions(name, net)]
     return whole(name, _comment(name, net, labels), _interface(name, net), code)
 
 
@@ -108,22 +116,25 @@ def ram_bytes(net: Net) -> int:
 
 def _panels(net: Net, lanes: int) -> Iterator[tuple[str, Array]]:
     """Name the arrays of the layers, in the order in which the kernels read them."""
+    x_gates, h_gates, biases = PLACES[net.cell]
     for k, layer in enumerate(net.layers):
         w, r = layer.weight_ih, layer.weight_hh
-        yield f"panels_{k}", _packed(np.concatenate([w.values, r.values], axis=1), lanes)
-        yield f"bias_{k}", _packed(layer.bias[:, np.newaxis], lanes)
+        panels = [_packed(w.values, x_gates, lanes), _packed(r.values, h_gates, lanes)]
+        yield f"panels_{k}", np.concatenate(panels, axis=1)
+        yield f"bias_{k}", _packed(layer.bias[:, np.newaxis], biases, lanes)
         if w.scale is not None and r.scale is not None:
-            yield f"scale_x_{k}", _packed(w.scale[:, np.newaxis], lanes)
-            yield f"scale_h_{k}", _packed(r.scale[:, np.newaxis], lanes)
+            yield f"scale_x_{k}", _packed(w.scale[:, np.newaxis], x_gates, lanes)
+            yield f"scale_h_{k}", _packed(r.scale[:, np.newaxis], h_gates, lanes)
 
 
-def _packed(rows: Array, lanes: int) -> Array:
-    """Return [n_blocks][K][4][lanes] of rows [4 H][K], with zeros where there is no unit."""
-    hidden, n_k = len(rows) // 4, rows.shape[1]
+def _packed(rows: Array, gates: tuple[int, ...], lanes: int) -> Array:
+    """Return [n_blocks][K][n_gates][lanes] of rows [n_gates H][K], with zeros where there is no unit."""
+    n_gates, n_k = len(gates), rows.shape[1]
+    hidden = len(rows) // n_gates
     n_blocks = -(-hidden // lanes)
-    padded = np.zeros((4, n_blocks * lanes, n_k), rows.dtype)
-    padded[:, :hidden] = rows.reshape(4, hidden, n_k)
-    return padded.reshape(4, n_blocks, lanes, n_k).transpose(1, 3, 0, 2)
+    padded = np.zeros((n_gates, n_blocks * lanes, n_k), rows.dtype)
+    padded[:, :hidden] = rows.reshape(n_gates, hidden, n_k)[list(gates)]
+    return padded.reshape(n_gates, n_blocks, lanes, n_k).transpose(1, 3, 0, 2)
 
 
 def constants(net: Net) -> Iterator[tuple[str, Array]]:
@@ -142,8 +153,10 @@ def state_of(net: Net) -> Iterator[tuple[str, int]]:
     """Name the arrays of the state, with sizes that are the same with and without vectors."""
     padded = [-(-layer.sizes[1] // LANES) * LANES for layer in net.layers]
     for k, layer in enumerate(net.layers):
-        yield f"h_{k}", layer.sizes[1]
-        yield f"c_{k}", padded[k]
+        # whole vectors are read of what units remember of themselves: c of an LSTM, h of a GRU
+        yield f"h_{k}", padded[k] if net.cell == "gru" else layer.sizes[1]
+        if net.cell == "lstm":
+            yield f"c_{k}", padded[k]
     yield "next", max(padded)
     if net.scaling is not None:
         yield "input", net.input_size
@@ -163,7 +176,7 @@ def _comment(name: str, net: Net, labels: list[object] | None) -> str:
         ("RAM", ram_bytes(net), f"{name}_state, wherever it is placed"),
         ("stack", STACK_BYTES, "at most, without vectors and optimised, -Os or from -O1; some 5,000 with -O0"),
     ]
-    title = f"{name}: an LSTM, written by pylstm {__version__}. C99 and C++; no other file, no heap, no libm."
+    title = f"{name}: {net.a_cell}, written by pylstm {__version__}. C99 and C++; no other file, no heap, no libm."
     return comment(title, name, net, labels, calls, memory, [WITH_VECTORS])
 
 
@@ -204,7 +217,7 @@ def comment(
     steps = [f"{net.input_size} inputs"]
     if net.scaling is not None:
         steps.append("scaling")
-    steps += [f"LSTM of {layer.sizes[1]} units" for layer in net.layers]
+    steps += [f"{net.cell.upper()} of {layer.sizes[1]} units" for layer in net.layers]
     if len(net.bias_out):
         steps.append(f"{net.output_size} {'probabilities' if net.is_softmax else 'values'}")
     width = max(len(call) for call, _ in calls)
@@ -297,6 +310,7 @@ def settings(net: Net) -> str:
 
 #define PYLSTM_REAL_BITS 32
 #define PYLSTM_WEIGHT_BITS {bits}
+#define EXPORTED_CELL {c_name(net.cell, net.nonlinearity)}
 """
 
 
@@ -351,7 +365,7 @@ def _functions(name: str, net: Net) -> str:
         scale = "NULL" if net.weight_out.scale is None else "scale_out"
         calls.append(f"dense_row({n_outputs}, {hidden}, {h}, weight_out, {scale}, bias_out, y);")
     else:
-        calls.append(f"memcpy(y, {h}, sizeof {h});")
+        calls.append(f"memcpy(y, {h}, {hidden} * sizeof *y);")  # which may be padded
     if net.is_softmax:
         calls.append(f"softmax_row({n_outputs}, y);")
     return f"""\
@@ -381,8 +395,8 @@ def layer_calls(net: Net) -> tuple[list[str], str]:
     for k, layer in enumerate(net.layers):
         scales = "NULL, NULL" if layer.weight_ih.scale is None else f"scale_x_{k}, scale_h_{k}"
         sizes = ", ".join(map(str, layer.sizes))
-        calls.append(
-            f"run_layer({sizes}, panels_{k}, bias_{k}, {scales}, {x}, state->h_{k}, state->c_{k}, state->next);"
-        )
-        x = f"state->h_{k}"
+        h = f"state->h_{k}"
+        c = f"state->c_{k}" if net.cell == "lstm" else "NULL"
+        calls.append(f"run_layer({sizes}, panels_{k}, bias_{k}, {scales}, {x}, {h}, {c}, state->next);")
+        x = h
     return calls, x

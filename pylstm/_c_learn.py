@@ -21,13 +21,14 @@ from ._c_file import (
     weights,
     whole,
 )
+from ._cells import c_name
 from ._inputs import Array
 
-#: The files of src_c that train the dense layer, beside those that they include.
-HEAD_FILES = ("exported_math.h", "exported.h", "exported_head.h")
+#: The files of src_c that train the dense layer, beside those that they include; the first names the cells.
+HEAD_FILES = ("pylstm.h", "exported_math.h", "exported.h", "exported_head.h")
 #: And those that train all of a model. The order is that of compilation: the kernels' table is used after it.
-FILES = ("exported_math.h", "net.c", "batch.c", "panels.c", "kernels.c", "solver.c", "head.c", "dropout.c", "alone.c",
-         "layer.c", "sequence.c", "model.c", "exported_learn.h")  # fmt: skip
+FILES = ("exported_math.h", "cell.c", "net.c", "batch.c", "panels.c", "kernels.c", "solver.c", "head.c", "dropout.c",
+         "alone.c", "layer.c", "sequence.c", "model.c", "exported_learn.h")  # fmt: skip
 #: Bytes of stack that optimised code keeps within, whatever the sizes (tests/cortex_m4.sh): of the head, and of all.
 HEAD_STACK_BYTES, ALL_STACK_BYTES = 768, 2048
 #: What the arena in src_c aligns to.
@@ -89,7 +90,7 @@ def _n_trained(net: Net, learning: Learning) -> int:
 
 
 def _state_size(net: Net) -> int:
-    return sum(2 * layer.sizes[1] for layer in net.layers)
+    return sum((2 if net.cell == "lstm" else 1) * layer.sizes[1] for layer in net.layers)
 
 
 def _workspace_bytes(net: Net, learning: Learning) -> int:
@@ -176,7 +177,7 @@ def _comment(name: str, net: Net, labels: list[object] | None, learning: Learnin
         *([WITH_VECTORS] if learning.head_only else []),
     ]
     languages = "C99 and C++" if learning.head_only else "C99, for C++ its header"
-    title = f"{name}: an LSTM that learns, by pylstm {__version__}. {languages}; no other file, no heap, no libm."
+    title = f"{name}: {net.a_cell} that learns, by pylstm {__version__}. {languages}; no other file, no heap, no libm."
     return comment(title, name, net, labels, calls, memory, notes)
 
 
@@ -240,8 +241,10 @@ void {name}_step({name}_model *model, const float *x, float *y)
 def _functions(name: str, net: Net, learning: Learning) -> str:
     hidden_sizes = [layer.sizes[1] for layer in net.layers]
     pooling = "PYLSTM_POOL_NONE" if learning.is_per_step else "PYLSTM_POOL_LAST"
+    cell = c_name(net.cell, net.nonlinearity)
     loss = "PYLSTM_CROSS_ENTROPY" if net.is_softmax else "PYLSTM_SQUARED_ERROR"
-    shape = f"{{PYLSTM_FLOAT32, {net.input_size}, {len(hidden_sizes)}, hidden_sizes, 1, 0, PYLSTM_ISA_SCALAR, 1}}"
+    sizes = f"{net.input_size}, {len(hidden_sizes)}, hidden_sizes"
+    shape = f"{{PYLSTM_FLOAT32, {sizes}, 1, 0, PYLSTM_ISA_SCALAR, 1, {cell}}}"
     answer = _answer(net, learning)
     state = "model->window_state" if learning.carry_state else "NULL"
     constants = f"""\

@@ -6,18 +6,10 @@ import numpy.typing as npt
 from ._inputs import Steps
 
 _Array = npt.NDArray[Any]
-_State = list[tuple[_Array, _Array]]
+_State = list[tuple[_Array, ...]]
 
 isa: str
 isas: list[str]
-
-class Gates(NamedTuple):
-    i: _Array
-    f: _Array
-    g: _Array
-    o: _Array
-    c: _Array
-    h: _Array
 
 class Gradients(NamedTuple):
     parameters: dict[str, _Array]
@@ -29,6 +21,10 @@ class _Net:
     def hidden_sizes(self) -> tuple[int, ...]: ...
     @property
     def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def cell(self) -> str: ...
+    @property
+    def nonlinearity(self) -> str: ...
     @property
     def is_packed(self) -> bool: ...
     def copy_weights(self) -> _Array: ...
@@ -43,6 +39,8 @@ class Cell(_Net):
         random_state: Any = None,
         *,
         t_max: int | None = None,
+        cell: str = "lstm",
+        nonlinearity: str = "tanh",
     ) -> None: ...
     @property
     def input_size(self) -> int: ...
@@ -58,10 +56,8 @@ class Cell(_Net):
     def weight_hh(self) -> _Array: ...
     @property
     def bias(self) -> _Array: ...
-    def step(
-        self, x: npt.ArrayLike, state: tuple[npt.ArrayLike, npt.ArrayLike] | None = None
-    ) -> tuple[_Array, _Array]: ...
-    def gates(self, x: npt.ArrayLike, state: tuple[npt.ArrayLike, npt.ArrayLike] | None = None) -> Gates: ...
+    def step(self, x: npt.ArrayLike, state: Any = None) -> Any: ...
+    def gates(self, x: npt.ArrayLike, state: Any = None) -> Any: ...
 
 class Sequence(_Net):
     def __init__(
@@ -76,6 +72,8 @@ class Sequence(_Net):
         n_threads: int = 1,
         *,
         t_max: int | None = None,
+        cell: str = "lstm",
+        nonlinearity: str = "tanh",
     ) -> None: ...
     @property
     def n_threads(self) -> int: ...
@@ -99,7 +97,7 @@ class Sequence(_Net):
 class Stream(_Net):
     def __init__(
         self,
-        sizes: tuple[int, tuple[int, ...], int, str, str],
+        sizes: tuple[int, tuple[int, ...], int, str, str, str, str],
         weights: tuple[_Array, _Array | None, _Array | None],
         batch_size: int,
         state: _State | None = None,
@@ -135,6 +133,8 @@ class Model(_Net):
         t_max: int | None,
         random_state: Any,
         n_threads: int,
+        cell: str = "lstm",
+        nonlinearity: str = "tanh",
     ) -> None: ...
     def set_weights(self, flat: _Array) -> None: ...
     def is_finite(self) -> bool: ...

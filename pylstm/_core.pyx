@@ -6,6 +6,7 @@ from collections import namedtuple
 
 import numpy as np
 
+from pylstm._cells import GATES, check_cell
 from pylstm._initialisation import as_generator, check_forget_bias, initialise
 from pylstm._inputs import (
     as_given,
@@ -56,14 +57,12 @@ cdef pylstm_isa ISA = _isa_from_environment()
 #: The instruction set whose kernels run, by name.
 isa = pylstm_isa_name(ISA).decode()
 
-Gates = namedtuple("Gates", ["i", "f", "g", "o", "c", "h"])
-Gates.__doc__ = "One step of a cell: its gates, new cell state and output, each (n_sequences, hidden_size)."
 
 Gradients = namedtuple("Gradients", ["parameters", "input", "state"])
 Gradients.__doc__ = """What `Sequence.backward` returns.
 
 ``parameters`` is a dict with the keys of `Sequence.parameters`; ``input`` has the form of the input; ``state`` is that
-of the initial state, a list with one pair (h, c) per layer.
+of the initial state, a list with one pair (h, c), or (h,), per layer.
 """
 
 
@@ -187,6 +186,8 @@ cdef class _Net:
     cdef pylstm_net c
     cdef readonly tuple hidden_sizes
     cdef readonly object dtype
+    cdef readonly str cell          # "lstm", "gru" or "rnn"
+    cdef readonly str nonlinearity  # of the plain RNN
     cdef _Memory sizes
     cdef object flat       # all parameters in one array ...
     cdef _View flat_view
@@ -197,7 +198,8 @@ cdef class _Net:
     cdef bint handed_out   # views of them were given to the user, and may still be held
     cdef object generator
 
-    cdef setup(self, input_size, hidden_sizes, bidirectional, dropout, dtype, random_state, n_threads):
+    cdef setup(self, input_size, hidden_sizes, bidirectional, dropout, dtype, random_state, n_threads, cell,
+               nonlinearity):
         """Check the arguments and describe the net to C; its weights are not there yet."""
         cdef Py_ssize_t layer
         self.c.input_size = check_int(input_size, "input_size", 1)
@@ -218,8 +220,16 @@ cdef class _Net:
         self.c.isa = ISA
         self.c.n_threads = check_int(n_threads, "n_threads", 1)
         self.c.dropout = check_real(dropout, "dropout", 0.0, 1.0)
+        self.c.cell = <pylstm_cell> <int> check_cell(cell, nonlinearity)
+        self.cell, self.nonlinearity = cell, nonlinearity if cell == "rnn" else "tanh"
         check(pylstm_net_check(&self.c))
         self.generator = as_generator(random_state)
+
+    cdef str kind(self):
+        """Return what a repr says of the cell."""
+        if self.cell == "lstm":
+            return ""
+        return f", cell={self.cell!r}" + (", nonlinearity='relu'" if self.nonlinearity == "relu" else "")
 
     cdef allocate(self, Py_ssize_t n_parameters):
         """Allocate the weights; the net's own come first."""
@@ -232,9 +242,9 @@ cdef class _Net:
             for direction in range(self.c.n_directions):
                 at = pylstm_net_layer(&self.c, layer, direction)
                 suffix = f"_l{layer}" + ("_reverse" if direction else "")
-                self.name(f"weight_ih{suffix}", at.weight_ih, (4 * at.hidden_size, at.input_size))
-                self.name(f"weight_hh{suffix}", at.weight_hh, (4 * at.hidden_size, at.hidden_size))
-                self.name(f"bias{suffix}", at.bias, (4 * at.hidden_size,))
+                self.name(f"weight_ih{suffix}", at.weight_ih, (at.n_gates * at.hidden_size, at.input_size))
+                self.name(f"weight_hh{suffix}", at.weight_hh, (at.n_gates * at.hidden_size, at.hidden_size))
+                self.name(f"bias{suffix}", at.bias, (at.n_biases * at.hidden_size,))
 
     cdef name(self, key, Py_ssize_t start, shape):
         self.views[key] = self.flat[start:start + np.prod(shape, dtype=np.intp)].reshape(shape)
@@ -309,7 +319,7 @@ cdef class _Net:
         return self
 
     cdef list state_views(self, flat, Py_ssize_t n_sequences):
-        """Return, per layer, (h, c) as views of a flat state."""
+        """Return, per layer, (h, c), or (h,) where there is no c, as views of a flat state."""
         cdef Py_ssize_t layer, size
         cdef pylstm_layer at
         views = []
@@ -317,8 +327,11 @@ cdef class _Net:
             at = pylstm_net_layer(&self.c, layer, 0)
             shape = (self.c.n_directions, n_sequences, at.hidden_size)
             size = self.c.n_directions * n_sequences * at.hidden_size
-            views.append((flat[at.h * n_sequences:at.h * n_sequences + size].reshape(shape),
-                          flat[at.c * n_sequences:at.c * n_sequences + size].reshape(shape)))
+            h = flat[at.h * n_sequences:at.h * n_sequences + size].reshape(shape)
+            if at.n_states == 1:
+                views.append((h,))
+                continue
+            views.append((h, flat[at.c * n_sequences:at.c * n_sequences + size].reshape(shape)))
         return views
 
     cdef new_state(self, Py_ssize_t n_sequences):
@@ -360,9 +373,10 @@ cdef class _Net:
         if type(state) is list and len(state) == self.c.n_layers:
             for layer, pair in enumerate(state):
                 at = pylstm_net_layer(&self.c, layer, 0)
-                if not (type(pair) is tuple and len(pair) == 2 and
+                if not (type(pair) is tuple and len(pair) == at.n_states and
                         self.copy_plain(data + at.h * width, pair[0], n_sequences, at.hidden_size) and
-                        self.copy_plain(data + at.c * width, pair[1], n_sequences, at.hidden_size)):
+                        (at.n_states == 1 or
+                         self.copy_plain(data + at.c * width, pair[1], n_sequences, at.hidden_size))):
                     break
             else:
                 return flat
@@ -409,7 +423,7 @@ cdef class _Net:
 
 
 cdef class Cell(_Net):
-    """One LSTM cell, a step at a time.
+    """One cell, a step at a time.
 
     Parameters
     ----------
@@ -420,12 +434,16 @@ cdef class Cell(_Net):
     dtype : {"float32", "float64"}, default="float32"
         Of the weights and all arithmetic.
     forget_bias : float or "chrono", default=1.0
-        Initial bias of the forget gate. "chrono" draws it, and the input gate's, so that the units remember for spans
-        spread up to `t_max` steps (Tallec & Ollivier 2018).
+        Initial bias of an LSTM's forget gate. "chrono" draws it, and the input gate's, so that the units remember for
+        spans spread up to `t_max` steps (Tallec & Ollivier 2018).
     random_state : int, numpy Generator or RandomState, default=None
         Seed of the initial weights.
     t_max : int, default=None
         The longest span to remember, at least 3; goes with ``forget_bias="chrono"``.
+    cell : {"lstm", "gru", "rnn"}, default="lstm"
+        What the units are: LSTM, GRU (with the reset gate after the recurrent product, as PyTorch's), or plain RNN.
+    nonlinearity : {"tanh", "relu"}, default="tanh"
+        Of the plain RNN; other cells do not read it.
 
     Attributes
     ----------
@@ -434,6 +452,8 @@ cdef class Cell(_Net):
     weight_hh : ndarray (4 * hidden_size, hidden_size)
         Recurrent weights.
     bias : ndarray (4 * hidden_size,)
+        A GRU has gates r, z, n: (3 * hidden_size, ...) weights, and a bias (4 * hidden_size,) that ends with the one of
+        n's recurrent part. An RNN has (hidden_size, ...) of each.
     input_size, hidden_size : int
     dtype : numpy dtype
 
@@ -450,19 +470,21 @@ cdef class Cell(_Net):
     cdef readonly object forget_bias
     cdef readonly object t_max
 
-    def __init__(self, input_size, hidden_size, dtype="float32", forget_bias=1.0, random_state=None, *, t_max=None):
-        self.forget_bias, self.t_max = check_forget_bias(forget_bias, t_max)
-        self.setup(input_size, (hidden_size,), False, 0.0, dtype, random_state, 1)
+    def __init__(self, input_size, hidden_size, dtype="float32", forget_bias=1.0, random_state=None, *, t_max=None,
+                 cell="lstm", nonlinearity="tanh"):
+        self.forget_bias, self.t_max = check_forget_bias(forget_bias, t_max, cell)
+        self.setup(input_size, (hidden_size,), False, 0.0, dtype, random_state, 1, cell, nonlinearity)
         self.allocate(pylstm_net_n_parameters(&self.c))
-        initialise(self.views, self.forget_bias, self.t_max, self.generator)
+        initialise(self.views, self.cell, self.forget_bias, self.t_max, self.generator)
 
     def __repr__(self):
-        return f"Cell({self.input_size}, {self.hidden_size}, dtype={self.dtype.name!r})"
+        return f"Cell({self.input_size}, {self.hidden_size}, dtype={self.dtype.name!r}{self.kind()})"
 
     def __reduce__(self):
         self.handed_out = True
         arguments = (self.input_size, self.hidden_size, self.dtype, self.forget_bias, 0)
-        return _restore, (Cell, arguments, {"t_max": self.t_max}, self.flat, self.generator)
+        options = {"t_max": self.t_max, "cell": self.cell, "nonlinearity": self.nonlinearity}
+        return _restore, (Cell, arguments, options, self.flat, self.generator)
 
     @property
     def input_size(self):
@@ -476,17 +498,17 @@ cdef class Cell(_Net):
 
     @property
     def weight_ih(self):
-        """(4 * hidden_size, input_size), a writable view."""
+        """(G * hidden_size, input_size), a writable view."""
         return self.hand_out()["weight_ih_l0"]
 
     @property
     def weight_hh(self):
-        """(4 * hidden_size, hidden_size), a writable view."""
+        """(G * hidden_size, hidden_size), a writable view."""
         return self.hand_out()["weight_hh_l0"]
 
     @property
     def bias(self):
-        """(4 * hidden_size,), a writable view."""
+        """(G * hidden_size,), of a GRU (4 * hidden_size,), a writable view."""
         return self.hand_out()["bias_l0"]
 
     cdef tuple check_step(self, x, state):
@@ -495,12 +517,15 @@ cdef class Cell(_Net):
         steps = as_steps(x[:, np.newaxis], self.c.input_size, self.dtype, "x")
         if state is None:
             return steps, None
+        flat = self.new_state(len(x))
+        views, = self.state_views(flat, len(x))
+        if self.cell != "lstm":
+            fill(views[0][0], state, "state, h alone,")
+            return steps, flat
         if not isinstance(state, (list, tuple)) or len(state) != 2:
             raise ValueError(f"state must be a pair (h, c), got {type(state).__name__!r}")
-        flat = self.new_state(len(x))
-        (h, c), = self.state_views(flat, len(x))
-        fill(h[0], state[0], "h of state")
-        fill(c[0], state[1], "c of state")
+        fill(views[0][0], state[0], "h of state")
+        fill(views[1][0], state[1], "c of state")
         return steps, flat
 
     def step(self, x, state=None):
@@ -510,12 +535,12 @@ cdef class Cell(_Net):
         ----------
         x : array-like (n_sequences, input_size)
         state : pair (h, c), each array-like (n_sequences, hidden_size), default=None
-            None starts at zero.
+            Of a GRU or an RNN h alone. None starts at zero.
 
         Returns
         -------
         h, c : ndarray (n_sequences, hidden_size)
-            The new state; h is also the output.
+            The new state; h is also the output. Of a GRU or an RNN h alone.
 
         Raises
         ------
@@ -524,8 +549,8 @@ cdef class Cell(_Net):
         """
         steps, state_in = self.check_step(x, state)
         _, state_out = self.run_forward(steps, state_in, None)
-        (h, c), = self.state_views(state_out, len(steps.lengths))
-        return h[0], c[0]
+        views, = self.state_views(state_out, len(steps.lengths))
+        return (views[0][0], views[1][0]) if self.cell == "lstm" else views[0][0]
 
     def gates(self, x, state=None):
         """Take one step and show what happened in it.
@@ -539,7 +564,7 @@ cdef class Cell(_Net):
         -------
         Gates
             A named tuple i, f, g, o, c, h of arrays (n_sequences, hidden_size): the gates after their activation, the
-            new cell state, the new output.
+            new cell state, the new output. Of a GRU r, z, n, h; of an RNN h.
 
         Examples
         --------
@@ -551,14 +576,15 @@ cdef class Cell(_Net):
         steps, state_in = self.check_step(x, state)
         cdef _Tape tape = self.new_tape(steps)
         self.run_forward(steps, state_in, tape)
-        values = np.empty((6, len(steps.lengths), self.hidden_size), self.dtype)
+        kind = GATES[self.cell]
+        values = np.empty((len(kind._fields), len(steps.lengths), self.hidden_size), self.dtype)
         cdef _View view = _View(values, writable=True)
         check(pylstm_tape_read(&self.c, &tape.batch.c, 0, 0, tape.memory.c, view.data))
-        return Gates(*values)
+        return kind(*values)
 
 
 cdef class Sequence(_Net):
-    """A stack of LSTM layers over whole sequences, dense or ragged, with back-propagation through time.
+    """A stack of layers over whole sequences, dense or ragged, with back-propagation through time.
 
     Parameters
     ----------
@@ -581,6 +607,10 @@ cdef class Sequence(_Net):
         the same bits for any number; gradients agree within rounding.
     t_max : int, default=None
         See `Cell`.
+    cell : {"lstm", "gru", "rnn"}, default="lstm"
+        What the units of all layers are; see `Cell`.
+    nonlinearity : {"tanh", "relu"}, default="tanh"
+        Of the plain RNN; other cells do not read it.
 
     Notes
     -----
@@ -605,23 +635,24 @@ cdef class Sequence(_Net):
     cdef bint is_training  # a thread is writing or reading the tape
 
     def __init__(self, input_size, hidden_size, bidirectional=False, dropout=0.0, dtype="float32", forget_bias=1.0,
-                 random_state=None, n_threads=1, *, t_max=None):
+                 random_state=None, n_threads=1, *, t_max=None, cell="lstm", nonlinearity="tanh"):
         self.tape = None
-        self.forget_bias, self.t_max = check_forget_bias(forget_bias, t_max)
+        self.forget_bias, self.t_max = check_forget_bias(forget_bias, t_max, cell)
         sizes = tuple(hidden_size) if isinstance(hidden_size, (list, tuple)) else (hidden_size,)
-        self.setup(input_size, sizes, bidirectional, dropout, dtype, random_state, n_threads)
+        self.setup(input_size, sizes, bidirectional, dropout, dtype, random_state, n_threads, cell, nonlinearity)
         self.allocate(pylstm_net_n_parameters(&self.c))
-        initialise(self.views, self.forget_bias, self.t_max, self.generator)
+        initialise(self.views, self.cell, self.forget_bias, self.t_max, self.generator)
 
     def __repr__(self):
         return (f"Sequence({self.input_size}, {self.hidden_size}, bidirectional={self.bidirectional}, "
-                f"dropout={self.dropout}, dtype={self.dtype.name!r})")
+                f"dropout={self.dropout}, dtype={self.dtype.name!r}{self.kind()})")
 
     def __reduce__(self):
         self.handed_out = True
         arguments = (self.input_size, self.hidden_size, self.bidirectional, self.dropout, self.dtype,
                      self.forget_bias, 0, self.n_threads)
-        return _restore, (Sequence, arguments, {"t_max": self.t_max}, self.flat, self.generator)
+        options = {"t_max": self.t_max, "cell": self.cell, "nonlinearity": self.nonlinearity}
+        return _restore, (Sequence, arguments, options, self.flat, self.generator)
 
     @property
     def input_size(self):
@@ -655,7 +686,8 @@ cdef class Sequence(_Net):
         -------
         dict of str to ndarray
             ``weight_ih_l0`` (4H, I), ``weight_hh_l0`` (4H, H), ``bias_l0`` (4H,), then ``..._l0_reverse`` and the next
-            layers'. Writable views: what is written there, the next forward uses.
+            layers'. Of a GRU (3H, I), (3H, H), (4H,); of an RNN (H, I), (H, H), (H,). Writable views: what is written
+            there, the next forward uses.
         """
         return self.hand_out()
 
@@ -666,8 +698,8 @@ cdef class Sequence(_Net):
         ----------
         X : array-like (n_sequences, n_steps, input_size), or list of (n_steps_i, input_size)
         state : list, default=None
-            The initial state, with a pair (h, c) per layer, each (n_directions, n_sequences, hidden_size); None starts
-            at zero.
+            The initial state, with a pair (h, c) per layer, each (n_directions, n_sequences, hidden_size); of a GRU or
+            an RNN a tuple (h,). None starts at zero.
         training : bool, default=False
             Keep what `backward` needs, and apply dropout.
 
@@ -812,7 +844,8 @@ cdef class Model(_Net):
 
     Parameters
     ----------
-    input_size, hidden_sizes, bidirectional, dropout, dtype, forget_bias, random_state, n_threads, t_max
+    input_size, hidden_sizes, bidirectional, dropout, dtype, forget_bias, random_state, n_threads, t_max, cell, \
+    nonlinearity
         As in `Sequence`.
     n_outputs : int
         Classes, or targets.
@@ -827,9 +860,10 @@ cdef class Model(_Net):
     cdef dict arguments
 
     def __init__(self, input_size, hidden_sizes, n_outputs, *, pooling, loss, bidirectional, dropout, dtype,
-                 forget_bias, t_max, random_state, n_threads):
-        forget_bias, t_max = check_forget_bias(forget_bias, t_max)
-        self.setup(input_size, hidden_sizes, bidirectional, dropout, dtype, random_state, n_threads)
+                 forget_bias, t_max, random_state, n_threads, cell="lstm", nonlinearity="tanh"):
+        forget_bias, t_max = check_forget_bias(forget_bias, t_max, cell)
+        self.setup(input_size, hidden_sizes, bidirectional, dropout, dtype, random_state, n_threads, cell,
+                   nonlinearity)
         self.model.net = self.c
         self.model.n_outputs = check_int(n_outputs, "n_outputs", 1)
         self.model.pooling = {
@@ -840,10 +874,10 @@ cdef class Model(_Net):
         self.arguments = dict(
             input_size=input_size, hidden_sizes=hidden_sizes, n_outputs=n_outputs, pooling=pooling, loss=loss,
             bidirectional=bidirectional, dropout=dropout, dtype=dtype, forget_bias=forget_bias, t_max=t_max,
-            n_threads=n_threads,
+            n_threads=n_threads, cell=cell, nonlinearity=self.nonlinearity,
         )
         self.allocate(pylstm_model_n_parameters(&self.model))
-        initialise(self.views, forget_bias, t_max, self.generator)
+        initialise(self.views, self.cell, forget_bias, t_max, self.generator)
         cdef Py_ssize_t width = pylstm_net_output_size(&self.c), start = pylstm_net_n_parameters(&self.c)
         self.name("weight_out", start, (n_outputs, width))
         self.name("bias_out", start + n_outputs * width, (n_outputs,))

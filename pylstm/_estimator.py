@@ -39,16 +39,20 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 DOCUMENTATION = {
     "sizes": """
     hidden_layer_sizes : int or array-like of int, default=(64,)
-        Units of each LSTM layer, the first next to the input.
+        Units of each recurrent layer, the first next to the input.
 """,
     "parameters": """
     bidirectional : bool, default=False
         Whether each layer also reads the reversed sequence.
     dropout : float in [0, 1), default=0.0
-        Probability that an output of an LSTM layer is zeroed during training, the last layer's too.
+        Probability that an output of a recurrent layer is zeroed during training, the last layer's too.
+    cell : {"lstm", "gru", "rnn"}, default="lstm"
+        What the units are.
+    nonlinearity : {"tanh", "relu"}, default="tanh"
+        Of the plain RNN's units; not read for others.
     forget_bias : float or "chrono", default=1.0
-        Initial bias of the forget gates. "chrono" spreads the spans that units remember up to the longest training
-        sequence (Tallec & Ollivier 2018).
+        Initial bias of an LSTM's forget gates. "chrono" spreads the spans that units remember up to the longest
+        training sequence (Tallec & Ollivier 2018).
     solver : {"adam", "sgd", "rmsprop"}, default="adam"
         What makes updates of gradients.
     alpha : float, default=0.0001
@@ -145,7 +149,7 @@ def fits(method: Method) -> Method:
 
 
 class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
-    """A stack of LSTM layers with a dense layer on top, and its training; what the targets are is up to subclasses."""
+    """A recurrent net with a dense layer on top, and its training; what the targets are is up to subclasses."""
 
     _loss: ClassVar[str]
     _model: Model
@@ -159,6 +163,8 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "bidirectional": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "cell": [StrOptions({"lstm", "gru", "rnn"})],
+        "nonlinearity": [StrOptions({"tanh", "relu"})],
         "forget_bias": [Interval(Real, None, None, closed="neither"), StrOptions({"chrono"})],
         "solver": [StrOptions({"adam", "sgd", "rmsprop"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
@@ -191,6 +197,8 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
         hidden_layer_sizes: Any,
         bidirectional: bool,
         dropout: float,
+        cell: str,
+        nonlinearity: str,
         forget_bias: float | str,
         solver: str,
         alpha: float,
@@ -219,6 +227,8 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.bidirectional = bidirectional
         self.dropout = dropout
+        self.cell = cell
+        self.nonlinearity = nonlinearity
         self.forget_bias = forget_bias
         self.solver = solver
         self.alpha = alpha
@@ -339,6 +349,8 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
             t_max=max(3, int(steps.lengths.max())) if self.forget_bias == "chrono" else None,
             random_state=random_state,
             n_threads=effective_n_jobs(self.n_jobs),
+            cell=self.cell,
+            nonlinearity=self.nonlinearity,
         )
         self._start(model, targets)
         return model
@@ -542,6 +554,12 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
 
 def _copy_weights(source: Model, target: Model) -> None:
     """Let a model go on from the weights of another."""
+    cells = [(m.cell, m.nonlinearity) for m in (source, target)]
+    if cells[0] != cells[1]:
+        raise ValueError(
+            "cell and nonlinearity must stay what they were in the last fit with warm_start=True: "
+            f"they were {cells[0]}, now {cells[1]}"
+        )
     shapes, expected = ({name: a.shape for name, a in m.parameters().items()} for m in (source, target))
     if shapes != expected:
         raise ValueError(

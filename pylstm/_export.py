@@ -14,6 +14,7 @@ from . import _c_file, _c_learn
 from ._blob import write_blob
 from ._c_file import Layer, Matrix, Net
 from ._c_learn import Learning
+from ._cells import SIZES
 from ._core import Sequence, training_bytes
 from ._files import replace
 from ._inputs import Array, check_int, check_real
@@ -154,14 +155,15 @@ def export_c(
         raise ValueError("data goes with weights='int8' and an estimator only: there is nothing else to compare")
     path = os.fsdecode(path)
     name = _checked_name(name, path)
-    (input_size, hidden_sizes, n_outputs, loss, dtype), (flat, mean, scale) = described(model, "exported")
+    sizes, (flat, mean, scale) = described(model, "exported")
+    input_size, hidden_sizes, n_outputs, loss, dtype, *cell = sizes
     if dtype != "float32":
         raise ValueError(f"model must be of float32 to be exported, got {dtype}: make it with dtype='float32'")
     learning = _learning(model, trainable, window, carry_state, max_grad_norm, weights)
     scaling = None if mean is None else (np.asarray(mean, np.float32), np.asarray(scale, np.float32))
     if not all(np.isfinite(values).all() for values in (flat, *(scaling or ()))):
         raise ValueError("model must have finite weights to be exported, got NaN or infinity among them")
-    net = _net(flat, (input_size, *hidden_sizes), n_outputs, loss, scaling)
+    net = _net(flat, (input_size, *hidden_sizes), n_outputs, loss, scaling, *cell)
     scores: tuple[float | None, float | None] = (None, None)
     if weights == "int8":
         net = net.quantised()
@@ -241,8 +243,17 @@ def _checked_name(name: str | None, path: str) -> str:
     return name
 
 
-def _net(flat: Array, sizes: tuple[int, ...], n_outputs: int, loss: str, scaling: tuple[Array, Array] | None) -> Net:
+def _net(
+    flat: Array,
+    sizes: tuple[int, ...],
+    n_outputs: int,
+    loss: str,
+    scaling: tuple[Array, Array] | None,
+    cell: str,
+    nonlinearity: str,
+) -> Net:
     """Return the weights that lie in one array, in the order of C; `sizes` begins with the input's."""
+    n_gates, n_biases = SIZES[cell]
     at = 0
 
     def take(*shape: int) -> Array:
@@ -253,9 +264,9 @@ def _net(flat: Array, sizes: tuple[int, ...], n_outputs: int, loss: str, scaling
     def matrix(*shape: int) -> Matrix:
         return Matrix(take(*shape))
 
-    layers = [Layer(matrix(4 * n, n_x), matrix(4 * n, n), take(4 * n)) for n_x, n in pairwise(sizes)]
+    layers = [Layer(matrix(n_gates * n, n_x), matrix(n_gates * n, n), take(n_biases * n)) for n_x, n in pairwise(sizes)]
     is_softmax = n_outputs > 0 and loss == "cross-entropy"
-    return Net(layers, matrix(n_outputs, sizes[-1]), take(n_outputs), is_softmax, scaling)
+    return Net(layers, matrix(n_outputs, sizes[-1]), take(n_outputs), is_softmax, scaling, cell, nonlinearity)
 
 
 def _scores(model: Any, net: Net, data: Any) -> tuple[float, float]:

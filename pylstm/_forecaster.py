@@ -189,6 +189,8 @@ class LSTMForecaster(StepEstimator):
         window: int | None = 24,
         burn_in: int = 0,
         dropout: float = 0.2,
+        cell: str = "lstm",
+        nonlinearity: str = "tanh",
         forget_bias: float | str = 1.0,
         solver: str = "adam",
         alpha: float = 0.0001,
@@ -218,6 +220,8 @@ class LSTMForecaster(StepEstimator):
             hidden_layer_sizes=hidden_layer_sizes,
             bidirectional=False,  # nothing comes from behind the last value
             dropout=dropout,
+            cell=cell,
+            nonlinearity=nonlinearity,
             forget_bias=forget_bias,
             solver=solver,
             alpha=alpha,
@@ -585,8 +589,8 @@ class LSTMForecaster(StepEstimator):
             arrays["errors"] = np.concatenate(self._errors)
         for k, tails in enumerate(zip(*self._tails, strict=True)):
             arrays[f"tail_{k}"] = np.stack(tails)
-        for layer, (h, c) in enumerate(self._state):
-            arrays |= {f"h_l{layer}": h, f"c_l{layer}": c}
+        for layer, of_layer in enumerate(self._state):
+            arrays |= {f"{letter}_l{layer}": values for letter, values in zip("hc", of_layer, strict=False)}
         return values, arrays
 
     def _set_state(self, state: State) -> None:
@@ -612,11 +616,9 @@ class LSTMForecaster(StepEstimator):
             for k, lag in enumerate(self._lags)
         ]
         self._tails = tuple([tail[k] for tail in tails] for k in range(n_sequences))
+        letters = "hc" if self._model.cell == "lstm" else "h"
         self._state = [
-            (
-                state.array(f"h_l{layer}", [self._dtype], (1, n_sequences, hidden)),
-                state.array(f"c_l{layer}", [self._dtype], (1, n_sequences, hidden)),
-            )
+            tuple(state.array(f"{letter}_l{layer}", [self._dtype], (1, n_sequences, hidden)) for letter in letters)
             for layer, hidden in enumerate(self._model.hidden_sizes)
         ]
         self._errors = None
@@ -643,7 +645,7 @@ class LSTMForecaster(StepEstimator):
         Returns, for each series, the transformed values (n_steps, n_paths, n_series).
         """
         n_paths = 1 if errors is None else errors.shape[2]
-        state = [(np.repeat(h, n_paths, axis=1), np.repeat(c, n_paths, axis=1)) for h, c in self._state]
+        state = [tuple(np.repeat(values, n_paths, axis=1) for values in layer) for layer in self._state]
         last = np.repeat(self._last, n_paths, axis=0)
         known = np.repeat(np.stack(exogenous), n_paths, axis=0)
         run = np.empty((n_steps, *last.shape))

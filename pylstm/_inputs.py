@@ -197,25 +197,31 @@ def _describe(steps: Steps) -> str:
     return f"{len(steps.lengths)} sequences of {shown}{', ...' if len(steps.lengths) > 5 else ''} steps"
 
 
-def fill_state(flat: Array, state: Any, layers: list[tuple[Array, Array]], name: str) -> Array:
+def fill_state(flat: Array, state: Any, layers: list[tuple[Array, ...]], name: str) -> Array:
     """Copy a user's state into a flat one, and return that.
 
     Parameters
     ----------
     flat : array
         The memory that the arrays in `layers` are views of.
-    state : list with one pair (h, c) per layer, each (n_directions, n_sequences, hidden_size)
-    layers : list of pairs of arrays
+    state : list with one pair (h, c), or (h,), per layer, each (n_directions, n_sequences, hidden_size)
+    layers : list of tuples of arrays
     name : str
     """
-    expected = f"{name} must be a list with a pair (h, c) for each of the {len(layers)} layers"
+    of_layer = "a pair (h, c)" if len(layers[0]) == 2 else "a tuple (h,)"
+    expected = f"{name} must be a list with {of_layer} for each of the {len(layers)} layers"
     if not isinstance(state, list | tuple) or len(state) != len(layers):
         got = f"{len(state)} entries" if isinstance(state, list | tuple) else repr(type(state).__name__)
         raise ValueError(f"{expected}, got {got}")
     for index, (pair, views) in enumerate(zip(state, layers, strict=True)):
-        if not isinstance(pair, list | tuple) or len(pair) != 2:
-            raise ValueError(f"{expected}, got {type(pair).__name__!r} for layer {index}")
-        for values, view, letter in zip(pair, views, "hc", strict=True):
+        if not isinstance(pair, list | tuple) or len(pair) != len(views):
+            got = (
+                f"a {type(pair).__name__} of {len(pair)}"
+                if isinstance(pair, list | tuple)
+                else repr(type(pair).__name__)
+            )
+            raise ValueError(f"{expected}, got {got} for layer {index}")
+        for values, view, letter in zip(pair, views, "hc", strict=False):
             fill(view, values, f"{letter} of {name}[{index}]")
     return flat
 

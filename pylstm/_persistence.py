@@ -13,8 +13,8 @@ safetensors, and reading it executes nothing.
 - ``classes_`` of a classifier: the labels, or of strings their code points (n_classes, longest), filled up with zeros,
 - of a forecaster, for each of its n series: ``last`` value, ``mean`` and ``scale`` of the differences, ``naive_error``
   for the score, all float64 (n, n_series); ``tail_0``, ... float64 (n, lag, n_series), from which differences are
-  undone; the state ``h_l0``, ``c_l0``, ... (1, n, hidden); ``errors`` (sum of ``n_errors``, n_series) for intervals,
-  those of one series after those of the other; and ``X_mean``, ``X_scale``, float64 (n_features,).
+  undone; the state ``h_l0`` and, of an LSTM, ``c_l0``, ... (1, n, hidden); ``errors`` (sum of ``n_errors``, n_series)
+  for intervals, those of one series after those of the other; and ``X_mean``, ``X_scale``, float64 (n_features,).
 
 Those of a pipeline's scaler begin with ``scaler.``: ``scaler.mean_``, ``scaler.var_``, ``scaler.scale_`` and
 ``scaler.n_samples_seen_``, as far as it has them.

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ._cells import GATES, SIZES
 from ._core import Model
 from ._inputs import Array
 
@@ -216,6 +217,8 @@ def model_state(model: Model) -> tuple[dict[str, Any], dict[str, Array]]:
         "dropout": float(made_with["dropout"]),
         "pooling": made_with["pooling"],
         "dtype": model.dtype.name,
+        "cell": model.cell,
+        "nonlinearity": model.nonlinearity,
         "forget_bias": made_with["forget_bias"],
         "t_max": made_with["t_max"],
     }
@@ -241,6 +244,8 @@ def read_model(
     dropout = state.value("dropout", "a number in [0, 1)", lambda value: _is_number(value) and 0 <= value < 1)
     pooling = state.choice("pooling", poolings)
     dtype = state.choice("dtype", ["float32", "float64"])
+    cell = state.choice("cell", list(GATES))
+    nonlinearity = state.choice("nonlinearity", ["tanh", "relu"])
     forget_bias = state.value(
         "forget_bias", "a number or 'chrono'", lambda value: value == "chrono" or _is_number(value)
     )
@@ -251,7 +256,7 @@ def read_model(
     )
     weights = {
         name: state.array(name, [dtype], shape)
-        for name, shape in _parameter_shapes(input_size, hidden_sizes, n_outputs, bidirectional).items()
+        for name, shape in _parameter_shapes(input_size, hidden_sizes, n_outputs, bidirectional, cell).items()
     }
     model = Model(
         input_size,
@@ -266,6 +271,8 @@ def read_model(
         t_max=t_max,
         random_state=random_state,
         n_threads=n_threads,
+        cell=cell,
+        nonlinearity=nonlinearity,
     )
     for name, values in model.parameters().items():
         values[...] = weights[name]
@@ -273,16 +280,17 @@ def read_model(
 
 
 def _parameter_shapes(
-    input_size: int, hidden_sizes: tuple[int, ...], n_outputs: int, bidirectional: bool
+    input_size: int, hidden_sizes: tuple[int, ...], n_outputs: int, bidirectional: bool, cell: str
 ) -> dict[str, tuple[int, ...]]:
     """Return the shapes that `Model.parameters` will have."""
     shapes: dict[str, tuple[int, ...]] = {}
+    n_gates, n_biases = SIZES[cell]
     directions = ["", "_reverse"] if bidirectional else [""]
     for layer, hidden in enumerate(hidden_sizes):
         for direction in directions:
-            shapes[f"weight_ih_l{layer}{direction}"] = (4 * hidden, input_size)
-            shapes[f"weight_hh_l{layer}{direction}"] = (4 * hidden, hidden)
-            shapes[f"bias_l{layer}{direction}"] = (4 * hidden,)
+            shapes[f"weight_ih_l{layer}{direction}"] = (n_gates * hidden, input_size)
+            shapes[f"weight_hh_l{layer}{direction}"] = (n_gates * hidden, hidden)
+            shapes[f"bias_l{layer}{direction}"] = (n_biases * hidden,)
         input_size = hidden * len(directions)
     return {**shapes, "weight_out": (n_outputs, input_size), "bias_out": (n_outputs,)}
 

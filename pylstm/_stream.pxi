@@ -51,10 +51,10 @@ cdef class Stream(_Net):
     cdef bint is_running
 
     def __init__(self, sizes, weights, batch_size, state=None):
-        input_size, hidden_sizes, n_outputs, self.loss, dtype = sizes
+        input_size, hidden_sizes, n_outputs, self.loss, dtype, cell, nonlinearity = sizes
         cdef size_t n_bytes = 0
         self.batch_size = check_int(batch_size, "batch_size", 1)
-        self.setup(input_size, hidden_sizes, False, 0.0, dtype, 0, 1)
+        self.setup(input_size, hidden_sizes, False, 0.0, dtype, 0, 1, cell, nonlinearity)
         self.model.net = self.c
         self.model.n_outputs = n_outputs
         self.model.pooling = PYLSTM_POOL_NONE
@@ -75,10 +75,12 @@ cdef class Stream(_Net):
 
     def __repr__(self):
         return (f"Stream(input_size={self.input_size}, hidden_size={self.hidden_sizes}, "
-                f"output_size={self.output_size}, batch_size={self.batch_size}, dtype={self.dtype.name!r})")
+                f"output_size={self.output_size}, batch_size={self.batch_size}, dtype={self.dtype.name!r}"
+                f"{self.kind()})")
 
     cdef tuple sizes_of(self):
-        return self.c.input_size, self.hidden_sizes, self.model.n_outputs, self.loss, self.dtype.name
+        return (self.c.input_size, self.hidden_sizes, self.model.n_outputs, self.loss, self.dtype.name, self.cell,
+                self.nonlinearity)
 
     cdef take_weights(self, weights):
         """Keep a copy of the weights, in one array, and of the input's mean and scale, or None."""
@@ -254,6 +256,8 @@ cdef class Stream(_Net):
             last = self.flat_state()
             self.step(constant)
             now = self.flat_state()
+            if not np.isfinite(now).all():  # the plain RNN with relu has no bound
+                break
             if np.abs(now - last).max() <= 4 * np.finfo(self.dtype).eps * max(1, np.abs(now).max()):
                 return
         raise ValueError(f"the net does not come to rest within {SETTLE_BLOCK * SETTLE_BLOCKS} steps of a constant x")
@@ -266,7 +270,10 @@ cdef class Stream(_Net):
 
     @property
     def state(self):
-        """The state, a copy: a list with a pair (h, c) per layer, each (1, batch_size, hidden_size). It can be set."""
+        """The state, a copy: a list with a pair (h, c), or (h,), per layer, each (1, batch_size, hidden_size).
+
+        It can be set.
+        """
         return self.state_views(self.flat_state(), self.batch_size)
 
     @state.setter
@@ -289,8 +296,8 @@ cdef class Stream(_Net):
         sizes, weights = described(model)
         if sizes != self.sizes_of():
             raise ValueError(
-                "model must have the sizes of this stream's, (input_size, hidden_sizes, n_outputs, loss, dtype) = "
-                f"{self.sizes_of()}, got {sizes}"
+                "model must have the sizes of this stream's, (input_size, hidden_sizes, n_outputs, loss, dtype, cell, "
+                f"nonlinearity) = {self.sizes_of()}, got {sizes}"
             )
         if self.is_running:
             raise RuntimeError("another thread is running this Stream")

@@ -6,7 +6,7 @@ from ._core import Sequence, Stream
 from ._inputs import Array
 
 if TYPE_CHECKING:
-    Sizes = tuple[int, tuple[int, ...], int, str, str]
+    Sizes = tuple[int, tuple[int, ...], int, str, str, str, str]
     Weights = tuple[Array, Array | None, Array | None]
 
 
@@ -45,13 +45,16 @@ def stream(model: Any, batch_size: int = 1) -> Stream:
 
 
 def described(model: Any, purpose: str = "streamed") -> "tuple[Sizes, Weights]":
-    """Return a model's sizes (input_size, hidden_sizes, n_outputs, loss, dtype) and (weights, mean, scale).
+    """Return a model's sizes and (weights, mean, scale).
+
+    The sizes are (input_size, hidden_sizes, n_outputs, loss, dtype, cell, nonlinearity).
 
     `purpose` says in errors what the model can't be.
     """
     if isinstance(model, Sequence):
         _check_direction(model.bidirectional, purpose)
-        sizes = (model.input_size, model.hidden_sizes, 0, "squared error", model.dtype.name)
+        cell = (model.cell, model.nonlinearity)
+        sizes = (model.input_size, model.hidden_sizes, 0, "squared error", model.dtype.name, *cell)
         return sizes, (model.copy_weights(), None, None)
     from sklearn.utils.validation import check_is_fitted
 
@@ -71,7 +74,8 @@ def described(model: Any, purpose: str = "streamed") -> "tuple[Sizes, Weights]":
         )
     mean, scale = (None, None) if per_step is None else scaling_of(per_step)
     head = (made_with["n_outputs"], made_with["loss"])
-    return (made_with["input_size"], net.hidden_sizes, *head, net.dtype.name), (net.copy_weights(), mean, scale)
+    sizes = (made_with["input_size"], net.hidden_sizes, *head, net.dtype.name, net.cell, net.nonlinearity)
+    return sizes, (net.copy_weights(), mean, scale)
 
 
 def _check_direction(bidirectional: bool, purpose: str) -> None:

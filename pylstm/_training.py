@@ -105,7 +105,7 @@ class Windows:
         for number in range(int(self.counts[batch[0]])):
             n_alive = int(np.count_nonzero(self.counts[batch] > number))
             if state is not None:
-                state = [(h[:, :n_alive], c[:, :n_alive]) for h, c in state]
+                state = [tuple(values[:, :n_alive] for values in layer) for layer in state]
             loss, weight, state = trainer.step(self.base[batch[:n_alive]] + number, state)
             total += loss * weight
             total_weight += weight

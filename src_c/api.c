@@ -14,6 +14,8 @@ int pylstm_net_check(const pylstm_net *net)
         return PYLSTM_ERROR_NULL;
     if (net->dtype != PYLSTM_FLOAT32 && net->dtype != PYLSTM_FLOAT64)
         return PYLSTM_ERROR_DTYPE;
+    if ((int)net->cell < 0 || net->cell >= PYLSTM_N_CELLS)
+        return PYLSTM_ERROR_CELL;
     if (!pylstm_isa_available((int)net->isa))
         return PYLSTM_ERROR_ISA;
     if (net->input_size < 1 || net->n_layers < 1 || net->n_directions < 1 || net->n_directions > 2 ||

@@ -20,7 +20,8 @@ enum {
     N_OUTPUTS_AT = 44,
     N_DIRECTIONS_AT = 48,
     N_LAYERS_AT = 52,
-    HIDDEN_SIZES_AT = 56
+    CELL_AT = 56,
+    HIDDEN_SIZES_AT = 60
 };
 
 static const unsigned char magic[8] = {0x89, 'P', 'Y', 'L', 'S', 'T', 'M', '\n'};
@@ -85,7 +86,7 @@ static struct places places_of(const pylstm_model *model, bool is_scaled)
 /* The model's sizes, as far as they are there; whether they make a model is not checked. */
 static int read_model(const unsigned char *from, size_t bytes, pylstm_blob *blob)
 {
-    for (size_t at = INPUT_SIZE_AT; at < HIDDEN_SIZES_AT; at += 4)
+    for (size_t at = INPUT_SIZE_AT; at <= N_LAYERS_AT; at += 4)
         if (get(from + at) > INT32_MAX)
             return PYLSTM_ERROR_OVERFLOW;
     ptrdiff_t n_layers = (ptrdiff_t)get(from + N_LAYERS_AT);
@@ -106,7 +107,8 @@ static int read_model(const unsigned char *from, size_t bytes, pylstm_blob *blob
                 .hidden_sizes = blob->hidden_sizes,
                 .n_directions = (ptrdiff_t)get(from + N_DIRECTIONS_AT),
                 .isa = PYLSTM_ISA_BEST,
-                .n_threads = 1},
+                .n_threads = 1,
+                .cell = (pylstm_cell)get(from + CELL_AT)},
         .n_outputs = (ptrdiff_t)get(from + N_OUTPUTS_AT),
         .pooling = (pylstm_pooling)get(from + POOLING_AT),
         .loss = (pylstm_loss)get(from + LOSS_AT),
@@ -188,6 +190,7 @@ int pylstm_blob_write(const pylstm_model *model, const void *parameters, const v
     put(to + N_OUTPUTS_AT, (uint32_t)model->n_outputs);
     put(to + N_DIRECTIONS_AT, (uint32_t)net->n_directions);
     put(to + N_LAYERS_AT, (uint32_t)net->n_layers);
+    put(to + CELL_AT, (uint32_t)net->cell);
     for (ptrdiff_t l = 0; l < net->n_layers; l++)
         put(to + HIDDEN_SIZES_AT + 4 * l, (uint32_t)net->hidden_sizes[l]);
     if (mean) {

@@ -4,7 +4,8 @@
 
 #include "step.h"
 
-/* One step of a layer, on its state h, c; next is where h is made. c and next have room for whole panels. */
+/* One step of a layer, on its state h, and c of an LSTM; next is where h is made. c, a GRU's h and next have room for
+ * whole panels. */
 static void run_layer(ptrdiff_t n_x, ptrdiff_t hidden, const stored *panels, const real *bias, const real *scale_x,
                       const real *scale_h, const real *x, real *h, real *c, real *next)
 {
@@ -18,11 +19,11 @@ static void run_layer(ptrdiff_t n_x, ptrdiff_t hidden, const stored *panels, con
                            scale_x,
                            scale_h,
                            h,
-                           c,
+                           c ? c : h,
                            c,
                            next,
                            NULL};
-    step_row(&s, false);
+    step_row(EXPORTED_CELL, &s, false);
     memcpy(h, next, (size_t)hidden * sizeof *h);
 }
 

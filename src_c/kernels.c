@@ -51,63 +51,122 @@ static inline ptrdiff_t next_tile(ptrdiff_t left)
 
 /* ----------------------------------------------------------------- forward */
 
-VEC_INLINE void project_tile(int n_panels, int n_rows, ptrdiff_t n_x, const real *panel, ptrdiff_t panel_size,
+/* Runs CELL_CALL(cell) with the constant cell. */
+#define FOR_CELL(cell)                                                                                                 \
+    switch (cell) {                                                                                                    \
+    case PYLSTM_GRU:                                                                                                   \
+        CELL_CALL(PYLSTM_GRU);                                                                                         \
+        break;                                                                                                         \
+    case PYLSTM_RNN_TANH:                                                                                              \
+        CELL_CALL(PYLSTM_RNN_TANH);                                                                                    \
+        break;                                                                                                         \
+    case PYLSTM_RNN_RELU:                                                                                              \
+        CELL_CALL(PYLSTM_RNN_RELU);                                                                                    \
+        break;                                                                                                         \
+    default:                                                                                                           \
+        CELL_CALL(PYLSTM_LSTM);                                                                                        \
+    }
+
+VEC_INLINE void project_tile(int cell, int n_panels, int n_rows, ptrdiff_t n_x, const real *panel, ptrdiff_t panel_size,
                              struct const_rows start, struct const_rows x, real *out, ptrdiff_t out_stride)
 {
-    vec acc[2][TILE][4];
-    start_tile(n_panels, n_rows, start, 4 * LANES, acc);
-    accumulate(n_panels, n_rows, 4, n_x, x.data, x.stride, 1, panel, 4 * LANES, panel_size, NULL, acc);
+    const int n_vectors = N_VECTORS(cell), n_gates = N_GATES(cell);
+    vec acc[PANELS][TILE][VECTORS];
+    start_tile(n_panels, n_rows, n_vectors, start, n_vectors * LANES, acc);
+    accumulate(n_panels, n_rows, 0, n_gates, n_x, x.data, x.stride, 1, panel, n_gates * LANES, panel_size, NULL, acc);
     UNROLL
     for (int q = 0; q < n_panels; q++) {
         UNROLL
         for (int r = 0; r < n_rows; r++) {
             UNROLL
-            for (int v = 0; v < 4; v++)
-                store(out + r * out_stride + (q * 4 + v) * LANES, acc[q][r][v]);
+            for (int v = 0; v < n_vectors; v++)
+                store(out + r * out_stride + (q * n_vectors + v) * LANES, acc[q][r][v]);
         }
     }
 }
 
-static void project(ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t n_k, const real *panels,
-                    struct const_rows start, struct const_rows x, struct rows out)
+VEC_INLINE void project_panels(int cell, int n_panels, ptrdiff_t n_rows, ptrdiff_t n_x, const real *panel,
+                               ptrdiff_t panel_size, struct const_rows start, struct const_rows x, struct rows out)
 {
-    ptrdiff_t panel_size = n_k * 4 * LANES;
-    for (ptrdiff_t b = 0; b < n_blocks; b++) {
-        const real *panel = panels + b * panel_size;
-        for (ptrdiff_t row = 0, n; row < n_rows; row += n) {
-            n = next_tile(n_rows - row);
-            struct const_rows start_here = rows_from(start, row, b * 4 * LANES), x_here = rows_from(x, row, 0);
-            real *out_here = out.data + row * out.stride + b * 4 * LANES;
-#define TILE_CALL(n) project_tile(1, n, n_x, panel, panel_size, start_here, x_here, out_here, out.stride)
-            FOR_TILE(n)
+    for (ptrdiff_t row = 0, n; row < n_rows; row += n) {
+        n = next_tile(n_rows - row);
+        struct const_rows start_here = rows_from(start, row, 0), x_here = rows_from(x, row, 0);
+        real *out_here = out.data + row * out.stride;
+#define TILE_CALL(n) project_tile(cell, n_panels, n, n_x, panel, panel_size, start_here, x_here, out_here, out.stride)
+        FOR_TILE(n)
 #undef TILE_CALL
+    }
+}
+
+VEC_INLINE void project_cell(int cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t n_k,
+                             const real *panels, struct const_rows start, struct const_rows x, struct rows out)
+{
+    const int most = TILE_PANELS(cell, TILE), n_vectors = N_VECTORS(cell);
+    ptrdiff_t panel_size = n_k * N_GATES(cell) * LANES;
+    for (ptrdiff_t b = 0; b < n_blocks;) {
+        const real *panel = panels + b * panel_size;
+        struct const_rows start_here = rows_from(start, 0, b * n_vectors * LANES);
+        struct rows out_here = {out.data + b * n_vectors * LANES, out.stride};
+        if (b + most <= n_blocks) {
+            project_panels(cell, most, n_rows, n_x, panel, panel_size, start_here, x, out_here);
+            b += most;
+        } else {
+            project_panels(cell, 1, n_rows, n_x, panel, panel_size, start_here, x, out_here);
+            b++;
         }
     }
 }
 
-static void step(ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t first_k, ptrdiff_t n_k,
-                 const real *panels, struct const_rows start, struct const_rows x, const real *h_prev,
-                 const real *c_prev, real *c, real *h, real *gates)
+static void project(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t n_k,
+                    const real *panels, struct const_rows start, struct const_rows x, struct rows out){
+#define CELL_CALL(cell) project_cell(cell, n_rows, n_blocks, n_x, n_k, panels, start, x, out)
+    FOR_CELL(cell)
+#undef CELL_CALL
+}
+
+VEC_INLINE
+    void step_panels(int cell, int n_panels, ptrdiff_t n_rows, const struct step *s, ptrdiff_t block, const real *next)
 {
-    const struct step s = {n_blocks, n_x, first_k, n_k, start, x, panels, NULL, NULL, h_prev, c_prev, c, h, gates};
-    bool prefetch = n_blocks * (n_k - first_k) * 4 * LANES * (ptrdiff_t)sizeof(real) > PREFETCH_BYTES;
+    for (ptrdiff_t row = 0, n; row < n_rows; row += n) {
+        n = next_tile(n_rows - row);
+        const real *ahead = next;
+        if (next) /* each tile asks for a part of the next panels */
+            next += (s->n_k - s->first_k) * PREFETCH_LINES(n) * LINE;
+#define TILE_CALL(n) step_tile(cell, n_panels, n, s, row, block, ahead)
+        FOR_TILE(n)
+#undef TILE_CALL
+    }
+}
+
+VEC_INLINE void step_cell(int cell, ptrdiff_t n_rows, const struct step *s)
+{
+    ptrdiff_t n_h = (s->n_k - s->first_k) * N_GATES(cell) * LANES;
+    bool prefetch = s->n_blocks * n_h * (ptrdiff_t)sizeof(real) > PREFETCH_BYTES;
     if (n_rows == 1) {
-        step_row(&s, prefetch);
+        step_row(cell, s, prefetch);
         return;
     }
 #ifndef PYLSTM_EXPORTED /* which has no batches */
-    for (ptrdiff_t b = 0; b < n_blocks; b++) {
-        for (ptrdiff_t row = 0, asked = 0, n; row < n_rows; row += n) {
-            n = next_tile(n_rows - row);
-            /* each tile asks for a part of the next block's panel */
-            const real *ahead = prefetch ? panels + ((b + 1) * n_k + first_k) * 4 * LANES + asked : NULL;
-            asked += (n_k - first_k) * PREFETCH_LINES(n) * LINE;
-#define TILE_CALL(n) step_tile(1, n, &s, row, b, ahead)
-            FOR_TILE(n)
-#undef TILE_CALL
-        }
+    const int most = TILE_PANELS(cell, TILE);
+    for (ptrdiff_t b = 0, n; b < s->n_blocks; b += n) {
+        n = b + most <= s->n_blocks ? most : 1;
+        const real *next = prefetch ? s->panels + ((b + n) * s->n_k + s->first_k) * N_GATES(cell) * LANES : NULL;
+        if (n == most)
+            step_panels(cell, most, n_rows, s, b, next);
+        else
+            step_panels(cell, 1, n_rows, s, b, next);
     }
 #endif
+}
+
+static void step(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t first_k,
+                 ptrdiff_t n_k, const real *panels, struct const_rows start, struct const_rows x, const real *h_prev,
+                 const real *own_prev, real *c, real *h, real *gates)
+{
+    const struct step s = {n_blocks, n_x, first_k, n_k, start, x, panels, NULL, NULL, h_prev, own_prev, c, h, gates};
+#define CELL_CALL(cell) step_cell(cell, n_rows, &s)
+    FOR_CELL(cell)
+#undef CELL_CALL
 }
 
 #define UNPACKED_DISTANCE (6 * LINE)
@@ -148,48 +207,63 @@ VEC_INLINE void accumulate_unpacked(int n_rows, ptrdiff_t n_units, ptrdiff_t n_k
 /* Rows that share one reading of the weights. */
 enum { UNPACKED_ROWS = 2 };
 
-VEC_INLINE void unpacked_tile(int n_rows, ptrdiff_t hidden, ptrdiff_t n_x, const real *weight_ih, const real *weight_hh,
-                              const real *bias, struct const_rows x, const real *h_prev, const real *c_prev, real *c,
-                              real *h, real *gates)
+VEC_INLINE void unpacked_tile(int cell, int n_rows, ptrdiff_t hidden, ptrdiff_t n_x, const real *weight_ih,
+                              const real *weight_hh, const real *bias, struct const_rows x, const real *h_prev,
+                              const real *own_prev, real *c, real *h, real *gates)
 {
+    const struct cell *of = pylstm_cell_of((pylstm_cell)cell);
     ptrdiff_t width = (hidden + LANES - 1) / LANES * LANES;
     for (ptrdiff_t first = 0; first < hidden; first += LANES) {
         ptrdiff_t n_units = hidden - first < LANES ? hidden - first : LANES;
-        vec z[UNPACKED_ROWS][4];
-        for (int gate = 0; gate < 4; gate++) {
-            ptrdiff_t row = gate * hidden + first;
+        vec z[UNPACKED_ROWS][VECTORS];
+        for (int v = 0; v < N_VECTORS(cell); v++) {
+            ptrdiff_t x_row = of->x_gate[v] * hidden + first, h_row = of->h_gate[v] * hidden + first;
             real start[LANES];
             for (ptrdiff_t u = 0; u < LANES; u++)
-                start[u] = bias[row + (u < n_units ? u : 0)];
+                start[u] = bias[of->bias[v] * hidden + first + (u < n_units ? u : 0)];
             vec sum[UNPACKED_ROWS];
             UNROLL
             for (int r = 0; r < n_rows; r++)
                 sum[r] = load(start);
-            accumulate_unpacked(n_rows, n_units, n_x, weight_ih + row * n_x, x.data, x.stride, sum);
-            if (h_prev)
-                accumulate_unpacked(n_rows, n_units, hidden, weight_hh + row * hidden, h_prev, width, sum);
+            if (of->x_gate[v] != NOTHING)
+                accumulate_unpacked(n_rows, n_units, n_x, weight_ih + x_row * n_x, x.data, x.stride, sum);
+            if (h_prev && of->h_gate[v] != NOTHING)
+                accumulate_unpacked(n_rows, n_units, hidden, weight_hh + h_row * hidden, h_prev, width, sum);
             UNROLL
             for (int r = 0; r < n_rows; r++)
-                z[r][gate] = sum[r];
+                z[r][v] = sum[r];
         }
-        apply_cell(n_rows, z, c_prev, c, h, gates, first, width);
+        apply_cell(cell, n_rows, z, own_prev, c, h, gates, first, width);
     }
 }
 
-static void step_unpacked(ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x, const real *weight_ih,
-                          const real *weight_hh, const real *bias, struct const_rows x, const real *h_prev,
-                          const real *c_prev, real *c, real *h, real *gates)
+VEC_INLINE void unpacked_cell(int cell, ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x, const real *weight_ih,
+                              const real *weight_hh, const real *bias, struct const_rows x, const real *h_prev,
+                              const real *own_prev, real *c, real *h, real *gates)
 {
-    ptrdiff_t width = (hidden + LANES - 1) / LANES * LANES;
-    for (ptrdiff_t row = 0; row < n_rows; row += UNPACKED_ROWS) {
-        struct const_rows x_here = rows_from(x, row, 0);
-        const real *h_here = h_prev ? h_prev + row * width : NULL, *c_here = c_prev + row * width;
-        real *c_out = c + row * width, *h_out = h + row * width, *gates_out = gates ? gates + row * 4 * width : NULL;
-        if (n_rows - row == 1)
-            unpacked_tile(1, hidden, n_x, weight_ih, weight_hh, bias, x_here, h_here, c_here, c_out, h_out, gates_out);
+    ptrdiff_t width = (hidden + LANES - 1) / LANES * LANES, left = n_rows;
+    for (; left > 0; left -= UNPACKED_ROWS) {
+        if (left == 1)
+            unpacked_tile(cell, 1, hidden, n_x, weight_ih, weight_hh, bias, x, h_prev, own_prev, c, h, gates);
         else
-            unpacked_tile(2, hidden, n_x, weight_ih, weight_hh, bias, x_here, h_here, c_here, c_out, h_out, gates_out);
+            unpacked_tile(cell, 2, hidden, n_x, weight_ih, weight_hh, bias, x, h_prev, own_prev, c, h, gates);
+        x = rows_from(x, UNPACKED_ROWS, 0);
+        h_prev = h_prev ? h_prev + UNPACKED_ROWS * width : NULL;
+        own_prev = own_prev ? own_prev + UNPACKED_ROWS * width : NULL;
+        c = c ? c + UNPACKED_ROWS * width : NULL;
+        h += UNPACKED_ROWS * width;
+        gates = gates ? gates + UNPACKED_ROWS * N_VECTORS(cell) * width : NULL;
     }
+}
+
+static void step_unpacked(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x, const real *weight_ih,
+                          const real *weight_hh, const real *bias, struct const_rows x, const real *h_prev,
+                          const real *own_prev, real *c, real *h, real *gates)
+{
+#define CELL_CALL(cell)                                                                                                \
+    unpacked_cell(cell, n_rows, hidden, n_x, weight_ih, weight_hh, bias, x, h_prev, own_prev, c, h, gates)
+    FOR_CELL(cell)
+#undef CELL_CALL
 }
 
 /* ---------------------------------------------------------------- backward */
@@ -199,7 +273,7 @@ static void step_unpacked(ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x, con
  *   dz_o = dh tanh(c) o (1 - o)      dz_f = dc c_prev f (1 - f)
  *   dz_i = dc g i (1 - i)            dz_g = dc i (1 - g^2)
  *   dc_prev = dc f */
-static void cell_backward(ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *gates, const real *c_prev, const real *c,
+static void lstm_backward(ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *gates, const real *c_prev, const real *c,
                           const real *dh, real *dc, real *dgates, ptrdiff_t block_rows)
 {
     const vec one = splat(1);
@@ -220,24 +294,75 @@ static void cell_backward(ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *gate
     }
 }
 
+/* With m = (R h_prev)_n + b_hn, which the reset gate multiplies:
+ *   dz_n = dh (1 - z) (1 - n^2)      dm = dz_n r
+ *   dz_r = dz_n m r (1 - r)          dz_z = dh (h_prev - n) z (1 - z)
+ *   dh_prev = dh z, beside what goes through R */
+static void gru_backward(ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *gates, const real *h_prev, real *dh,
+                         real *dgates, ptrdiff_t block_rows)
+{
+    const vec one = splat(1);
+    for (ptrdiff_t row = 0; row < n_rows; row++) {
+        for (ptrdiff_t b = 0; b < n_blocks; b++) {
+            ptrdiff_t at = (row * n_blocks + b) * LANES;
+            const real *gate = gates + 4 * at;
+            real *out = dgates + (b * block_rows + row) * 4 * LANES;
+            vec r = load(gate), z = load(gate + LANES), n = load(gate + 2 * LANES), m = load(gate + 3 * LANES);
+            vec dh_here = load(dh + at), dn = dh_here * (one - z) * (one - n * n);
+            store(out, dn);
+            store(out + LANES, dn * m * r * (one - r));
+            store(out + 2 * LANES, dh_here * (load(h_prev + at) - n) * z * (one - z));
+            store(out + 3 * LANES, dn * r);
+            store(dh + at, dh_here * z);
+        }
+    }
+}
+
+/* dz = dh (1 - h^2), or dh where h > 0. */
+static void rnn_backward(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *h, const real *dh,
+                         real *dgates, ptrdiff_t block_rows)
+{
+    for (ptrdiff_t r = 0; r < n_rows; r++) {
+        for (ptrdiff_t b = 0; b < n_blocks; b++) {
+            ptrdiff_t at = (r * n_blocks + b) * LANES;
+            vec h_here = load(h + at), dh_here = load(dh + at);
+            vec dz = cell == PYLSTM_RNN_RELU ? zero_where(~less(splat(0), h_here), dh_here)
+                                             : dh_here * (splat(1) - h_here * h_here);
+            store(dgates + (b * block_rows + r) * LANES, dz);
+        }
+    }
+}
+
+static void cell_backward(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *gates,
+                          const real *own_prev, const real *own, real *dh, real *dc, real *dgates, ptrdiff_t block_rows)
+{
+    if (cell == PYLSTM_LSTM)
+        lstm_backward(n_rows, n_blocks, gates, own_prev, own, dh, dc, dgates, block_rows);
+    else if (cell == PYLSTM_GRU)
+        gru_backward(n_rows, n_blocks, gates, own_prev, dh, dgates, block_rows);
+    else
+        rnn_backward(cell, n_rows, n_blocks, own, dh, dgates, block_rows);
+}
+
 /* All rows read one part of a panel, while it is in the first-level cache, before the next. */
 #define PART_BYTES ((ptrdiff_t)32 << 10)
 
-/* out = dgates of the blocks [from, to) * their part of the panel; from the second part on, added to what is there. */
-VEC_INLINE void back_tile(int n_rows, int n_vectors, ptrdiff_t from, ptrdiff_t to, const real *dgates,
-                          ptrdiff_t block_rows, const real *panel, const real *ahead, struct rows out)
+/* out = dgates of the blocks [from, to) * their part of the panel; added to what is there if `adds`. */
+VEC_INLINE void back_tile(int n_rows, int n_vectors, ptrdiff_t from, ptrdiff_t to, struct dgates dgates,
+                          const real *panel, const real *ahead, bool adds, struct rows out)
 {
-    vec acc[2][TILE][4];
+    ptrdiff_t row = dgates.n_vectors * LANES, n_k = dgates.n_used * LANES;
+    vec acc[PANELS][TILE][VECTORS];
     UNROLL
     for (int r = 0; r < n_rows; r++) {
         UNROLL
         for (int v = 0; v < n_vectors; v++)
-            acc[0][r][v] = from > 0 ? load(out.data + r * out.stride + v * LANES) : splat(0);
+            acc[0][r][v] = adds ? load(out.data + r * out.stride + v * LANES) : splat(0);
     }
     for (ptrdiff_t b = from; b < to; b++)
-        accumulate(1, n_rows, n_vectors, 4 * LANES, dgates + b * block_rows * 4 * LANES, 4 * LANES, 1,
-                   panel + b * 4 * LANES * n_vectors * LANES, n_vectors * LANES, 0,
-                   ahead ? ahead + (b - from) * 4 * LANES * PREFETCH_LINES(n_rows) * LINE : NULL, acc);
+        accumulate(1, n_rows, 0, n_vectors, n_k, dgates.data + b * dgates.block_rows * row + dgates.first * LANES, row,
+                   1, panel + b * n_k * n_vectors * LANES, n_vectors * LANES, 0,
+                   ahead ? ahead + (b - from) * n_k * PREFETCH_LINES(n_rows) * LINE : NULL, acc);
     UNROLL
     for (int r = 0; r < n_rows; r++) {
         UNROLL
@@ -246,96 +371,134 @@ VEC_INLINE void back_tile(int n_rows, int n_vectors, ptrdiff_t from, ptrdiff_t t
     }
 }
 
-VEC_INLINE void back_rows(ptrdiff_t n_rows, int n_vectors, ptrdiff_t n_blocks, const real *dgates, ptrdiff_t block_rows,
-                          const real *panel, bool prefetch, struct rows out)
+VEC_INLINE void back_rows(ptrdiff_t n_rows, int n_vectors, ptrdiff_t n_blocks, struct dgates dgates, const real *panel,
+                          bool prefetch, bool adds, struct rows out)
 {
-    ptrdiff_t block_size = 4 * LANES * n_vectors * LANES;
+    ptrdiff_t n_k = dgates.n_used * LANES, block_size = n_k * n_vectors * LANES;
     ptrdiff_t part = n_rows == 1 ? n_blocks : PART_BYTES / (block_size * (ptrdiff_t)sizeof(real));
-    for (ptrdiff_t from = 0, to; from < n_blocks; from = to) {
+    for (ptrdiff_t from = 0, to; from < n_blocks; from = to, adds = true) {
         to = from + part < n_blocks ? from + part : n_blocks;
         const real *next = panel + (n_rows == 1 ? PREFETCH_DISTANCE : to * block_size);
         for (ptrdiff_t row = 0, n; row < n_rows; row += n) {
             n = next_tile(n_rows - row);
-            const real *dgates_here = dgates + row * 4 * LANES, *ahead = prefetch ? next : NULL;
+            const real *ahead = prefetch ? next : NULL;
+            struct dgates dgates_here = dgates;
+            dgates_here.data += row * dgates.n_vectors * LANES;
             struct rows out_here = {out.data + row * out.stride, out.stride};
-            next += (to - from) * 4 * LANES * PREFETCH_LINES(n) * LINE;
-#define TILE_CALL(n) back_tile(n, n_vectors, from, to, dgates_here, block_rows, panel, ahead, out_here)
+            next += (to - from) * n_k * PREFETCH_LINES(n) * LINE;
+#define TILE_CALL(n) back_tile(n, n_vectors, from, to, dgates_here, panel, ahead, adds, out_here)
             FOR_TILE(n)
 #undef TILE_CALL
         }
     }
 }
 
-static void back_product(ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *dgates, ptrdiff_t block_rows,
-                         const real *panels, ptrdiff_t n_column_vectors, struct rows out)
+static void back_product(ptrdiff_t n_rows, ptrdiff_t n_blocks, struct dgates dgates, const real *panels,
+                         ptrdiff_t n_column_vectors, bool adds, struct rows out)
 {
-    bool prefetch = n_blocks * 4 * LANES * n_column_vectors * LANES * (ptrdiff_t)sizeof(real) > PREFETCH_BYTES;
+    ptrdiff_t n_k = n_blocks * dgates.n_used * LANES;
+    bool prefetch = n_k * n_column_vectors * LANES * (ptrdiff_t)sizeof(real) > PREFETCH_BYTES;
     for (ptrdiff_t v = 0; v < n_column_vectors; v += 4, out.data += 4 * LANES) {
-        const real *panel = panels + v * LANES * n_blocks * 4 * LANES;
+        const real *panel = panels + v * LANES * n_k;
         switch (n_column_vectors - v) {
         case 1:
-            back_rows(n_rows, 1, n_blocks, dgates, block_rows, panel, prefetch, out);
+            back_rows(n_rows, 1, n_blocks, dgates, panel, prefetch, adds, out);
             break;
         case 2:
-            back_rows(n_rows, 2, n_blocks, dgates, block_rows, panel, prefetch, out);
+            back_rows(n_rows, 2, n_blocks, dgates, panel, prefetch, adds, out);
             break;
         case 3:
-            back_rows(n_rows, 3, n_blocks, dgates, block_rows, panel, prefetch, out);
+            back_rows(n_rows, 3, n_blocks, dgates, panel, prefetch, adds, out);
             break;
         default:
-            back_rows(n_rows, 4, n_blocks, dgates, block_rows, panel, prefetch, out);
+            back_rows(n_rows, 4, n_blocks, dgates, panel, prefetch, adds, out);
         }
     }
 }
 
-VEC_INLINE void outer_tile(int n_columns, ptrdiff_t n_segments, const struct segment *segments, ptrdiff_t a_stride,
-                           ptrdiff_t column, const real *dgates, real *dpanel)
+/* Of n_panels blocks, a panel of the gradient is panel_size after the one before. */
+VEC_INLINE void outer_tile(int n_panels, int n_vectors, int n_columns, ptrdiff_t n_segments,
+                           const struct segment *segments, ptrdiff_t a_stride, ptrdiff_t column, struct dgates dgates,
+                           real *dpanel, ptrdiff_t panel_size)
 {
-    for (ptrdiff_t next = 0; next < n_columns * 4 * LANES; next += LINE) /* written long ago, in large nets */
-        PREFETCH(dpanel + n_columns * 4 * LANES + next);
-    vec acc[2][TILE][4];
-    start_tile(1, n_columns, (struct const_rows){dpanel, 4 * LANES}, 0, acc);
+    const int size = n_columns * n_vectors * LANES;
+    ptrdiff_t row = dgates.n_vectors * LANES;
+    for (int q = 0; q < n_panels; q++)
+        for (ptrdiff_t next = 0; next < size; next += LINE) /* written long ago, in large nets */
+            PREFETCH(dpanel + q * panel_size + size + next);
+    vec acc[PANELS][TILE][VECTORS];
+    start_tile(n_panels, n_columns, n_vectors, (struct const_rows){dpanel, n_vectors * LANES}, panel_size, acc);
     for (ptrdiff_t s = 0; s < n_segments; s++)
-        accumulate(1, n_columns, 4, segments[s].n_rows, segments[s].a + column, 1, a_stride,
-                   dgates + segments[s].dgates_row * 4 * LANES, 4 * LANES, 0, NULL, acc);
+        accumulate(n_panels, n_columns, 0, n_vectors, segments[s].n_rows, segments[s].a + column, 1, a_stride,
+                   dgates.data + segments[s].dgates_row * row + dgates.first * LANES, row, dgates.block_rows * row,
+                   NULL, acc);
     UNROLL
-    for (int r = 0; r < n_columns; r++) {
+    for (int q = 0; q < n_panels; q++) {
         UNROLL
-        for (int v = 0; v < 4; v++)
-            store(dpanel + (r * 4 + v) * LANES, acc[0][r][v]);
+        for (int r = 0; r < n_columns; r++) {
+            UNROLL
+            for (int v = 0; v < n_vectors; v++)
+                store(dpanel + q * panel_size + (r * n_vectors + v) * LANES, acc[q][r][v]);
+        }
+    }
+}
+
+VEC_INLINE void outer_panels(int n_panels, int n_vectors, ptrdiff_t n_segments, const struct segment *segments,
+                             ptrdiff_t a_stride, ptrdiff_t n_k, struct dgates dgates, real *dpanel,
+                             ptrdiff_t panel_size)
+{
+    for (ptrdiff_t k = 0, n; k < n_k; k += n, dpanel += n * n_vectors * LANES) {
+        n = next_tile(n_k - k);
+#define TILE_CALL(n) outer_tile(n_panels, n_vectors, n, n_segments, segments, a_stride, k, dgates, dpanel, panel_size)
+        FOR_TILE(n)
+#undef TILE_CALL
     }
 }
 
 static void outer(ptrdiff_t n_segments, const struct segment *segments, ptrdiff_t a_stride, ptrdiff_t n_k,
-                  ptrdiff_t n_blocks, const real *dgates, ptrdiff_t block_rows, real *dpanels, ptrdiff_t panel_k)
+                  ptrdiff_t n_blocks, struct dgates dgates, real *dpanels, ptrdiff_t panel_k)
 {
-    for (ptrdiff_t b = 0; b < n_blocks; b++) {
-        for (ptrdiff_t k = 0, n; k < n_k; k += n) {
-            n = next_tile(n_k - k);
-            const real *from = dgates + b * block_rows * 4 * LANES;
-            real *to = dpanels + (b * panel_k + k) * 4 * LANES;
-#define TILE_CALL(n) outer_tile(n, n_segments, segments, a_stride, k, from, to)
-            FOR_TILE(n)
-#undef TILE_CALL
+    ptrdiff_t panel_size = panel_k * dgates.n_used * LANES, block_size = dgates.block_rows * dgates.n_vectors * LANES;
+    for (ptrdiff_t b = 0, n; b < n_blocks; b += n, dgates.data += n * block_size, dpanels += n * panel_size) {
+        n = 1;
+        if (dgates.n_used == 4) {
+            outer_panels(1, 4, n_segments, segments, a_stride, n_k, dgates, dpanels, panel_size);
+        } else if (dgates.n_used == 3) {
+            outer_panels(1, 3, n_segments, segments, a_stride, n_k, dgates, dpanels, panel_size);
+        } else if (b + 4 <= n_blocks) {
+            n = 4;
+            outer_panels(4, 1, n_segments, segments, a_stride, n_k, dgates, dpanels, panel_size);
+        } else {
+            outer_panels(1, 1, n_segments, segments, a_stride, n_k, dgates, dpanels, panel_size);
         }
     }
 }
 
-static void column_sums(ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *dgates, ptrdiff_t block_rows, real *dbias)
+/* Of n_vectors side by side. */
+VEC_INLINE void column_sum(int n_vectors, ptrdiff_t n_rows, const real *from, ptrdiff_t stride, real *sums)
 {
-    for (ptrdiff_t b = 0; b < n_blocks; b++, dbias += 4 * LANES) {
-        vec sum[4];
+    vec sum[VECTORS];
+    UNROLL
+    for (int v = 0; v < n_vectors; v++)
+        sum[v] = load(sums + v * LANES);
+    for (ptrdiff_t r = 0; r < n_rows; r++) {
         UNROLL
-        for (int v = 0; v < 4; v++)
-            sum[v] = load(dbias + v * LANES);
-        for (ptrdiff_t r = 0; r < n_rows; r++) {
-            UNROLL
-            for (int v = 0; v < 4; v++)
-                sum[v] += load(dgates + ((b * block_rows + r) * 4 + v) * LANES);
-        }
-        UNROLL
-        for (int v = 0; v < 4; v++)
-            store(dbias + v * LANES, sum[v]);
+        for (int v = 0; v < n_vectors; v++)
+            sum[v] += load(from + r * stride + v * LANES);
+    }
+    UNROLL
+    for (int v = 0; v < n_vectors; v++)
+        store(sums + v * LANES, sum[v]);
+}
+
+static void column_sums(ptrdiff_t n_rows, ptrdiff_t n_blocks, struct dgates dgates, real *dbias)
+{
+    ptrdiff_t stride = dgates.n_vectors * LANES;
+    for (ptrdiff_t b = 0; b < n_blocks; b++, dbias += stride, dgates.data += dgates.block_rows * stride) {
+        if (dgates.n_vectors == 4)
+            column_sum(4, n_rows, dgates.data, stride, dbias);
+        else
+            column_sum(1, n_rows, dgates.data, stride, dbias);
     }
 }
 

@@ -1,11 +1,12 @@
 /* The inner loops, compiled once per dtype and instruction set. Which unit lies where:
  *
  * Hidden units are taken in blocks of `lanes` (the vector width); H is padded up to whole blocks, H' = n_blocks *
- * lanes, with zero weights, which keeps the padding at zero throughout. Columns of pre-activations, gates and their
- * gradients lie block by block, within a block gate by gate: [n_blocks][4][lanes], for which [4H'] stands below.
+ * lanes, with zero weights, which keeps the padding at zero throughout. A unit has V pre-activations, and G gates in W
+ * and in R (cell.h). Columns of pre-activations, gates and their gradients lie block by block, within a block one after
+ * the other: [n_blocks][V][lanes], for which [VH'] stands below.
  *
- * Forward panels [n_blocks][K][4][lanes]: for each block, the weights of input k of all its units, K = I + H. Backward
- * panels [n_blocks of columns][4H'][up to 4][lanes]: for each block of up to 4 * lanes columns of a weight matrix, its
+ * Forward panels [n_blocks][K][G][lanes]: for each block, the weights of input k of all its units, K = I + H. Backward
+ * panels [n_blocks of columns][GH'][up to 4][lanes]: for each block of up to 4 * lanes columns of a weight matrix, its
  * rows in the order of the dgates.
  *
  * Each pre-activation is summed in one order, whatever the number of rows and the width of vectors: from the bias, over
@@ -14,6 +15,7 @@
 #ifndef PYLSTM_KERNELS_H
 #define PYLSTM_KERNELS_H
 
+#include "cell.h"
 #include "rows.h"
 
 /* pylstm_x_avx2_f32 and its likes, in a file that is compiled for an instruction set: PYLSTM_ISA_NAME is its name. */
@@ -27,47 +29,58 @@ struct segment {
     ptrdiff_t dgates_row, n_rows;
 };
 
+/* Gradients of pre-activations: row r of block b at data + (b * block_rows + r) * n_vectors * lanes, of which n_used
+ * vectors, from `first` on, are meant. */
+struct dgates {
+    const real *data;
+    ptrdiff_t block_rows, n_vectors, first, n_used;
+};
+
 struct kernels {
     ptrdiff_t lanes;
 
-    /* out, rows of 4H', = start + x panels[:, :n_x]; start [4H'] (stride 0) or rows of them. */
-    void (*project)(ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t n_k, const real *panels,
-                    struct const_rows start, struct const_rows x, struct rows out);
+    /* out, rows of VH', = start + x panels[:, :n_x]; start [VH'] (stride 0) or rows of them. */
+    void (*project)(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t n_k,
+                    const real *panels, struct const_rows start, struct const_rows x, struct rows out);
 
     /* One step: z = start + x panels[:, :n_x] + h_prev panels[:, n_x:n_k], then the cell.
-     *   start        [4H'] with stride 0 (bias), or rows of it (projected ahead, with n_x = 0 inputs skipped)
+     *   start        [VH'] with stride 0 (bias), or rows of it (projected ahead, with n_x = 0 inputs skipped)
      *   x            rows of the inputs k = 0 .. n_x; with n_x = 0 unread
      *   first_k      where h's part of the panels starts
      *   h_prev       [n_rows][H'], or NULL: zeros
-     *   c_prev       [n_rows][H']; may be c
-     *   c, h         [n_rows][H'], out
-     *   gates        [n_rows][4H'], out, or NULL */
-    void (*step)(ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t first_k, ptrdiff_t n_k,
-                 const real *panels, struct const_rows start, struct const_rows x, const real *h_prev,
-                 const real *c_prev, real *c, real *h, real *gates);
+     *   own_prev     [n_rows][H'], what these units remember: of an LSTM c_{t-1}, which may be c; of a GRU h_{t-1}
+     *   c            [n_rows][H'], out; of an LSTM only
+     *   h            [n_rows][H'], out
+     *   gates        [n_rows][VH'], out, or NULL; an RNN has none, and reads no own_prev */
+    void (*step)(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t first_k,
+                 ptrdiff_t n_k, const real *panels, struct const_rows start, struct const_rows x, const real *h_prev,
+                 const real *own_prev, real *c, real *h, real *gates);
 
-    /* The same step and the same bits from the weights as they lie, weight_ih [4H][n_x], weight_hh [4H][H], bias [4H]:
+    /* The same step and the same bits from the weights as they lie, weight_ih [GH][n_x], weight_hh [GH][H], bias [VH]:
      * for so few rows that packing would cost more than it saves. */
-    void (*step_unpacked)(ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x, const real *weight_ih,
+    void (*step_unpacked)(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x, const real *weight_ih,
                           const real *weight_hh, const real *bias, struct const_rows x, const real *h_prev,
-                          const real *c_prev, real *c, real *h, real *gates);
+                          const real *own_prev, real *c, real *h, real *gates);
 
-    /* The cell's derivative: gates, c_prev, c, dh as [n_rows][4H'] and [n_rows][H']; dc in: of c_t, out: of c_{t-1}.
-     * dgates, out: row r of block b at dgates + (b * block_rows + r) * 4 * lanes. */
-    void (*cell_backward)(ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *gates, const real *c_prev, const real *c,
-                          const real *dh, real *dc, real *dgates, ptrdiff_t block_rows);
+    /* The cell's derivative: gates [n_rows][VH'], own_prev as in `step`, own [n_rows][H'], c of an LSTM, else h.
+     *   dh      [n_rows][H']; out, of a GRU: what goes on to h_{t-1} directly
+     *   dc      [n_rows][H'], in: of c_t, out: of c_{t-1}; of an LSTM only
+     *   dgates  out: row r of block b at dgates + (b * block_rows + r) * V * lanes */
+    void (*cell_backward)(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *gates,
+                          const real *own_prev, const real *own, real *dh, real *dc, real *dgates,
+                          ptrdiff_t block_rows);
 
-    /* out [n_rows][columns padded to lanes] = dgates (laid out as above) backward panels. */
-    void (*back_product)(ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *dgates, ptrdiff_t block_rows,
-                         const real *panels, ptrdiff_t n_column_vectors, struct rows out);
+    /* out [n_rows][columns padded to lanes] = dgates backward panels; added to what is there if `adds`. */
+    void (*back_product)(ptrdiff_t n_rows, ptrdiff_t n_blocks, struct dgates dgates, const real *panels,
+                         ptrdiff_t n_column_vectors, bool adds, struct rows out);
 
-    /* dpanels [n_blocks][n_k (part of a panel of panel_k)][4][lanes] += sum over the rows of the segments of
+    /* dpanels [n_blocks][n_k (part of a panel of panel_k)][n_used][lanes] += sum over the rows of the segments of
      * a[0 .. n_k] (outer) dgates. */
     void (*outer)(ptrdiff_t n_segments, const struct segment *segments, ptrdiff_t a_stride, ptrdiff_t n_k,
-                  ptrdiff_t n_blocks, const real *dgates, ptrdiff_t block_rows, real *dpanels, ptrdiff_t panel_k);
+                  ptrdiff_t n_blocks, struct dgates dgates, real *dpanels, ptrdiff_t panel_k);
 
-    /* dbias [4H'] += the sum of n_rows rows of dgates. */
-    void (*column_sums)(ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *dgates, ptrdiff_t block_rows, real *dbias);
+    /* dbias [VH'] += the sum of n_rows rows of dgates. */
+    void (*column_sums)(ptrdiff_t n_rows, ptrdiff_t n_blocks, struct dgates dgates, real *dbias);
 
     /* out, rows of n_outputs, = bias + a weight', each sum in one order, by itself; a rows of n_k, weight
      * [n_outputs][n_k]. */

@@ -65,6 +65,30 @@ static ptrdiff_t padded_hidden(const struct layer *layer)
     return n_blocks_of(layer) * layer->kernels->lanes;
 }
 
+static const struct cell *cell_of(const struct layer *layer)
+{
+    return pylstm_cell_of(layer->cell);
+}
+
+/* How W, R and the bias lie in panels. */
+static struct packing packing_x(const struct layer *layer)
+{
+    const struct cell *cell = cell_of(layer);
+    return (struct packing){layer->kernels->lanes, layer->hidden_size, cell->n_gates, cell->x_gate};
+}
+
+static struct packing packing_h(const struct layer *layer)
+{
+    const struct cell *cell = cell_of(layer);
+    return (struct packing){layer->kernels->lanes, layer->hidden_size, cell->n_gates, h_gates(cell)};
+}
+
+static struct packing packing_bias(const struct layer *layer)
+{
+    const struct cell *cell = cell_of(layer);
+    return (struct packing){layer->kernels->lanes, layer->hidden_size, cell->n_vectors, cell->bias};
+}
+
 /* The layer's share of n blocks of units or vectors of columns: whole panels of the backward product, which takes 4. */
 static struct range own(const struct layer *layer, ptrdiff_t n)
 {
@@ -101,9 +125,10 @@ struct steps NAME(steps_carve)(struct arena *arena, const struct layer *layer, c
         return carved;
     }
     carved.x = arena_take(arena, n_rows, layer->input_size, sizeof(real));
-    carved.gates = arena_take(arena, n_rows, 4 * hidden, sizeof(real));
+    carved.gates = arena_take(arena, n_rows, cell_of(layer)->n_vectors * hidden, sizeof(real));
     carved.h = arena_take(arena, n_sequences + (keep ? n_rows : n_sequences), hidden, sizeof(real));
-    carved.c = arena_take(arena, n_sequences + (keep ? n_rows : 0), hidden, sizeof(real));
+    if (cell_of(layer)->n_states > 1)
+        carved.c = arena_take(arena, n_sequences + (keep ? n_rows : 0), hidden, sizeof(real));
     return carved;
 }
 
@@ -116,10 +141,21 @@ static real *h_after(struct steps steps, const struct layer *layer, const pylstm
     return steps.h + row * padded_hidden(layer);
 }
 
-static real *c_after(struct steps steps, const struct layer *layer, const pylstm_batch *batch, ptrdiff_t step)
+/* Its units from first_unit on; NULL where the cell has none. */
+static real *c_after(struct steps steps, const struct layer *layer, const pylstm_batch *batch, ptrdiff_t step,
+                     ptrdiff_t first_unit)
 {
+    if (!steps.c)
+        return NULL;
     ptrdiff_t row = steps.keep && step >= 0 ? batch->shape.n_sequences + batch->offset[step] : 0;
-    return steps.c + row * padded_hidden(layer);
+    return steps.c + row * padded_hidden(layer) + first_unit;
+}
+
+/* What units remember of themselves: c of an LSTM, else h. */
+static real *own_after(struct steps steps, const struct layer *layer, const pylstm_batch *batch, ptrdiff_t step,
+                       ptrdiff_t first_unit)
+{
+    return steps.c ? c_after(steps, layer, batch, step, first_unit) : h_after(steps, layer, batch, step) + first_unit;
 }
 
 /* state [B][H] in the caller's order into rows [B][H'] of the sorted order; NULL is zeros. */
@@ -155,20 +191,21 @@ static ptrdiff_t chunk_end_of(const pylstm_batch *batch, ptrdiff_t from)
 
 struct packed NAME(packed_carve)(struct arena *arena, const struct layer *layer)
 {
-    ptrdiff_t width = 4 * padded_hidden(layer);
+    const struct cell *cell = cell_of(layer);
+    ptrdiff_t n_k = layer->input_size + layer->hidden_size, width = padded_hidden(layer);
     return (struct packed){
-        .panels = arena_take(arena, layer->input_size + layer->hidden_size, width, sizeof(real)),
-        .bias = arena_take(arena, width, 1, sizeof(real)),
+        .panels = arena_take(arena, n_k, cell->n_gates * width, sizeof(real)),
+        .bias = arena_take(arena, cell->n_vectors, width, sizeof(real)),
     };
 }
 
 void NAME(pack_layer)(const struct layer *layer, struct packed packed)
 {
-    ptrdiff_t lanes = layer->kernels->lanes, n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden;
+    ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden;
     struct range blocks = own(layer, n_blocks_of(layer));
-    NAME(pack_forward)(blocks, lanes, hidden, n_x, layer->weight_ih, 0, n_k, packed.panels);
-    NAME(pack_forward)(blocks, lanes, hidden, hidden, layer->weight_hh, n_x, n_k, packed.panels);
-    NAME(pack_bias)(blocks, lanes, hidden, layer->bias, packed.bias);
+    NAME(pack_forward)(packing_x(layer), blocks, n_x, layer->weight_ih, 0, n_k, packed.panels);
+    NAME(pack_forward)(packing_h(layer), blocks, hidden, layer->weight_hh, n_x, n_k, packed.panels);
+    NAME(pack_forward)(packing_bias(layer), blocks, 1, layer->bias, 0, 1, packed.bias);
 }
 
 struct packed NAME(layer_forward_carve)(struct arena *arena, const struct layer *layer, const pylstm_shape *shape)
@@ -181,8 +218,9 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
                          bool is_packed)
 {
     const struct kernels *kernels = layer->kernels;
+    const struct cell *cell = cell_of(layer);
     ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden;
-    ptrdiff_t lanes = kernels->lanes, width = padded_hidden(layer);
+    ptrdiff_t lanes = kernels->lanes, width = padded_hidden(layer), gates_width = cell->n_vectors * width;
     struct range blocks = own(layer, n_blocks_of(layer));
     ptrdiff_t n_blocks = blocks.to - blocks.from, first_unit = blocks.from * lanes;
     ptrdiff_t n_units = blocks.to * lanes < hidden ? n_blocks * lanes : hidden - first_unit;
@@ -191,11 +229,12 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
         NAME(pack_layer)(layer, packed);
     if (first_of_team(layer)) {
         gather_state(layer, batch, h0, h_after(steps, layer, batch, -1));
-        gather_state(layer, batch, c0, c_after(steps, layer, batch, -1));
+        if (steps.c)
+            gather_state(layer, batch, c0, c_after(steps, layer, batch, -1, 0));
     }
 
-    const real *panels = unpacked ? NULL : packed.panels + first_unit * 4 * n_k;
-    struct const_rows bias = {unpacked ? NULL : packed.bias + 4 * first_unit, 0};
+    const real *panels = unpacked ? NULL : packed.panels + first_unit * cell->n_gates * n_k;
+    struct const_rows bias = {unpacked ? NULL : packed.bias + cell->n_vectors * first_unit, 0};
     for (ptrdiff_t from = 0, to; from < batch->shape.n_steps; from = to) {
         to = chunk_end_of(batch, from);
         ptrdiff_t kept = steps.keep ? batch->offset[from] : 0; /* first of the chunk's rows in x and gates */
@@ -206,27 +245,28 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
         wait_for_team(layer);
 
         bool few_rows = alive(batch, from) <= FEW_ROWS;
-        bool large = n_k * 4 * width * (ptrdiff_t)sizeof(real) > LARGE_PANEL_BYTES;
+        bool large = n_k * cell->n_gates * width * (ptrdiff_t)sizeof(real) > LARGE_PANEL_BYTES;
         bool ahead = !unpacked && to - from > 1 && (few_rows || large);
         if (ahead)
-            kernels->project(batch->offset[to] - batch->offset[from], n_blocks, n_x, n_k, panels, bias,
-                             (struct const_rows){steps.x + kept * n_x, n_x},
-                             (struct rows){steps.gates + kept * 4 * width + 4 * first_unit, 4 * width});
+            kernels->project(
+                layer->cell, batch->offset[to] - batch->offset[from], n_blocks, n_x, n_k, panels, bias,
+                (struct const_rows){steps.x + kept * n_x, n_x},
+                (struct rows){steps.gates + kept * gates_width + cell->n_vectors * first_unit, gates_width});
 
         for (ptrdiff_t s = from; s < to; s++) {
             ptrdiff_t n = alive(batch, s), n_next = alive(batch, s + 1);
             ptrdiff_t row = kept + batch->offset[s] - batch->offset[from];
-            real *gates = steps.gates + row * 4 * width + 4 * first_unit;
-            real *h = h_after(steps, layer, batch, s) + first_unit, *c = c_after(steps, layer, batch, s) + first_unit;
+            real *gates = steps.gates + row * gates_width + cell->n_vectors * first_unit;
+            real *h = h_after(steps, layer, batch, s) + first_unit, *c = c_after(steps, layer, batch, s, first_unit);
             const real *h_prev = s == 0 && !h0 ? NULL : h_after(steps, layer, batch, s - 1);
-            const real *c_prev = c_after(steps, layer, batch, s - 1) + first_unit;
-            struct const_rows x_rows = {steps.x + row * n_x, n_x}, projected = {gates, 4 * width};
+            const real *own_prev = own_after(steps, layer, batch, s - 1, first_unit);
+            struct const_rows x_rows = {steps.x + row * n_x, n_x}, projected = {gates, gates_width};
             if (unpacked)
-                kernels->step_unpacked(n, hidden, n_x, layer->weight_ih, layer->weight_hh, layer->bias, x_rows, h_prev,
-                                       c_prev, c, h, steps.keep ? gates : NULL);
+                kernels->step_unpacked(layer->cell, n, hidden, n_x, layer->weight_ih, layer->weight_hh, layer->bias,
+                                       x_rows, h_prev, own_prev, c, h, steps.keep ? gates : NULL);
             else
-                kernels->step(n, n_blocks, ahead ? 0 : n_x, n_x, n_k, panels, ahead ? projected : bias, x_rows, h_prev,
-                              c_prev, c, h, steps.keep ? gates : NULL);
+                kernels->step(layer->cell, n, n_blocks, ahead ? 0 : n_x, n_x, n_k, panels, ahead ? projected : bias,
+                              x_rows, h_prev, own_prev, c, h, steps.keep ? gates : NULL);
 
             for (ptrdiff_t b = 0; b < n; b++) {
                 copy(y.data + caller_row(layer, batch, b, s) * y.stride + first_unit, h + b * width, n_units);
@@ -235,7 +275,8 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
             }
             for (ptrdiff_t b = n_next; hn && b < n; b++) { /* the sequence's own last step */
                 copy(hn + batch->order[b] * hidden + first_unit, h + b * width, n_units);
-                copy(cn + batch->order[b] * hidden + first_unit, c + b * width, n_units);
+                if (c)
+                    copy(cn + batch->order[b] * hidden + first_unit, c + b * width, n_units);
             }
             wait_for_team(layer);
         }
@@ -248,17 +289,18 @@ struct layer_backward_scratch NAME(layer_backward_carve)(struct arena *arena, co
                                                          const pylstm_shape *shape)
 {
     ptrdiff_t chunk = chunk_rows(shape), width = padded_hidden(layer), n_members = layer->member.n_members;
+    ptrdiff_t n_gates = cell_of(layer)->n_gates, n_vectors = cell_of(layer)->n_vectors;
     ptrdiff_t input_width = blocks_of(layer->input_size, layer->kernels->lanes) * layer->kernels->lanes;
     return (struct layer_backward_scratch){
-        .dgates = arena_take(arena, chunk, 4 * width, sizeof(real)),
+        .dgates = arena_take(arena, chunk, n_vectors * width, sizeof(real)),
         .segments = arena_take(arena, chunk > n_members ? chunk : n_members, 1, sizeof(struct segment)),
         .dx = arena_take(arena, chunk, input_width, sizeof(real)),
         .dh = arena_take(arena, shape->n_sequences, width, sizeof(real)),
-        .dc = arena_take(arena, shape->n_sequences, width, sizeof(real)),
-        .panels_hh = arena_take(arena, 4 * width, width, sizeof(real)),
-        .panels_ih = arena_take(arena, 4 * width, input_width, sizeof(real)),
-        .dpanels = arena_take(arena, layer->input_size + layer->hidden_size, 4 * width, sizeof(real)),
-        .dbias = arena_take(arena, 4 * width, 1, sizeof(real)),
+        .dc = arena_take(arena, cell_of(layer)->n_states > 1 ? shape->n_sequences : 0, width, sizeof(real)),
+        .panels_hh = arena_take(arena, n_gates * width, width, sizeof(real)),
+        .panels_ih = arena_take(arena, n_gates * width, input_width, sizeof(real)),
+        .dpanels = arena_take(arena, layer->input_size + layer->hidden_size, n_gates * width, sizeof(real)),
+        .dbias = arena_take(arena, n_vectors * width, 1, sizeof(real)),
     };
 }
 
@@ -285,30 +327,59 @@ static ptrdiff_t h_segments(const struct layer *layer, const pylstm_batch *batch
     return n_segments;
 }
 
+static struct dgates dgates_of(const struct layer *layer, const pylstm_batch *batch, const real *data)
+{
+    ptrdiff_t n_vectors = cell_of(layer)->n_vectors;
+    return (struct dgates){data, chunk_rows(&batch->shape), n_vectors, 0, n_vectors};
+}
+
+/* Those of the pre-activations that the inputs, or h_{t-1}, go into. */
+static struct dgates x_part(const struct cell *cell, struct dgates dgates)
+{
+    dgates.first = 0;
+    dgates.n_used = cell->n_gates;
+    return dgates;
+}
+
+static struct dgates h_part(const struct cell *cell, struct dgates dgates)
+{
+    dgates.first = cell->n_vectors - cell->n_gates;
+    dgates.n_used = cell->n_gates;
+    return dgates;
+}
+
+static struct dgates blocks_from(struct dgates dgates, ptrdiff_t block, ptrdiff_t lanes)
+{
+    dgates.data += block * dgates.block_rows * dgates.n_vectors * lanes;
+    return dgates;
+}
+
 /* Adds what the steps [from, to), whose dgates are complete, give to the weights' and the input's gradients. */
 static void flush_chunk(const struct layer *layer, const pylstm_batch *batch, ptrdiff_t from, ptrdiff_t to,
                         const real *dgates, real *dx, struct steps steps, struct layer_backward_scratch scratch)
 {
     const struct kernels *kernels = layer->kernels;
+    const struct cell *cell = cell_of(layer);
     ptrdiff_t lanes = kernels->lanes, n_blocks = n_blocks_of(layer), width = padded_hidden(layer);
-    ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden;
-    ptrdiff_t n = batch->offset[to] - batch->offset[from], block_rows = chunk_rows(&batch->shape);
+    ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden, n_gates = cell->n_gates;
+    ptrdiff_t n = batch->offset[to] - batch->offset[from];
     struct range blocks = own(layer, n_blocks), vectors = own(layer, blocks_of(n_x, lanes));
     ptrdiff_t n_own = blocks.to - blocks.from;
     struct segment *segments = scratch.segments + layer->member.index; /* one sequence makes one stretch */
     struct segment x_rows = {.a = steps.x + batch->offset[from] * n_x, .n_rows = n};
-    const real *own_dgates = dgates + blocks.from * block_rows * 4 * lanes;
-    real *own_dpanels = scratch.dpanels + blocks.from * n_k * 4 * lanes;
-    kernels->outer(1, &x_rows, n_x, n_x, n_own, own_dgates, block_rows, own_dpanels, n_k);
+    struct dgates all = dgates_of(layer, batch, dgates);
+    struct dgates own_x = x_part(cell, blocks_from(all, blocks.from, lanes)), own_h = h_part(cell, own_x);
+    real *own_dpanels = scratch.dpanels + blocks.from * n_k * n_gates * lanes;
+    kernels->outer(1, &x_rows, n_x, n_x, n_own, own_x, own_dpanels, n_k);
     ptrdiff_t n_segments = h_segments(layer, batch, steps, from, to, segments);
-    kernels->outer(n_segments, segments, width, hidden, n_own, own_dgates, block_rows, own_dpanels + n_x * 4 * lanes,
-                   n_k);
-    kernels->column_sums(n, n_own, own_dgates, block_rows, scratch.dbias + blocks.from * 4 * lanes);
+    kernels->outer(n_segments, segments, width, hidden, n_own, own_h, own_dpanels + n_x * n_gates * lanes, n_k);
+    kernels->column_sums(n, n_own, blocks_from(all, blocks.from, lanes),
+                         scratch.dbias + blocks.from * cell->n_vectors * lanes);
     if (!dx)
         return;
     ptrdiff_t first = vectors.from * lanes, stride = blocks_of(n_x, lanes) * lanes;
-    kernels->back_product(n, n_blocks, dgates, block_rows, scratch.panels_ih + first * n_blocks * 4 * lanes,
-                          vectors.to - vectors.from, (struct rows){scratch.dx + first, stride});
+    kernels->back_product(n, n_blocks, x_part(cell, all), scratch.panels_ih + first * n_blocks * n_gates * lanes,
+                          vectors.to - vectors.from, false, (struct rows){scratch.dx + first, stride});
     const real *from_row = scratch.dx + first;
     ptrdiff_t n_columns = (vectors.to * lanes < n_x ? vectors.to * lanes : n_x) - first;
     for (ptrdiff_t s = from; s < to; s++)
@@ -321,21 +392,24 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
                           real *dc0, struct steps steps, struct layer_backward_scratch scratch)
 {
     const struct kernels *kernels = layer->kernels;
+    const struct cell *cell = cell_of(layer);
     ptrdiff_t lanes = kernels->lanes, n_blocks = n_blocks_of(layer), width = padded_hidden(layer);
     ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden;
-    ptrdiff_t block_rows = chunk_rows(&batch->shape);
+    ptrdiff_t block_rows = chunk_rows(&batch->shape), n_gates = cell->n_gates, n_vectors = cell->n_vectors;
     struct range blocks = own(layer, n_blocks);
     ptrdiff_t n_own = blocks.to - blocks.from, first_unit = blocks.from * lanes;
     ptrdiff_t n_units = blocks.to * lanes < hidden ? n_own * lanes : hidden - first_unit;
-    zero(scratch.dbias + 4 * first_unit, 4 * n_own * lanes);
-    zero(scratch.dpanels + n_k * 4 * first_unit, n_k * 4 * n_own * lanes);
-    NAME(pack_backward)(blocks, lanes, hidden, hidden, layer->weight_hh, scratch.panels_hh);
+    zero(scratch.dbias + n_vectors * first_unit, n_vectors * n_own * lanes);
+    zero(scratch.dpanels + n_k * n_gates * first_unit, n_k * n_gates * n_own * lanes);
+    NAME(pack_backward)(packing_h(layer), blocks, hidden, layer->weight_hh, scratch.panels_hh);
     if (dx)
-        NAME(pack_backward)(own(layer, blocks_of(n_x, lanes)), lanes, hidden, n_x, layer->weight_ih, scratch.panels_ih);
+        NAME(pack_backward)(packing_x(layer), own(layer, blocks_of(n_x, lanes)), n_x, layer->weight_ih,
+                            scratch.panels_ih);
     /* A sequence's rows are first read at its own last step: until then they hold the final state's gradient. */
     if (first_of_team(layer)) {
         gather_state(layer, batch, dhn, scratch.dh);
-        gather_state(layer, batch, dcn, scratch.dc);
+        if (steps.c)
+            gather_state(layer, batch, dcn, scratch.dc);
     }
     wait_for_team(layer);
 
@@ -347,15 +421,16 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
             add(scratch.dh + b * width + first_unit, dy.data + caller_row(layer, batch, b, s) * dy.stride + first_unit,
                 n_units);
         ptrdiff_t place = block_rows - (batch->offset[chunk_end] - batch->offset[s]);
-        real *dgates = scratch.dgates + place * 4 * lanes;
-        kernels->cell_backward(n, n_own, steps.gates + batch->offset[s] * 4 * width + 4 * first_unit,
-                               c_after(steps, layer, batch, s - 1) + first_unit,
-                               c_after(steps, layer, batch, s) + first_unit, scratch.dh + first_unit,
-                               scratch.dc + first_unit, dgates + first_unit * 4 * block_rows, block_rows);
+        real *dgates = scratch.dgates + place * n_vectors * lanes;
+        kernels->cell_backward(layer->cell, n, n_own, steps.gates + n_vectors * (batch->offset[s] * width + first_unit),
+                               own_after(steps, layer, batch, s - 1, first_unit),
+                               own_after(steps, layer, batch, s, first_unit), scratch.dh + first_unit,
+                               steps.c ? scratch.dc + first_unit : NULL, dgates + first_unit * n_vectors * block_rows,
+                               block_rows);
         wait_for_team(layer);
         if (s > 0 || dh0)
-            kernels->back_product(n, n_blocks, dgates, block_rows,
-                                  scratch.panels_hh + first_unit * n_blocks * 4 * lanes, n_own,
+            kernels->back_product(n, n_blocks, h_part(cell, dgates_of(layer, batch, dgates)),
+                                  scratch.panels_hh + first_unit * n_blocks * n_gates * lanes, n_own, cell->passes_on,
                                   (struct rows){scratch.dh + first_unit, width});
         if (s == 0 || place < alive(batch, s - 1)) {
             flush_chunk(layer, batch, s, chunk_end, dgates, dx, steps, scratch);
@@ -364,12 +439,13 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
         }
     }
 
-    NAME(unpack_forward)(blocks, lanes, hidden, n_x, dweight_ih, 0, n_k, scratch.dpanels);
-    NAME(unpack_forward)(blocks, lanes, hidden, hidden, dweight_hh, n_x, n_k, scratch.dpanels);
-    NAME(unpack_bias)(blocks, lanes, hidden, dbias, scratch.dbias);
+    NAME(unpack_forward)(packing_x(layer), blocks, n_x, dweight_ih, 0, n_k, scratch.dpanels);
+    NAME(unpack_forward)(packing_h(layer), blocks, hidden, dweight_hh, n_x, n_k, scratch.dpanels);
+    NAME(unpack_forward)(packing_bias(layer), blocks, 1, dbias, 0, 1, scratch.dbias);
     for (ptrdiff_t b = 0; dh0 && b < batch->shape.n_sequences; b++) {
         copy(dh0 + batch->order[b] * hidden + first_unit, scratch.dh + b * width + first_unit, n_units);
-        copy(dc0 + batch->order[b] * hidden + first_unit, scratch.dc + b * width + first_unit, n_units);
+        if (steps.c)
+            copy(dc0 + batch->order[b] * hidden + first_unit, scratch.dc + b * width + first_unit, n_units);
     }
     wait_for_team(layer); /* the next layer uses the same memory */
 }
@@ -377,9 +453,14 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
 void NAME(steps_read)(const struct layer *layer, ptrdiff_t n_sequences, struct steps steps, ptrdiff_t row, real *values,
                       ptrdiff_t stride)
 {
-    ptrdiff_t hidden = layer->hidden_size, width = padded_hidden(layer);
-    for (ptrdiff_t gate = 0; gate < 4; gate++)
-        NAME(unpack_gate)(layer->kernels->lanes, hidden, gate, steps.gates + row * 4 * width, values + gate * stride);
-    copy(values + 4 * stride, steps.c + (n_sequences + row) * width, hidden);
-    copy(values + 5 * stride, steps.h + (n_sequences + row) * width, hidden);
+    const struct cell *cell = cell_of(layer);
+    ptrdiff_t hidden = layer->hidden_size, width = padded_hidden(layer), n_vectors = cell->n_vectors;
+    for (ptrdiff_t gate = 0; gate < cell->n_kept; gate++, values += stride)
+        NAME(unpack_gate)(layer->kernels->lanes, hidden, gate, n_vectors, steps.gates + row * n_vectors * width,
+                          values);
+    if (steps.c) {
+        copy(values, steps.c + (n_sequences + row) * width, hidden);
+        values += stride;
+    }
+    copy(values, steps.h + (n_sequences + row) * width, hidden);
 }

@@ -3,15 +3,17 @@
 #define PYLSTM_LAYER_H
 
 #include "arena.h"
+#include "cell.h"
 #include "kernels.h"
 #include "real.h"
 #include "threads.h"
 
 struct layer {
     const struct kernels *kernels;
+    pylstm_cell cell;
     ptrdiff_t input_size, hidden_size;
     int reverse;                              /* reads each sequence from its end */
-    const real *weight_ih, *weight_hh, *bias; /* [4H][I], [4H][H], [4H] */
+    const real *weight_ih, *weight_hh, *bias; /* [GH][I], [GH][H], [VH] */
     struct member member; /* whose share of the units is meant; a team of several works on batches of one sequence */
 };
 
@@ -20,9 +22,9 @@ struct layer {
 struct steps {
     int keep;    /* a tape */
     real *x;     /* [N or C][I] */
-    real *gates; /* [N or C][4H']; in inference pre-activations of the inputs, projected ahead */
+    real *gates; /* [N or C][VH']; in inference pre-activations of the inputs, projected ahead */
     real *h;     /* [B + N or 2B][H'], the initial state first */
-    real *c;     /* [B + N or B][H'], the initial state first */
+    real *c;     /* [B + N or B][H'], the initial state first; NULL where the cell has none */
 };
 
 struct steps NAME(steps_carve)(struct arena *arena, const struct layer *layer, const pylstm_shape *shape, int keep);
@@ -30,7 +32,7 @@ struct steps NAME(steps_carve)(struct arena *arena, const struct layer *layer, c
 /* The weights as a step reads them. */
 struct packed {
     real *panels; /* forward panels of [W R] */
-    real *bias;   /* [4H'] */
+    real *bias;   /* [VH'] */
 };
 
 struct packed NAME(packed_carve)(struct arena *arena, const struct layer *layer);
@@ -51,14 +53,14 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
                          bool is_packed);
 
 struct layer_backward_scratch {
-    real *dgates;             /* [n_blocks][C][4][lanes] of the steps in flight */
+    real *dgates;             /* [n_blocks][C][V][lanes] of the steps in flight */
     struct segment *segments; /* [C], or one for each member of the team */
     real *dx;                 /* [C][I'] */
     real *dh, *dc;            /* [B][H'] */
     real *panels_hh;          /* backward panels of R, ... */
     real *panels_ih;          /* ... and of W */
     real *dpanels;            /* the gradient of the forward panels */
-    real *dbias;              /* [4H'] */
+    real *dbias;              /* [VH'] */
 };
 
 struct layer_backward_scratch NAME(layer_backward_carve)(struct arena *arena, const struct layer *layer,
@@ -73,7 +75,8 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
                           const real *dcn, real *dweight_ih, real *dweight_hh, real *dbias, real *dx, real *dh0,
                           real *dc0, struct steps steps, struct layer_backward_scratch scratch);
 
-/* One row of a tape of n_sequences, out: i, f, g, o, c_t, h_t, each [H] and `stride` elements after the one before. */
+/* One row of a tape of n_sequences, out: what pylstm_tape_read says, each [H] and `stride` elements after the one
+ * before. */
 void NAME(steps_read)(const struct layer *layer, ptrdiff_t n_sequences, struct steps steps, ptrdiff_t row, real *values,
                       ptrdiff_t stride);
 

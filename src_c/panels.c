@@ -59,64 +59,56 @@ static ptrdiff_t columns_at_once(ptrdiff_t k, ptrdiff_t n_k)
     return n_k - k < PACK_K ? n_k - k : PACK_K;
 }
 
-void NAME(pack_forward)(struct range blocks, ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t n_k, const real *weight,
-                        ptrdiff_t first_k, ptrdiff_t panel_k, real *panels)
+void NAME(pack_forward)(struct packing as, struct range blocks, ptrdiff_t n_k, const real *weight, ptrdiff_t first_k,
+                        ptrdiff_t panel_k, real *panels)
 {
+    ptrdiff_t lanes = as.lanes, stride = as.n_gates * lanes;
     for (ptrdiff_t b = blocks.from; b < blocks.to; b++) {
-        ptrdiff_t n_units = units_of_block(lanes, hidden, b);
-        real *panel = panels + (b * panel_k + first_k) * 4 * lanes;
+        ptrdiff_t n_units = units_of_block(lanes, as.hidden, b);
+        real *panel = panels + (b * panel_k + first_k) * stride;
         if (n_units < lanes)
-            memset(panel, 0, (size_t)(n_k * 4 * lanes) * sizeof *panel);
+            memset(panel, 0, (size_t)(n_k * stride) * sizeof *panel);
         for (ptrdiff_t k = 0; k < n_k; k += PACK_K)
-            for (ptrdiff_t gate = 0; gate < 4; gate++)
-                transpose(n_units, columns_at_once(k, n_k), weight + (gate * hidden + b * lanes) * n_k + k, n_k,
-                          panel + (k * 4 + gate) * lanes, 4 * lanes);
+            for (ptrdiff_t g = 0; g < as.n_gates; g++)
+                transpose(n_units, columns_at_once(k, n_k), weight + (as.gates[g] * as.hidden + b * lanes) * n_k + k,
+                          n_k, panel + k * stride + g * lanes, stride);
     }
 }
 
-void NAME(unpack_forward)(struct range blocks, ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t n_k, real *weight,
-                          ptrdiff_t first_k, ptrdiff_t panel_k, const real *panels)
+void NAME(unpack_forward)(struct packing as, struct range blocks, ptrdiff_t n_k, real *weight, ptrdiff_t first_k,
+                          ptrdiff_t panel_k, const real *panels)
 {
+    ptrdiff_t lanes = as.lanes, stride = as.n_gates * lanes;
     for (ptrdiff_t b = blocks.from; b < blocks.to; b++) {
-        ptrdiff_t n_units = units_of_block(lanes, hidden, b);
-        const real *panel = panels + (b * panel_k + first_k) * 4 * lanes;
+        ptrdiff_t n_units = units_of_block(lanes, as.hidden, b);
+        const real *panel = panels + (b * panel_k + first_k) * stride;
         for (ptrdiff_t k = 0; k < n_k; k += PACK_K)
-            for (ptrdiff_t gate = 0; gate < 4; gate++)
-                transpose(columns_at_once(k, n_k), n_units, panel + (k * 4 + gate) * lanes, 4 * lanes,
-                          weight + (gate * hidden + b * lanes) * n_k + k, n_k);
+            for (ptrdiff_t g = 0; g < as.n_gates; g++)
+                transpose(columns_at_once(k, n_k), n_units, panel + k * stride + g * lanes, stride,
+                          weight + (as.gates[g] * as.hidden + b * lanes) * n_k + k, n_k);
     }
 }
 
-void NAME(pack_bias)(struct range blocks, ptrdiff_t lanes, ptrdiff_t hidden, const real *bias, real *packed)
-{
-    NAME(pack_forward)(blocks, lanes, hidden, 1, bias, 0, 1, packed);
-}
-
-void NAME(unpack_bias)(struct range blocks, ptrdiff_t lanes, ptrdiff_t hidden, real *bias, const real *packed)
-{
-    NAME(unpack_forward)(blocks, lanes, hidden, 1, bias, 0, 1, packed);
-}
-
-void NAME(unpack_gate)(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t gate, const real *packed, real *values)
+void NAME(unpack_gate)(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t gate, ptrdiff_t n_vectors, const real *packed,
+                       real *values)
 {
     for (ptrdiff_t b = 0; b < blocks_of(hidden, lanes); b++)
-        memcpy(values + b * lanes, packed + (b * 4 + gate) * lanes,
+        memcpy(values + b * lanes, packed + (b * n_vectors + gate) * lanes,
                (size_t)units_of_block(lanes, hidden, b) * sizeof *values);
 }
 
-void NAME(pack_backward)(struct range vectors, ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t columns, const real *weight,
-                         real *panels)
+void NAME(pack_backward)(struct packing as, struct range vectors, ptrdiff_t columns, const real *weight, real *panels)
 {
-    ptrdiff_t n_blocks = blocks_of(hidden, lanes);
-    real *to = panels + vectors.from * lanes * n_blocks * 4 * lanes;
+    ptrdiff_t lanes = as.lanes, n_rows = blocks_of(as.hidden, lanes) * as.n_gates * lanes;
+    real *to = panels + vectors.from * lanes * n_rows;
     for (ptrdiff_t v = vectors.from; v < vectors.to; v += 4) {
         ptrdiff_t width = (vectors.to - v < 4 ? vectors.to - v : 4) * lanes, first = v * lanes;
         ptrdiff_t n_columns = columns - first < width ? columns - first : width;
-        for (ptrdiff_t row = 0; row < n_blocks * 4 * lanes; row++, to += width) {
-            ptrdiff_t b = row / (4 * lanes), gate = row / lanes % 4, u = b * lanes + row % lanes;
-            ptrdiff_t n = u < hidden ? n_columns : 0;
+        for (ptrdiff_t row = 0; row < n_rows; row++, to += width) {
+            ptrdiff_t b = row / (as.n_gates * lanes), g = row / lanes % as.n_gates, u = b * lanes + row % lanes;
+            ptrdiff_t n = u < as.hidden ? n_columns : 0;
             if (n > 0)
-                memcpy(to, weight + (gate * hidden + u) * columns + first, (size_t)n * sizeof *to);
+                memcpy(to, weight + (as.gates[g] * as.hidden + u) * columns + first, (size_t)n * sizeof *to);
             memset(to + n, 0, (size_t)(width - n) * sizeof *to);
         }
     }

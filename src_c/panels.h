@@ -14,23 +14,26 @@ struct range {
     ptrdiff_t from, to;
 };
 
-/* weight [4H][n_k] to the inputs first_k .. first_k + n_k of forward panels of panel_k inputs. */
-void NAME(pack_forward)(struct range blocks, ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t n_k, const real *weight,
-                        ptrdiff_t first_k, ptrdiff_t panel_k, real *panels);
+/* How weights [n_gates * H][...] lie in panels: in blocks of `lanes` units, the gates in another order. */
+struct packing {
+    ptrdiff_t lanes, hidden, n_gates;
+    const ptrdiff_t *gates; /* [n_gates] of the weights, in the order of the panels */
+};
 
-/* bias [4H] to [4H']. */
-void NAME(pack_bias)(struct range blocks, ptrdiff_t lanes, ptrdiff_t hidden, const real *bias, real *packed);
+/* weight [n_gates * H][n_k] to the inputs first_k .. first_k + n_k of forward panels of panel_k inputs. A bias is
+ * weights of one input. */
+void NAME(pack_forward)(struct packing as, struct range blocks, ptrdiff_t n_k, const real *weight, ptrdiff_t first_k,
+                        ptrdiff_t panel_k, real *panels);
 
-/* weight [4H][columns] to backward panels; `vectors` starts at a multiple of 4. */
-void NAME(pack_backward)(struct range vectors, ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t columns, const real *weight,
-                         real *panels);
+/* Its inverse, for gradients. */
+void NAME(unpack_forward)(struct packing as, struct range blocks, ptrdiff_t n_k, real *weight, ptrdiff_t first_k,
+                          ptrdiff_t panel_k, const real *panels);
 
-/* The inverses of the first two, for gradients. */
-void NAME(unpack_forward)(struct range blocks, ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t n_k, real *weight,
-                          ptrdiff_t first_k, ptrdiff_t panel_k, const real *panels);
-void NAME(unpack_bias)(struct range blocks, ptrdiff_t lanes, ptrdiff_t hidden, real *bias, const real *packed);
+/* weight [n_gates * H][columns] to backward panels; `vectors` starts at a multiple of 4. */
+void NAME(pack_backward)(struct packing as, struct range vectors, ptrdiff_t columns, const real *weight, real *panels);
 
-/* One gate (0 to 3) of a row [4H'] to [H]. */
-void NAME(unpack_gate)(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t gate, const real *packed, real *values);
+/* One gate (0 .. n_vectors - 1) of a row [n_vectors * H'] to [H]. */
+void NAME(unpack_gate)(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t gate, ptrdiff_t n_vectors, const real *packed,
+                       real *values);
 
 #endif

@@ -1,5 +1,6 @@
 #include "parts.h"
 
+#include "cell.h"
 #include "threads.h"
 
 #include <math.h>
@@ -22,9 +23,10 @@ ptrdiff_t pylstm_n_members(const pylstm_net *net, const pylstm_shape *shape)
 {
     if (shape->n_sequences > 1 || shape->n_steps < LEAST_TEAM_STEPS)
         return 1;
+    double n_gates = (double)pylstm_cell_of(net->cell)->n_gates;
     double least = INFINITY; /* recurrent ones, of the smallest layer */
     for (ptrdiff_t l = 0; l < net->n_layers; l++)
-        least = fmin(least, 4.0 * (double)net->hidden_sizes[l] * (double)net->hidden_sizes[l]);
+        least = fmin(least, n_gates * (double)net->hidden_sizes[l] * (double)net->hidden_sizes[l]);
     ptrdiff_t n_members = most_threads(net);
     while (n_members > 1 && least < WORTH_WAITING * (double)n_members)
         n_members--;
@@ -33,10 +35,10 @@ ptrdiff_t pylstm_n_members(const pylstm_net *net, const pylstm_shape *shape)
 
 ptrdiff_t pylstm_n_parts(const pylstm_net *net, const pylstm_shape *shape)
 {
-    double multiply_adds = 0;
+    double n_gates = (double)pylstm_cell_of(net->cell)->n_gates, multiply_adds = 0;
     for (ptrdiff_t l = 0; l < net->n_layers; l++) {
         pylstm_layer at = pylstm_net_layer(net, l, 0);
-        multiply_adds += 4.0 * (double)net->n_directions * (double)at.hidden_size *
+        multiply_adds += n_gates * (double)net->n_directions * (double)at.hidden_size *
                          (double)(at.input_size + at.hidden_size) * (double)shape->n_rows;
     }
     ptrdiff_t n_parts = most_threads(net);

@@ -1,4 +1,4 @@
-/* pylstm: LSTM forward pass and back-propagation through time in plain C11.
+/* pylstm: forward pass and back-propagation through time of the LSTM, the GRU and the plain RNN in plain C11.
  *
  * Nothing here allocates, prints, exits or keeps state between calls. The caller asks how much memory a call
  * needs (`*_size`), hands it in, and gets an error code back. All arrays are row-major; shapes stand in brackets,
@@ -10,10 +10,18 @@
  *
  * `void *` arrays hold elements of the net's dtype. Arrays passed to one call must not overlap unless said so.
  *
- * The cell (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000), gates stacked i, f, g, o:
+ * The LSTM (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000), gates stacked i, f, g, o:
  *
  *   z = W x_t + R h_{t-1} + b        i, f, o = sigmoid(z_i, z_f, z_o)        g = tanh(z_g)
  *   c_t = f * c_{t-1} + i * g        h_t = o * tanh(c_t)
+ *
+ * The GRU (Cho et al. 2014, with the reset gate after the product, as in cuDNN), gates stacked r, z, n; the bias has a
+ * fourth part, b_hn:
+ *
+ *   r, z = sigmoid(W x_t + R h_{t-1} + b)_{r, z}
+ *   n = tanh((W x_t + b)_n + r * ((R h_{t-1})_n + b_hn))        h_t = n + z * (h_{t-1} - n)
+ *
+ * The plain RNN (Elman 1990): h_t = tanh(W x_t + R h_{t-1} + b), or max(0, ...) instead of tanh.
  */
 #ifndef PYLSTM_H
 #define PYLSTM_H
@@ -47,6 +55,7 @@ typedef enum pylstm_status {
     PYLSTM_ERROR_VERSION,   /* a blob of another format version */
     PYLSTM_ERROR_ALIGNMENT, /* a blob that does not start at a multiple of 8 bytes */
     PYLSTM_ERROR_ENDIAN,    /* a blob on a big-endian machine */
+    PYLSTM_ERROR_CELL,      /* a cell that is not one of pylstm_cell */
     PYLSTM_N_STATUS
 } pylstm_status;
 
@@ -91,9 +100,18 @@ int pylstm_isa_available(int isa);
 /* What PYLSTM_ISA_BEST stands for here. */
 pylstm_isa pylstm_isa_best(void);
 
-/* The shape of a stack of LSTM layers. Layer l reads I = input_size features (l = 0) or the D * H outputs of the
+typedef enum pylstm_cell {
+    PYLSTM_LSTM = 0,
+    PYLSTM_GRU = 1,
+    PYLSTM_RNN_TANH = 2,
+    PYLSTM_RNN_RELU = 3,
+    PYLSTM_N_CELLS
+} pylstm_cell;
+
+/* The shape of a stack of layers. Layer l reads I = input_size features (l = 0) or the D * H outputs of the
  * layer below. The net holds no weights: they are one flat array of pylstm_net_n_parameters elements, layer by layer,
- * direction by direction: weight_ih [4H][I], weight_hh [4H][H], bias [4H]. */
+ * direction by direction: weight_ih [GH][I], weight_hh [GH][H], bias [VH]; G = V = 4 for an LSTM, 3 and 4 for a GRU, 1
+ * for an RNN. */
 typedef struct pylstm_net {
     pylstm_dtype dtype;
     ptrdiff_t input_size;
@@ -103,19 +121,22 @@ typedef struct pylstm_net {
     double dropout;                /* probability that an output of a layer (the last too) is zeroed in training */
     pylstm_isa isa;
     ptrdiff_t n_threads; /* at most so many; each takes its share of the sequences */
+    pylstm_cell cell;    /* of all layers */
 } pylstm_net;
 
 /* Where one direction of one layer lies in the flat arrays, counted in elements. */
 typedef struct pylstm_layer {
     ptrdiff_t input_size, hidden_size;
     ptrdiff_t weight_ih, weight_hh, bias; /* in the parameters, and in their gradients */
-    ptrdiff_t h, c;                       /* in a state, in units of one sequence: multiply by B */
+    ptrdiff_t h, c;              /* in a state, in units of one sequence: multiply by B; c where there is one */
+    ptrdiff_t n_gates, n_biases; /* G and V: rows of the weights, and elements of the bias, per unit */
+    ptrdiff_t n_states;          /* 2: h and c; 1: h */
 } pylstm_layer;
 
 /* Checks every field, and that all sizes fit. The other functions take a net that has passed. */
 int pylstm_net_check(const pylstm_net *net);
 ptrdiff_t pylstm_net_n_parameters(const pylstm_net *net);
-/* Elements of a state per sequence. A state is, layer by layer, h [D][B][H] then c [D][B][H]. */
+/* Elements of a state per sequence. A state is, layer by layer, h [D][B][H] and then, of an LSTM, c [D][B][H]. */
 ptrdiff_t pylstm_net_state_size(const pylstm_net *net);
 /* Width D * H of the last layer's output. */
 ptrdiff_t pylstm_net_output_size(const pylstm_net *net);
@@ -197,8 +218,9 @@ int pylstm_backward(const pylstm_net *net, const pylstm_batch *batch, const void
                     const void *dstate_out, void *dparameters, void *dx, void *dstate_in, uint64_t dropout_seed,
                     pylstm_memory tape, pylstm_memory workspace);
 
-/* What happened in one direction of one layer: values [6][N][H], out, are the gates i, f, g, o after their activation,
- * c_t and h_t (undropped) of all steps, in time-major rows: those of step s start at offset[s] of the batch. */
+/* What happened in one direction of one layer: values [n][N][H], out, are the gates after their activation, c_t if
+ * there is one, and h_t (undropped) of all steps, in time-major rows: those of step s start at offset[s] of the batch.
+ * n = 6, i, f, g, o, c, h, for an LSTM; 4, r, z, n, h, for a GRU; 1, h, for an RNN. */
 int pylstm_tape_read(const pylstm_net *net, const pylstm_batch *batch, ptrdiff_t layer, ptrdiff_t direction,
                      pylstm_memory tape, void *values);
 
@@ -318,7 +340,8 @@ int pylstm_stream_process(pylstm_stream *stream, ptrdiff_t n_steps, const void *
  *       44      4   n_outputs, 0 without dense layer: then loss and pooling are not read
  *       48      4   n_directions
  *       52      4   n_layers, at most PYLSTM_BLOB_LAYERS
- *       56    4 each   hidden_sizes [n_layers]
+ *       56      4   cell        0 LSTM, 1 GRU, 2 RNN with tanh, 3 RNN with relu
+ *       60    4 each   hidden_sizes [n_layers]
  *             4 or 0   zeros, so that what follows starts at a multiple of 8
  *                   mean [I], scale [I] of the dtype, if is_scaled
  *                   parameters [n_parameters] of the dtype, in the order of pylstm_net and pylstm_model

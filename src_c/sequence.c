@@ -24,6 +24,7 @@ static struct layer layer_at(const pylstm_net *net, ptrdiff_t l, ptrdiff_t direc
     pylstm_layer at = pylstm_net_layer(net, l, direction);
     struct layer layer = {
         .kernels = NAME(kernels)(net->isa),
+        .cell = net->cell,
         .input_size = at.input_size,
         .hidden_size = at.hidden_size,
         .reverse = direction == 1,

@@ -7,20 +7,29 @@
 
 #include <stdbool.h>
 
-/* What is the same for all tiles of a step. */
+/* Pre-activations of a unit, and those that the inputs, or h_{t-1}, go into (cell.h): as constants. */
+#define N_VECTORS(cell) ((cell) == PYLSTM_LSTM || (cell) == PYLSTM_GRU ? 4 : 1)
+#define N_GATES(cell) ((cell) == PYLSTM_LSTM ? 4 : (cell) == PYLSTM_GRU ? 3 : 1)
+#define FIRST_OF_H(cell) (N_VECTORS(cell) - N_GATES(cell))
+
+/* Panels of a tile, so that it has 4 vectors, or 8 where there is but one row: 4 accumulators would wait for each
+ * other. Two of 4 lanes make one of the 8 that an exported model has. */
+#define TILE_PANELS(cell, n_rows) (N_VECTORS(cell) == 1 ? (PANEL_LANES == LANES ? 4 : 2) : (n_rows) == 1 ? 2 : 1)
+
+/* What is the same for all tiles of a step; of a pylstm_cell. */
 struct step {
     ptrdiff_t n_blocks, n_x, first_k, n_k;
     struct const_rows start, x;
     const stored *panels;
-    const real *scale_x, *scale_h; /* [4H'] of weights that are stored as bytes; else unread */
-    const real *h_prev, *c_prev;
+    const real *scale_x, *scale_h; /* [GH'] of weights that are stored as bytes; else unread */
+    const real *h_prev, *own_prev;
     real *c, *h, *gates;
 };
 
-/* A cell closer to zero than this, 2^-50 or 2^-500, is at zero. One that decays would else come among the denormals,
- * and stay where it is rounded back to itself: x86 takes 100 times as long to multiply those, and an instrument that
- * has fallen silent would cost more than one that plays. Above it the square of c, of which tanh is made, is a normal
- * number too. */
+/* A state (c of an LSTM, else h) closer to zero than this, 2^-50 or 2^-500, is at zero. One that decays would else come
+ * among the denormals, and stay where it is rounded back to itself: x86 takes 100 times as long to multiply those, and
+ * an instrument that has fallen silent would cost more than one that plays. Above it the square of c, of which tanh is
+ * made, is a normal number too. */
 #if PYLSTM_REAL_BITS == 32
 #define CELL_END 8.8817841970012523e-16f
 #else
@@ -32,27 +41,48 @@ VEC_INLINE vec zero_where(ivec mask, vec v)
     return AS_REAL(AS_BITS(v) & ~mask);
 }
 
-/* The cell on pre-activations i, f, g, o of one block of units, of n_rows rows that are `stride` apart in the state,
- * the first at `at`. The four gates side by side, and then all rows' tanh(c): the operations of one alone wait for each
- * other, and its processor for them. */
-VEC_INLINE void apply_cell(int n_rows, vec (*z)[4], const real *c_prev, real *c, real *h, real *gates, ptrdiff_t at,
-                           ptrdiff_t stride)
+VEC_INLINE ivec ends(vec state)
 {
-    vec c_new[TILE], out[TILE], y[TILE];
+    return less(AS_REAL(AS_BITS(state) & ~SIGN_BIT), splat(CELL_END));
+}
+
+/* The cells, on the pre-activations z of one block of units, of n_rows rows that are `stride` apart in the state, the
+ * first at `at`. First each row's gates side by side, then all rows' last tanh: the operations of one alone wait for
+ * each other, and the processor for them. */
+
+/* x [n] = tanh(x) */
+VEC_INLINE void tanh_of_rows(int n, vec *x)
+{
+    vec y[TILE];
     struct reduced y_parts[TILE];
+    UNROLL
+    for (int r = 0; r < n; r++)
+        y[r] = tanh_argument(x[r]);
+    reduce(n, y, y_parts);
+    UNROLL
+    for (int r = 0; r < n; r++)
+        x[r] = tanh_from(x[r], y_parts[r]);
+}
+
+/* i, f, g, o */
+VEC_INLINE void apply_lstm(int n_rows, vec (*z)[VECTORS], const real *c_prev, real *c, real *h, real *gates,
+                           ptrdiff_t at, ptrdiff_t stride)
+{
+    vec tanh_c[TILE], out[TILE];
     UNROLL
     for (int r = 0; r < n_rows; r++) {
         ptrdiff_t here = at + r * stride;
-        const vec y_gate[4] = {sigmoid_argument(z[r][0]), sigmoid_argument(z[r][1]), tanh_argument(z[r][2]),
-                               sigmoid_argument(z[r][3])};
-        struct reduced gate[4];
-        reduce(4, y_gate, gate);
-        vec i = sigmoid_from(z[r][0], gate[0]), f = sigmoid_from(z[r][1], gate[1]), g = tanh_from(z[r][2], gate[2]);
-        vec o = sigmoid_from(z[r][3], gate[3]);
-        c_new[r] = rounded(f * load(c_prev + here)) + i * g;
-        ivec ends = less(AS_REAL(AS_BITS(c_new[r]) & ~SIGN_BIT), splat(CELL_END));
-        store(c + here, zero_where(ends, c_new[r]));
-        out[r] = zero_where(ends, o); /* while the next step waits for tanh, this does not */
+        const vec y[4] = {sigmoid_argument(z[r][0]), sigmoid_argument(z[r][1]), tanh_argument(z[r][2]),
+                          sigmoid_argument(z[r][3])};
+        struct reduced y_parts[4];
+        reduce(4, y, y_parts);
+        vec i = sigmoid_from(z[r][0], y_parts[0]), f = sigmoid_from(z[r][1], y_parts[1]);
+        vec g = tanh_from(z[r][2], y_parts[2]), o = sigmoid_from(z[r][3], y_parts[3]);
+        vec c_new = rounded(f * load(c_prev + here)) + i * g;
+        ivec is_zero = ends(c_new);
+        store(c + here, zero_where(is_zero, c_new));
+        tanh_c[r] = c_new;
+        out[r] = zero_where(is_zero, o); /* while the next step waits for tanh, this does not */
         if (gates) {
             store(gates + 4 * here, i);
             store(gates + 4 * here + LANES, f);
@@ -60,84 +90,140 @@ VEC_INLINE void apply_cell(int n_rows, vec (*z)[4], const real *c_prev, real *c,
             store(gates + 4 * here + 3 * LANES, o);
         }
     }
+    tanh_of_rows(n_rows, tanh_c);
     UNROLL
     for (int r = 0; r < n_rows; r++)
-        y[r] = tanh_argument(c_new[r]);
-    reduce(n_rows, y, y_parts);
+        store(h + at + r * stride, out[r] * tanh_c[r]);
+}
+
+/* The inputs' part of n, r, z, and h_{t-1}'s part of n, which is kept for the backward pass with the gates r, z, n. */
+VEC_INLINE void apply_gru(int n_rows, vec (*z)[VECTORS], const real *h_prev, real *h, real *gates, ptrdiff_t at,
+                          ptrdiff_t stride)
+{
+    vec candidate[TILE], update[TILE];
+    UNROLL
+    for (int r = 0; r < n_rows; r++) {
+        const vec y[2] = {sigmoid_argument(z[r][1]), sigmoid_argument(z[r][2])};
+        struct reduced y_parts[2];
+        reduce(2, y, y_parts);
+        vec reset = sigmoid_from(z[r][1], y_parts[0]);
+        update[r] = sigmoid_from(z[r][2], y_parts[1]);
+        candidate[r] = z[r][0] + z[r][3] * reset;
+        if (gates) {
+            real *to = gates + 4 * (at + r * stride);
+            store(to, reset);
+            store(to + LANES, update[r]);
+            store(to + 3 * LANES, z[r][3]);
+        }
+    }
+    tanh_of_rows(n_rows, candidate);
+    UNROLL
+    for (int r = 0; r < n_rows; r++) {
+        ptrdiff_t here = at + r * stride;
+        vec h_new = candidate[r] + update[r] * (load(h_prev + here) - candidate[r]);
+        store(h + here, zero_where(ends(h_new), h_new));
+        if (gates)
+            store(gates + 4 * here + 2 * LANES, candidate[r]);
+    }
+}
+
+VEC_INLINE void apply_rnn(int cell, int n_rows, vec (*z)[VECTORS], real *h, ptrdiff_t at, ptrdiff_t stride)
+{
+    vec out[TILE];
     UNROLL
     for (int r = 0; r < n_rows; r++)
-        store(h + at + r * stride, out[r] * tanh_from(c_new[r], y_parts[r]));
+        out[r] = cell == PYLSTM_RNN_RELU ? at_least(splat(0), z[r][0]) : z[r][0];
+    if (cell == PYLSTM_RNN_TANH)
+        tanh_of_rows(n_rows, out);
+    UNROLL
+    for (int r = 0; r < n_rows; r++)
+        store(h + at + r * stride, zero_where(ends(out[r]), out[r]));
 }
 
-/* Where block b is in an array of panels of n_k inputs, or with n_k = 1 of biases; the next block, if b is even, is
- * next_block further. */
-VEC_INLINE ptrdiff_t block_at(ptrdiff_t b, ptrdiff_t n_k)
+VEC_INLINE void apply_cell(int cell, int n_rows, vec (*z)[VECTORS], const real *own_prev, real *c, real *h, real *gates,
+                           ptrdiff_t at, ptrdiff_t stride)
 {
-    return b * LANES / PANEL_LANES * (n_k * 4 * PANEL_LANES) + b * LANES % PANEL_LANES;
+    if (cell == PYLSTM_LSTM)
+        apply_lstm(n_rows, z, own_prev, c, h, gates, at, stride);
+    else if (cell == PYLSTM_GRU)
+        apply_gru(n_rows, z, own_prev, h, gates, at, stride);
+    else
+        apply_rnn(cell, n_rows, z, h, at, stride);
 }
 
-VEC_INLINE ptrdiff_t next_block(ptrdiff_t n_k)
+/* Where block b is in an array of panels of n_k inputs and n_gates each, or with n_k = 1 of biases; the next block, if
+ * b is even, is next_block further. */
+VEC_INLINE ptrdiff_t block_at(ptrdiff_t b, ptrdiff_t n_k, int n_gates)
 {
-    return PANEL_LANES == LANES ? n_k * 4 * LANES : LANES;
+    return b * LANES / PANEL_LANES * (n_k * n_gates * PANEL_LANES) + b * LANES % PANEL_LANES;
+}
+
+VEC_INLINE ptrdiff_t next_block(ptrdiff_t n_k, int n_gates)
+{
+    return PANEL_LANES == LANES ? n_k * n_gates * LANES : LANES;
 }
 
 /* acc += a panel, a [n_rows][n_k]; with bytes, scale times that, from scale_at. */
-VEC_INLINE void add_product(int n_panels, int n_rows, ptrdiff_t n_k, const real *a, ptrdiff_t a_row,
-                            const stored *panel, ptrdiff_t p_panel, const real *scale, ptrdiff_t scale_at,
-                            const stored *ahead, vec acc[2][TILE][4])
+VEC_INLINE void add_product(int n_panels, int n_rows, int first, int n_gates, ptrdiff_t n_k, const real *a,
+                            ptrdiff_t a_row, const stored *panel, ptrdiff_t p_panel, const real *scale,
+                            ptrdiff_t scale_at, const stored *ahead, vec acc[PANELS][TILE][VECTORS])
 {
 #if defined(PYLSTM_WEIGHT_BITS) && PYLSTM_WEIGHT_BITS == 8
-    vec sum[2][TILE][4];
+    vec sum[PANELS][TILE][VECTORS];
     UNROLL
     for (int q = 0; q < n_panels; q++) {
         UNROLL
         for (int r = 0; r < n_rows; r++) {
             UNROLL
-            for (int v = 0; v < 4; v++)
+            for (int v = 0; v < n_gates; v++)
                 sum[q][r][v] = splat(0);
         }
     }
-    accumulate(n_panels, n_rows, 4, n_k, a, a_row, 1, panel, 4 * PANEL_LANES, p_panel, ahead, sum);
+    accumulate(n_panels, n_rows, 0, n_gates, n_k, a, a_row, 1, panel, n_gates * PANEL_LANES, p_panel, ahead, sum);
     UNROLL
     for (int q = 0; q < n_panels; q++) {
         UNROLL
         for (int r = 0; r < n_rows; r++) {
             UNROLL
-            for (int v = 0; v < 4; v++)
-                acc[q][r][v] += load(scale + scale_at + q * next_block(1) + v * PANEL_LANES) * sum[q][r][v];
+            for (int v = 0; v < n_gates; v++)
+                acc[q][r][first + v] +=
+                    load(scale + scale_at + q * next_block(1, n_gates) + v * PANEL_LANES) * sum[q][r][v];
         }
     }
 #else
     (void)scale, (void)scale_at;
-    accumulate(n_panels, n_rows, 4, n_k, a, a_row, 1, panel, 4 * PANEL_LANES, p_panel, ahead, acc);
+    accumulate(n_panels, n_rows, first, n_gates, n_k, a, a_row, 1, panel, n_gates * PANEL_LANES, p_panel, ahead, acc);
 #endif
 }
 
-VEC_INLINE void step_tile(int n_panels, int n_rows, const struct step *s, ptrdiff_t row, ptrdiff_t block,
+VEC_INLINE void step_tile(int cell, int n_panels, int n_rows, const struct step *s, ptrdiff_t row, ptrdiff_t block,
                           const stored *ahead)
 {
-    ptrdiff_t width = s->n_blocks * LANES, p_panel = next_block(s->n_k), bias = block_at(block, 1);
-    const stored *panel = s->panels + block_at(block, s->n_k);
-    vec acc[2][TILE][4];
-    start_tile(n_panels, n_rows, rows_from(s->start, row, bias), next_block(1), acc);
-    add_product(n_panels, n_rows, s->n_x, s->x.data + row * s->x.stride, s->x.stride, panel, p_panel, s->scale_x, bias,
-                NULL, acc);
+    const int n_vectors = N_VECTORS(cell), n_gates = N_GATES(cell);
+    ptrdiff_t width = s->n_blocks * LANES, p_panel = next_block(s->n_k, n_gates), scale = block_at(block, 1, n_gates);
+    const stored *panel = s->panels + block_at(block, s->n_k, n_gates);
+    vec acc[PANELS][TILE][VECTORS];
+    start_tile(n_panels, n_rows, n_vectors, rows_from(s->start, row, block_at(block, 1, n_vectors)),
+               next_block(1, n_vectors), acc);
+    add_product(n_panels, n_rows, 0, n_gates, s->n_x, s->x.data + row * s->x.stride, s->x.stride, panel, p_panel,
+                s->scale_x, scale, NULL, acc);
     if (s->h_prev)
-        add_product(n_panels, n_rows, s->n_k - s->first_k, s->h_prev + row * width, width,
-                    panel + s->first_k * 4 * PANEL_LANES, p_panel, s->scale_h, bias, ahead, acc);
+        add_product(n_panels, n_rows, FIRST_OF_H(cell), n_gates, s->n_k - s->first_k, s->h_prev + row * width, width,
+                    panel + s->first_k * n_gates * PANEL_LANES, p_panel, s->scale_h, scale, ahead, acc);
     UNROLL
     for (int q = 0; q < n_panels; q++)
-        apply_cell(n_rows, acc[q], s->c_prev, s->c, s->h, s->gates, row * width + (block + q) * LANES, width);
+        apply_cell(cell, n_rows, acc[q], s->own_prev, s->c, s->h, s->gates, row * width + (block + q) * LANES, width);
 }
 
-/* A step of one row: four accumulators wait for each other, so two blocks at once. */
-VEC_INLINE void step_row(const struct step *s, bool prefetch)
+/* A step of one row. */
+VEC_INLINE void step_row(int cell, const struct step *s, bool prefetch)
 {
-    ptrdiff_t b = 0, ahead = s->first_k * 4 * PANEL_LANES + PREFETCH_DISTANCE;
-    for (; b + 2 <= s->n_blocks; b += 2)
-        step_tile(2, 1, s, 0, b, prefetch ? s->panels + block_at(b, s->n_k) + ahead : NULL);
-    if (b < s->n_blocks)
-        step_tile(1, 1, s, 0, b, prefetch ? s->panels + block_at(b, s->n_k) + ahead : NULL);
+    const int most = TILE_PANELS(cell, 1), n_gates = N_GATES(cell);
+    ptrdiff_t b = 0, ahead = s->first_k * n_gates * PANEL_LANES + PREFETCH_DISTANCE;
+    for (; b + most <= s->n_blocks; b += most)
+        step_tile(cell, most, 1, s, 0, b, prefetch ? s->panels + block_at(b, s->n_k, n_gates) + ahead : NULL);
+    for (int left = 1; left < most && b < s->n_blocks; left++, b++) /* at most so often, which GCC is to see */
+        step_tile(cell, 1, 1, s, 0, b, prefetch ? s->panels + block_at(b, s->n_k, n_gates) + ahead : NULL);
 }
 
 #endif

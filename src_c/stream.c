@@ -33,6 +33,7 @@ static struct NAME(stream) * carve(const pylstm_model *model, ptrdiff_t batch_si
     const pylstm_net *net = &model->net;
     const struct kernels *kernels = NAME(kernels)(net->isa);
     ptrdiff_t n_outputs = model->n_outputs, output_size = pylstm_net_output_size(net);
+    bool has_c = pylstm_cell_of(net->cell)->n_states > 1;
     struct NAME(stream) *stream = arena_take(arena, 1, 1, sizeof *stream);
     struct NAME(stream) carved = {
         .base = {net->dtype},
@@ -51,7 +52,8 @@ static struct NAME(stream) * carve(const pylstm_model *model, ptrdiff_t batch_si
     for (ptrdiff_t l = 0; l < net->n_layers; l++) {
         pylstm_layer at = pylstm_net_layer(net, l, 0);
         ptrdiff_t n_blocks = blocks_of(at.hidden_size, kernels->lanes), width = n_blocks * kernels->lanes;
-        struct layer shape = {.kernels = kernels, .input_size = at.input_size, .hidden_size = at.hidden_size};
+        struct layer shape = {
+            .kernels = kernels, .cell = net->cell, .input_size = at.input_size, .hidden_size = at.hidden_size};
         struct stream_layer layer = {
             .input_size = at.input_size,
             .hidden_size = at.hidden_size,
@@ -60,7 +62,7 @@ static struct NAME(stream) * carve(const pylstm_model *model, ptrdiff_t batch_si
             .packed = NAME(packed_carve)(arena, &shape),
             .h = arena_take(arena, batch_size, width, sizeof(real)),
             .h_next = arena_take(arena, batch_size, width, sizeof(real)),
-            .c = arena_take(arena, batch_size, width, sizeof(real)),
+            .c = has_c ? arena_take(arena, batch_size, width, sizeof(real)) : NULL,
         };
         if (carved.layers)
             carved.layers[l] = layer;
@@ -97,6 +99,7 @@ void NAME(stream_set_weights)(pylstm_stream *stream, const void *parameters, con
         const real *from = parameters;
         struct layer layer = {
             .kernels = to->kernels,
+            .cell = net->cell,
             .input_size = at.input_size,
             .hidden_size = at.hidden_size,
             .weight_ih = from + at.weight_ih,
@@ -124,7 +127,7 @@ void NAME(stream_set_state)(pylstm_stream *stream, const void *state)
         struct stream_layer *layer = &to->layers[l];
         ptrdiff_t hidden = layer->hidden_size, n = to->batch_size;
         real *const parts[] = {layer->h, layer->c};
-        for (int part = 0; part < 2; part++) {
+        for (int part = 0; part < 2 && parts[part]; part++) {
             memset(parts[part], 0, (size_t)(n * layer->width) * sizeof(real));
             for (ptrdiff_t b = 0; b < n && from; b++, from += hidden)
                 memcpy(parts[part] + b * layer->width, from, (size_t)hidden * sizeof(real));
@@ -140,7 +143,7 @@ void NAME(stream_get_state)(const pylstm_stream *stream, void *state)
         const struct stream_layer *layer = &from->layers[l];
         ptrdiff_t hidden = layer->hidden_size;
         const real *const parts[] = {layer->h, layer->c};
-        for (int part = 0; part < 2; part++)
+        for (int part = 0; part < 2 && parts[part]; part++)
             for (ptrdiff_t b = 0; b < from->batch_size; b++, to += hidden)
                 memcpy(to, parts[part] + b * layer->width, (size_t)hidden * sizeof(real));
     }
@@ -180,9 +183,9 @@ void NAME(stream_process)(pylstm_stream *stream, ptrdiff_t n_steps, const void *
         for (ptrdiff_t l = 0; l < on->model.net.n_layers; l++) {
             struct stream_layer *layer = &on->layers[l];
             ptrdiff_t k = layer->input_size;
-            on->kernels->step(on->batch_size, layer->n_blocks, k, k, k + layer->hidden_size, layer->packed.panels,
-                              (struct const_rows){layer->packed.bias, 0}, input, layer->h, layer->c, layer->c,
-                              layer->h_next, NULL);
+            on->kernels->step(on->model.net.cell, on->batch_size, layer->n_blocks, k, k, k + layer->hidden_size,
+                              layer->packed.panels, (struct const_rows){layer->packed.bias, 0}, input, layer->h,
+                              layer->c ? layer->c : layer->h, layer->c, layer->h_next, NULL);
             real *h = layer->h_next;
             layer->h_next = layer->h;
             layer->h = h;

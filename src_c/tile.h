@@ -11,6 +11,9 @@ enum { TILE = 6 }; /* 24 accumulators, 6 broadcasts and a weight in 32 registers
 enum { TILE = 3 }; /* 12, 3 and 1 in 16 registers */
 #endif
 
+/* A tile has up to so many panels, each with up to so many vectors; 4 vectors in all, or 8 of one row. */
+enum { PANELS = 4, VECTORS = 4 };
+
 /* Units of a panel: a vector's. Or twice as many, in a model that was exported for two widths of vectors. */
 #ifndef PANEL_LANES
 #define PANEL_LANES LANES
@@ -21,12 +24,12 @@ enum { TILE = 3 }; /* 12, 3 and 1 in 16 registers */
 #define PREFETCH_LINES(n_rows) ((n_rows) == 1 ? 4 : 1)
 #define PREFETCH_DISTANCE (4096 / (ptrdiff_t)sizeof(real))
 
-/* acc[panel][row][v] += sum over k of a[row][k] * p[panel][k][v]: every product there is. Always inlined with
+/* acc[panel][row][first + v] += sum over k of a[row][k] * p[panel][k][v]: every product there is. Always inlined with
  * constant sizes, so that acc lives in registers; the loop over v is outside the one over rows so that one weight is
  * live at a time. */
-VEC_INLINE void accumulate(int n_panels, int n_rows, int n_vectors, ptrdiff_t n_k, const real *a, ptrdiff_t a_row,
-                           ptrdiff_t a_k, const stored *p, ptrdiff_t p_k, ptrdiff_t p_panel, const stored *ahead,
-                           vec acc[2][TILE][4])
+VEC_INLINE void accumulate(int n_panels, int n_rows, int first, int n_vectors, ptrdiff_t n_k, const real *a,
+                           ptrdiff_t a_row, ptrdiff_t a_k, const stored *p, ptrdiff_t p_k, ptrdiff_t p_panel,
+                           const stored *ahead, vec acc[PANELS][TILE][VECTORS])
 {
     for (ptrdiff_t k = 0; k < n_k; k++, a += a_k, p += p_k) {
         if (ahead) {
@@ -44,22 +47,22 @@ VEC_INLINE void accumulate(int n_panels, int n_rows, int n_vectors, ptrdiff_t n_
                 vec weight = load_weights(p + q * p_panel + v * PANEL_LANES);
                 UNROLL
                 for (int r = 0; r < n_rows; r++)
-                    acc[q][r][v] += weight * factor[r];
+                    acc[q][r][first + v] += weight * factor[r];
             }
         }
     }
 }
 
 /* acc[panel][row] = start[row], of which a panel's part is start_panel after the one before. */
-VEC_INLINE void start_tile(int n_panels, int n_rows, struct const_rows start, ptrdiff_t start_panel,
-                           vec acc[2][TILE][4])
+VEC_INLINE void start_tile(int n_panels, int n_rows, int n_vectors, struct const_rows start, ptrdiff_t start_panel,
+                           vec acc[PANELS][TILE][VECTORS])
 {
     UNROLL
     for (int q = 0; q < n_panels; q++) {
         UNROLL
         for (int r = 0; r < n_rows; r++) {
             UNROLL
-            for (int v = 0; v < 4; v++)
+            for (int v = 0; v < n_vectors; v++)
                 acc[q][r][v] = load(start.data + r * start.stride + q * start_panel + v * PANEL_LANES);
         }
     }

@@ -17,7 +17,8 @@ class Reference:
         net, made_with = net_of(model), net_of(model).configuration
         per_step, _ = parts(model)
         self.scaler = None if per_step is None else per_step.transformer_
-        self.seq = pylstm.Sequence(made_with["input_size"], net.hidden_sizes, dtype="float64")
+        cell = {"cell": net.cell, "nonlinearity": net.nonlinearity}
+        self.seq = pylstm.Sequence(made_with["input_size"], net.hidden_sizes, dtype="float64", **cell)
         self.parameters = {**self.seq.parameters()}
         given = net.parameters()
         for name, values in self.parameters.items():

@@ -18,11 +18,26 @@ SHAPES = [
 SHAPE_IDS = [f"I{shape[0]}-H{shape[1]}-T{shape[2][0]}-B{len(shape[2])}".replace(" ", "") for shape in SHAPES]
 
 
-def make(input_size, hidden_size, lengths, *, bidirectional, dtype, seed=0, dropout=0.0):
+#: As the tests name them: the plain RNN has two.
+CELLS = {
+    "lstm": {"cell": "lstm"},
+    "gru": {"cell": "gru"},
+    "rnn": {"cell": "rnn"},
+    "relu": {"cell": "rnn", "nonlinearity": "relu"},
+}
+
+
+def make(input_size, hidden_size, lengths, *, bidirectional, dtype, seed=0, dropout=0.0, cell="lstm"):
     """Return a net with random weights, biases too, and everything that a pass over it takes."""
     rng = np.random.default_rng(seed)
     seq = pylstm.Sequence(
-        input_size, hidden_size, bidirectional=bidirectional, dropout=dropout, dtype=dtype, random_state=seed
+        input_size,
+        hidden_size,
+        bidirectional=bidirectional,
+        dropout=dropout,
+        dtype=dtype,
+        random_state=seed,
+        **CELLS[cell],
     )
     for values in seq.parameters().values():
         if values.ndim == 1:
@@ -34,13 +49,16 @@ def make(input_size, hidden_size, lengths, *, bidirectional, dtype, seed=0, drop
 
 
 def random_state(seq, n_sequences, rng):
-    """Return a list of pairs (h, c) for `seq`."""
+    """Return a list of pairs (h, c), or of (h,), for `seq`."""
     sizes = seq.hidden_size if isinstance(seq.hidden_size, tuple) else (seq.hidden_size,)
     shape = (2 if seq.bidirectional else 1, n_sequences)
-    return [
-        (rng.normal(size=(*shape, size)).astype(seq.dtype), rng.normal(size=(*shape, size)).astype(seq.dtype))
-        for size in sizes
-    ]
+    letters = "hc" if seq.cell == "lstm" else "h"
+    return [tuple(rng.normal(size=(*shape, size)).astype(seq.dtype) for _ in letters) for size in sizes]
+
+
+def of_sequences(state, which):
+    """Return the state of some of the sequences."""
+    return [tuple(values[:, which] for values in layer) for layer in state]
 
 
 def random_like(Y, rng):

@@ -1,4 +1,4 @@
-"""An LSTM written from the equations alone: one sequence, one step at a time, in float64."""
+"""The cells, written from the equations alone: one sequence, one step at a time, in float64."""
 
 import numpy as np
 
@@ -7,38 +7,62 @@ def sigmoid(z):
     return 1 / (1 + np.exp(-z))
 
 
-def run_direction(x, weight_ih, weight_hh, bias, h, c):
-    """Outputs (n_steps, H) and the final h, c of one sequence x (n_steps, I)."""
+def lstm_step(w, r, bias, h, c):
+    """h and c after a step; w and r: W x_t and R h."""
+    z_i, z_f, z_g, z_o = np.split(w + r + bias, 4)
+    c = sigmoid(z_f) * c + sigmoid(z_i) * np.tanh(z_g)
+    return sigmoid(z_o) * np.tanh(c), c
+
+
+def gru_step(w, r, bias, h):
+    w_r, w_z, w_n = np.split(w, 3)
+    r_r, r_z, r_n = np.split(r, 3)
+    b_r, b_z, b_n, b_hn = np.split(bias, 4)
+    reset, update = sigmoid(w_r + r_r + b_r), sigmoid(w_z + r_z + b_z)
+    new = np.tanh(w_n + b_n + reset * (r_n + b_hn))
+    return ((1 - update) * new + update * h,)
+
+
+def tanh_step(w, r, bias, h):
+    return (np.tanh(w + r + bias),)
+
+
+def relu_step(w, r, bias, h):
+    return (np.maximum(w + r + bias, 0),)
+
+
+STEPS = {"lstm": lstm_step, "gru": gru_step, "rnn": tanh_step, "relu": relu_step}
+
+
+def run_direction(step, x, weight_ih, weight_hh, bias, state):
+    """Outputs (n_steps, H) and the final state, a tuple, of one sequence x (n_steps, I)."""
     outputs = []
     for x_t in x:
-        z_i, z_f, z_g, z_o = np.split(weight_ih @ x_t + weight_hh @ h + bias, 4)
-        c = sigmoid(z_f) * c + sigmoid(z_i) * np.tanh(z_g)
-        h = sigmoid(z_o) * np.tanh(c)
-        outputs.append(h)
-    return np.array(outputs), h, c
+        state = step(weight_ih @ x_t, weight_hh @ state[0], bias, *state)
+        outputs.append(state[0])
+    return np.array(outputs), state
 
 
-def run(parameters, n_layers, bidirectional, sequences, state=None):
-    """Outputs and final state of `Sequence.forward`, for a list of sequences."""
+def run(parameters, n_layers, bidirectional, sequences, state=None, cell="lstm"):
+    """Outputs and final state of `Sequence.forward`, for a list of sequences; cell "relu" is the RNN with relu."""
     parameters = {name: np.asarray(value, np.float64) for name, value in parameters.items()}
     outputs = [np.asarray(x, np.float64) for x in sequences]
     final = []
     for layer in range(n_layers):
         directions = ["", "_reverse"] if bidirectional else [""]
         hidden = parameters[f"weight_hh_l{layer}"].shape[1]
-        h_out = np.zeros((len(directions), len(outputs), hidden))
-        c_out = np.zeros_like(h_out)
+        shape = (2 if cell == "lstm" else 1, len(directions), len(outputs), hidden)
+        start = np.zeros(shape) if state is None else np.asarray(state[layer], np.float64)
+        end = np.zeros(shape)
         for b, x in enumerate(outputs):
             sides = []
             for d, suffix in enumerate(directions):
-                h0 = np.zeros(hidden) if state is None else np.asarray(state[layer][0], np.float64)[d, b]
-                c0 = np.zeros(hidden) if state is None else np.asarray(state[layer][1], np.float64)[d, b]
                 weights = [parameters[f"{name}_l{layer}{suffix}"] for name in ("weight_ih", "weight_hh", "bias")]
                 order = slice(None, None, -1 if suffix else 1)
-                y, h_out[d, b], c_out[d, b] = run_direction(x[order], *weights, h0, c0)
+                y, end[:, d, b] = run_direction(STEPS[cell], x[order], *weights, tuple(start[:, d, b]))
                 sides.append(y[order])
             outputs[b] = np.concatenate(sides, axis=1)
-        final.append((h_out, c_out))
+        final.append(tuple(end))
     return outputs, final
 
 

@@ -8,7 +8,7 @@ import threading
 
 import numpy as np
 import pytest
-from nets import make, random_like, relative_error
+from nets import CELLS, make, of_sequences, random_like, relative_error
 
 import pylstm
 from pylstm import _core
@@ -35,17 +35,18 @@ def assert_same_bits(got, expected):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_alone_batched_and_training(shape, bidirectional, dtype):
-    seq, X, state, rng = make(*shape, bidirectional=bidirectional, dtype=dtype)
+@pytest.mark.parametrize("cell", CELLS)
+def test_alone_batched_and_training(cell, shape, bidirectional, dtype):
+    seq, X, state, rng = make(*shape, bidirectional=bidirectional, dtype=dtype, cell=cell)
     X = list(X)
     Y, final = seq.forward(X, state)
     Y_training, final_training = seq.forward(X, state, training=True)
     order = rng.permutation(len(X))
-    Y_permuted, _ = seq.forward([X[b] for b in order], [(h[:, order], c[:, order]) for h, c in state])
+    Y_permuted, _ = seq.forward([X[b] for b in order], of_sequences(state, order))
     for place, b in enumerate(order):
         assert_same_bits(Y_permuted[place], Y[b])
     for b, x in enumerate(X):
-        alone, alone_final = seq.forward(x[np.newaxis], [(h[:, [b]], c[:, [b]]) for h, c in state])
+        alone, alone_final = seq.forward(x[np.newaxis], of_sequences(state, [b]))
         assert_same_bits(alone[0], Y[b])
         assert_same_bits(Y_training[b], Y[b])
         for pair, pair_training, pair_alone in zip(final, final_training, alone_final, strict=True):
@@ -55,21 +56,24 @@ def test_alone_batched_and_training(shape, bidirectional, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_in_pieces_and_step_by_step(dtype):
-    seq, X, state, _ = make(7, 19, [23] * 3, bidirectional=False, dtype=dtype)
+@pytest.mark.parametrize("which", CELLS)
+def test_in_pieces_and_step_by_step(which, dtype):
+    seq, X, state, _ = make(7, 19, [23] * 3, bidirectional=False, dtype=dtype, cell=which)
     whole, final = seq.forward(X, state)
-    cell = pylstm.Cell(7, 19, dtype=dtype)
+    cell = pylstm.Cell(7, 19, dtype=dtype, **CELLS[which])
     for mine, its in zip((cell.weight_ih, cell.weight_hh, cell.bias), seq.parameters().values(), strict=True):
         mine[...] = its
-    running, h_c = state, (state[0][0][0], state[0][1][0])
+    running, own = state, tuple(values[0] for values in state[0])
+    own = own if which == "lstm" else own[0]
     for start, stop in [(0, 1), (1, 4), (4, 15), (15, 23)]:
         Y, running = seq.forward(X[:, start:stop], running)
         assert_same_bits(Y, whole[:, start:stop])
         for t in range(start, stop):
-            h_c = cell.step(X[:, t], h_c)
-            assert_same_bits(h_c[0], whole[:, t])
-    assert_same_bits(running[0][1], final[0][1])
-    assert_same_bits(h_c[1], final[0][1][0])
+            own = cell.step(X[:, t], own)
+            assert_same_bits(own[0] if which == "lstm" else own, whole[:, t])
+    for values, mine, expected in zip(running[0], own if which == "lstm" else (own,), final[0], strict=True):
+        assert_same_bits(values, expected)
+        assert_same_bits(mine, expected[0])
 
 
 # Large enough that threads are used (src_c/parts.c): each on its sequences, or all on the units of one sequence.
@@ -81,10 +85,17 @@ SHARED = {
 
 @pytest.mark.parametrize("shared", SHARED)
 class TestThreads:
-    def nets(self, shared, n_threads, *, bidirectional=True, dtype="float32", dropout=0.0):
-        one, X, state, rng = make(*SHARED[shared], bidirectional=bidirectional, dtype=dtype, dropout=dropout)
+    def nets(self, shared, n_threads, *, bidirectional=True, dtype="float32", dropout=0.0, cell="lstm"):
+        one, X, state, rng = make(*SHARED[shared], bidirectional=bidirectional, dtype=dtype, dropout=dropout, cell=cell)
         many = pylstm.Sequence(
-            one.input_size, one.hidden_size, bidirectional, dropout, dtype, random_state=0, n_threads=n_threads
+            one.input_size,
+            one.hidden_size,
+            bidirectional,
+            dropout,
+            dtype,
+            random_state=0,
+            n_threads=n_threads,
+            **CELLS[cell],
         )
         for mine, its in zip(many.parameters().values(), one.parameters().values(), strict=True):
             mine[...] = its
@@ -93,15 +104,26 @@ class TestThreads:
     @pytest.mark.parametrize("n_threads", [2, 3, 7, 41, 64, 1000])
     @pytest.mark.parametrize(("dtype", "bound"), [("float32", 1e-5), ("float64", 1e-13)])
     def test_same_bits_forward_and_near_gradients(self, shared, n_threads, dtype, bound):
-        one, many, X, state, rng = self.nets(shared, n_threads, dtype=dtype)
+        self.check(shared, n_threads, dtype, bound)
+
+    @pytest.mark.parametrize(
+        ("cell", "n_threads", "dtype", "bound"),
+        [("gru", 2, "float32", 1e-5), ("gru", 7, "float64", 1e-13), ("rnn", 3, "float32", 1e-5),
+         ("relu", 2, "float64", 1e-13)],
+    )  # fmt: skip
+    def test_other_cells(self, shared, cell, n_threads, dtype, bound):
+        self.check(shared, n_threads, dtype, bound, cell)
+
+    def check(self, shared, n_threads, dtype, bound, cell="lstm"):
+        one, many, X, state, rng = self.nets(shared, n_threads, dtype=dtype, cell=cell)
         Y, final = one.forward(X, state, training=True)
         Y_many, final_many = many.forward(X, state, training=True)
         for y, y_many, y_inference in zip(Y, Y_many, many.forward(X, state)[0], strict=True):
             assert_same_bits(y_many, y)
             assert_same_bits(y_inference, y)
         for pair, pair_many in zip(final, final_many, strict=True):
-            assert_same_bits(pair_many[0], pair[0])
-            assert_same_bits(pair_many[1], pair[1])
+            for values, values_many in zip(pair, pair_many, strict=True):
+                assert_same_bits(values_many, values)
         dY = random_like(Y, rng)
         expected, got = one.backward(dY, final), many.backward(dY, final)
         for name, values in expected.parameters.items():
@@ -109,7 +131,8 @@ class TestThreads:
         for x, x_many in zip(expected.input, got.input, strict=True):
             assert relative_error(x_many, x) <= bound
         for pair, pair_many in zip(expected.state, got.state, strict=True):
-            assert relative_error(pair_many[0], pair[0]) <= bound
+            for values, values_many in zip(pair, pair_many, strict=True):
+                assert relative_error(values_many, values) <= bound
 
     def test_dropout_is_the_same(self, shared):
         one, many, X, state, _ = self.nets(shared, 3, dropout=0.4)  # both from random_state=0: the same stream of seeds

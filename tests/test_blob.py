@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from nets import CELLS
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -66,6 +67,17 @@ def test_nets(stream_program, hidden_size, dtype, tmp_path):
     check_in_c(stream_program, seq, X, tmp_path)
 
 
+@pytest.mark.parametrize("cell", ["gru", "rnn", "relu"])
+def test_other_cells(stream_program, cell, tmp_path):
+    for dtype, sizes in (("float32", (17, 8)), ("float64", (5,))):
+        seq = pylstm.Sequence(3, sizes, dtype=dtype, random_state=0, **CELLS[cell])
+        X = np.random.default_rng(0).standard_normal((20, 3)).astype(dtype)
+        check_in_c(stream_program, seq, X, tmp_path)
+    X, y = toy(LSTMTagger)
+    tagger = LSTMTagger((7, 4), max_iter=2, random_state=0, **CELLS[cell]).fit(X, y)
+    check_in_c(stream_program, tagger, X[0].astype(np.float32), tmp_path)
+
+
 @pytest.mark.parametrize("cls", ESTIMATORS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_estimators(stream_program, cls, dtype, tmp_path):
@@ -82,7 +94,12 @@ def test_pipelines(stream_program, tmp_path):
 
 def test_nothing_else_is_opened(mutations_program, tmp_path):
     """Every truncation, every flipped bit, trailing bytes: all refused, within the bytes that there are."""
-    for model in (pylstm.Sequence(2, 3), pylstm.Sequence(1, (2, 1), dtype="float64")):
+    for model in (
+        pylstm.Sequence(2, 3),
+        pylstm.Sequence(1, (2, 1), dtype="float64"),
+        pylstm.Sequence(2, (2, 1), cell="gru"),
+        pylstm.Sequence(1, 2, cell="rnn"),
+    ):
         path = tmp_path / "model.blob"
         write_blob(model, path)
         done = subprocess.run([mutations_program, path], capture_output=True, text=True, check=False)
@@ -103,10 +120,19 @@ def test_format():
     assert version == 1
     assert checksum == zlib.crc32(blob[16:])
     assert n_bytes == len(blob)
-    assert struct.unpack_from("<12I", blob, 24) == (0, 0, 3, 1, 3, 2, 1, 3, 6, 5, 4, 0)
+    assert struct.unpack_from("<12I", blob, 24) == (0, 0, 3, 1, 3, 2, 1, 3, 0, 6, 5, 4)
     numbers = np.frombuffer(blob, "<f4", offset=72)
     weights = np.concatenate([values.ravel() for values in model.parameters().values()])
     np.testing.assert_array_equal(numbers, np.concatenate([scaler.mean_, scaler.scale_, weights]).astype(np.float32))
+
+
+@pytest.mark.parametrize(("cell", "number"), [("lstm", 0), ("gru", 1), ("rnn", 2), ("relu", 3)])
+def test_cell_in_the_format(cell, number):
+    seq = pylstm.Sequence(2, 3, random_state=0, **CELLS[cell])
+    blob = blob_of(seq)
+    assert struct.unpack_from("<2I", blob, 56) == (number, 3)
+    weights = np.concatenate([values.ravel() for values in seq.parameters().values()])
+    np.testing.assert_array_equal(np.frombuffer(blob, "<f4", offset=64), weights)
 
 
 def test_pooling_and_loss_of_an_estimator():

@@ -64,6 +64,20 @@ def test_bad_state(state, message):
         ({"hidden_size": (3, 0)}, ValueError, r"hidden_size\[1\] must be an integer >= 1, got 0"),
         ({"hidden_size": ()}, ValueError, "hidden_size must name at least one layer"),
         ({"hidden_size": True}, TypeError, "hidden_size must be an integer >= 1, got True"),
+        ({"cell": "GRU"}, ValueError, "cell must be 'lstm', 'gru' or 'rnn', got 'GRU'"),
+        ({"cell": ["gru"]}, ValueError, r"cell must be 'lstm', 'gru' or 'rnn', got \['gru'\]"),
+        ({"cell": None}, ValueError, "cell must be 'lstm', 'gru' or 'rnn', got None"),
+        (
+            {"cell": "rnn", "nonlinearity": "sigmoid"},
+            ValueError,
+            "nonlinearity must be 'tanh' or 'relu', got 'sigmoid'",
+        ),
+        ({"nonlinearity": ["relu"]}, ValueError, r"nonlinearity must be 'tanh' or 'relu', got \['relu'\]"),
+        (
+            {"cell": "gru", "forget_bias": "chrono", "t_max": 5},
+            ValueError,
+            "forget_bias='chrono' is for cell='lstm', which has a forget gate, got cell='gru'",
+        ),
         ({"dropout": 1.0}, ValueError, r"dropout must be a number in \[0.0, 1.0\), got 1.0"),
         ({"dropout": float("nan")}, ValueError, "dropout must be a number"),
         ({"dropout": "a"}, TypeError, "dropout must be a number"),
@@ -84,6 +98,9 @@ def test_bad_state(state, message):
 def test_bad_arguments_of_Sequence(arguments, error, message):
     with pytest.raises(error, match=message):
         pylstm.Sequence(**{"input_size": 3, "hidden_size": 2, **arguments})
+    if {"cell", "nonlinearity"} & set(arguments):
+        with pytest.raises(error, match=message):
+            pylstm.Cell(3, 2, **arguments)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +118,30 @@ def test_bad_arguments_of_Cell_step(x, state, message):
     for method in (cell.step, cell.gates):
         with pytest.raises(ValueError, match=message):
             method(x, state)
+
+
+@pytest.mark.parametrize("cell", ["gru", "rnn"])
+def test_bad_states_of_cells_without_c(cell):
+    seq, one = pylstm.Sequence(3, 2, cell=cell), pylstm.Cell(3, 2, cell=cell)
+    h = np.ones((1, 2, 2))
+    for state, message in (
+        ([(h, h)], r"state must be a list with a tuple \(h,\) for each of the 1 layers, got a tuple of 2 for layer 0"),
+        ([h], "state must be a list .* got 'ndarray' for layer 0"),
+        ([], "state must be a list .* got 0 entries"),
+        ([(h[:, :1],)], r"h of state\[0\] must have shape \(1, 2, 2\), got \(1, 1, 2\)"),
+    ):
+        for arguments in ((ONE, state), (np.ones((2, 4, 3), np.float32), state)):
+            with pytest.raises(ValueError, match=message):
+                seq.forward(*arguments)
+    seq.forward(ONE, training=True)
+    with pytest.raises(ValueError, match=r"dstate must be a list with a tuple \(h,\) for each"):
+        seq.backward(np.ones((2, 4, 2)), [(h, h)])
+    for method in (one.step, one.gates):
+        with pytest.raises(ValueError, match=r"state, h alone, must have shape \(2, 2\), got 3-D \(2, 2, 2\)"):
+            method(np.ones((2, 3)), (h[0], h[0]))
+    lstm = pylstm.Sequence(3, 2)
+    with pytest.raises(ValueError, match=r"a pair \(h, c\) for each of the 1 layers, got a tuple of 1 for layer 0"):
+        lstm.forward(ONE, [(h,)])
 
 
 def test_backward_needs_a_training_forward():

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from compilers import C99, SOURCES, WARNINGS, gcc, run
 from learning import Reference, net_of
+from nets import CELLS
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from toys import toy
@@ -24,7 +25,7 @@ N_STEPS = 50
 pytestmark = pytest.mark.skipif(gcc is None, reason="no gcc")
 
 
-def model_of(cls, sizes, input_size=3, n_outputs=3, scaled=False, seed=0):
+def model_of(cls, sizes, input_size=3, n_outputs=3, scaled=False, seed=0, cell="lstm"):
     """Return a model with random weights."""
     rng = np.random.default_rng(seed)
     y = {
@@ -33,11 +34,13 @@ def model_of(cls, sizes, input_size=3, n_outputs=3, scaled=False, seed=0):
         LSTMTagger: np.arange(48).reshape(12, 4) % n_outputs,
         LSTMSequenceRegressor: rng.normal(size=(12, 4, n_outputs)),
     }[cls]
-    model = cls(sizes, max_iter=1, random_state=seed)
+    model = cls(sizes, max_iter=1, random_state=seed, **CELLS[cell])
     model = make_pipeline(PerStep(StandardScaler()), model) if scaled else model
     model.fit(2 + 3 * rng.normal(size=(12, 4, input_size)), y)
     for values in net_of(model).parameters().values():
         values[...] = rng.uniform(-0.6, 0.6, values.shape)
+        if cell == "relu":
+            values /= np.sqrt(values.shape[-1])  # it grows else
     return model
 
 
@@ -101,6 +104,10 @@ MODELS = [
     (LSTMRegressor, (17, 16), 20, {"carry_state": True}, {"input_size": 7}),
     (LSTMSequenceRegressor, (4, 4), 4, {}, {"n_outputs": 1}),
     (LSTMSequenceRegressor, (9,), 30, {"max_grad_norm": 0.1}, {"scaled": True, "n_outputs": 5}),
+    (LSTMTagger, (7, 4), 9, {"max_grad_norm": 0.2, "carry_state": False}, {"scaled": True, "cell": "gru"}),
+    (LSTMRegressor, (33,), 300, {"carry_state": True}, {"input_size": 1, "cell": "gru"}),
+    (LSTMClassifier, (3, 6, 2), 5, {"max_grad_norm": 0.05}, {"scaled": True, "cell": "rnn"}),
+    (LSTMTagger, (17, 16), 20, {}, {"input_size": 7, "cell": "relu"}),
 ]
 
 
@@ -158,9 +165,9 @@ def test_what_can_not_be_learnt(trainable, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def four(tmp_path_factory):
-    """All and the head, of a scaled tagger and of a regressor."""
-    directory = tmp_path_factory.mktemp("four")
+def learners(tmp_path_factory):
+    """All and the head, of a scaled tagger and of a regressor, and some of other cells."""
+    directory = tmp_path_factory.mktemp("learners")
     tagger = model_of(LSTMTagger, (5, 3), scaled=True)
     regressor = model_of(LSTMRegressor, (6,), n_outputs=2)
     return [
@@ -170,16 +177,18 @@ def four(tmp_path_factory):
             ("pack", regressor, True),
             ("tag_head", tagger, "head"),
             ("run", regressor, "head"),
+            ("gru_tags", model_of(LSTMTagger, (5, 3), scaled=True, cell="gru"), True),
+            ("of_rnn", model_of(LSTMRegressor, (6,), n_outputs=2, cell="rnn"), "head"),
         )
     ]
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang", "g++", "clang++"])
-def test_compilers(compiler, four, tmp_path):
+def test_compilers(compiler, learners, tmp_path):
     """All is C, for C++ a header; the head is C and C++."""
     if shutil.which(compiler) is None:
         pytest.skip(f"no {compiler}")
-    for export, _, trainable in four:
+    for export, _, trainable in learners:
         cpp = compiler.endswith("++")
         if cpp and trainable is True:
             (tmp_path / "main.cpp").write_text(
@@ -196,8 +205,8 @@ def test_compilers(compiler, four, tmp_path):
             run(compiler, *language, "-O2", *flags, "-c", export.path, "-o", tmp_path / "model.o")
 
 
-def test_names(four, tmp_path):
-    for export, _, trainable in four:
+def test_names(learners, tmp_path):
+    for export, _, trainable in learners:
         run(gcc, "-O1", "-c", export.path, "-o", tmp_path / "model.o")
         lines = [line.split() for line in run("nm", tmp_path / "model.o").splitlines()]
         defined = {name for *_, kind, name in lines if kind in "TDBCR"}
@@ -215,9 +224,9 @@ def test_names(four, tmp_path):
         ]
 
 
-def test_names_that_a_model_could_have(four):
+def test_names_that_a_model_could_have(learners):
     """No function of a file is called like another model's: the one that is named "run" has a run_step."""
-    for export, _, _ in four:
+    for export, _, _ in learners:
         own = {f"{export.name}_{each}" for each in ("init", "reset", "step", "learn")}
         found = set(re.findall(r"^[a-zA-Z].*?\b(\w+)\([^;]*$", Path(export.path).read_text(), re.MULTILINE))
         assert own < found
@@ -225,10 +234,10 @@ def test_names_that_a_model_could_have(four):
         assert not [name for name in others if name.endswith(("_init", "_reset", "_step", "_learn"))]
 
 
-def program(four, directory):
+def program(learners, directory):
     """Write a C program that includes models as headers, trains each for 20 windows, and prints sizes and losses."""
     lines = ["#include <stdio.h>", '#include "pylstm.h"']
-    for export, _, _ in four:
+    for export, _, _ in learners:
         lines += [f"#define {export.name.upper()}_HEADER", f'#include "{export.path}"']
     lines += [
         "int main(void)",
@@ -237,7 +246,7 @@ def program(four, directory):
         "    int labels[4] = {2, 0, 1, 1};",
         '    printf("%s", pylstm_isa_name(1));',
     ]
-    for export, _, _ in four:
+    for export, _, _ in learners:
         name = export.name
         answer = "labels" if "tag" in name else "y"
         lines += [
@@ -253,15 +262,15 @@ def program(four, directory):
     return directory / "main.c"
 
 
-def test_one_program_with_the_library_under_sanitizers(four, library, tmp_path):
+def test_one_program_with_the_library_under_sanitizers(learners, library, tmp_path):
     sanitize = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    sources = [program(four, tmp_path), *(export.path for export, _, _ in four)]
+    sources = [program(learners, tmp_path), *(export.path for export, _, _ in learners)]
     run(gcc, *sanitize, f"-I{SOURCES}", *sources, library, "-lm", "-lpthread", "-o", tmp_path / "main")
     words = run(tmp_path / "main").split()
     assert words[0] == "scalar"
     x = np.zeros(12)
     x[:4] = [1, -2, 3, 0.5]
-    for k, (export, model, trainable) in enumerate(four):
+    for k, (export, model, trainable) in enumerate(learners):
         size, window, loss = words[1 + 3 * k : 4 + 3 * k]
         assert (int(size), int(window)) == (export.ram_bytes, 4)
         is_tagger = "tag" in export.name

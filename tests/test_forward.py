@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nets import SHAPE_IDS, SHAPES, make, n_layers, random_state
+from nets import CELLS, SHAPE_IDS, SHAPES, make, n_layers, of_sequences, random_state
 from reference import run
 
 import pylstm
@@ -20,16 +20,19 @@ TOLERANCE = {"float32": 2e-6, "float64": 1e-13}
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("shape", SHAPES, ids=SHAPE_IDS)
-def test_against_the_reference(shape, bidirectional, dtype):
-    seq, X, state, _ = make(*shape, bidirectional=bidirectional, dtype=dtype)
+@pytest.mark.parametrize("cell", CELLS)
+def test_against_the_reference(cell, shape, bidirectional, dtype):
+    seq, X, state, _ = make(*shape, bidirectional=bidirectional, dtype=dtype, cell=cell)
     Y, final = seq.forward(X, state)
-    expected, expected_final = run(seq.parameters(), n_layers(seq), bidirectional, X, state)
+    expected, expected_final = run(seq.parameters(), n_layers(seq), bidirectional, X, state, cell)
     for y, y_expected in zip(Y, expected, strict=True):
         assert y.dtype == dtype
-        np.testing.assert_allclose(y, y_expected, atol=TOLERANCE[dtype], rtol=0)
-    for pair, pair_expected in zip(final, expected_final, strict=True):
-        for values, values_expected in zip(pair, pair_expected, strict=True):
-            np.testing.assert_allclose(values, values_expected, atol=4 * TOLERANCE[dtype], rtol=0)
+        bound = TOLERANCE[dtype] * max(1, np.abs(y_expected).max())  # relu has no bound
+        np.testing.assert_allclose(y, y_expected, atol=bound, rtol=0)
+    for layer, layer_expected in zip(final, expected_final, strict=True):
+        for values, values_expected in zip(layer, layer_expected, strict=True):
+            bound = 4 * TOLERANCE[dtype] * max(1, np.abs(values_expected).max())
+            np.testing.assert_allclose(values, values_expected, atol=bound, rtol=0)
 
 
 @settings(deadline=None, max_examples=60)
@@ -39,29 +42,34 @@ def test_against_the_reference(shape, bidirectional, dtype):
     lengths=st.lists(st.integers(1, 12), min_size=1, max_size=9),
     bidirectional=st.booleans(),
     training=st.booleans(),
+    cell=st.sampled_from(["lstm", "gru", "rnn"]),
     seed=st.integers(0, 1000),
 )
-def test_against_the_reference_over_random_shapes(input_size, hidden_size, lengths, bidirectional, training, seed):
-    seq, X, state, _ = make(input_size, hidden_size, lengths, bidirectional=bidirectional, dtype="float64", seed=seed)
+def test_against_the_reference_over_random_shapes(
+    input_size, hidden_size, lengths, bidirectional, training, cell, seed
+):
+    seq, X, state, _ = make(
+        input_size, hidden_size, lengths, bidirectional=bidirectional, dtype="float64", seed=seed, cell=cell
+    )
     Y, final = seq.forward(X, state, training=training)
-    expected, expected_final = run(seq.parameters(), len(hidden_size), bidirectional, X, state)
+    expected, expected_final = run(seq.parameters(), len(hidden_size), bidirectional, X, state, cell)
     for y, y_expected in zip(Y, expected, strict=True):
         np.testing.assert_allclose(y, y_expected, atol=1e-13, rtol=0)
-    for pair, pair_expected in zip(final, expected_final, strict=True):
-        np.testing.assert_allclose(pair, pair_expected, atol=1e-12, rtol=0)
+    for layer, layer_expected in zip(final, expected_final, strict=True):
+        np.testing.assert_allclose(layer, layer_expected, atol=1e-12, rtol=0)
 
 
 @pytest.mark.parametrize(("dtype", "bound"), [("float32", 1e-6), ("float64", 1e-14)])
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_ragged_batch_gives_what_each_sequence_gives_alone(bidirectional, dtype, bound):
-    seq, X, state, _ = make(6, (23, 9), [9, 1, 30, 4, 30, 17], bidirectional=bidirectional, dtype=dtype)
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_ragged_batch_gives_what_each_sequence_gives_alone(cell, bidirectional, dtype, bound):
+    seq, X, state, _ = make(6, (23, 9), [9, 1, 30, 4, 30, 17], bidirectional=bidirectional, dtype=dtype, cell=cell)
     Y, final = seq.forward(X, state)
     for b, x in enumerate(X):
-        alone, alone_final = seq.forward([x], [(h[:, [b]], c[:, [b]]) for h, c in state])
+        alone, alone_final = seq.forward([x], of_sequences(state, [b]))
         np.testing.assert_allclose(Y[b], alone[0], atol=bound, rtol=0)
-        for (h, c), (h_alone, c_alone) in zip(final, alone_final, strict=True):
-            np.testing.assert_allclose(h[:, [b]], h_alone, atol=bound, rtol=0)
-            np.testing.assert_allclose(c[:, [b]], c_alone, atol=4 * bound, rtol=0)
+        for layer, layer_alone in zip(of_sequences(final, [b]), alone_final, strict=True):
+            np.testing.assert_allclose(layer, layer_alone, atol=4 * bound, rtol=0)
 
 
 def test_a_list_of_equal_lengths_gives_the_bits_of_the_dense_array():
@@ -202,7 +210,7 @@ def test_the_order_of_the_sequences_permutes_the_outputs():
     seq, X, state, rng = make(5, 8, [3, 9, 1, 6, 9, 2, 4], bidirectional=True, dtype="float32")
     order = rng.permutation(len(X))
     Y, _ = seq.forward(X, state)
-    Y_permuted, _ = seq.forward([X[b] for b in order], [(h[:, order], c[:, order]) for h, c in state])
+    Y_permuted, _ = seq.forward([X[b] for b in order], of_sequences(state, order))
     for place, b in enumerate(order):
         np.testing.assert_allclose(Y_permuted[place], Y[b], atol=1e-6, rtol=0)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nets import CELLS
 from toys import ESTIMATORS, outputs, toy
 
 import pylstm
@@ -16,7 +17,8 @@ X = np.random.default_rng(0).standard_normal((2, 7, 3)).astype(np.float32)
 
 def fresh(seq):
     """Return what a net without a past makes of X with the same weights."""
-    other = pylstm.Sequence(3, seq.hidden_size, bidirectional=seq.bidirectional, random_state=9)
+    cell = {"cell": seq.cell, "nonlinearity": seq.nonlinearity}
+    other = pylstm.Sequence(3, seq.hidden_size, bidirectional=seq.bidirectional, random_state=9, **cell)
     flat = seq.copy_weights()  # its parameters() would put the weights into reach
     for values in other.parameters().values():
         values[...] = flat[: values.size].reshape(values.shape)
@@ -24,7 +26,7 @@ def fresh(seq):
     return other.forward(X)[0]
 
 
-@pytest.mark.parametrize("options", [{}, {"bidirectional": True}])
+@pytest.mark.parametrize("options", [{}, {"bidirectional": True}, *list(CELLS.values())[1:]], ids=str)
 @pytest.mark.parametrize("shape", [(1, 1), (1, 4), (1, 5), (2, 7)])
 def test_kept_or_not_the_bits_are_the_same(shape, options):
     seq = pylstm.Sequence(3, (5, 17), random_state=0, **options)
@@ -59,6 +61,17 @@ def test_whatever_happens_the_weights_of_now_are_used(actions):
         expected = fresh(seq)
         np.testing.assert_array_equal(got, expected)
         np.testing.assert_array_equal(seq.forward(X)[0], expected)
+
+
+@pytest.mark.parametrize("cell", ["gru", "rnn", "relu"])
+def test_other_cells_are_packed_again_where_their_weights_change(cell):
+    """All the ways of a change, each after the weights have been kept."""
+    seq, held = pylstm.Sequence(3, (5, 9), random_state=0, **CELLS[cell]), []
+    for action in [*ACTIONS, "drop", "drop", "drop", "forward", "forward", *ACTIONS]:
+        ACTIONS[action](seq, held)
+        expected = fresh(seq)
+        for _ in range(2):
+            np.testing.assert_array_equal(seq.forward(X)[0], expected, err_msg=action)
 
 
 def test_written_by_a_reduce():

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from nets import CELLS
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
@@ -17,6 +18,7 @@ from pylstm import LSTMClassifier, LSTMForecaster, LSTMRegressor, LSTMTagger
 from pylstm.preprocessing import PerStep
 
 DTYPES = ["float32", "float64"]
+OTHERS = ["gru", "rnn", "relu"]
 
 
 def net(input_size=3, hidden_size=5, seed=0, **options):
@@ -34,6 +36,12 @@ def data(seq, batch_size, n_steps, seed=0):
 
 def same(a, b):
     np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
+
+
+def same_state(a, b):
+    for mine, its in zip(a, b, strict=True):
+        for one, other in zip(mine, its, strict=True):
+            same(one, other)
 
 
 def fitted(cls, **options):
@@ -55,9 +63,31 @@ def test_steps_and_blocks_are_forward(input_size, hidden_size, batch_size, dtype
     same(stream.state, state) if isinstance(hidden_size, int) else None
     stream.reset()
     same(np.concatenate([stream.process(X[:, s]) for s in (slice(0, 1), slice(1, 8), slice(8, 11))], axis=1), Y)
-    for (h, c), (h_expected, c_expected) in zip(stream.state, state, strict=True):
-        same(h, h_expected)
-        same(c, c_expected)
+    same_state(stream.state, state)
+
+
+@pytest.mark.parametrize("which", OTHERS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("batch_size", [1, 5])
+@pytest.mark.parametrize(("input_size", "hidden_size"), [(1, 1), (2, (17, 8)), (16, (32, 33, 2)), (40, 70)])
+def test_steps_and_blocks_of_other_cells(input_size, hidden_size, batch_size, dtype, which):
+    seq = net(input_size, hidden_size, dtype=dtype, **CELLS[which])
+    X = data(seq, batch_size, 11)
+    Y, state = seq.forward(X)
+    stream = seq.stream(batch_size)
+    same([stream.step(X[:, t]) for t in range(11)], Y.swapaxes(0, 1))
+    same_state(stream.state, state)
+    stream.reset()
+    same(np.concatenate([stream.process(X[:, s]) for s in (slice(0, 1), slice(1, 8), slice(8, 11))], axis=1), Y)
+    same_state(stream.state, state)
+    again = pickle.loads(pickle.dumps(stream))
+    assert repr(again) == repr(stream)
+    kind = {"gru": "cell='gru')", "rnn": "cell='rnn')", "relu": "cell='rnn', nonlinearity='relu')"}[which]
+    assert repr(stream).endswith(kind)
+    same(again.process(X), stream.process(X))
+    stream.state = state
+    rest = stream.process(X)
+    same(rest, seq.forward(X, state)[0])
 
 
 def test_one_sequence_without_the_batch_axis():
@@ -72,10 +102,11 @@ def test_one_sequence_without_the_batch_axis():
     same(stream.process(X[0]), Y[0])
 
 
+@pytest.mark.parametrize("which", CELLS)
 @pytest.mark.parametrize("cls", ESTIMATORS)
-def test_estimators(cls):
+def test_estimators(cls, which):
     """Each step's output is what the estimator says of the sequence so far."""
-    estimator = fitted(cls)
+    estimator = fitted(cls, **CELLS[which])
     X, _ = toy(cls)
     predict = estimator.predict_proba if cls in CLASSIFIERS else estimator.predict
     stream = estimator.stream()
@@ -144,9 +175,11 @@ def test_copies_go_on_from_the_state(copied):
     assert repr(stream) == "Stream(input_size=2, hidden_size=(6,), output_size=2, batch_size=2, dtype='float32')"
 
 
+@pytest.mark.parametrize("which", CELLS)
 @pytest.mark.parametrize("x", [None, [0.5, -1.0, 2.0]])
-def test_reset_to_rest(x):
-    seq = net()
+def test_reset_to_rest(x, which):
+    seq = net(**CELLS[which])
+    seq.parameters()["weight_hh_l0"][...] *= 1 if which == "lstm" else 0.25
     stream = seq.stream()
     stream.process(data(seq, 1, 20))
     stream.reset(to="rest", x=x)
@@ -168,6 +201,11 @@ def test_a_net_without_rest():
     with pytest.raises(ValueError, match="does not come to rest within 102400 steps"):
         stream.reset(to="rest", x=[0.1])
     same(stream.state, before)
+    growing = pylstm.Sequence(1, 1, random_state=0, cell="rnn", nonlinearity="relu")
+    for values in growing.parameters().values():
+        values[...] = 2
+    with pytest.raises(ValueError, match="does not come to rest within 102400 steps"):
+        growing.stream().reset(to="rest")
     with pytest.raises(ValueError, match="to must be 'zero' or 'rest', got 'half'"):
         stream.reset(to="half")
     with pytest.raises(ValueError, match="x goes with to='rest' only"):
@@ -206,6 +244,19 @@ def test_set_model_refuses_other_sizes():
         with pytest.raises(ValueError, match=r"model must have the sizes of this stream's.* got"):
             stream.set_model(other)
     same(stream.process(x), seq.forward(x)[0])
+
+
+def test_set_model_of_other_cells():
+    for which in OTHERS:
+        one, two = (net(seed=seed, **CELLS[which]) for seed in (1, 2))
+        X = data(one, 1, 8)
+        stream = one.stream()
+        stream.process(X[:, :4])
+        for another in set(CELLS) - {which}:
+            with pytest.raises(ValueError, match=r"dtype, cell, nonlinearity\) = .*, got .*"):
+                stream.set_model(net(**CELLS[another]))
+        stream.set_model(two)
+        same(stream.process(X[:, 4:]), two.forward(X[:, 4:], one.forward(X[:, :4])[1])[0])
 
 
 # ---- what can't be streamed

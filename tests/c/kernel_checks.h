@@ -16,24 +16,43 @@
 #define REAL_EPSILON DBL_EPSILON
 #endif
 
+/* The cells, written from the words of pylstm.h, kernels.h and step.h, and not from cell.c: the inputs go into the
+ * first n_gates of n_vectors pre-activations, by these gates of W; h_{t-1} into the last, by these gates of R. */
+static const struct layout {
+    pylstm_cell cell;
+    const char *name;
+    ptrdiff_t n_gates, n_vectors, x_gates[4], h_gates[4], biases[4];
+} layouts[] = {
+    /* i, f, g, o */
+    {PYLSTM_LSTM, "LSTM", 4, 4, {0, 1, 2, 3}, {0, 1, 2, 3}, {0, 1, 2, 3}},
+    /* n of the inputs, r, z, n of h_{t-1}; the gates are stacked r, z, n, the bias r, z, n, b_hn */
+    {PYLSTM_GRU, "GRU", 3, 4, {2, 0, 1}, {0, 1, 2}, {2, 0, 1, 3}},
+    {PYLSTM_RNN_TANH, "RNN with tanh", 1, 1, {0}, {0}, {0}},
+    {PYLSTM_RNN_RELU, "RNN with relu", 1, 1, {0}, {0}, {0}},
+};
+
 /* What is under test: the weights of one layer, plain and in the order of the kernels. Everything padded is laid out
  * here by place() and friends, written from the words of kernels.h, not by panels.c. */
 static struct setting {
     const struct kernels *kernels;
     const char *isa;
+    const struct layout *of;
+    pylstm_cell cell;
+    ptrdiff_t n_gates, n_vectors; /* G, V */
     ptrdiff_t lanes, n_rows, hidden, n_x, n_k;
     ptrdiff_t n_blocks, width;          /* H' */
-    real *weight_ih, *weight_hh, *bias; /* [4H][I], [4H][H], [4H] */
-    real *panels, *packed_bias;         /* [n_blocks][K][4][lanes], [4H'] */
-    real *x, *h_prev, *c_prev;          /* n_rows of I at x_stride; [n_rows][H'] */
+    real *weight_ih, *weight_hh, *bias; /* [GH][I], [GH][H], [VH] */
+    real *panels, *packed_bias;         /* [n_blocks][K][G][lanes], [VH'] */
+    real *x, *h_prev;                   /* n_rows of I at x_stride; [n_rows][H'] */
+    real *own_prev; /* [n_rows][H'], NULL where the cell reads none; not h_prev, to tell them apart */
     ptrdiff_t x_stride;
 } at;
 
 static void expect(int holds, const char *what)
 {
     if (!holds)
-        printf("%s of %s, float%d: %td rows, %td hidden, %td inputs\n", what, at.isa, PYLSTM_REAL_BITS, at.n_rows,
-               at.hidden, at.n_x);
+        printf("%s of %s, %s, float%d: %td rows, %td hidden, %td inputs\n", what, at.of->name, at.isa, PYLSTM_REAL_BITS,
+               at.n_rows, at.hidden, at.n_x);
     CHECK(holds);
 }
 
@@ -72,30 +91,36 @@ static real *copy_of(const real *values, ptrdiff_t n)
     return copy;
 }
 
-/* Of a gate's unit in a row [4H']. */
-static ptrdiff_t place(ptrdiff_t gate, ptrdiff_t unit)
+/* Of n arrays that lie block by block, within a block one after the other: of a unit in the array `which`. */
+static ptrdiff_t place_of(ptrdiff_t n, ptrdiff_t which, ptrdiff_t unit)
 {
-    return (unit / at.lanes * 4 + gate) * at.lanes + unit % at.lanes;
+    return (unit / at.lanes * n + which) * at.lanes + unit % at.lanes;
 }
 
-/* Of input k's weight in forward panels. */
-static ptrdiff_t forward_place(ptrdiff_t k, ptrdiff_t gate, ptrdiff_t unit)
+/* Of a unit of pre-activation v in a row [VH']. */
+static ptrdiff_t place(ptrdiff_t v, ptrdiff_t unit)
 {
-    return ((unit / at.lanes * at.n_k + k) * 4 + gate) * at.lanes + unit % at.lanes;
+    return place_of(at.n_vectors, v, unit);
 }
 
-/* Of a gate's unit in row r of dgates. */
-static ptrdiff_t dgates_place(ptrdiff_t block_rows, ptrdiff_t r, ptrdiff_t gate, ptrdiff_t unit)
+/* Of input k's weight in forward panels: of the g-th gate there. */
+static ptrdiff_t forward_place(ptrdiff_t k, ptrdiff_t g, ptrdiff_t unit)
 {
-    return ((unit / at.lanes * block_rows + r) * 4 + gate) * at.lanes + unit % at.lanes;
+    return place_of(at.n_k * at.n_gates, k * at.n_gates + g, unit);
+}
+
+/* Of a unit of pre-activation v in row r of dgates. */
+static ptrdiff_t dgates_place(ptrdiff_t block_rows, ptrdiff_t r, ptrdiff_t v, ptrdiff_t unit)
+{
+    return place_of(block_rows * at.n_vectors, r * at.n_vectors + v, unit);
 }
 
 /* Of a weight in backward panels of a matrix of n_vectors * lanes columns. */
-static ptrdiff_t backward_place(ptrdiff_t n_vectors, ptrdiff_t gate, ptrdiff_t unit, ptrdiff_t column)
+static ptrdiff_t backward_place(ptrdiff_t n_vectors, ptrdiff_t g, ptrdiff_t unit, ptrdiff_t column)
 {
     ptrdiff_t full = 4 * at.lanes, block = column / full;
     ptrdiff_t block_width = (n_vectors - 4 * block < 4 ? n_vectors - 4 * block : 4) * at.lanes;
-    return block * full * 4 * at.width + place(gate, unit) * block_width + column % full;
+    return block * full * at.n_gates * at.width + place_of(at.n_gates, g, unit) * block_width + column % full;
 }
 
 /* [n_rows][H'] with zeros for padding. */
@@ -108,21 +133,29 @@ static real *random_state(ptrdiff_t n_rows)
     return state;
 }
 
-/* [n_blocks][block_rows][4][lanes] with zeros for padding, and NaN before row `first`. */
+/* [n_blocks][block_rows][V][lanes] with zeros for padding, and NaN before row `first`. */
 static real *random_dgates(ptrdiff_t block_rows, ptrdiff_t first)
 {
-    real *dgates = new_array(block_rows * 4 * at.width);
+    real *dgates = new_array(block_rows * at.n_vectors * at.width);
     for (ptrdiff_t r = first; r < block_rows; r++)
-        for (ptrdiff_t gate = 0; gate < 4; gate++)
+        for (ptrdiff_t v = 0; v < at.n_vectors; v++)
             for (ptrdiff_t u = 0; u < at.width; u++)
-                dgates[dgates_place(block_rows, r, gate, u)] = u < at.hidden ? (real)draw() : 0;
+                dgates[dgates_place(block_rows, r, v, u)] = u < at.hidden ? (real)draw() : 0;
     return dgates;
 }
 
-static real weight_of(ptrdiff_t k, ptrdiff_t gate, ptrdiff_t unit)
+/* Of input k, into the g-th of the pre-activations that inputs like it go into. */
+static real weight_of(ptrdiff_t k, ptrdiff_t g, ptrdiff_t unit)
 {
-    ptrdiff_t row = gate * at.hidden + unit;
-    return k < at.n_x ? at.weight_ih[row * at.n_x + k] : at.weight_hh[row * at.hidden + k - at.n_x];
+    if (k < at.n_x)
+        return at.weight_ih[(at.of->x_gates[g] * at.hidden + unit) * at.n_x + k];
+    return at.weight_hh[(at.of->h_gates[g] * at.hidden + unit) * at.hidden + k - at.n_x];
+}
+
+/* Of the arrays that a cell has none of, no part is there either. */
+static real *part(real *values, ptrdiff_t from)
+{
+    return values ? values + from : NULL;
 }
 
 static void set_up(ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x)
@@ -130,55 +163,63 @@ static void set_up(ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x)
     at.n_rows = n_rows, at.hidden = hidden, at.n_x = n_x, at.n_k = n_x + hidden;
     at.n_blocks = (hidden + at.lanes - 1) / at.lanes, at.width = at.n_blocks * at.lanes;
     double scale = 3 / sqrt((double)at.n_k);
-    at.weight_ih = random_reals(4 * hidden * n_x, scale);
-    at.weight_hh = random_reals(4 * hidden * hidden, scale);
-    at.bias = random_reals(4 * hidden, 1);
-    at.panels = new_array(at.n_k * 4 * at.width);
-    at.packed_bias = new_array(4 * at.width);
-    for (ptrdiff_t gate = 0; gate < 4; gate++) {
-        for (ptrdiff_t u = 0; u < at.width; u++) {
-            at.packed_bias[place(gate, u)] = u < hidden ? at.bias[gate * hidden + u] : 0;
+    at.weight_ih = random_reals(at.n_gates * hidden * n_x, scale);
+    at.weight_hh = random_reals(at.n_gates * hidden * hidden, scale);
+    at.bias = random_reals(at.n_vectors * hidden, 1);
+    at.panels = new_array(at.n_k * at.n_gates * at.width);
+    at.packed_bias = new_array(at.n_vectors * at.width);
+    for (ptrdiff_t u = 0; u < at.width; u++) {
+        for (ptrdiff_t v = 0; v < at.n_vectors; v++)
+            at.packed_bias[place(v, u)] = u < hidden ? at.bias[at.of->biases[v] * hidden + u] : 0;
+        for (ptrdiff_t g = 0; g < at.n_gates; g++)
             for (ptrdiff_t k = 0; k < at.n_k; k++)
-                at.panels[forward_place(k, gate, u)] = u < hidden ? weight_of(k, gate, u) : 0;
-        }
+                at.panels[forward_place(k, g, u)] = u < hidden ? weight_of(k, g, u) : 0;
     }
     at.x_stride = n_x + n_rows % 3;
     at.x = random_reals((n_rows - 1) * at.x_stride + n_x, 1);
     at.h_prev = random_state(n_rows);
-    at.c_prev = random_state(n_rows);
+    at.own_prev = at.n_vectors > 1 ? random_state(n_rows) : NULL;
 }
 
 static void tear_down(void)
 {
-    real *all[] = {at.weight_ih, at.weight_hh, at.bias, at.panels, at.packed_bias, at.x, at.h_prev, at.c_prev};
+    real *all[] = {at.weight_ih, at.weight_hh, at.bias, at.panels, at.packed_bias, at.x, at.h_prev, at.own_prev};
     for (size_t k = 0; k < sizeof all / sizeof *all; k++)
         free(all[k]);
 }
 
 /* ------------------------------------------------------------------ panels */
 
+static struct packing packing(ptrdiff_t n, const ptrdiff_t *gates)
+{
+    return (struct packing){at.lanes, at.hidden, n, gates};
+}
+
 static void check_pack_forward(void)
 {
-    ptrdiff_t size = at.n_k * 4 * at.width;
+    ptrdiff_t size = at.n_k * at.n_gates * at.width, bias_size = at.n_vectors * at.width;
+    ptrdiff_t size_ih = at.n_gates * at.hidden * at.n_x, size_hh = at.n_gates * at.hidden * at.hidden;
     struct range blocks = {0, at.n_blocks};
-    real *panels = new_array(size), *bias = new_array(4 * at.width), *values = new_array(at.hidden);
-    NAME(pack_forward)(blocks, at.lanes, at.hidden, at.n_x, at.weight_ih, 0, at.n_k, panels);
-    NAME(pack_forward)(blocks, at.lanes, at.hidden, at.hidden, at.weight_hh, at.n_x, at.n_k, panels);
-    NAME(pack_bias)(blocks, at.lanes, at.hidden, at.bias, bias);
+    struct packing as_x = packing(at.n_gates, at.of->x_gates), as_h = packing(at.n_gates, at.of->h_gates);
+    struct packing as_bias = packing(at.n_vectors, at.of->biases);
+    real *panels = new_array(size), *bias = new_array(bias_size), *values = new_array(at.hidden);
+    NAME(pack_forward)(as_x, blocks, at.n_x, at.weight_ih, 0, at.n_k, panels);
+    NAME(pack_forward)(as_h, blocks, at.hidden, at.weight_hh, at.n_x, at.n_k, panels);
+    NAME(pack_forward)(as_bias, blocks, 1, at.bias, 0, 1, bias);
     expect(same_bits(panels, at.panels, size), "pack_forward");
-    expect(same_bits(bias, at.packed_bias, 4 * at.width), "pack_bias");
+    expect(same_bits(bias, at.packed_bias, bias_size), "pack_forward (bias)");
 
-    real *weight_ih = new_array(4 * at.hidden * at.n_x), *weight_hh = new_array(4 * at.hidden * at.hidden);
-    real *plain_bias = new_array(4 * at.hidden);
-    NAME(unpack_forward)(blocks, at.lanes, at.hidden, at.n_x, weight_ih, 0, at.n_k, panels);
-    NAME(unpack_forward)(blocks, at.lanes, at.hidden, at.hidden, weight_hh, at.n_x, at.n_k, panels);
-    NAME(unpack_bias)(blocks, at.lanes, at.hidden, plain_bias, bias);
-    expect(same_bits(weight_ih, at.weight_ih, 4 * at.hidden * at.n_x), "unpack_forward (inputs)");
-    expect(same_bits(weight_hh, at.weight_hh, 4 * at.hidden * at.hidden), "unpack_forward (recurrent)");
-    expect(same_bits(plain_bias, at.bias, 4 * at.hidden), "unpack_bias");
-    for (ptrdiff_t gate = 0; gate < 4; gate++) {
-        NAME(unpack_gate)(at.lanes, at.hidden, gate, bias, values);
-        expect(same_bits(values, at.bias + gate * at.hidden, at.hidden), "unpack_gate");
+    real *weight_ih = new_array(size_ih), *weight_hh = new_array(size_hh);
+    real *plain_bias = new_array(at.n_vectors * at.hidden);
+    NAME(unpack_forward)(as_x, blocks, at.n_x, weight_ih, 0, at.n_k, panels);
+    NAME(unpack_forward)(as_h, blocks, at.hidden, weight_hh, at.n_x, at.n_k, panels);
+    NAME(unpack_forward)(as_bias, blocks, 1, plain_bias, 0, 1, bias);
+    expect(same_bits(weight_ih, at.weight_ih, size_ih), "unpack_forward (inputs)");
+    expect(same_bits(weight_hh, at.weight_hh, size_hh), "unpack_forward (recurrent)");
+    expect(same_bits(plain_bias, at.bias, at.n_vectors * at.hidden), "unpack_forward (bias)");
+    for (ptrdiff_t v = 0; v < at.n_vectors; v++) {
+        NAME(unpack_gate)(at.lanes, at.hidden, v, at.n_vectors, bias, values);
+        expect(same_bits(values, at.bias + at.of->biases[v] * at.hidden, at.hidden), "unpack_gate");
     }
     free(panels);
     free(bias);
@@ -188,23 +229,41 @@ static void check_pack_forward(void)
     free(plain_bias);
 }
 
-/* Backward panels [4H' * n_vectors * lanes] of weight [4H][columns], by the words of kernels.h. */
-static real *backward_panels(const real *weight, ptrdiff_t columns, ptrdiff_t n_vectors)
+/* A matrix of weights, and the pre-activations from `first` on that it goes into. */
+struct matrix {
+    const real *weight; /* [GH][columns] */
+    ptrdiff_t columns, first;
+    const ptrdiff_t *gates;
+};
+
+static struct matrix matrix_ih(void)
 {
-    real *panels = new_array(4 * at.width * n_vectors * at.lanes);
-    for (ptrdiff_t gate = 0; gate < 4; gate++)
+    return (struct matrix){at.weight_ih, at.n_x, 0, at.of->x_gates};
+}
+
+static struct matrix matrix_hh(void)
+{
+    return (struct matrix){at.weight_hh, at.hidden, at.n_vectors - at.n_gates, at.of->h_gates};
+}
+
+/* Backward panels [GH' * n_vectors * lanes], by the words of kernels.h. */
+static real *backward_panels(struct matrix m, ptrdiff_t n_vectors)
+{
+    real *panels = new_array(at.n_gates * at.width * n_vectors * at.lanes);
+    for (ptrdiff_t g = 0; g < at.n_gates; g++)
         for (ptrdiff_t u = 0; u < at.width; u++)
             for (ptrdiff_t column = 0; column < n_vectors * at.lanes; column++)
-                panels[backward_place(n_vectors, gate, u, column)] =
-                    u < at.hidden && column < columns ? weight[(gate * at.hidden + u) * columns + column] : 0;
+                panels[backward_place(n_vectors, g, u, column)] =
+                    u < at.hidden && column < m.columns ? m.weight[(m.gates[g] * at.hidden + u) * m.columns + column]
+                                                        : 0;
     return panels;
 }
 
-static void check_pack_backward(const real *weight, ptrdiff_t columns)
+static void check_pack_backward(struct matrix m)
 {
-    ptrdiff_t n_vectors = blocks_of(columns, at.lanes), size = 4 * at.width * n_vectors * at.lanes;
-    real *expected = backward_panels(weight, columns, n_vectors), *panels = new_array(size);
-    NAME(pack_backward)((struct range){0, n_vectors}, at.lanes, at.hidden, columns, weight, panels);
+    ptrdiff_t n_vectors = blocks_of(m.columns, at.lanes), size = at.n_gates * at.width * n_vectors * at.lanes;
+    real *expected = backward_panels(m, n_vectors), *panels = new_array(size);
+    NAME(pack_backward)(packing(at.n_gates, m.gates), (struct range){0, n_vectors}, m.columns, m.weight, panels);
     expect(same_bits(panels, expected, size), "pack_backward");
     free(expected);
     free(panels);
@@ -212,35 +271,35 @@ static void check_pack_backward(const real *weight, ptrdiff_t columns)
 
 /* ----------------------------------------------------------------- forward */
 
-/* bias + W x (+ R h). */
-static double pre_activation(ptrdiff_t row, ptrdiff_t gate, ptrdiff_t unit, ptrdiff_t n_k)
+/* Pre-activation v: the bias, W x, and R h, if that is asked for, as far as they go into it. */
+static double pre_activation(ptrdiff_t row, ptrdiff_t v, ptrdiff_t unit, bool with_h)
 {
-    double sum = (double)at.bias[gate * at.hidden + unit];
-    for (ptrdiff_t k = 0; k < n_k; k++) {
-        real a = k < at.n_x ? at.x[row * at.x_stride + k] : at.h_prev[row * at.width + k - at.n_x];
-        sum += (double)weight_of(k, gate, unit) * (double)a;
-    }
+    ptrdiff_t g_of_h = v - (at.n_vectors - at.n_gates);
+    double sum = (double)at.bias[at.of->biases[v] * at.hidden + unit];
+    for (ptrdiff_t k = 0; k < at.n_x && v < at.n_gates; k++)
+        sum += (double)weight_of(k, v, unit) * (double)at.x[row * at.x_stride + k];
+    for (ptrdiff_t k = 0; k < at.hidden && with_h && g_of_h >= 0; k++)
+        sum += (double)weight_of(at.n_x + k, g_of_h, unit) * (double)at.h_prev[row * at.width + k];
     return sum;
 }
 
-/* out [n_rows][4H'] */
+/* out [n_rows][VH'] */
 static void run_project(struct const_rows start, real *out)
 {
-    at.kernels->project(at.n_rows, at.n_blocks, at.n_x, at.n_k, at.panels, start,
-                        (struct const_rows){at.x, at.x_stride}, (struct rows){out, 4 * at.width});
+    at.kernels->project(at.cell, at.n_rows, at.n_blocks, at.n_x, at.n_k, at.panels, start,
+                        (struct const_rows){at.x, at.x_stride}, (struct rows){out, at.n_vectors * at.width});
 }
 
 static void check_project(void)
 {
-    ptrdiff_t row_size = 4 * at.width, size = at.n_rows * row_size;
+    ptrdiff_t row_size = at.n_vectors * at.width, size = at.n_rows * row_size;
     real *out = new_array(size), *again = new_array(size), *starts = new_array(size);
     run_project((struct const_rows){at.packed_bias, 0}, out);
     int holds = 1;
     for (ptrdiff_t r = 0; r < at.n_rows; r++)
-        for (ptrdiff_t gate = 0; gate < 4; gate++)
+        for (ptrdiff_t v = 0; v < at.n_vectors; v++)
             for (ptrdiff_t u = 0; u < at.width; u++)
-                holds &=
-                    near(out[r * row_size + place(gate, u)], u < at.hidden ? pre_activation(r, gate, u, at.n_x) : 0);
+                holds &= near(out[r * row_size + place(v, u)], u < at.hidden ? pre_activation(r, v, u, false) : 0);
     expect(holds, "project");
     for (ptrdiff_t r = 0; r < at.n_rows; r++)
         memcpy(starts + r * row_size, at.packed_bias, (size_t)row_size * sizeof *starts);
@@ -256,7 +315,26 @@ static double plain_sigmoid(double z)
     return 1 / (1 + exp(-z));
 }
 
-/* What a step gives: [n_rows][H'], [n_rows][H'], [n_rows][4H']. */
+/* One unit: z [V] becomes the gates as a step leaves them; returns h. `own` is c or h, before and after. */
+static double plain_cell(double z[4], double *own)
+{
+    if (at.cell == PYLSTM_LSTM) {
+        for (int gate = 0; gate < 4; gate++)
+            z[gate] = gate == 2 ? tanh(z[gate]) : plain_sigmoid(z[gate]);
+        *own = z[1] * *own + z[0] * z[2];
+        return z[3] * tanh(*own);
+    }
+    if (at.cell == PYLSTM_GRU) {
+        double r = plain_sigmoid(z[1]), update = plain_sigmoid(z[2]), n = tanh(z[0] + r * z[3]);
+        z[0] = r, z[1] = update, z[2] = n; /* and h_{t-1}'s part of n */
+        *own = n + update * (*own - n);
+    } else {
+        *own = at.cell == PYLSTM_RNN_TANH ? tanh(z[0]) : fmax(0, z[0]);
+    }
+    return *own;
+}
+
+/* What a step gives: c [n_rows][H'] of an LSTM, h [n_rows][H'], gates [n_rows][VH'], which an RNN has none of. */
 struct step_out {
     real *c, *h, *gates;
 };
@@ -264,7 +342,8 @@ struct step_out {
 static struct step_out new_step_out(void)
 {
     ptrdiff_t n = at.n_rows * at.width;
-    return (struct step_out){new_array(n), new_array(n), new_array(4 * n)};
+    return (struct step_out){at.cell == PYLSTM_LSTM ? new_array(n) : NULL, new_array(n),
+                             at.n_vectors > 1 ? new_array(at.n_vectors * n) : NULL};
 }
 
 static void free_step_out(struct step_out out)
@@ -277,103 +356,118 @@ static void free_step_out(struct step_out out)
 static int same_step(struct step_out a, struct step_out b)
 {
     ptrdiff_t n = at.n_rows * at.width;
-    return same_bits(a.c, b.c, n) && same_bits(a.h, b.h, n) && same_bits(a.gates, b.gates, 4 * n);
+    return (!a.c || same_bits(a.c, b.c, n)) && same_bits(a.h, b.h, n) &&
+           (!a.gates || same_bits(a.gates, b.gates, at.n_vectors * n));
 }
 
 /* Rows [row, row + n_rows), with the inputs inside the step. */
-static void run_step(ptrdiff_t row, ptrdiff_t n_rows, const real *c_prev, struct step_out out)
+static void run_step(ptrdiff_t row, ptrdiff_t n_rows, real *own_prev, struct step_out out)
 {
     ptrdiff_t from = row * at.width;
-    at.kernels->step(n_rows, at.n_blocks, at.n_x, at.n_x, at.n_k, at.panels, (struct const_rows){at.packed_bias, 0},
-                     (struct const_rows){at.x + row * at.x_stride, at.x_stride}, at.h_prev + from, c_prev + from,
-                     out.c + from, out.h + from, out.gates ? out.gates + 4 * from : NULL);
+    at.kernels->step(at.cell, n_rows, at.n_blocks, at.n_x, at.n_x, at.n_k, at.panels,
+                     (struct const_rows){at.packed_bias, 0}, (struct const_rows){at.x + row * at.x_stride, at.x_stride},
+                     at.h_prev + from, part(own_prev, from), part(out.c, from), out.h + from,
+                     part(out.gates, at.n_vectors * from));
+}
+
+/* The packed weights' way, or that of the weights as they lie, from a given h_prev; all rows. */
+static void run_unpacked(const real *h_prev, const real *own_prev, struct step_out out)
+{
+    at.kernels->step_unpacked(at.cell, at.n_rows, at.hidden, at.n_x, at.weight_ih, at.weight_hh, at.bias,
+                              (struct const_rows){at.x, at.x_stride}, h_prev, own_prev, out.c, out.h, out.gates);
 }
 
 static void check_step_values(struct step_out out)
 {
     int holds = 1, padding = 1;
     for (ptrdiff_t r = 0; r < at.n_rows; r++) {
+        ptrdiff_t row = r * at.width;
         for (ptrdiff_t u = 0; u < at.hidden; u++) {
-            double z[4], c, h;
-            for (ptrdiff_t gate = 0; gate < 4; gate++) {
-                z[gate] = pre_activation(r, gate, u, at.n_k);
-                z[gate] = gate == 2 ? tanh(z[gate]) : plain_sigmoid(z[gate]);
-                holds &= near(out.gates[r * 4 * at.width + place(gate, u)], z[gate]);
-            }
-            c = z[1] * (double)at.c_prev[r * at.width + u] + z[0] * z[2];
-            h = z[3] * tanh(c);
-            holds &= near(out.c[r * at.width + u], c) && near(out.h[r * at.width + u], h);
+            double z[4], own = at.own_prev ? (double)at.own_prev[row + u] : 0;
+            for (ptrdiff_t v = 0; v < at.n_vectors; v++)
+                z[v] = pre_activation(r, v, u, true);
+            holds &= near(out.h[row + u], plain_cell(z, &own)) && (!out.c || near(out.c[row + u], own));
+            for (ptrdiff_t v = 0; v < at.n_vectors && out.gates; v++)
+                holds &= near(out.gates[at.n_vectors * row + place(v, u)], z[v]);
         }
         for (ptrdiff_t u = at.hidden; u < at.width; u++)
-            padding &= out.c[r * at.width + u] == 0 && out.h[r * at.width + u] == 0;
+            padding &= out.h[row + u] == 0 && (!out.c || out.c[row + u] == 0);
     }
     expect(holds, "step");
     expect(padding, "padding of step");
 }
 
+/* The inputs' part from `projected` [n_rows][VH']. */
+static void run_projected(const real *projected, struct step_out out)
+{
+    at.kernels->step(at.cell, at.n_rows, at.n_blocks, 0, at.n_x, at.n_k, at.panels,
+                     (struct const_rows){projected, at.n_vectors * at.width}, (struct const_rows){at.x, 0}, at.h_prev,
+                     at.own_prev, out.c, out.h, out.gates);
+}
+
 /* Projected ahead the way layer.c does it: with a tape, where the gates go. */
 static void check_projected_ahead(struct step_out expected)
 {
-    ptrdiff_t n = at.n_rows * at.width;
+    ptrdiff_t size = at.n_rows * at.n_vectors * at.width;
     struct step_out out = new_step_out();
-    real *projected = new_array(4 * n);
+    real *projected = new_array(size), *gates = out.gates;
     run_project((struct const_rows){at.packed_bias, 0}, projected);
-    memcpy(out.gates, projected, (size_t)(4 * n) * sizeof *projected);
-    at.kernels->step(at.n_rows, at.n_blocks, 0, at.n_x, at.n_k, at.panels, (struct const_rows){out.gates, 4 * at.width},
-                     (struct const_rows){NULL, 0}, at.h_prev, at.c_prev, out.c, out.h, out.gates);
-    expect(same_step(out, expected), "step, projected ahead in place");
-    at.kernels->step(at.n_rows, at.n_blocks, 0, at.n_x, at.n_k, at.panels, (struct const_rows){projected, 4 * at.width},
-                     (struct const_rows){NULL, 0}, at.h_prev, at.c_prev, out.c, out.h, NULL);
-    expect(same_step(out, expected), "step, projected ahead");
+    if (gates) {
+        memcpy(gates, projected, (size_t)size * sizeof *projected);
+        run_projected(gates, out);
+        expect(same_step(out, expected), "step, projected ahead in place");
+    }
+    out.gates = NULL;
+    run_projected(projected, out);
+    expect(same_step(out, (struct step_out){expected.c, expected.h, NULL}), "step, projected ahead");
+    out.gates = gates;
     free_step_out(out);
     free(projected);
 }
 
 /* The padding of what it gives is not said, and not compared. */
-static void check_unpacked(struct step_out expected)
+static int same_units(struct step_out a, struct step_out b)
 {
-    struct step_out out = new_step_out();
-    at.kernels->step_unpacked(at.n_rows, at.hidden, at.n_x, at.weight_ih, at.weight_hh, at.bias,
-                              (struct const_rows){at.x, at.x_stride}, at.h_prev, at.c_prev, out.c, out.h, out.gates);
     int same = 1;
     for (ptrdiff_t r = 0; r < at.n_rows; r++) {
         ptrdiff_t row = r * at.width;
-        same &= same_bits(out.c + row, expected.c + row, at.hidden);
-        same &= same_bits(out.h + row, expected.h + row, at.hidden);
-        for (ptrdiff_t gate = 0; gate < 4; gate++)
+        same &= same_bits(a.h + row, b.h + row, at.hidden) && (!a.c || same_bits(a.c + row, b.c + row, at.hidden));
+        for (ptrdiff_t v = 0; v < at.n_vectors && a.gates; v++)
             for (ptrdiff_t u = 0; u < at.hidden; u++) {
-                ptrdiff_t here = 4 * row + place(gate, u);
-                same &= same_bits(out.gates + here, expected.gates + here, 1);
+                ptrdiff_t here = at.n_vectors * row + place(v, u);
+                same &= same_bits(a.gates + here, b.gates + here, 1);
             }
     }
-    expect(same, "step_unpacked");
-    memcpy(out.c, at.c_prev, (size_t)(at.n_rows * at.width) * sizeof *out.c);
-    real *h = new_array(at.n_rows * at.width);
-    at.kernels->step_unpacked(at.n_rows, at.hidden, at.n_x, at.weight_ih, at.weight_hh, at.bias,
-                              (struct const_rows){at.x, at.x_stride}, at.h_prev, out.c, out.c, h, NULL);
-    expect(same_bits(h, out.h, at.n_rows * at.width), "step_unpacked, in place and without gates");
-    free(h);
+    return same;
+}
+
+static void check_unpacked(struct step_out expected)
+{
+    struct step_out out = new_step_out(), again = new_step_out();
+    run_unpacked(at.h_prev, at.own_prev, out);
+    expect(same_units(out, expected), "step_unpacked");
+    if (again.c)
+        memcpy(again.c, at.own_prev, (size_t)(at.n_rows * at.width) * sizeof *again.c);
+    run_unpacked(at.h_prev, again.c ? again.c : at.own_prev, (struct step_out){again.c, again.h, NULL});
+    expect(same_units((struct step_out){again.c, again.h, NULL}, out), "step_unpacked, in place and without gates");
+    free_step_out(again);
     free_step_out(out);
 }
 
 /* NULL is a state of zeros. */
 static void check_first_step(void)
 {
-    struct const_rows bias = {at.packed_bias, 0}, x = {at.x, at.x_stride};
     struct step_out zeros = new_step_out(), none = new_step_out();
     real *kept = at.h_prev;
     at.h_prev = new_array(at.n_rows * at.width);
     memset(at.h_prev, 0, (size_t)(at.n_rows * at.width) * sizeof *at.h_prev);
-    run_step(0, at.n_rows, at.c_prev, zeros);
-    at.kernels->step(at.n_rows, at.n_blocks, at.n_x, at.n_x, at.n_k, at.panels, bias, x, NULL, at.c_prev, none.c,
-                     none.h, none.gates);
+    run_step(0, at.n_rows, at.own_prev, zeros);
+    at.kernels->step(at.cell, at.n_rows, at.n_blocks, at.n_x, at.n_x, at.n_k, at.panels,
+                     (struct const_rows){at.packed_bias, 0}, (struct const_rows){at.x, at.x_stride}, NULL, at.own_prev,
+                     none.c, none.h, none.gates);
     expect(same_step(none, zeros), "step without h_prev");
-    at.kernels->step_unpacked(at.n_rows, at.hidden, at.n_x, at.weight_ih, at.weight_hh, at.bias, x, NULL, at.c_prev,
-                              none.c, none.h, none.gates);
-    int same = 1;
-    for (ptrdiff_t r = 0; r < at.n_rows; r++)
-        same &= same_bits(none.h + r * at.width, zeros.h + r * at.width, at.hidden);
-    expect(same, "step_unpacked without h_prev");
+    run_unpacked(NULL, at.own_prev, none);
+    expect(same_units(none, zeros), "step_unpacked without h_prev");
     free(at.h_prev);
     at.h_prev = kept;
     free_step_out(zeros);
@@ -383,15 +477,16 @@ static void check_first_step(void)
 static void check_step(void)
 {
     struct step_out out = new_step_out(), other = new_step_out();
-    run_step(0, at.n_rows, at.c_prev, out);
+    run_step(0, at.n_rows, at.own_prev, out);
     check_step_values(out);
 
     for (ptrdiff_t r = 0; r < at.n_rows; r++)
-        run_step(r, 1, at.c_prev, other);
+        run_step(r, 1, at.own_prev, other);
     expect(same_step(out, other), "step, row by row");
 
-    memcpy(other.c, at.c_prev, (size_t)(at.n_rows * at.width) * sizeof *other.c);
-    run_step(0, at.n_rows, other.c, (struct step_out){other.c, other.h, NULL});
+    if (other.c)
+        memcpy(other.c, at.own_prev, (size_t)(at.n_rows * at.width) * sizeof *other.c);
+    run_step(0, at.n_rows, other.c ? other.c : at.own_prev, (struct step_out){other.c, other.h, NULL});
     expect(same_step(out, other), "step, in place and without gates");
 
     check_projected_ahead(out);
@@ -403,86 +498,116 @@ static void check_step(void)
 
 /* ---------------------------------------------------------------- backward */
 
-/* Rows [4H'] of gates as the step leaves them: units of the padding have pre-activations of 0. */
+/* Rows [VH'] of gates as the step leaves them: units of the padding have pre-activations of 0. */
 static real *random_gates(void)
 {
-    real *gates = new_array(at.n_rows * 4 * at.width);
+    real *gates = new_array(at.n_rows * at.n_vectors * at.width);
     for (ptrdiff_t r = 0; r < at.n_rows; r++)
-        for (ptrdiff_t gate = 0; gate < 4; gate++)
+        for (ptrdiff_t v = 0; v < at.n_vectors; v++)
             for (ptrdiff_t u = 0; u < at.width; u++) {
                 double value = u < at.hidden ? draw() : 0;
-                gates[r * 4 * at.width + place(gate, u)] = (real)(gate == 2 ? value : 0.5 + 0.5 * value);
+                bool is_sigmoid = at.cell == PYLSTM_LSTM ? v != 2 : v < 2;
+                gates[r * at.n_vectors * at.width + place(v, u)] = (real)(is_sigmoid ? 0.5 + 0.5 * value : value);
             }
     return gates;
 }
 
-/* dz of the four gates, and dc of the step before; of one unit. */
-static void plain_cell_backward(const double gates[4], double c_prev, double c, double dh, double *dc, double dz[4])
+/* dz of the pre-activations, dc of the step before, and in dh what goes on to h_{t-1} directly; of one unit. */
+static void plain_cell_backward(const double gates[4], double own_prev, double own, double *dh, double *dc,
+                                double dz[4])
 {
-    double i = gates[0], f = gates[1], g = gates[2], o = gates[3], cosh_c = cosh(c);
-    double dc_total = *dc + dh * o / (cosh_c * cosh_c);
-    dz[0] = dc_total * g * (i - i * i);
-    dz[1] = dc_total * c_prev * (f - f * f);
-    dz[2] = dc_total * i * (1 - g) * (1 + g);
-    dz[3] = dh * tanh(c) * (o - o * o);
-    *dc = dc_total * f;
+    if (at.cell == PYLSTM_LSTM) {
+        double i = gates[0], f = gates[1], g = gates[2], o = gates[3], cosh_c = cosh(own);
+        double dc_total = *dc + *dh * o / (cosh_c * cosh_c);
+        dz[0] = dc_total * g * (i - i * i);
+        dz[1] = dc_total * own_prev * (f - f * f);
+        dz[2] = dc_total * i * (1 - g) * (1 + g);
+        dz[3] = *dh * tanh(own) * (o - o * o);
+        *dc = dc_total * f;
+    } else if (at.cell == PYLSTM_GRU) {
+        double r = gates[0], z = gates[1], n = gates[2], of_h = gates[3];
+        dz[0] = *dh * (1 - z) * (1 - n) * (1 + n);
+        dz[1] = dz[0] * of_h * (r - r * r);
+        dz[2] = *dh * (own_prev - n) * (z - z * z);
+        dz[3] = dz[0] * r;
+        *dh *= z;
+    } else {
+        dz[0] = at.cell == PYLSTM_RNN_TANH ? *dh * (1 - own) * (1 + own) : own > 0 ? *dh : 0;
+    }
 }
 
 static void check_cell_backward(void)
 {
-    ptrdiff_t first = at.n_rows % 4, block_rows = first + at.n_rows, n = at.n_rows * at.width;
-    real *gates = random_gates(), *c = random_state(at.n_rows), *dh = random_state(at.n_rows);
-    real *dc = random_state(at.n_rows), *dc_in = copy_of(dc, n), *dgates = new_array(block_rows * 4 * at.width);
-    at.kernels->cell_backward(at.n_rows, at.n_blocks, gates, at.c_prev, c, dh, dc, dgates + first * 4 * at.lanes,
-                              block_rows);
+    ptrdiff_t first = at.n_rows % 4, block_rows = first + at.n_rows, n = at.n_rows * at.width, n_v = at.n_vectors;
+    real *gates = n_v > 1 ? random_gates() : NULL, *own = random_state(at.n_rows), *dh = random_state(at.n_rows);
+    real *dc = at.cell == PYLSTM_LSTM ? random_state(at.n_rows) : NULL, *dc_in = dc ? copy_of(dc, n) : NULL;
+    real *dh_in = copy_of(dh, n), *dgates = new_array(block_rows * n_v * at.width);
+    for (ptrdiff_t k = 0; k < n && at.cell == PYLSTM_RNN_RELU; k++) /* half of them at rest */
+        own[k] = own[k] > 0 ? own[k] : 0;
+    at.kernels->cell_backward(at.cell, at.n_rows, at.n_blocks, gates, at.own_prev, own, dh, dc,
+                              dgates + first * n_v * at.lanes, block_rows);
     int holds = 1, untouched = 1;
     for (ptrdiff_t r = 0; r < at.n_rows; r++) {
         for (ptrdiff_t u = 0; u < at.width; u++) {
             ptrdiff_t k = r * at.width + u;
-            double gate_values[4], dz[4], dc_here = (double)dc_in[k];
-            for (ptrdiff_t gate = 0; gate < 4; gate++)
-                gate_values[gate] = (double)gates[r * 4 * at.width + place(gate, u)];
-            plain_cell_backward(gate_values, (double)at.c_prev[k], (double)c[k], (double)dh[k], &dc_here, dz);
-            holds &= near(dc[k], dc_here);
-            for (ptrdiff_t gate = 0; gate < 4; gate++) {
-                real got = dgates[dgates_place(block_rows, first + r, gate, u)];
-                holds &= u < at.hidden ? near(got, dz[gate]) : got == 0;
+            double gate_values[4] = {0}, dz[4], dc_here = dc ? (double)dc_in[k] : 0, dh_here = (double)dh_in[k];
+            for (ptrdiff_t v = 0; v < n_v && gates; v++)
+                gate_values[v] = (double)gates[r * n_v * at.width + place(v, u)];
+            plain_cell_backward(gate_values, at.own_prev ? (double)at.own_prev[k] : 0, (double)own[k], &dh_here,
+                                &dc_here, dz);
+            holds &= near(dh[k], dh_here) && (!dc || near(dc[k], dc_here));
+            for (ptrdiff_t v = 0; v < n_v; v++) {
+                real got = dgates[dgates_place(block_rows, first + r, v, u)];
+                holds &= u < at.hidden ? near(got, dz[v]) : got == 0;
             }
         }
     }
     for (ptrdiff_t r = 0; r < first; r++)
-        for (ptrdiff_t gate = 0; gate < 4; gate++)
+        for (ptrdiff_t v = 0; v < n_v; v++)
             for (ptrdiff_t u = 0; u < at.width; u++)
-                untouched &= isnan(dgates[dgates_place(block_rows, r, gate, u)]) != 0;
+                untouched &= isnan(dgates[dgates_place(block_rows, r, v, u)]) != 0;
     expect(holds, "cell_backward");
     expect(untouched, "other rows of cell_backward");
-    real *all[] = {gates, c, dh, dc, dc_in, dgates};
+    real *all[] = {gates, own, dh, dh_in, dc, dc_in, dgates};
     for (size_t k = 0; k < sizeof all / sizeof *all; k++)
         free(all[k]);
 }
 
-static void check_back_product(const real *weight, ptrdiff_t columns)
+/* The dgates from row `first_row` on that a matrix has to do with. */
+static struct dgates dgates_for(struct matrix m, const real *dgates, ptrdiff_t block_rows, ptrdiff_t first_row)
 {
-    ptrdiff_t first = at.n_rows % 3, block_rows = first + at.n_rows, n_vectors = blocks_of(columns, at.lanes);
-    ptrdiff_t padded = n_vectors * at.lanes, stride = padded + at.n_rows % 2;
-    real *dgates = random_dgates(block_rows, first), *panels = backward_panels(weight, columns, n_vectors);
-    real *out = new_array((at.n_rows - 1) * stride + padded);
-    at.kernels->back_product(at.n_rows, at.n_blocks, dgates + first * 4 * at.lanes, block_rows, panels, n_vectors,
+    return (struct dgates){dgates + first_row * at.n_vectors * at.lanes, block_rows, at.n_vectors, m.first, at.n_gates};
+}
+
+static void check_back_product(struct matrix m, bool adds)
+{
+    ptrdiff_t first = at.n_rows % 3, block_rows = first + at.n_rows, n_vectors = blocks_of(m.columns, at.lanes);
+    ptrdiff_t padded = n_vectors * at.lanes, stride = padded + at.n_rows % 2, size = (at.n_rows - 1) * stride + padded;
+    real *dgates = random_dgates(block_rows, first), *panels = backward_panels(m, n_vectors);
+    real *out = adds ? random_reals(size, 1) : new_array(size), *before = copy_of(out, size);
+    at.kernels->back_product(at.n_rows, at.n_blocks, dgates_for(m, dgates, block_rows, first), panels, n_vectors, adds,
                              (struct rows){out, stride});
-    int holds = 1;
+    int holds = 1, between = 1;
     for (ptrdiff_t r = 0; r < at.n_rows; r++) {
         for (ptrdiff_t column = 0; column < padded; column++) {
-            double sum = 0;
-            for (ptrdiff_t row = 0; column < columns && row < 4 * at.hidden; row++)
-                sum += (double)weight[row * columns + column] *
-                       (double)dgates[dgates_place(block_rows, first + r, row / at.hidden, row % at.hidden)];
-            holds &= column < columns ? near(out[r * stride + column], sum) : out[r * stride + column] == 0;
+            double sum = adds ? (double)before[r * stride + column] : 0;
+            for (ptrdiff_t row = 0; column < m.columns && row < at.n_gates * at.hidden; row++) {
+                ptrdiff_t g = row / at.hidden, u = row % at.hidden;
+                sum += (double)m.weight[(m.gates[g] * at.hidden + u) * m.columns + column] *
+                       (double)dgates[dgates_place(block_rows, first + r, m.first + g, u)];
+            }
+            holds &= column < m.columns ? near(out[r * stride + column], sum)
+                                        : out[r * stride + column] == (adds ? before[r * stride + column] : 0);
         }
+        for (ptrdiff_t column = padded; column < stride && r + 1 < at.n_rows; column++)
+            between &= same_bits(out + r * stride + column, before + r * stride + column, 1);
     }
-    expect(holds, "back_product");
+    expect(holds, adds ? "back_product, added" : "back_product");
+    expect(between, "what lies between the rows of back_product");
     free(dgates);
     free(panels);
     free(out);
+    free(before);
 }
 
 /* Segments of 1, 2, ... rows (of up to n_rows in all), in other places of dgates than of a, and the last apart. */
@@ -501,20 +626,21 @@ static ptrdiff_t make_segments(ptrdiff_t a_stride, ptrdiff_t n_a, struct segment
     return n_segments;
 }
 
-/* The part [first_k, first_k + n_a) of panels of n_k inputs; the rest stays. */
-static void check_outer(ptrdiff_t first_k, ptrdiff_t n_a)
+/* The matrix's part, from input first_k on, of panels of n_k inputs; the rest stays. */
+static void check_outer(struct matrix m, ptrdiff_t first_k)
 {
-    ptrdiff_t a_stride = n_a + at.n_rows % 3, block_rows = at.n_rows + 1, size = at.n_k * 4 * at.width;
+    ptrdiff_t n_a = m.columns, a_stride = n_a + at.n_rows % 3, block_rows = at.n_rows + 1;
+    ptrdiff_t size = at.n_k * at.n_gates * at.width;
     struct segment segments[MAX_SEGMENTS];
     real *arrays[MAX_SEGMENTS], *dgates = random_dgates(block_rows, 1);
     real *before = random_reals(size, 1), *dpanels = copy_of(before, size);
     ptrdiff_t n_segments = make_segments(a_stride, n_a, segments, arrays);
-    at.kernels->outer(n_segments, segments, a_stride, n_a, at.n_blocks, dgates, block_rows,
-                      dpanels + first_k * 4 * at.lanes, at.n_k);
+    at.kernels->outer(n_segments, segments, a_stride, n_a, at.n_blocks, dgates_for(m, dgates, block_rows, 0),
+                      dpanels + first_k * at.n_gates * at.lanes, at.n_k);
     int holds = 1, rest = 1;
     for (ptrdiff_t k = 0; k < at.n_k; k++) {
-        for (ptrdiff_t unit_gate = 0; unit_gate < 4 * at.width; unit_gate++) {
-            ptrdiff_t gate = unit_gate % 4, u = unit_gate / 4, here = forward_place(k, gate, u);
+        for (ptrdiff_t unit_gate = 0; unit_gate < at.n_gates * at.width; unit_gate++) {
+            ptrdiff_t g = unit_gate % at.n_gates, u = unit_gate / at.n_gates, here = forward_place(k, g, u);
             if (k < first_k || k >= first_k + n_a) {
                 rest &= same_bits(dpanels + here, before + here, 1);
                 continue;
@@ -523,7 +649,7 @@ static void check_outer(ptrdiff_t first_k, ptrdiff_t n_a)
             for (ptrdiff_t s = 0; s < n_segments; s++)
                 for (ptrdiff_t r = 0; r < segments[s].n_rows; r++)
                     sum += (double)segments[s].a[r * a_stride + k - first_k] *
-                           (double)dgates[dgates_place(block_rows, segments[s].dgates_row + r, gate, u)];
+                           (double)dgates[dgates_place(block_rows, segments[s].dgates_row + r, m.first + g, u)];
             holds &= near(dpanels[here], sum);
         }
     }
@@ -538,17 +664,18 @@ static void check_outer(ptrdiff_t first_k, ptrdiff_t n_a)
 
 static void check_column_sums(void)
 {
-    ptrdiff_t first = at.n_rows % 2, block_rows = first + at.n_rows;
-    real *dgates = random_dgates(block_rows, first), *before = random_reals(4 * at.width, 1);
-    real *dbias = copy_of(before, 4 * at.width);
-    at.kernels->column_sums(at.n_rows, at.n_blocks, dgates + first * 4 * at.lanes, block_rows, dbias);
+    ptrdiff_t first = at.n_rows % 2, block_rows = first + at.n_rows, n_v = at.n_vectors;
+    real *dgates = random_dgates(block_rows, first), *before = random_reals(n_v * at.width, 1);
+    real *dbias = copy_of(before, n_v * at.width);
+    at.kernels->column_sums(at.n_rows, at.n_blocks,
+                            (struct dgates){dgates + first * n_v * at.lanes, block_rows, n_v, 0, n_v}, dbias);
     int holds = 1;
-    for (ptrdiff_t gate = 0; gate < 4; gate++) {
+    for (ptrdiff_t v = 0; v < n_v; v++) {
         for (ptrdiff_t u = 0; u < at.width; u++) {
-            double sum = (double)before[place(gate, u)];
+            double sum = (double)before[place(v, u)];
             for (ptrdiff_t r = first; r < block_rows; r++)
-                sum += (double)dgates[dgates_place(block_rows, r, gate, u)];
-            holds &= near(dbias[place(gate, u)], sum);
+                sum += (double)dgates[dgates_place(block_rows, r, v, u)];
+            holds &= near(dbias[place(v, u)], sum);
         }
     }
     expect(holds, "column_sums");
@@ -560,7 +687,7 @@ static void check_column_sums(void)
 /* The rows of at.x as what the dense layer reads: weight_hh for its weights, up to all the rows that it has. */
 static void check_dense(void)
 {
-    ptrdiff_t n_outputs = at.n_rows + at.n_x < 4 * at.hidden ? at.n_rows + at.n_x : 4 * at.hidden;
+    ptrdiff_t most = at.n_gates * at.hidden, n_outputs = at.n_rows + at.n_x < most ? at.n_rows + at.n_x : most;
     real *a = random_reals(at.n_rows * at.hidden, 1), *out = new_array(at.n_rows * n_outputs);
     real *alone = new_array(n_outputs);
     at.kernels->dense(at.n_rows, n_outputs, at.hidden, (struct const_rows){a, at.hidden}, at.weight_hh, at.bias,
@@ -592,37 +719,47 @@ static void check_sizes(ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x)
     check_project();
     check_step();
     check_cell_backward();
-    check_back_product(at.weight_hh, hidden);
-    check_outer(n_x, hidden);
+    check_back_product(matrix_hh(), at.cell == PYLSTM_GRU || n_rows % 2 == 0);
+    check_outer(matrix_hh(), n_x);
     check_column_sums();
     check_dense();
     if (n_x > 0) {
-        check_back_product(at.weight_ih, n_x);
-        check_outer(0, n_x);
+        check_back_product(matrix_ih(), false);
+        check_outer(matrix_ih(), 0);
     }
     if (n_rows == 1) { /* packing knows of no rows */
         check_pack_forward();
-        check_pack_backward(at.weight_hh, hidden);
-        check_pack_backward(at.weight_ih, n_x);
+        check_pack_backward(matrix_hh());
+        check_pack_backward(matrix_ih());
     }
     tear_down();
 }
 
-static void check_kernels(pylstm_isa isa)
+static void check_cell(const struct layout *of)
 {
     static const ptrdiff_t hidden[] = {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 37, 65}, n_x[] = {0, 1, 2, 5, 16, 17};
     enum { MAX_ROWS = 13, N_HIDDEN = sizeof hidden / sizeof *hidden, N_N_X = sizeof n_x / sizeof *n_x };
+    at.of = of, at.cell = of->cell, at.n_gates = of->n_gates, at.n_vectors = of->n_vectors;
+    /* Every pair with one more size in turn: of the LSTM half the triples, of the others, whose products are the same
+     * code, a sixth. */
+    int stride = of->cell == PYLSTM_LSTM ? 2 : N_N_X;
+    for (ptrdiff_t n_rows = 1; n_rows <= MAX_ROWS; n_rows++)
+        for (int k = 0; k < N_HIDDEN; k++)
+            for (int i = (int)n_rows % stride; i < N_N_X; i += stride)
+                check_sizes(n_rows, hidden[k], n_x[(i + k) % N_N_X]);
+    /* weights that are prefetched */
+    ptrdiff_t large = of->n_gates > 1 ? 258 : 450;
+    check_sizes(1, large, of->n_gates > 1 ? 300 : 3);
+    check_sizes(8, large - 1, 5);
+}
+
+static void check_kernels(pylstm_isa isa)
+{
     at.kernels = NAME(kernels)(isa);
     at.isa = pylstm_isa_name((int)isa);
     at.lanes = at.kernels->lanes;
-    for (ptrdiff_t n_rows = 1; n_rows <= MAX_ROWS; n_rows++)
-        for (int k = 0; k < N_HIDDEN; k++)
-            /* every pair with one more size in turn */
-            for (int i = (int)n_rows % 2; i < N_N_X; i += 2)
-                check_sizes(n_rows, hidden[k], n_x[(i + k) % N_N_X]);
-    /* weights that are prefetched */
-    check_sizes(1, 258, 300);
-    check_sizes(8, 257, 5);
+    for (size_t k = 0; k < sizeof layouts / sizeof *layouts; k++)
+        check_cell(&layouts[k]);
 }
 
 static void check_all_kernels(void)

@@ -6,7 +6,7 @@
 
 #include "check.h"
 
-static char label[120]; /* what is under test */
+static char label[140]; /* what is under test */
 
 static inline void expect_same(const void *a, const void *b, size_t bytes, const char *what)
 {
@@ -53,12 +53,13 @@ static inline void *random_reals(const pylstm_net *net, ptrdiff_t n, double scal
     return values;
 }
 
-static inline pylstm_net make_net(pylstm_isa isa, pylstm_dtype dtype, ptrdiff_t input_size, ptrdiff_t n_layers,
-                                  const ptrdiff_t *hidden_sizes, ptrdiff_t n_directions)
+static inline pylstm_net make_net(pylstm_isa isa, pylstm_dtype dtype, pylstm_cell cell, ptrdiff_t input_size,
+                                  ptrdiff_t n_layers, const ptrdiff_t *hidden_sizes, ptrdiff_t n_directions)
 {
-    pylstm_net net = {dtype, input_size, n_layers, hidden_sizes, n_directions, 0.0, isa, 1};
+    static const char *const names[PYLSTM_N_CELLS] = {"LSTM", "GRU", "RNN with tanh", "RNN with relu"};
+    pylstm_net net = {dtype, input_size, n_layers, hidden_sizes, n_directions, 0.0, isa, 1, cell};
     CHECK_STATUS(pylstm_net_check(&net), PYLSTM_OK);
-    snprintf(label, sizeof label, "%s, float%d, %td inputs, %td layers of %td, %td directions",
+    snprintf(label, sizeof label, "%s, %s, float%d, %td inputs, %td layers of %td, %td directions", names[cell],
              pylstm_isa_name((int)isa), dtype == PYLSTM_FLOAT32 ? 32 : 64, input_size, n_layers, hidden_sizes[0],
              n_directions);
     return net;

@@ -69,7 +69,7 @@ static void copy_state(const pylstm_net *net, ptrdiff_t n_sequences, ptrdiff_t k
         for (ptrdiff_t direction = 0; direction < net->n_directions; direction++) {
             pylstm_layer layer = pylstm_net_layer(net, l, direction);
             const ptrdiff_t places[] = {layer.h, layer.c};
-            for (int i = 0; i < 2; i++) {
+            for (ptrdiff_t i = 0; i < layer.n_states; i++) {
                 char *there = element(net, all, places[i] * n_sequences + k * layer.hidden_size);
                 char *here = element(net, one, places[i]);
                 memcpy(to_all ? there : here, to_all ? here : there, (size_t)layer.hidden_size * real_size(net));
@@ -130,13 +130,14 @@ static void check_batch(const pylstm_net *net, ptrdiff_t n_sequences, const ptrd
 
 /* ------------------------------------------------------------------ halves */
 
-/* Copies one direction's part (h and c) of the state of one sequence in a net of one layer. */
+/* Copies one direction's part (h and, of an LSTM, c) of the state of one sequence in a net of one layer. */
 static void copy_direction(const pylstm_net *net, ptrdiff_t direction, void *from, void *to)
 {
     pylstm_layer layer = pylstm_net_layer(net, 0, direction);
     size_t bytes = (size_t)layer.hidden_size * real_size(net);
     memcpy(element(net, to, layer.h), element(net, from, layer.h), bytes);
-    memcpy(element(net, to, layer.c), element(net, from, layer.c), bytes);
+    if (layer.n_states > 1)
+        memcpy(element(net, to, layer.c), element(net, from, layer.c), bytes);
 }
 
 /* The forward direction carries its state from the first half to the second, the reverse one from the second to the
@@ -184,17 +185,17 @@ static void check_halves(const pylstm_net *net, ptrdiff_t n_first, ptrdiff_t n_s
 
 enum { N_MANY = 260 }; /* more rows in a step than are projected ahead at once */
 
-static void check_small(pylstm_isa isa, pylstm_dtype dtype, ptrdiff_t n_directions)
+static void check_small(pylstm_isa isa, pylstm_dtype dtype, pylstm_cell cell, ptrdiff_t n_directions)
 {
     static const ptrdiff_t hidden[][2] = {{1, 3}, {7, 2}, {16, 9}, {33, 16}}, inputs[] = {1, 5, 17, 2};
     static const ptrdiff_t dense[] = {6, 6, 6, 6, 6}, ragged[] = {4, 1, 9, 4, 2, 30, 1};
     static const ptrdiff_t wide_ragged[] = {3, 8, 1, 7, 7, 2, 5, 8, 4, 6, 1, 8, 3, 7, 5, 2, 9};
     for (int k = 0; k < 4; k++) {
-        pylstm_net net = make_net(isa, dtype, inputs[k], 2, hidden[k], n_directions);
+        pylstm_net net = make_net(isa, dtype, cell, inputs[k], 2, hidden[k], n_directions);
         check_batch(&net, 5, dense);
         check_batch(&net, 7, ragged);
         check_batch(&net, 17, wide_ragged);
-        net = make_net(isa, dtype, inputs[k], 1, hidden[k], n_directions);
+        net = make_net(isa, dtype, cell, inputs[k], 1, hidden[k], n_directions);
         check_halves(&net, 5, 4);
         check_halves(&net, 1, 1);
         check_halves(&net, 14, 1);
@@ -204,18 +205,18 @@ static void check_small(pylstm_isa isa, pylstm_dtype dtype, ptrdiff_t n_directio
 
 /* Where the runtime goes other ways: several chunks of steps, more sequences than a chunk has rows, weights that do not
  * fit the caches. */
-static void check_large(pylstm_isa isa, pylstm_dtype dtype, ptrdiff_t n_directions)
+static void check_large(pylstm_isa isa, pylstm_dtype dtype, pylstm_cell cell, ptrdiff_t n_directions)
 {
     static const ptrdiff_t small[] = {5}, large[] = {257}, chunks[] = {300, 1, 299, 20, 300, 130};
     static const ptrdiff_t alone[] = {31}, few_dense[] = {3, 3}, wide_dense[] = {2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2};
     ptrdiff_t many[N_MANY];
     for (ptrdiff_t k = 0; k < N_MANY; k++)
         many[k] = 1 + k % 3;
-    pylstm_net net = make_net(isa, dtype, 3, 1, small, n_directions);
+    pylstm_net net = make_net(isa, dtype, cell, 3, 1, small, n_directions);
     check_batch(&net, 6, chunks);
     check_batch(&net, N_MANY, many);
     check_halves(&net, 260, 270);
-    net = make_net(isa, dtype, 9, 1, large, n_directions);
+    net = make_net(isa, dtype, cell, 9, 1, large, n_directions);
     check_batch(&net, 2, few_dense);
     check_batch(&net, 13, wide_dense);
     check_batch(&net, 1, alone); /* threads share its units */
@@ -226,9 +227,14 @@ int main(void)
 {
     for (int isa = PYLSTM_ISA_SCALAR; isa < PYLSTM_N_ISA; isa++) {
         for (int dtype = PYLSTM_FLOAT32; dtype <= PYLSTM_FLOAT64 && pylstm_isa_available(isa); dtype++) {
-            for (ptrdiff_t n_directions = 1; n_directions <= 2; n_directions++) {
-                check_small((pylstm_isa)isa, (pylstm_dtype)dtype, n_directions);
-                check_large((pylstm_isa)isa, (pylstm_dtype)dtype, n_directions);
+            for (int cell = PYLSTM_LSTM; cell < PYLSTM_N_CELLS; cell++) {
+                /* the ways of large nets, in one direction and in two, with either dtype: by turns but for the LSTM */
+                ptrdiff_t large = cell == PYLSTM_LSTM ? 0 : 1 + (isa + dtype + cell) % 2;
+                for (ptrdiff_t n_directions = 1; n_directions <= 2; n_directions++) {
+                    check_small((pylstm_isa)isa, (pylstm_dtype)dtype, (pylstm_cell)cell, n_directions);
+                    if (large == 0 || large == n_directions)
+                        check_large((pylstm_isa)isa, (pylstm_dtype)dtype, (pylstm_cell)cell, n_directions);
+                }
             }
         }
     }

@@ -6,7 +6,7 @@
 
 #include <limits.h>
 
-enum { CHECKSUM_AT = 12, BYTES_AT = 16, FIELDS_AT = 24, HEADER = 56 };
+enum { CHECKSUM_AT = 12, BYTES_AT = 16, FIELDS_AT = 24, HEADER = 60 };
 
 static unsigned char *copy_bytes(const unsigned char *from, size_t bytes)
 {
@@ -76,6 +76,7 @@ static void check_round_trip(const pylstm_model *model, int is_scaled)
     pylstm_blob blob;
     CHECK_STATUS(pylstm_blob_open(all.blob, all.bytes, &blob), PYLSTM_OK);
     CHECK(blob.model.net.dtype == net->dtype && blob.model.net.input_size == net->input_size);
+    CHECK(blob.model.net.cell == net->cell);
     CHECK(blob.model.net.n_layers == net->n_layers && blob.model.net.n_directions == net->n_directions);
     CHECK(blob.model.net.hidden_sizes == blob.hidden_sizes);
     CHECK(memcmp(blob.hidden_sizes, net->hidden_sizes, (size_t)net->n_layers * sizeof *net->hidden_sizes) == 0);
@@ -99,7 +100,7 @@ static void test_round_trips(void)
         const ptrdiff_t n_layers[] = {1, 2, PYLSTM_BLOB_LAYERS}, n_outputs[] = {0, 1, 5};
         const pylstm_model model = {
             {(pylstm_dtype)(k % 2), 1 + k % 4, n_layers[k / 2 % 3], hidden_sizes, 1 + k / 6 % 2, 0.0, PYLSTM_ISA_BEST,
-             1},
+             1, (pylstm_cell)(k / 2 % 4)},
             n_outputs[k / 12 % 3],
             (pylstm_pooling)(k % 4),
             (pylstm_loss)(k / 36),
@@ -115,17 +116,19 @@ static void test_format(void)
     static const unsigned char expected[] = {
         0x89, 'P',  'Y',  'L',  'S', 'T', 'M', '\n', 1, 0, 0, 0, /* magic, version */
         0x00, 0x00, 0x00, 0x00,                                  /* checksum: below */
-        0x90, 0,    0,    0,    0,   0,   0,   0,                /* bytes */
+        0x60, 0,    0,    0,    0,   0,   0,   0,                /* bytes */
         0,    0,    0,    0,    1,   0,   0,   0,                /* float32, squared error */
         3,    0,    0,    0,    1,   0,   0,   0,                /* no pooling, scaled */
         2,    0,    0,    0,    0,   0,   0,   0,                /* input_size, n_outputs */
         1,    0,    0,    0,    1,   0,   0,   0,                /* n_directions, n_layers */
-        1,    0,    0,    0,    0,   0,   0,   0,                /* hidden_sizes, zeros */
+        3,    0,    0,    0,    1,   0,   0,   0,                /* cell, hidden_sizes */
     };
     const ptrdiff_t hidden_sizes[] = {1};
-    const pylstm_model model = {
-        {PYLSTM_FLOAT32, 2, 1, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1}, 0, PYLSTM_POOL_NONE, PYLSTM_SQUARED_ERROR};
-    const float parameters[16] = {0.5f, 0.25f}, mean[2] = {1, 2}, scale[2] = {3, 4};
+    const pylstm_model model = {{PYLSTM_FLOAT32, 2, 1, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_RNN_RELU},
+                                0,
+                                PYLSTM_POOL_NONE,
+                                PYLSTM_SQUARED_ERROR};
+    const float parameters[4] = {0.5f, 0.25f}, mean[2] = {1, 2}, scale[2] = {3, 4};
     unsigned char blob[sizeof expected + sizeof mean + sizeof scale + sizeof parameters], sealed[sizeof blob];
     CHECK_STATUS(pylstm_blob_write(&model, parameters, mean, scale, (pylstm_memory){blob, sizeof blob}), PYLSTM_OK);
     memcpy(sealed, blob, sizeof blob);
@@ -138,11 +141,13 @@ static void test_format(void)
 }
 
 /* A stream is the same stream from a blob. */
-static void test_stream(void)
+static void check_stream(pylstm_cell cell)
 {
     const ptrdiff_t hidden_sizes[] = {5, 3};
-    const pylstm_model model = {
-        {PYLSTM_FLOAT64, 2, 2, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1}, 3, PYLSTM_POOL_NONE, PYLSTM_CROSS_ENTROPY};
+    const pylstm_model model = {{PYLSTM_FLOAT64, 2, 2, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1, cell},
+                                3,
+                                PYLSTM_POOL_NONE,
+                                PYLSTM_CROSS_ENTROPY};
     struct written all = write_model(&model, 1);
     pylstm_blob blob;
     CHECK_STATUS(pylstm_blob_open(all.blob, all.bytes, &blob), PYLSTM_OK);
@@ -218,7 +223,7 @@ static void check_hostile(const struct written *all, size_t at, uint32_t value, 
 }
 
 enum { DTYPE = 24, LOSS = 28, POOLING = 32, IS_SCALED = 36, INPUT_SIZE = 40, N_OUTPUTS = 44, N_DIRECTIONS = 48 };
-enum { N_LAYERS = 52, HIDDEN_SIZE = 56 };
+enum { N_LAYERS = 52, CELL = 56, HIDDEN_SIZE = 60 };
 
 static void test_hostile(const struct written *all)
 {
@@ -236,6 +241,10 @@ static void test_hostile(const struct written *all)
     check_hostile(all, N_DIRECTIONS, 2, PYLSTM_ERROR_BLOB);
     check_hostile(all, N_DIRECTIONS, 3, PYLSTM_ERROR_SIZE);
     check_hostile(all, N_LAYERS, PYLSTM_BLOB_LAYERS + 1, PYLSTM_ERROR_OVERFLOW);
+    for (uint32_t cell = PYLSTM_GRU; cell < PYLSTM_N_CELLS; cell++)
+        check_hostile(all, CELL, cell, PYLSTM_ERROR_BLOB); /* which has fewer parameters */
+    check_hostile(all, CELL, PYLSTM_N_CELLS, PYLSTM_ERROR_CELL);
+    check_hostile(all, CELL, UINT32_MAX, PYLSTM_ERROR_CELL);
     const size_t sizes[] = {INPUT_SIZE, N_OUTPUTS, N_DIRECTIONS, N_LAYERS, HIDDEN_SIZE};
     for (int k = 0; k < 5; k++) {
         const uint32_t values[] = {UINT32_MAX, (uint32_t)INT32_MAX + 1};
@@ -268,7 +277,7 @@ static void test_random_headers(const struct written *all)
     for (int trial = 0; trial < 20000; trial++) {
         memcpy(blob, all->blob, all->bytes);
         for (int k = 0; k < 3; k++) {
-            size_t field = (size_t)((draw() + 1) * 5.5); /* from dtype to the hidden sizes and one number */
+            size_t field = (size_t)((draw() + 1) * 6.5); /* from dtype to the hidden sizes and one number */
             double limit = draw() < 0 ? 6.0 : (double)UINT32_MAX;
             put(blob + FIELDS_AT + 4 * field, (uint32_t)((draw() + 1) / 2 * limit));
         }
@@ -296,8 +305,10 @@ static void test_write_errors(void)
     ptrdiff_t hidden_sizes[PYLSTM_BLOB_LAYERS + 1];
     for (int l = 0; l <= PYLSTM_BLOB_LAYERS; l++)
         hidden_sizes[l] = 1;
-    const pylstm_model model = {
-        {PYLSTM_FLOAT32, 1, 1, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1}, 1, PYLSTM_POOL_NONE, PYLSTM_SQUARED_ERROR};
+    const pylstm_model model = {{PYLSTM_FLOAT32, 1, 1, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM},
+                                1,
+                                PYLSTM_POOL_NONE,
+                                PYLSTM_SQUARED_ERROR};
     const float numbers[32] = {0};
     unsigned char room[256] = {0};
     const pylstm_memory memory = {room, sizeof room}, none = {NULL, sizeof room};
@@ -306,6 +317,10 @@ static void test_write_errors(void)
     bad.net.n_layers = PYLSTM_BLOB_LAYERS + 1;
     CHECK_STATUS(pylstm_blob_size(&bad, 0, &bytes), PYLSTM_ERROR_OVERFLOW);
     CHECK_STATUS(pylstm_blob_write(&bad, numbers, NULL, NULL, memory), PYLSTM_ERROR_OVERFLOW);
+    bad = model;
+    bad.net.cell = PYLSTM_N_CELLS;
+    CHECK_STATUS(pylstm_blob_size(&bad, 0, &bytes), PYLSTM_ERROR_CELL);
+    CHECK_STATUS(pylstm_blob_write(&bad, numbers, NULL, NULL, memory), PYLSTM_ERROR_CELL);
     bad = model;
     bad.loss = (pylstm_loss)2;
     CHECK_STATUS(pylstm_blob_size(&bad, 0, &bytes), PYLSTM_ERROR_LOSS);
@@ -341,12 +356,15 @@ int main(int argc, char **argv)
     if (argc > 1)
         return check_file(argv[1]);
     const ptrdiff_t hidden_sizes[] = {3, 2};
-    const pylstm_model model = {
-        {PYLSTM_FLOAT32, 2, 2, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1}, 2, PYLSTM_POOL_LAST, PYLSTM_CROSS_ENTROPY};
+    const pylstm_model model = {{PYLSTM_FLOAT32, 2, 2, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM},
+                                2,
+                                PYLSTM_POOL_LAST,
+                                PYLSTM_CROSS_ENTROPY};
     struct written all = write_model(&model, 1);
     test_round_trips();
     test_format();
-    test_stream();
+    for (int cell = PYLSTM_LSTM; cell < PYLSTM_N_CELLS; cell++)
+        check_stream((pylstm_cell)cell);
     check_mutations(all.blob, all.bytes);
     test_hostile(&all);
     test_header_only();

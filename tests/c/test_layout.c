@@ -19,7 +19,7 @@ static void test_strerror(void)
 static void test_net(void)
 {
     ptrdiff_t sizes[] = {5, 2};
-    pylstm_net net = {PYLSTM_FLOAT32, 3, 2, sizes, 2, 0.0, PYLSTM_ISA_BEST, 1};
+    pylstm_net net = {PYLSTM_FLOAT32, 3, 2, sizes, 2, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM};
     CHECK_STATUS(pylstm_net_check(&net), PYLSTM_OK);
     CHECK(pylstm_net_n_parameters(&net) == 2 * (20 * (3 + 5 + 1) + 8 * (10 + 2 + 1)));
     CHECK(pylstm_net_state_size(&net) == 2 * 2 * (5 + 2));
@@ -28,10 +28,17 @@ static void test_net(void)
     CHECK(at.input_size == 10 && at.hidden_size == 2);
     CHECK(at.weight_ih == 2 * 20 * 9 + 8 * 13 && at.weight_hh == at.weight_ih + 80 && at.bias == at.weight_hh + 16);
     CHECK(at.h == 20 + 2 && at.c == 20 + 4 + 2);
+    CHECK(at.n_gates == 4 && at.n_biases == 4 && at.n_states == 2);
 
     pylstm_net bad = net;
     bad.dtype = (pylstm_dtype)7;
     CHECK_STATUS(pylstm_net_check(&bad), PYLSTM_ERROR_DTYPE);
+    const int no_cells[] = {-1, PYLSTM_N_CELLS, INT_MAX, INT_MIN};
+    for (int k = 0; k < 4; k++) {
+        bad = net;
+        bad.cell = (pylstm_cell)no_cells[k];
+        CHECK_STATUS(pylstm_net_check(&bad), PYLSTM_ERROR_CELL);
+    }
     bad = net;
     bad.input_size = 0;
     CHECK_STATUS(pylstm_net_check(&bad), PYLSTM_ERROR_SIZE);
@@ -67,8 +74,30 @@ static void test_net(void)
     }
     /* Each layer fits, but not all of them. */
     ptrdiff_t many[4] = {INT_MAX / 4, INT_MAX / 4, INT_MAX / 4, INT_MAX / 4};
-    pylstm_net tall = {PYLSTM_FLOAT32, 1, 4, many, 2, 0.0, PYLSTM_ISA_BEST, 1};
+    pylstm_net tall = {PYLSTM_FLOAT32, 1, 4, many, 2, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM};
     CHECK_STATUS(pylstm_net_check(&tall), PYLSTM_ERROR_OVERFLOW);
+}
+
+/* The same net of the other cells: with one state, and with G = 3 and V = 4, or 1. */
+static void test_cells(void)
+{
+    const ptrdiff_t sizes[] = {5, 2};
+    pylstm_net net = {PYLSTM_FLOAT32, 3, 2, sizes, 2, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_GRU};
+    CHECK_STATUS(pylstm_net_check(&net), PYLSTM_OK);
+    CHECK(pylstm_net_n_parameters(&net) == 2 * (15 * (3 + 5) + 20 + 6 * (10 + 2) + 8));
+    CHECK(pylstm_net_state_size(&net) == 2 * (5 + 2));
+    pylstm_layer at = pylstm_net_layer(&net, 1, 1);
+    CHECK(at.weight_ih == 2 * 140 + 80 && at.weight_hh == at.weight_ih + 60 && at.bias == at.weight_hh + 12);
+    CHECK(at.h == 10 + 2 && at.n_gates == 3 && at.n_biases == 4 && at.n_states == 1);
+    for (int cell = PYLSTM_RNN_TANH; cell <= PYLSTM_RNN_RELU; cell++) {
+        net.cell = (pylstm_cell)cell;
+        CHECK_STATUS(pylstm_net_check(&net), PYLSTM_OK);
+        CHECK(pylstm_net_n_parameters(&net) == 2 * (5 * (3 + 5 + 1) + 2 * (10 + 2 + 1)));
+        CHECK(pylstm_net_state_size(&net) == 2 * (5 + 2) && pylstm_net_output_size(&net) == 4);
+        at = pylstm_net_layer(&net, 1, 1);
+        CHECK(at.weight_ih == 2 * 45 + 26 && at.weight_hh == at.weight_ih + 20 && at.bias == at.weight_hh + 4);
+        CHECK(at.h == 10 + 2 && at.n_gates == 1 && at.n_biases == 1 && at.n_states == 1);
+    }
 }
 
 /* The picture in pylstm.h. */
@@ -149,8 +178,8 @@ typedef int size_of(const pylstm_net *, const pylstm_shape *, size_t *);
 static void test_sizes(void)
 {
     const ptrdiff_t sizes[] = {5, 2}, large[] = {1 << 20};
-    pylstm_net net = {PYLSTM_FLOAT64, 3, 2, sizes, 2, 0.0, PYLSTM_ISA_BEST, 1},
-               large_net = {PYLSTM_FLOAT64, 1 << 20, 1, large, 1, 0.0, PYLSTM_ISA_BEST, 1};
+    pylstm_net net = {PYLSTM_FLOAT64, 3, 2, sizes, 2, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM},
+               large_net = {PYLSTM_FLOAT64, 1 << 20, 1, large, 1, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM};
     size_of *const functions[] = {pylstm_tape_size, pylstm_forward_size, pylstm_backward_size};
     for (int k = 0; k < 3; k++) {
         pylstm_shape shape = {4, 3, 9};
@@ -182,6 +211,7 @@ int main(void)
 {
     test_strerror();
     test_net();
+    test_cells();
     test_batch();
     test_random_batches();
     test_bad_lengths();

@@ -4,6 +4,8 @@
 
 #include "check.h"
 
+#include <stdbool.h>
+
 enum { MAX_HIDDEN = 9 };
 
 static const pylstm_memory NO_MEMORY = {NULL, 0};
@@ -15,6 +17,7 @@ static double sigmoid(double z)
 
 /* under test */
 static pylstm_isa isa;
+static pylstm_cell cell;
 static ptrdiff_t n_threads = 1;
 
 typedef struct problem {
@@ -38,7 +41,8 @@ static double *random_array(ptrdiff_t n)
 static problem make(ptrdiff_t input_size, ptrdiff_t n_layers, const ptrdiff_t *hidden_sizes, ptrdiff_t n_directions,
                     ptrdiff_t n_sequences, const ptrdiff_t *lengths, double dropout)
 {
-    problem p = {.net = {PYLSTM_FLOAT64, input_size, n_layers, hidden_sizes, n_directions, dropout, isa, n_threads}};
+    problem p = {
+        .net = {PYLSTM_FLOAT64, input_size, n_layers, hidden_sizes, n_directions, dropout, isa, n_threads, cell}};
     pylstm_shape shape;
     size_t bytes, forward_bytes;
     CHECK_STATUS(pylstm_net_check(&p.net), PYLSTM_OK);
@@ -94,19 +98,23 @@ static double loss(problem *p)
     return sum;
 }
 
+/* Central differences; with relu, which has corners, between the differences to both sides: were there one between
+ * two of the values, the gradient is that of a side. */
 static void check_gradient(problem *p, double *values, const double *gradient, ptrdiff_t n)
 {
-    double largest = 0, worst = 0;
+    double largest = 0, worst = 0, here = loss(p);
     for (ptrdiff_t k = 0; k < n; k++) {
-        double kept = values[k], step = 1e-5, up, down;
+        double kept = values[k], step = cell == PYLSTM_RNN_RELU ? 1e-7 : 1e-5, up, down;
         values[k] = kept + step;
         up = loss(p);
         values[k] = kept - step;
         down = loss(p);
         values[k] = kept;
-        double numeric = (up - down) / (2 * step);
+        double numeric = (up - down) / (2 * step), room = 0;
+        if (cell == PYLSTM_RNN_RELU)
+            room = fabs(up - 2 * here + down) / (2 * step);
         largest = fmax(largest, fabs(numeric));
-        worst = fmax(worst, fabs(numeric - gradient[k]));
+        worst = fmax(worst, fabs(numeric - gradient[k]) - room);
     }
     CHECK(worst <= 1e-6 * largest);
 }
@@ -153,42 +161,92 @@ static void test_gradients(void)
     }
 }
 
-/* One layer and direction, sequence by sequence. */
+/* One step of one unit, by the words of pylstm.h. z: its gates, those that one function goes over summed, of a GRU
+ * with the candidate's part of h_{t-1} apart, as z[3]. What pylstm_tape_read says of it goes to `kept`. */
+static void plain_cell(double z[4], double *h, double *c, double kept[6])
+{
+    int n_kept = 0;
+    if (cell == PYLSTM_LSTM) {
+        double i = sigmoid(z[0]), f = sigmoid(z[1]), g = tanh(z[2]), o = sigmoid(z[3]);
+        *c = f * *c + i * g;
+        *h = o * tanh(*c);
+        kept[0] = i, kept[1] = f, kept[2] = g, kept[3] = o, kept[4] = *c;
+        n_kept = 5;
+    } else if (cell == PYLSTM_GRU) {
+        double r = sigmoid(z[0]), update = sigmoid(z[1]), n = tanh(z[2] + r * z[3]);
+        *h = n + update * (*h - n);
+        kept[0] = r, kept[1] = update, kept[2] = n;
+        n_kept = 3;
+    } else {
+        *h = cell == PYLSTM_RNN_TANH ? tanh(z[0]) : fmax(0, z[0]);
+    }
+    kept[n_kept] = *h;
+}
+
+/* Row j of W x + R h + b; of a GRU's candidate, without R h: that, and its bias, are row j + H of the sums. */
+static double pre_activation(const problem *p, pylstm_layer at, ptrdiff_t j, const double *x, const double *h)
+{
+    ptrdiff_t size = at.hidden_size, n_x = at.input_size;
+    bool of_x = j < at.n_gates * size, of_h = cell != PYLSTM_GRU || j / size != 2;
+    ptrdiff_t row_of_h = of_x ? j : j - size;
+    double z = p->parameters[at.bias + j];
+    for (ptrdiff_t k = 0; k < n_x && of_x; k++)
+        z += p->parameters[at.weight_ih + j * n_x + k] * x[k];
+    for (ptrdiff_t k = 0; k < size && of_h; k++)
+        z += p->parameters[at.weight_hh + row_of_h * size + k] * h[k];
+    return z;
+}
+
+/* The row of the tape that step s of the caller's sequence is in. */
+static ptrdiff_t tape_row(const pylstm_batch *batch, ptrdiff_t sequence, ptrdiff_t s)
+{
+    ptrdiff_t b = 0;
+    while (batch->order[b] != sequence)
+        b++;
+    return batch->offset[s] + b;
+}
+
+/* One layer and direction, sequence by sequence: outputs, final states, and the tape. */
 static void test_forward(void)
 {
-    const ptrdiff_t hidden[] = {MAX_HIDDEN}, lengths[] = {5, 1, 7, 2, 7};
+    const ptrdiff_t hidden[] = {MAX_HIDDEN}, lengths[] = {5, 1, 7, 2, 7}, n_kept[] = {6, 4, 1, 1};
     for (int reverse = 0; reverse < 2; reverse++) {
         problem p = make(4, 1, hidden, 1 + reverse, 5, lengths, 0.0);
-        CHECK_STATUS(forward(&p, (pylstm_memory){NULL, 0}), PYLSTM_OK);
         pylstm_layer at = pylstm_net_layer(&p.net, 0, reverse);
-        ptrdiff_t row = 0, size = at.hidden_size, width = p.net.n_directions * size;
-        double worst = 0;
+        ptrdiff_t row = 0, size = at.hidden_size, width = p.net.n_directions * size, n_rows = p.batch.shape.n_rows;
+        double worst = 0, largest = 1, *tape = random_array(n_kept[cell] * n_rows * size);
+        CHECK_STATUS(forward(&p, p.tape), PYLSTM_OK);
+        CHECK_STATUS(pylstm_tape_read(&p.net, &p.batch, 0, reverse, p.tape, tape), PYLSTM_OK);
+        CHECK_STATUS(forward(&p, (pylstm_memory){NULL, 0}), PYLSTM_OK);
         for (ptrdiff_t b = 0; b < 5; b++) {
-            double h[MAX_HIDDEN], c[MAX_HIDDEN], z[4 * MAX_HIDDEN];
+            double h[MAX_HIDDEN], c[MAX_HIDDEN] = {0}, z[4 * MAX_HIDDEN];
             memcpy(h, p.state + (at.h * 5 + b * size), sizeof h);
-            memcpy(c, p.state + (at.c * 5 + b * size), sizeof c);
+            if (cell == PYLSTM_LSTM)
+                memcpy(c, p.state + (at.c * 5 + b * size), sizeof c);
             for (ptrdiff_t s = 0; s < lengths[b]; s++) {
                 ptrdiff_t here = row + (reverse ? lengths[b] - 1 - s : s);
-                for (ptrdiff_t j = 0; j < 4 * size; j++) {
-                    z[j] = p.parameters[at.bias + j];
-                    for (ptrdiff_t k = 0; k < 4; k++)
-                        z[j] += p.parameters[at.weight_ih + j * 4 + k] * p.x[here * 4 + k];
-                    for (ptrdiff_t k = 0; k < size; k++)
-                        z[j] += p.parameters[at.weight_hh + j * size + k] * h[k];
-                }
+                for (ptrdiff_t j = 0; j < at.n_biases * size; j++)
+                    z[j] = pre_activation(&p, at, j, p.x + here * 4, h);
                 for (ptrdiff_t u = 0; u < size; u++) {
-                    c[u] = sigmoid(z[size + u]) * c[u] + sigmoid(z[u]) * tanh(z[2 * size + u]);
-                    h[u] = sigmoid(z[3 * size + u]) * tanh(c[u]);
+                    double of_unit[4], kept[6];
+                    for (ptrdiff_t v = 0; v < at.n_biases; v++)
+                        of_unit[v] = z[v * size + u];
+                    plain_cell(of_unit, &h[u], &c[u], kept);
+                    largest = fmax(largest, fabs(h[u]));
                     worst = fmax(worst, fabs(h[u] - p.y[here * width + reverse * size + u]));
+                    for (ptrdiff_t k = 0; k < n_kept[cell]; k++)
+                        worst = fmax(worst, fabs(kept[k] - tape[(k * n_rows + tape_row(&p.batch, b, s)) * size + u]));
                 }
             }
             for (ptrdiff_t u = 0; u < size; u++) {
                 worst = fmax(worst, fabs(h[u] - p.state_out[at.h * 5 + b * size + u]));
-                worst = fmax(worst, fabs(c[u] - p.state_out[at.c * 5 + b * size + u]));
+                if (cell == PYLSTM_LSTM)
+                    worst = fmax(worst, fabs(c[u] - p.state_out[at.c * 5 + b * size + u]));
             }
             row += lengths[b];
         }
-        CHECK(worst < 1e-14);
+        CHECK(worst < 1e-14 * largest);
+        free(tape);
         destroy(&p);
     }
 }
@@ -210,10 +268,12 @@ static void test_float32_is_near_float64(void)
     CHECK_STATUS(forward(&p, p.tape), PYLSTM_OK);
     CHECK_STATUS(pylstm_forward(&net, &p.batch, parameters, NO_MEMORY, x, NULL, y, NULL, 17, p.tape, p.workspace),
                  PYLSTM_OK);
-    double worst = 0;
-    for (ptrdiff_t k = 0; k < p.n_y; k++)
+    double worst = 0, largest = 1;
+    for (ptrdiff_t k = 0; k < p.n_y; k++) {
+        largest = fmax(largest, fabs(p.y[k]));
         worst = fmax(worst, fabs((double)y[k] - p.y[k]));
-    CHECK(worst < 1e-6);
+    }
+    CHECK(worst < 1e-6 * largest);
     free(parameters);
     free(x);
     free(y);
@@ -258,7 +318,7 @@ static void check_learns(pylstm_pooling pooling, pylstm_loss loss, pylstm_solver
 {
     enum { N_SEQUENCES = 24, MOST_ROWS = 4 * N_SEQUENCES };
     const ptrdiff_t hidden[] = {6};
-    pylstm_model model = {{PYLSTM_FLOAT64, 2, 1, hidden, 2, 0.1, isa, n_threads}, 2, pooling, loss};
+    pylstm_model model = {{PYLSTM_FLOAT64, 2, 1, hidden, 2, 0.1, isa, n_threads, cell}, 2, pooling, loss};
     CHECK_STATUS(pylstm_model_check(&model), PYLSTM_OK);
     ptrdiff_t first[N_SEQUENCES], labels[MOST_ROWS], lengths[N_SEQUENCES], indices[N_SEQUENCES], n_rows = 0;
     for (ptrdiff_t b = 0; b < N_SEQUENCES; b++) {
@@ -320,7 +380,7 @@ static void check_learns(pylstm_pooling pooling, pylstm_loss loss, pylstm_solver
 static void test_model_refusals(void)
 {
     const ptrdiff_t hidden[] = {3};
-    pylstm_model model = {{PYLSTM_FLOAT64, 1, 1, hidden, 1, 0.0, isa, n_threads}, 2, PYLSTM_POOL_LAST, 0};
+    pylstm_model model = {{PYLSTM_FLOAT64, 1, 1, hidden, 1, 0.0, isa, n_threads, cell}, 2, PYLSTM_POOL_LAST, 0};
     ptrdiff_t first[] = {0, 1}, length[] = {1, 1}, labels[] = {0, 1}, indices[] = {0, 1};
     double x[] = {1, 2}, weights[] = {0, 0}, loss = 5, weight = 5;
     pylstm_dataset dataset = {x, first, length, 2, labels, NULL, NULL};
@@ -390,6 +450,16 @@ static void test_model_refusals(void)
     free(memory.data);
 }
 
+static void test_cell(pylstm_cell under_test)
+{
+    cell = under_test;
+    test_forward();
+    test_gradients();
+    test_float32_is_near_float64();
+    test_refusals();
+    test_model_refusals();
+}
+
 int main(void)
 {
     for (int k = PYLSTM_ISA_BEST; k < PYLSTM_N_ISA; k++) {
@@ -397,15 +467,16 @@ int main(void)
             continue;
         isa = (pylstm_isa)k;
         printf("%s (best: %s)\n", pylstm_isa_name(k), pylstm_isa_name((int)pylstm_isa_best()));
-        test_forward();
-        test_gradients();
-        test_float32_is_near_float64();
-        test_refusals();
+        test_cell(PYLSTM_LSTM);
         for (int pooling = PYLSTM_POOL_LAST; pooling <= PYLSTM_POOL_NONE; pooling++)
             for (int kind = PYLSTM_ADAM; kind <= PYLSTM_RMSPROP; kind++)
                 for (int loss = PYLSTM_CROSS_ENTROPY; loss <= PYLSTM_SQUARED_ERROR; loss++)
                     check_learns((pylstm_pooling)pooling, (pylstm_loss)loss, (pylstm_solver_kind)kind);
-        test_model_refusals();
+        for (int other = PYLSTM_GRU; other < PYLSTM_N_CELLS; other++) {
+            test_cell((pylstm_cell)other);
+            check_learns((pylstm_pooling)other, PYLSTM_CROSS_ENTROPY, PYLSTM_ADAM);
+            check_learns(PYLSTM_POOL_LAST, PYLSTM_SQUARED_ERROR, PYLSTM_ADAM);
+        }
     }
     return REPORT();
 }

@@ -245,34 +245,38 @@ static void check_bits(const pylstm_model *model, ptrdiff_t batch_size)
     free(x);
 }
 
-static void test_bits(pylstm_isa isa, pylstm_dtype dtype)
+static void test_bits(pylstm_isa isa, pylstm_dtype dtype, pylstm_cell cell)
 {
     static const struct {
         ptrdiff_t input_size, n_layers, hidden_sizes[3];
     } shapes[] = {{1, 1, {1}}, {7, 1, {5}}, {3, 2, {13, 2}}, {16, 3, {32, 33, 2}}, {1, 1, {64}}, {40, 1, {67}}};
     static const ptrdiff_t batch_sizes[] = {1, 2, 5, 13}, n_outputs[] = {0, 1, 3, 17};
     for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
-        pylstm_net net = make_net(isa, dtype, shapes[k].input_size, shapes[k].n_layers, shapes[k].hidden_sizes, 1);
+        pylstm_net net =
+            make_net(isa, dtype, cell, shapes[k].input_size, shapes[k].n_layers, shapes[k].hidden_sizes, 1);
+        /* what is on top of a net does not know its cell: of the others a quarter, each with one more in turn */
+        int stride = cell == PYLSTM_LSTM ? 1 : 4;
         for (int i = 0; i < 4; i++) {
             for (int loss = PYLSTM_CROSS_ENTROPY; loss <= PYLSTM_SQUARED_ERROR; loss++) {
                 pylstm_model model = with_head(net, n_outputs[i], (pylstm_loss)loss);
-                for (int j = 0; j < 4; j++)
+                for (int j = (i + loss) % stride; j < 4; j += stride)
                     check_bits(&model, batch_sizes[j]);
             }
         }
     }
 }
 
-/* In silence a net without biases but the forget gates' comes to zero, and not to rest among the denormals. */
-static void test_silence(pylstm_isa isa, pylstm_dtype dtype)
+/* In silence a net without biases but those of the gates that keep a state, the second of an LSTM and of a GRU, comes
+ * to zero, and not to rest among the denormals. */
+static void test_silence(pylstm_isa isa, pylstm_dtype dtype, pylstm_cell cell)
 {
     static const ptrdiff_t hidden_sizes[] = {19};
     enum { N_SILENT = 4000 };
-    pylstm_net net = make_net(isa, dtype, 1, 1, hidden_sizes, 1);
+    pylstm_net net = make_net(isa, dtype, cell, 1, 1, hidden_sizes, 1);
     pylstm_model model = with_head(net, 0, PYLSTM_SQUARED_ERROR);
     pylstm_layer at = pylstm_net_layer(&net, 0, 0);
     void *parameters = random_reals(&net, pylstm_net_n_parameters(&net), 0.1);
-    for (ptrdiff_t k = 0; k < 4 * at.hidden_size; k++)
+    for (ptrdiff_t k = 0; k < at.n_biases * at.hidden_size; k++)
         set_real(&net, parameters, at.bias + k, k / at.hidden_size == 1);
     ptrdiff_t n_state = pylstm_net_state_size(&net), n_y = N_SILENT * at.hidden_size;
     void *memory, *state = random_reals(&net, n_state, 0.8), *x = random_reals(&net, N_SILENT, 0);
@@ -299,7 +303,7 @@ static void test_silence(pylstm_isa isa, pylstm_dtype dtype)
 static void test_memory(void)
 {
     ptrdiff_t hidden_sizes[] = {9, 5};
-    pylstm_net net = make_net(PYLSTM_ISA_BEST, PYLSTM_FLOAT32, 2, 2, hidden_sizes, 1);
+    pylstm_net net = make_net(PYLSTM_ISA_BEST, PYLSTM_FLOAT32, PYLSTM_LSTM, 2, 2, hidden_sizes, 1);
     pylstm_model model = with_head(net, 3, PYLSTM_CROSS_ENTROPY);
     float *parameters = random_reals(&net, pylstm_model_n_parameters(&model), 0.5), y[2][3];
     const float x[] = {0.5f, -0.25f};
@@ -337,13 +341,16 @@ static void check_model_error(pylstm_model model, ptrdiff_t batch_size, int expe
 static void test_model_errors(void)
 {
     const ptrdiff_t hidden_sizes[] = {3, 2}, bad_sizes[] = {3, 0}, wide[] = {1 << 25};
-    const pylstm_net net = {PYLSTM_FLOAT64, 2, 2, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1};
+    const pylstm_net net = {PYLSTM_FLOAT64, 2, 2, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM};
     const pylstm_model good = with_head(net, 2, PYLSTM_SQUARED_ERROR);
     pylstm_model bad = good;
     bad.net.dtype = (pylstm_dtype)2;
     check_model_error(bad, 1, PYLSTM_ERROR_DTYPE);
     bad.n_outputs = 0;
     check_model_error(bad, 1, PYLSTM_ERROR_DTYPE);
+    bad = good;
+    bad.net.cell = PYLSTM_N_CELLS;
+    check_model_error(bad, 1, PYLSTM_ERROR_CELL);
     bad = good;
     bad.net.hidden_sizes = bad_sizes;
     check_model_error(bad, 1, PYLSTM_ERROR_SIZE);
@@ -393,7 +400,7 @@ static void test_model_errors(void)
 static void test_call_errors(void)
 {
     const ptrdiff_t hidden_sizes[] = {3};
-    pylstm_net net = make_net(PYLSTM_ISA_BEST, PYLSTM_FLOAT32, 2, 1, hidden_sizes, 1);
+    pylstm_net net = make_net(PYLSTM_ISA_BEST, PYLSTM_FLOAT32, PYLSTM_LSTM, 2, 1, hidden_sizes, 1);
     pylstm_model model = with_head(net, 1, PYLSTM_SQUARED_ERROR);
     void *weights = random_reals(&net, pylstm_model_n_parameters(&model), 0.5);
     const float mean[2] = {0}, x[2] = {0};
@@ -538,10 +545,10 @@ static void expect_no_system_calls(const struct live *live)
 }
 #endif
 
-static void test_live(pylstm_isa isa, pylstm_dtype dtype)
+static void test_live(pylstm_isa isa, pylstm_dtype dtype, pylstm_cell cell)
 {
     static const ptrdiff_t hidden_sizes[] = {33, 8};
-    pylstm_net net = make_net(isa, dtype, 3, 2, hidden_sizes, 1);
+    pylstm_net net = make_net(isa, dtype, cell, 3, 2, hidden_sizes, 1);
     pylstm_model model = with_head(net, 4, PYLSTM_CROSS_ENTROPY);
     struct live live = {
         .x = random_reals(&net, N_STEPS * 3, 1),
@@ -564,9 +571,11 @@ int main(void)
 {
     for (int isa = PYLSTM_ISA_SCALAR; isa < PYLSTM_N_ISA; isa++) {
         for (int dtype = PYLSTM_FLOAT32; dtype <= PYLSTM_FLOAT64 && pylstm_isa_available(isa); dtype++) {
-            test_bits((pylstm_isa)isa, (pylstm_dtype)dtype);
-            test_silence((pylstm_isa)isa, (pylstm_dtype)dtype);
-            test_live((pylstm_isa)isa, (pylstm_dtype)dtype);
+            for (int cell = PYLSTM_LSTM; cell < PYLSTM_N_CELLS; cell++) {
+                test_bits((pylstm_isa)isa, (pylstm_dtype)dtype, (pylstm_cell)cell);
+                test_silence((pylstm_isa)isa, (pylstm_dtype)dtype, (pylstm_cell)cell);
+                test_live((pylstm_isa)isa, (pylstm_dtype)dtype, (pylstm_cell)cell);
+            }
         }
     }
     test_memory();
