@@ -18,11 +18,23 @@ class Cell(NamedTuple):
     batch: int
     steps: int
     ragged: bool = False
+    kind: str = "lstm"  # or "gru", "rnn"
 
     @property
     def name(self) -> str:
-        sizes = f"{self.mode}-{self.input_size}-{self.hidden_size}-{self.batch}-{self.steps}"
+        kind = "" if self.kind == "lstm" else f"{self.kind}-"
+        sizes = f"{kind}{self.mode}-{self.input_size}-{self.hidden_size}-{self.batch}-{self.steps}"
         return f"{sizes}-ragged" if self.ragged else sizes
+
+    @property
+    def n_gates(self) -> int:
+        """Rows of W and R per unit."""
+        return {"lstm": 4, "gru": 3, "rnn": 1}[self.kind]
+
+    @property
+    def recurrent_bytes(self) -> int:
+        """Those of R."""
+        return 4 * self.n_gates * self.hidden_size**2
 
     @property
     def lengths(self) -> Array:
@@ -34,7 +46,7 @@ class Cell(NamedTuple):
     @property
     def flops(self) -> int:
         """Those of the products with W and R over real steps; work on padding earns nothing."""
-        forward = 8 * self.hidden_size * (self.input_size + self.hidden_size) * int(self.lengths.sum())
+        forward = 2 * self.n_gates * self.hidden_size * (self.input_size + self.hidden_size) * int(self.lengths.sum())
         return 3 * forward if self.mode == "train" else forward
 
 
@@ -61,13 +73,19 @@ _SEQUENCES = [
 _ODD = [(1, 1, 1, 100), (3, 37, 5, 50), (16, 100, 7, 50)]  # fit no tile of any kernel
 _RAGGED = [(12, 64, 32, 100), (32, 128, 32, 200), (32, 64, 64, 500)]
 
-SECTIONS: dict[str, list[Cell]] = {
+_ALL = {
     "Inference": [Cell("infer", *sizes) for sizes in _SEQUENCES],
     "One step": [Cell("step", *sizes) for sizes in _ONE_STEP],
     "Training": [Cell("train", *sizes) for sizes in _SEQUENCES],
     "Training, one step": [Cell("train", *sizes) for sizes in _ONE_STEP],
     "Odd sizes": [Cell(mode, *sizes) for mode in ("infer", "train") for sizes in _ODD],
     "Ragged": [Cell(mode, *sizes, ragged=True) for mode in ("infer", "train") for sizes in _RAGGED],
+}
+#: By title; of the other kinds, those that they are compared in.
+SECTIONS: dict[str, list[Cell]] = _ALL | {
+    f"{kind.upper()}: {title.lower()}": [cell._replace(kind=kind) for cell in _ALL[title]]
+    for kind in ("gru", "rnn")
+    for title in ("Inference", "One step", "Training")
 }
 
 
@@ -78,10 +96,10 @@ class Problem(NamedTuple):
     lengths: Array  # (B,)
     X: Array  # (B, T, I)
     dY: Array  # noqa: N815  (B, T, H): the loss's gradient, zero past the ends, so padding changes no gradient
-    weight_ih: Array  # (4H, I), gates i, f, g, o
-    weight_hh: Array  # (4H, H)
-    bias: Array  # (4H,)
-    state: tuple[Array, Array] | None  # h, c, each (B, H); None starts at zero
+    weight_ih: Array  # (4H, I), gates i, f, g, o; of a GRU (3H, I), r, z, n; of an RNN (H, I)
+    weight_hh: Array  # (4H, H); (3H, H); (H, H)
+    bias: Array  # (4H,); (4H,), r, z, n, and n's recurrent part; (H,)
+    state: tuple[Array, ...] | None  # h, and c of an LSTM, each (B, H); None starts at zero
 
     def sequences(self, padded: Array) -> list[Array]:
         return [np.ascontiguousarray(row[:length]) for row, length in zip(padded, self.lengths, strict=True)]
@@ -107,13 +125,14 @@ def problem(cell: Cell) -> Problem:
     def weights(*shape: int) -> Array:
         return (rng.uniform(-1, 1, shape) / np.sqrt(hidden)).astype(np.float32)
 
+    state = (0.5 * normal(cell.batch, hidden), normal(cell.batch, hidden))
     return Problem(
         cell=cell,
         lengths=lengths,
         X=normal(cell.batch, longest, cell.input_size) * real,
         dY=normal(cell.batch, longest, hidden) * real,
-        weight_ih=weights(4 * hidden, cell.input_size),
-        weight_hh=weights(4 * hidden, hidden),
-        bias=weights(4 * hidden),
-        state=(0.5 * normal(cell.batch, hidden), normal(cell.batch, hidden)) if cell.mode == "step" else None,
+        weight_ih=weights(cell.n_gates * hidden, cell.input_size),
+        weight_hh=weights(cell.n_gates * hidden, hidden),
+        bias=weights(hidden if cell.kind == "rnn" else 4 * hidden),
+        state=state[: 2 if cell.kind == "lstm" else 1] if cell.mode == "step" else None,
     )

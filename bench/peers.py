@@ -22,8 +22,8 @@ class Runner(NamedTuple):
     arrays: Callable[[Any], dict[str, Array]]
 
 
-def _outputs(Y: Array, h: Array, c: Array) -> dict[str, Array]:
-    return {"Y": Y, "h": h, "c": c}
+def _outputs(Y: Array, *state: Array) -> dict[str, Array]:
+    return {"Y": Y, **dict(zip("hc", state, strict=False))}
 
 
 def _gradients(Y: Array, X: Array, weight_ih: Array, weight_hh: Array, bias: Array) -> dict[str, Array]:
@@ -34,7 +34,7 @@ def build_pylstm(p: Problem, threads: int) -> Runner:
     import pylstm
 
     threaded: dict[str, Any] = {"n_threads": threads} if threads > 1 else {}
-    net = pylstm.Sequence(p.cell.input_size, p.cell.hidden_size, **threaded)
+    net = pylstm.Sequence(p.cell.input_size, p.cell.hidden_size, cell=p.cell.kind, **threaded)
     for name, values in (("weight_ih_l0", p.weight_ih), ("weight_hh_l0", p.weight_hh), ("bias_l0", p.bias)):
         net.parameters()[name][...] = values
     X, dY = (p.sequences(p.X), p.sequences(p.dY)) if p.cell.ragged else (p.X, p.dY)
@@ -52,48 +52,57 @@ def build_pylstm(p: Problem, threads: int) -> Runner:
 
         return Runner(train, gradients)
 
-    state = None if p.state is None else [(p.state[0][None], p.state[1][None])]
+    state = None if p.state is None else [tuple(values[None] for values in p.state)]
 
     def outputs(result: Any) -> dict[str, Array]:
-        Y, [(h, c)] = result
-        return _outputs(dense(Y), h[0], c[0])
+        Y, [last] = result
+        return _outputs(dense(Y), *(values[0] for values in last))
 
     return Runner(lambda: net.forward(X, state), outputs)
 
 
-def _torch_lstm(p: Problem, threads: int) -> Any:
+def _two_biases(p: Problem) -> tuple[Array, Array]:
+    """The input's and the recurrent one, as most libraries have: zeros but where a GRU needs it."""
+    n = len(p.weight_ih)
+    recurrent = np.zeros(n, np.float32)
+    if p.cell.kind == "gru":
+        recurrent[-p.cell.hidden_size :] = p.bias[n:]
+    return p.bias[:n], recurrent
+
+
+def _torch_net(p: Problem, threads: int) -> Any:
     import torch
 
     torch.set_num_threads(threads)
-    lstm = torch.nn.LSTM(p.cell.input_size, p.cell.hidden_size, batch_first=True)
+    net = getattr(torch.nn, p.cell.kind.upper())(p.cell.input_size, p.cell.hidden_size, batch_first=True)
     with torch.no_grad():
-        lstm.weight_ih_l0.copy_(torch.from_numpy(p.weight_ih))
-        lstm.weight_hh_l0.copy_(torch.from_numpy(p.weight_hh))
-        lstm.bias_ih_l0.copy_(torch.from_numpy(p.bias))
-        lstm.bias_hh_l0.zero_()
-    return lstm
+        for to, values in zip(net.parameters(), (p.weight_ih, p.weight_hh, *_two_biases(p)), strict=True):
+            to.copy_(torch.from_numpy(values))
+    return net
 
 
 def _build_torch(p: Problem, threads: int, packed: bool) -> Runner:
     import torch
     from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-    lstm = _torch_lstm(p, threads)
+    net = _torch_net(p, threads)
     lengths = torch.from_numpy(p.lengths)
+    has_c = p.cell.kind == "lstm"
     state = None if p.state is None else tuple(torch.from_numpy(s[None]) for s in p.state)
+    state = state if has_c or state is None else state[0]
 
     def forward(X: Any) -> Any:
         if not packed:
-            return lstm(X, state)
-        Y, last = lstm(pack_padded_sequence(X, lengths, batch_first=True, enforce_sorted=False), state)
+            return net(X, state)
+        Y, last = net(pack_padded_sequence(X, lengths, batch_first=True, enforce_sorted=False), state)
         return pad_packed_sequence(Y, batch_first=True)[0], last
 
     def infer() -> Any:
         with torch.inference_mode():
-            Y, (h, c) = forward(torch.from_numpy(p.X))
-            return Y.numpy(), h.numpy(), c.numpy()
+            Y, last = forward(torch.from_numpy(p.X))
+            return Y.numpy(), *(values.numpy() for values in (last if has_c else (last,)))
 
-    weights = list(lstm.parameters())  # both biases: PyTorch has no LSTM with one
+    weights = list(net.parameters())  # both biases: PyTorch has no LSTM with one
 
     def train() -> Any:
         X = torch.from_numpy(p.X).requires_grad_()
@@ -101,9 +110,15 @@ def _build_torch(p: Problem, threads: int, packed: bool) -> Runner:
         gradients = torch.autograd.grad(Y, [X, *weights], torch.from_numpy(p.dY))
         return Y.detach().numpy(), *(gradient.numpy() for gradient in gradients)
 
+    def gradients(result: Any) -> dict[str, Array]:
+        *others, bias, recurrent = result
+        if p.cell.kind == "gru":
+            bias = np.concatenate([bias, recurrent[-p.cell.hidden_size :]])
+        return _gradients(*others, bias)
+
     if p.cell.mode == "train":
-        return Runner(train, lambda result: _gradients(*result[:5]))
-    return Runner(infer, lambda result: _outputs(result[0], result[1][0], result[2][0]))
+        return Runner(train, gradients)
+    return Runner(infer, lambda result: _outputs(result[0], *(values[0] for values in result[1:])))
 
 
 def build_torch(p: Problem, threads: int) -> Runner:
@@ -117,25 +132,32 @@ def build_torch_packed(p: Problem, threads: int) -> Runner:
 def _onnx_model(p: Problem) -> bytes:
     from onnx import TensorProto, helper, numpy_helper
 
-    hidden = p.cell.hidden_size
-    order = np.r_[0:hidden, 3 * hidden : 4 * hidden, hidden : 2 * hidden, 2 * hidden : 3 * hidden]  # i, o, f, c
+    hidden, kind = p.cell.hidden_size, p.cell.kind
+    gates = {"lstm": (0, 3, 1, 2), "gru": (1, 0, 2), "rnn": (0,)}[kind]  # i, o, f, c; z, r, h
+    order = np.concatenate([np.arange(gate * hidden, (gate + 1) * hidden) for gate in gates])
     constants = {
         "W": p.weight_ih[order][None],
         "R": p.weight_hh[order][None],
-        "B": np.concatenate([p.bias[order], np.zeros_like(p.bias)])[None],
+        "B": np.concatenate([bias[order] for bias in _two_biases(p)])[None],
     }
     batch, steps, width = p.X.shape
+    states = ["h", "c"] if kind == "lstm" else ["h"]
     shapes = {"X": (steps, batch, width)}
     if p.state is not None:
-        shapes |= {"h0": (1, batch, hidden), "c0": (1, batch, hidden)}
-    results = {"Y": (steps, 1, batch, hidden), "h": (1, batch, hidden), "c": (1, batch, hidden)}
+        shapes |= {f"{name}0": (1, batch, hidden) for name in states}
+    results = {"Y": (steps, 1, batch, hidden), **dict.fromkeys(states, (1, batch, hidden))}
+    options = {"linear_before_reset": 1} if kind == "gru" else {}
 
     def declare(named: dict[str, tuple[int, ...]]) -> list[Any]:
         return [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in named.items()]
 
     graph = helper.make_graph(
-        [helper.make_node("LSTM", ["X", "W", "R", "B", "", *list(shapes)[1:]], list(results), hidden_size=hidden)],
-        "lstm",
+        [
+            helper.make_node(
+                kind.upper(), ["X", "W", "R", "B", "", *list(shapes)[1:]], list(results), hidden_size=hidden, **options
+            )
+        ],
+        kind,
         declare(shapes),
         declare(results),
         [numpy_helper.from_array(values, name) for name, values in constants.items()],
@@ -149,13 +171,13 @@ def _onnx_feed(p: Problem) -> dict[str, Array]:
     # output left as it is: a favour to these two, which the report mentions.
     feed = {"X": np.ascontiguousarray(p.X.transpose(1, 0, 2))}
     if p.state is not None:
-        feed |= {"h0": p.state[0][None], "c0": p.state[1][None]}
+        feed |= {f"{name}0": values[None] for name, values in zip("hc", p.state, strict=False)}
     return feed
 
 
 def _onnx_outputs(result: Any) -> dict[str, Array]:
-    Y, h, c = (result[i] for i in range(3))
-    return _outputs(np.asarray(Y)[:, 0].transpose(1, 0, 2), h[0], c[0])
+    Y, *last = (result[i] for i in range(len(result)))
+    return _outputs(np.asarray(Y)[:, 0].transpose(1, 0, 2), *(values[0] for values in last))
 
 
 def build_onnxruntime(p: Problem, threads: int) -> Runner:
@@ -193,29 +215,42 @@ def build_jax(p: Problem, threads: int) -> Runner:  # threads: XLA takes them fr
 
     weights = tuple(jnp.asarray(w) for w in (p.weight_ih, p.weight_hh, p.bias))
     zero = np.zeros((p.cell.batch, p.cell.hidden_size), np.float32)
-    state = (zero, zero) if p.state is None else p.state
+    state = ((zero, zero) if p.cell.kind == "lstm" else (zero,)) if p.state is None else p.state
 
-    def lstm(X: Any, weights: Any, state: Any) -> Any:
+    def lstm(z: Any, r: Any, _bias: Any, h: Any, c: Any) -> Any:
+        i, f, g, o = jnp.split(z + r, 4, axis=1)
+        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+        return jax.nn.sigmoid(o) * jnp.tanh(c), c
+
+    def gru(z: Any, r: Any, bias: Any, h: Any) -> Any:
+        (z_r, z_z, z_n), (r_r, r_z, r_n) = jnp.split(z, 3, axis=1), jnp.split(r, 3, axis=1)
+        n = jnp.tanh(z_n + jax.nn.sigmoid(z_r + r_r) * (r_n + bias))
+        return (n + jax.nn.sigmoid(z_z + r_z) * (h - n),)
+
+    def rnn(z: Any, r: Any, _bias: Any, h: Any) -> Any:
+        return (jnp.tanh(z + r),)
+
+    cell = {"lstm": lstm, "gru": gru, "rnn": rnn}[p.cell.kind]
+
+    def run(X: Any, weights: Any, state: Any) -> Any:
         weight_ih, weight_hh, bias = weights
+        bias, recurrent = bias[: len(weight_ih)], bias[len(weight_ih) :]
         projected = jnp.einsum("bti,gi->tbg", X, weight_ih) + bias  # one product outside the scan
 
         def step(carry: Any, z: Any) -> Any:
-            h, c = carry
-            i, f, g, o = jnp.split(z + h @ weight_hh.T, 4, axis=1)
-            c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
-            h = jax.nn.sigmoid(o) * jnp.tanh(c)
-            return (h, c), h
+            carry = cell(z, carry[0] @ weight_hh.T, recurrent, *carry)
+            return carry, carry[0]
 
-        (h, c), Y = lax.scan(step, state, projected)
-        return Y.transpose(1, 0, 2), h, c
+        last, Y = lax.scan(step, state, projected)
+        return Y.transpose(1, 0, 2), *last
 
     @jax.jit
     def backward(X: Any, weights: Any, dY: Any) -> Any:
-        Y, pull_back = jax.vjp(lambda X, weights: lstm(X, weights, state)[0], X, weights)
+        Y, pull_back = jax.vjp(lambda X, weights: run(X, weights, state)[0], X, weights)
         dX, dweights = pull_back(dY)
         return Y, dX, *dweights
 
-    forward = jax.jit(lstm)
+    forward = jax.jit(run)
 
     def train() -> Any:
         return tuple(map(np.asarray, backward(p.X, weights, p.dY)))
@@ -294,6 +329,7 @@ class Library(NamedTuple):
     modules: tuple[str, ...]
     trains: bool = True
     ragged_only: bool = False
+    kinds: tuple[str, ...] = ("lstm", "gru", "rnn")
 
 
 LIBRARIES = {
@@ -303,8 +339,8 @@ LIBRARIES = {
     "onnxruntime": Library(build_onnxruntime, ("onnxruntime", "onnx"), trains=False),
     "openvino": Library(build_openvino, ("openvino", "onnx"), trains=False),
     "jax": Library(build_jax, ("jax",)),
-    "tensorflow": Library(build_tensorflow, ("tensorflow",)),
-    "numpy": Library(build_numpy, ("numpy",), trains=False),
+    "tensorflow": Library(build_tensorflow, ("tensorflow",), kinds=("lstm",)),
+    "numpy": Library(build_numpy, ("numpy",), trains=False, kinds=("lstm",)),
 }
 
 
@@ -313,7 +349,9 @@ def entrants(cell: Cell) -> list[str]:
     return [
         name
         for name, library in LIBRARIES.items()
-        if (library.trains or cell.mode != "train") and (cell.ragged or not library.ragged_only)
+        if (library.trains or cell.mode != "train")
+        and (cell.ragged or not library.ragged_only)
+        and cell.kind in library.kinds
     ]
 
 

@@ -50,6 +50,7 @@ def measured(name: str, options: argparse.Namespace) -> tuple[dict[str, float], 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, choices=(1, 2), default=1)
+    parser.add_argument("--kind", choices=("lstm", "gru", "rnn"), default="lstm", help="of the nets")
     parser.add_argument("--cells", default="", help="only cells whose name contains this, as train-32-64")
     parser.add_argument("--seconds", type=float, default=5.0, help="per cell and process, all libraries together")
     parser.add_argument("--processes", type=int, default=3, help="fresh processes per cell")
@@ -65,7 +66,10 @@ def main() -> None:
     from results import Result
     from roofline import Roofline
 
-    chosen = {title: [cell for cell in cells if options.cells in cell.name] for title, cells in SECTIONS.items()}
+    chosen = {
+        title: [cell for cell in cells if options.cells in cell.name and cell.kind == options.kind]
+        for title, cells in SECTIONS.items()
+    }
     chosen = {title: cells for title, cells in chosen.items() if cells}
     total = sum(map(len, chosen.values()))
     if total == 0:
@@ -88,7 +92,8 @@ def main() -> None:
             print(f"[{done:2}/{total}] {cell.name:28} {result.summary} ({took:.0f} s)", flush=True)
 
     options.out.mkdir(parents=True, exist_ok=True)
-    stem = "benchmark" if options.threads == 1 else f"benchmark_{options.threads}_threads"
+    stem = "benchmark" if options.kind == "lstm" else f"benchmark_{options.kind}"
+    stem = stem if options.threads == 1 else f"{stem}_{options.threads}_threads"
     ratio_plot, roofline_plot = f"{stem}_ratio.png", f"{stem}_roofline.png"
     page = tables.page(results, roofline, options, [ratio_plot, roofline_plot])
     (options.out / f"{stem}.md").write_text(page, encoding="utf-8")

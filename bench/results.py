@@ -48,7 +48,7 @@ class Result(NamedTuple):
         Nothing else is charged (input weights can be applied to all steps at once, activations cost no FLOPs here), so
         it is a ceiling, not a forecast. Training reads them twice a step: forward, and for dh = dZ·R.
         """
-        weights = 16 * self.cell.hidden_size**2  # bytes
+        weights = self.cell.recurrent_bytes
         reads = int(self.cell.lengths.max()) * (2 if self.cell.mode == "train" else 1)
         return min(roofline.peak, roofline.bandwidth_at(weights) * self.cell.flops / (weights * reads))
 
@@ -56,4 +56,4 @@ class Result(NamedTuple):
         """GB/s at which we read recurrent weights, if each step read them once and did nothing else: inference."""
         if OURS not in self.seconds:
             return None
-        return 16 * self.cell.hidden_size**2 * self.cell.steps / self.seconds[OURS] / 1e9
+        return self.cell.recurrent_bytes * self.cell.steps / self.seconds[OURS] / 1e9

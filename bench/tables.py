@@ -135,7 +135,7 @@ def one_sequence(results: list[Result], roofline: Roofline) -> str:
         cell, rate = result.cell, result.weights_read()
         if cell.mode != "infer" or cell.batch > 1 or cell.hidden_size < 128 or rate is None:
             continue
-        read = roofline.bandwidth_at(16 * cell.hidden_size**2)
+        read = roofline.bandwidth_at(cell.recurrent_bytes)
         rows.append([",".join(map(str, cell[1:5])), f"{rate:.1f}", f"{read:.1f}", f"{100 * rate / read:.0f}%"])
     if not rows:
         return ""
@@ -186,7 +186,7 @@ the best of {options.processes} fresh processes; within a process the libraries 
 Training is forward, backward and the gradients of input and all weights. ONNX Runtime and OpenVINO are given their
 input time-major and answer so: the transposes that others do inside are not charged to them.
 Ragged: lengths uniform in T/10..T; all but pylstm and "torch packed" compute on the padded array.
-FLOPs: 8·H·(I+H) per real step, three times that in training.
+FLOPs: 8·H·(I+H) per real step of an LSTM, 6·H·(I+H) of a GRU, 2·H·(I+H) of an RNN, three times that in training.
 Most possible: the ratio of code at the machine's limits, where arithmetic runs at the peak, recurrent weights are read
 at every step, and activations, packing and calls take no time.
 """
