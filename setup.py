@@ -3,10 +3,12 @@
 import platform
 import sys
 from pathlib import Path
+from zlib import crc32
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
+from setuptools.modified import newer_group
 
 SOURCES = Path("src_c")
 # src_c/Makefile names the same files and flags, and says why.
@@ -33,15 +35,23 @@ class BuildCore(build_ext):
     def build_extension(self, ext):
         msvc = self.compiler.compiler_type == "msvc"
         headers = [str(path) for path in SOURCES.glob("*.h")]
+        # They know nothing of Python, so a wheel and an editable install can share them: not so what is in build_temp.
+        command = " ".join(getattr(self.compiler, "compiler_so", []))
+        objects_of_compiler = Path("build") / f"src_c-{crc32(command.encode()):08x}"
 
         def compile_to(folder, names, macros, flags):
-            return self.compiler.compile(
-                [str(SOURCES / f"{name}.c") for name in names],
-                output_dir=str(Path(self.build_temp) / folder),
+            """Compile what is out of date, which the compiler object does not look at; return all objects."""
+            output = str(objects_of_compiler / folder)
+            sources = [str(SOURCES / f"{name}.c") for name in names]
+            objects = self.compiler.object_filenames(sources, output_dir=output)
+            given = [*headers, "setup.py"]
+            self.compiler.compile(
+                [source for source, made in zip(sources, objects, strict=True) if newer_group([source, *given], made)],
+                output_dir=output,
                 macros=macros,
                 extra_postargs=["/std:c11"] if msvc else ["-O3", "-fvisibility=hidden", *flags],
-                depends=headers,
             )
+            return objects
 
         ext.extra_objects = compile_to("once", ONCE, [], ["-std=c11"])
         isas = ["scalar"] if msvc else KERNELS_OF_MACHINE.get(platform.machine(), ["scalar"])

@@ -22,7 +22,8 @@ static void run_layer(ptrdiff_t n_x, ptrdiff_t hidden, const stored *panels, con
                            c ? c : h,
                            c,
                            next,
-                           NULL};
+                           NULL,
+                           EXPORTED_CELL == PYLSTM_RNN_RELU};
     step_row(EXPORTED_CELL, &s, false);
     memcpy(h, next, (size_t)hidden * sizeof *h);
 }

@@ -51,20 +51,17 @@ static inline ptrdiff_t next_tile(ptrdiff_t left)
 
 /* ----------------------------------------------------------------- forward */
 
-/* Runs CELL_CALL(cell) with the constant cell. */
+/* Runs CELL_CALL(cell) with the constant cell, of an RNN that with tanh. */
 #define FOR_CELL(cell)                                                                                                 \
     switch (cell) {                                                                                                    \
+    case PYLSTM_LSTM:                                                                                                  \
+        CELL_CALL(PYLSTM_LSTM);                                                                                        \
+        break;                                                                                                         \
     case PYLSTM_GRU:                                                                                                   \
         CELL_CALL(PYLSTM_GRU);                                                                                         \
         break;                                                                                                         \
-    case PYLSTM_RNN_TANH:                                                                                              \
-        CELL_CALL(PYLSTM_RNN_TANH);                                                                                    \
-        break;                                                                                                         \
-    case PYLSTM_RNN_RELU:                                                                                              \
-        CELL_CALL(PYLSTM_RNN_RELU);                                                                                    \
-        break;                                                                                                         \
     default:                                                                                                           \
-        CELL_CALL(PYLSTM_LSTM);                                                                                        \
+        CELL_CALL(PYLSTM_RNN_TANH);                                                                                    \
     }
 
 VEC_INLINE void project_tile(int cell, int n_panels, int n_rows, ptrdiff_t n_x, const real *panel, ptrdiff_t panel_size,
@@ -163,7 +160,9 @@ static void step(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff
                  ptrdiff_t n_k, const real *panels, struct const_rows start, struct const_rows x, const real *h_prev,
                  const real *own_prev, real *c, real *h, real *gates)
 {
-    const struct step s = {n_blocks, n_x, first_k, n_k, start, x, panels, NULL, NULL, h_prev, own_prev, c, h, gates};
+    const struct step s = {n_blocks, n_x,    first_k, n_k,   start,
+                           x,        panels, NULL,    NULL,  h_prev,
+                           own_prev, c,      h,       gates, cell == PYLSTM_RNN_RELU};
 #define CELL_CALL(cell) step_cell(cell, n_rows, &s)
     FOR_CELL(cell)
 #undef CELL_CALL
@@ -207,7 +206,7 @@ VEC_INLINE void accumulate_unpacked(int n_rows, ptrdiff_t n_units, ptrdiff_t n_k
 /* Rows that share one reading of the weights. */
 enum { UNPACKED_ROWS = 2 };
 
-VEC_INLINE void unpacked_tile(int cell, int n_rows, ptrdiff_t hidden, ptrdiff_t n_x, const real *weight_ih,
+VEC_INLINE void unpacked_tile(int cell, bool relu, int n_rows, ptrdiff_t hidden, ptrdiff_t n_x, const real *weight_ih,
                               const real *weight_hh, const real *bias, struct const_rows x, const real *h_prev,
                               const real *own_prev, real *c, real *h, real *gates)
 {
@@ -233,20 +232,20 @@ VEC_INLINE void unpacked_tile(int cell, int n_rows, ptrdiff_t hidden, ptrdiff_t 
             for (int r = 0; r < n_rows; r++)
                 z[r][v] = sum[r];
         }
-        apply_cell(cell, n_rows, z, own_prev, c, h, gates, first, width);
+        apply_cell(cell, relu, n_rows, z, own_prev, c, h, gates, first, width);
     }
 }
 
-VEC_INLINE void unpacked_cell(int cell, ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x, const real *weight_ih,
-                              const real *weight_hh, const real *bias, struct const_rows x, const real *h_prev,
-                              const real *own_prev, real *c, real *h, real *gates)
+VEC_INLINE void unpacked_cell(int cell, bool relu, ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x,
+                              const real *weight_ih, const real *weight_hh, const real *bias, struct const_rows x,
+                              const real *h_prev, const real *own_prev, real *c, real *h, real *gates)
 {
     ptrdiff_t width = (hidden + LANES - 1) / LANES * LANES, left = n_rows;
     for (; left > 0; left -= UNPACKED_ROWS) {
         if (left == 1)
-            unpacked_tile(cell, 1, hidden, n_x, weight_ih, weight_hh, bias, x, h_prev, own_prev, c, h, gates);
+            unpacked_tile(cell, relu, 1, hidden, n_x, weight_ih, weight_hh, bias, x, h_prev, own_prev, c, h, gates);
         else
-            unpacked_tile(cell, 2, hidden, n_x, weight_ih, weight_hh, bias, x, h_prev, own_prev, c, h, gates);
+            unpacked_tile(cell, relu, 2, hidden, n_x, weight_ih, weight_hh, bias, x, h_prev, own_prev, c, h, gates);
         x = rows_from(x, UNPACKED_ROWS, 0);
         h_prev = h_prev ? h_prev + UNPACKED_ROWS * width : NULL;
         own_prev = own_prev ? own_prev + UNPACKED_ROWS * width : NULL;
@@ -260,8 +259,9 @@ static void step_unpacked(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t hidden, 
                           const real *weight_hh, const real *bias, struct const_rows x, const real *h_prev,
                           const real *own_prev, real *c, real *h, real *gates)
 {
+    bool relu = cell == PYLSTM_RNN_RELU;
 #define CELL_CALL(cell)                                                                                                \
-    unpacked_cell(cell, n_rows, hidden, n_x, weight_ih, weight_hh, bias, x, h_prev, own_prev, c, h, gates)
+    unpacked_cell(cell, relu, n_rows, hidden, n_x, weight_ih, weight_hh, bias, x, h_prev, own_prev, c, h, gates)
     FOR_CELL(cell)
 #undef CELL_CALL
 }

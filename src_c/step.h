@@ -24,6 +24,7 @@ struct step {
     const real *scale_x, *scale_h; /* [GH'] of weights that are stored as bytes; else unread */
     const real *h_prev, *own_prev;
     real *c, *h, *gates;
+    bool relu; /* of an RNN: a branch for each tile, where another constant would be as many copies of the loops */
 };
 
 /* A state (c of an LSTM, else h) closer to zero than this, 2^-50 or 2^-500, is at zero. One that decays would else come
@@ -127,28 +128,28 @@ VEC_INLINE void apply_gru(int n_rows, vec (*z)[VECTORS], const real *h_prev, rea
     }
 }
 
-VEC_INLINE void apply_rnn(int cell, int n_rows, vec (*z)[VECTORS], real *h, ptrdiff_t at, ptrdiff_t stride)
+VEC_INLINE void apply_rnn(bool relu, int n_rows, vec (*z)[VECTORS], real *h, ptrdiff_t at, ptrdiff_t stride)
 {
     vec out[TILE];
     UNROLL
     for (int r = 0; r < n_rows; r++)
-        out[r] = cell == PYLSTM_RNN_RELU ? at_least(splat(0), z[r][0]) : z[r][0];
-    if (cell == PYLSTM_RNN_TANH)
+        out[r] = relu ? at_least(splat(0), z[r][0]) : z[r][0];
+    if (!relu)
         tanh_of_rows(n_rows, out);
     UNROLL
     for (int r = 0; r < n_rows; r++)
         store(h + at + r * stride, zero_where(ends(out[r]), out[r]));
 }
 
-VEC_INLINE void apply_cell(int cell, int n_rows, vec (*z)[VECTORS], const real *own_prev, real *c, real *h, real *gates,
-                           ptrdiff_t at, ptrdiff_t stride)
+VEC_INLINE void apply_cell(int cell, bool relu, int n_rows, vec (*z)[VECTORS], const real *own_prev, real *c, real *h,
+                           real *gates, ptrdiff_t at, ptrdiff_t stride)
 {
     if (cell == PYLSTM_LSTM)
         apply_lstm(n_rows, z, own_prev, c, h, gates, at, stride);
     else if (cell == PYLSTM_GRU)
         apply_gru(n_rows, z, own_prev, h, gates, at, stride);
     else
-        apply_rnn(cell, n_rows, z, h, at, stride);
+        apply_rnn(relu, n_rows, z, h, at, stride);
 }
 
 /* Where block b is in an array of panels of n_k inputs and n_gates each, or with n_k = 1 of biases; the next block, if
@@ -212,7 +213,8 @@ VEC_INLINE void step_tile(int cell, int n_panels, int n_rows, const struct step 
                     panel + s->first_k * n_gates * PANEL_LANES, p_panel, s->scale_h, scale, ahead, acc);
     UNROLL
     for (int q = 0; q < n_panels; q++)
-        apply_cell(cell, n_rows, acc[q], s->own_prev, s->c, s->h, s->gates, row * width + (block + q) * LANES, width);
+        apply_cell(cell, s->relu, n_rows, acc[q], s->own_prev, s->c, s->h, s->gates, row * width + (block + q) * LANES,
+                   width);
 }
 
 /* A step of one row. */
