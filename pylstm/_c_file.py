@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import __version__
-from ._cells import KINDS, PLACES, c_name
+from ._cells import KINDS, PLACES, STATES, c_name
 from ._inputs import Array
 
 #: The files of src_c that every model needs, beside those that they include.
@@ -155,7 +155,7 @@ def state_of(net: Net) -> Iterator[tuple[str, int]]:
     for k, layer in enumerate(net.layers):
         # whole vectors are read of what units remember of themselves: c of an LSTM, h of a GRU
         yield f"h_{k}", padded[k] if net.cell == "gru" else layer.sizes[1]
-        if net.cell == "lstm":
+        if "c" in STATES[net.cell]:
             yield f"c_{k}", padded[k]
     yield "next", max(padded)
     if net.scaling is not None:
@@ -396,7 +396,7 @@ def layer_calls(net: Net) -> tuple[list[str], str]:
         scales = "NULL, NULL" if layer.weight_ih.scale is None else f"scale_x_{k}, scale_h_{k}"
         sizes = ", ".join(map(str, layer.sizes))
         h = f"state->h_{k}"
-        c = f"state->c_{k}" if net.cell == "lstm" else "NULL"
+        c = f"state->c_{k}" if "c" in STATES[net.cell] else "NULL"
         calls.append(f"run_layer({sizes}, panels_{k}, bias_{k}, {scales}, {x}, {h}, {c}, state->next);")
         x = h
     return calls, x

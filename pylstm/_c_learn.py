@@ -21,7 +21,7 @@ from ._c_file import (
     weights,
     whole,
 )
-from ._cells import c_name
+from ._cells import STATES, c_name
 from ._inputs import Array
 
 #: The files of src_c that train the dense layer, beside those that they include; the first names the cells.
@@ -90,7 +90,7 @@ def _n_trained(net: Net, learning: Learning) -> int:
 
 
 def _state_size(net: Net) -> int:
-    return sum((2 if net.cell == "lstm" else 1) * layer.sizes[1] for layer in net.layers)
+    return sum(len(STATES[net.cell]) * layer.sizes[1] for layer in net.layers)
 
 
 def _workspace_bytes(net: Net, learning: Learning) -> int:

@@ -33,14 +33,16 @@ class RNNGates(NamedTuple):
 
 #: The numbers of pylstm_cell.
 KINDS = {("lstm", "tanh"): 0, ("gru", "tanh"): 1, ("rnn", "tanh"): 2, ("rnn", "relu"): 3}
-#: Rows of the weights, and elements of the bias, per unit.
-SIZES = {"lstm": (4, 4), "gru": (3, 4), "rnn": (1, 1)}
 #: What src_c/cell.h calls x_gate, h_gate and bias, without those that are nothing.
 PLACES = {
     "lstm": ((0, 1, 2, 3), (0, 1, 2, 3), (0, 1, 2, 3)),
     "gru": ((2, 0, 1), (0, 1, 2), (2, 0, 1, 3)),
     "rnn": ((0,), (0,), (0,)),
 }
+#: Rows of the weights, and elements of the bias, per unit.
+SIZES = {cell: (len(x_gates), len(biases)) for cell, (x_gates, _, biases) in PLACES.items()}
+#: What a state has, by letters.
+STATES = {"lstm": "hc", "gru": "h", "rnn": "h"}
 GATES = {"lstm": Gates, "gru": GRUGates, "rnn": RNNGates}
 
 

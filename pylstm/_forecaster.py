@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from ._cells import STATES
 from ._core import Model
 from ._estimator import LSTMEstimator, StepEstimator, fits
 from ._inputs import Array, Steps, as_numbers, check_int
@@ -616,7 +617,7 @@ class LSTMForecaster(StepEstimator):
             for k, lag in enumerate(self._lags)
         ]
         self._tails = tuple([tail[k] for tail in tails] for k in range(n_sequences))
-        letters = "hc" if self._model.cell == "lstm" else "h"
+        letters = STATES[self._model.cell]
         self._state = [
             tuple(state.array(f"{letter}_l{layer}", [self._dtype], (1, n_sequences, hidden)) for letter in letters)
             for layer, hidden in enumerate(self._model.hidden_sizes)

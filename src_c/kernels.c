@@ -51,17 +51,17 @@ static inline ptrdiff_t next_tile(ptrdiff_t left)
 
 /* ----------------------------------------------------------------- forward */
 
-/* Runs CELL_CALL(cell) with the constant cell, of an RNN that with tanh. */
-#define FOR_CELL(cell)                                                                                                 \
+/* Calls function(cell, ...) with a constant cell, of an RNN that with tanh. */
+#define FOR_CELL(cell, function, ...)                                                                                  \
     switch (cell) {                                                                                                    \
     case PYLSTM_LSTM:                                                                                                  \
-        CELL_CALL(PYLSTM_LSTM);                                                                                        \
+        function(PYLSTM_LSTM, __VA_ARGS__);                                                                            \
         break;                                                                                                         \
     case PYLSTM_GRU:                                                                                                   \
-        CELL_CALL(PYLSTM_GRU);                                                                                         \
+        function(PYLSTM_GRU, __VA_ARGS__);                                                                             \
         break;                                                                                                         \
     default:                                                                                                           \
-        CELL_CALL(PYLSTM_RNN_TANH);                                                                                    \
+        function(PYLSTM_RNN_TANH, __VA_ARGS__);                                                                        \
     }
 
 VEC_INLINE void project_tile(int cell, int n_panels, int n_rows, ptrdiff_t n_x, const real *panel, ptrdiff_t panel_size,
@@ -98,31 +98,28 @@ VEC_INLINE void project_panels(int cell, int n_panels, ptrdiff_t n_rows, ptrdiff
 VEC_INLINE void project_cell(int cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t n_k,
                              const real *panels, struct const_rows start, struct const_rows x, struct rows out)
 {
-    const int most = TILE_PANELS(cell, TILE), n_vectors = N_VECTORS(cell);
-    ptrdiff_t panel_size = n_k * N_GATES(cell) * LANES;
-    for (ptrdiff_t b = 0; b < n_blocks;) {
+    const int most = TILE_PANELS(cell, TILE);
+    ptrdiff_t panel_size = n_k * N_GATES(cell) * LANES, columns = N_VECTORS(cell) * LANES;
+    for (ptrdiff_t b = 0, n; b < n_blocks; b += n) {
+        n = b + most <= n_blocks ? most : 1;
         const real *panel = panels + b * panel_size;
-        struct const_rows start_here = rows_from(start, 0, b * n_vectors * LANES);
-        struct rows out_here = {out.data + b * n_vectors * LANES, out.stride};
-        if (b + most <= n_blocks) {
+        struct const_rows start_here = rows_from(start, 0, b * columns);
+        struct rows out_here = {out.data + b * columns, out.stride};
+        if (n == most)
             project_panels(cell, most, n_rows, n_x, panel, panel_size, start_here, x, out_here);
-            b += most;
-        } else {
+        else
             project_panels(cell, 1, n_rows, n_x, panel, panel_size, start_here, x, out_here);
-            b++;
-        }
     }
 }
 
 static void project(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t n_k,
-                    const real *panels, struct const_rows start, struct const_rows x, struct rows out){
-#define CELL_CALL(cell) project_cell(cell, n_rows, n_blocks, n_x, n_k, panels, start, x, out)
-    FOR_CELL(cell)
-#undef CELL_CALL
+                    const real *panels, struct const_rows start, struct const_rows x, struct rows out)
+{
+    FOR_CELL(cell, project_cell, n_rows, n_blocks, n_x, n_k, panels, start, x, out);
 }
 
-VEC_INLINE
-    void step_panels(int cell, int n_panels, ptrdiff_t n_rows, const struct step *s, ptrdiff_t block, const real *next)
+VEC_INLINE void step_panels(int cell, int n_panels, ptrdiff_t n_rows, const struct step *s, ptrdiff_t block,
+                            const real *next)
 {
     for (ptrdiff_t row = 0, n; row < n_rows; row += n) {
         n = next_tile(n_rows - row);
@@ -163,9 +160,7 @@ static void step(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff
     const struct step s = {n_blocks, n_x,    first_k, n_k,   start,
                            x,        panels, NULL,    NULL,  h_prev,
                            own_prev, c,      h,       gates, cell == PYLSTM_RNN_RELU};
-#define CELL_CALL(cell) step_cell(cell, n_rows, &s)
-    FOR_CELL(cell)
-#undef CELL_CALL
+    FOR_CELL(cell, step_cell, n_rows, &s);
 }
 
 #define UNPACKED_DISTANCE (6 * LINE)
@@ -260,75 +255,69 @@ static void step_unpacked(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t hidden, 
                           const real *own_prev, real *c, real *h, real *gates)
 {
     bool relu = cell == PYLSTM_RNN_RELU;
-#define CELL_CALL(cell)                                                                                                \
-    unpacked_cell(cell, relu, n_rows, hidden, n_x, weight_ih, weight_hh, bias, x, h_prev, own_prev, c, h, gates)
-    FOR_CELL(cell)
-#undef CELL_CALL
+    FOR_CELL(cell, unpacked_cell, relu, n_rows, hidden, n_x, weight_ih, weight_hh, bias, x, h_prev, own_prev, c, h,
+             gates);
 }
 
 /* ---------------------------------------------------------------- backward */
+
+/* The derivatives of one vector of units, from the gates that were kept, what the units remember, and dh; dz, out, are
+ * the gradients of the pre-activations. */
 
 /* With tanh' = 1 - tanh^2 and sigmoid' = sigmoid (1 - sigmoid):
  *   dc += dh o (1 - tanh(c)^2)
  *   dz_o = dh tanh(c) o (1 - o)      dz_f = dc c_prev f (1 - f)
  *   dz_i = dc g i (1 - i)            dz_g = dc i (1 - g^2)
  *   dc_prev = dc f */
-static void lstm_backward(ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *gates, const real *c_prev, const real *c,
-                          const real *dh, real *dc, real *dgates, ptrdiff_t block_rows)
+VEC_INLINE void lstm_backward(const real *gate, vec c_prev, vec c, vec dh, real *dc, real *dz)
 {
     const vec one = splat(1);
-    for (ptrdiff_t r = 0; r < n_rows; r++) {
-        for (ptrdiff_t b = 0; b < n_blocks; b++) {
-            ptrdiff_t at = (r * n_blocks + b) * LANES;
-            const real *gate = gates + 4 * at;
-            real *out = dgates + (b * block_rows + r) * 4 * LANES;
-            vec i = load(gate), f = load(gate + LANES), g = load(gate + 2 * LANES), o = load(gate + 3 * LANES);
-            vec tanh_c = vec_tanh(load(c + at)), dh_here = load(dh + at);
-            vec dc_here = load(dc + at) + dh_here * o * (one - tanh_c * tanh_c);
-            store(out, dc_here * g * i * (one - i));
-            store(out + LANES, dc_here * load(c_prev + at) * f * (one - f));
-            store(out + 2 * LANES, dc_here * i * (one - g * g));
-            store(out + 3 * LANES, dh_here * tanh_c * o * (one - o));
-            store(dc + at, dc_here * f);
-        }
-    }
+    vec i = load(gate), f = load(gate + LANES), g = load(gate + 2 * LANES), o = load(gate + 3 * LANES);
+    vec tanh_c = vec_tanh(c), dc_here = load(dc) + dh * o * (one - tanh_c * tanh_c);
+    store(dz, dc_here * g * i * (one - i));
+    store(dz + LANES, dc_here * c_prev * f * (one - f));
+    store(dz + 2 * LANES, dc_here * i * (one - g * g));
+    store(dz + 3 * LANES, dh * tanh_c * o * (one - o));
+    store(dc, dc_here * f);
 }
 
 /* With m = (R h_prev)_n + b_hn, which the reset gate multiplies:
  *   dz_n = dh (1 - z) (1 - n^2)      dm = dz_n r
  *   dz_r = dz_n m r (1 - r)          dz_z = dh (h_prev - n) z (1 - z)
  *   dh_prev = dh z, beside what goes through R */
-static void gru_backward(ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *gates, const real *h_prev, real *dh,
-                         real *dgates, ptrdiff_t block_rows)
+VEC_INLINE void gru_backward(const real *gate, vec h_prev, real *dh, real *dz)
 {
     const vec one = splat(1);
-    for (ptrdiff_t row = 0; row < n_rows; row++) {
-        for (ptrdiff_t b = 0; b < n_blocks; b++) {
-            ptrdiff_t at = (row * n_blocks + b) * LANES;
-            const real *gate = gates + 4 * at;
-            real *out = dgates + (b * block_rows + row) * 4 * LANES;
-            vec r = load(gate), z = load(gate + LANES), n = load(gate + 2 * LANES), m = load(gate + 3 * LANES);
-            vec dh_here = load(dh + at), dn = dh_here * (one - z) * (one - n * n);
-            store(out, dn);
-            store(out + LANES, dn * m * r * (one - r));
-            store(out + 2 * LANES, dh_here * (load(h_prev + at) - n) * z * (one - z));
-            store(out + 3 * LANES, dn * r);
-            store(dh + at, dh_here * z);
-        }
-    }
+    vec r = load(gate), z = load(gate + LANES), n = load(gate + 2 * LANES), m = load(gate + 3 * LANES);
+    vec dh_here = load(dh), dn = dh_here * (one - z) * (one - n * n);
+    store(dz, dn);
+    store(dz + LANES, dn * m * r * (one - r));
+    store(dz + 2 * LANES, dh_here * (h_prev - n) * z * (one - z));
+    store(dz + 3 * LANES, dn * r);
+    store(dh, dh_here * z);
 }
 
 /* dz = dh (1 - h^2), or dh where h > 0. */
-static void rnn_backward(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *h, const real *dh,
-                         real *dgates, ptrdiff_t block_rows)
+VEC_INLINE void rnn_backward(bool relu, vec h, vec dh, real *dz)
+{
+    store(dz, relu ? zero_where(~less(splat(0), h), dh) : dh * (splat(1) - h * h));
+}
+
+VEC_INLINE void backward_of(int cell, bool relu, ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *gates,
+                            const real *own_prev, const real *own, real *dh, real *dc, real *dgates,
+                            ptrdiff_t block_rows)
 {
     for (ptrdiff_t r = 0; r < n_rows; r++) {
         for (ptrdiff_t b = 0; b < n_blocks; b++) {
             ptrdiff_t at = (r * n_blocks + b) * LANES;
-            vec h_here = load(h + at), dh_here = load(dh + at);
-            vec dz = cell == PYLSTM_RNN_RELU ? zero_where(~less(splat(0), h_here), dh_here)
-                                             : dh_here * (splat(1) - h_here * h_here);
-            store(dgates + (b * block_rows + r) * LANES, dz);
+            const real *gate = gates + N_VECTORS(cell) * at;
+            real *dz = dgates + (b * block_rows + r) * N_VECTORS(cell) * LANES;
+            if (cell == PYLSTM_LSTM)
+                lstm_backward(gate, load(own_prev + at), load(own + at), load(dh + at), dc + at, dz);
+            else if (cell == PYLSTM_GRU)
+                gru_backward(gate, load(own_prev + at), dh + at, dz);
+            else
+                rnn_backward(relu, load(own + at), load(dh + at), dz);
         }
     }
 }
@@ -336,12 +325,8 @@ static void rnn_backward(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks,
 static void cell_backward(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *gates,
                           const real *own_prev, const real *own, real *dh, real *dc, real *dgates, ptrdiff_t block_rows)
 {
-    if (cell == PYLSTM_LSTM)
-        lstm_backward(n_rows, n_blocks, gates, own_prev, own, dh, dc, dgates, block_rows);
-    else if (cell == PYLSTM_GRU)
-        gru_backward(n_rows, n_blocks, gates, own_prev, dh, dgates, block_rows);
-    else
-        rnn_backward(cell, n_rows, n_blocks, own, dh, dgates, block_rows);
+    bool relu = cell == PYLSTM_RNN_RELU;
+    FOR_CELL(cell, backward_of, relu, n_rows, n_blocks, gates, own_prev, own, dh, dc, dgates, block_rows);
 }
 
 /* All rows read one part of a panel, while it is in the first-level cache, before the next. */

@@ -1,14 +1,13 @@
 """The estimators with each cell: fit, predict, score, clone, going on, files; `cell` where it may not change."""
 
 import copy
-import json
 import pickle
 
 import numpy as np
 import pytest
 from nets import CELLS
 from safetensors import safe_open
-from safetensors.numpy import save as to_safetensors
+from saved_files import rewrite
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from toys import CLASSIFIERS, ESTIMATORS, outputs, toy, weights
@@ -150,15 +149,6 @@ def test_partial_fit_goes_on_with_the_cell_that_was_fitted(cls):
 
 
 # ---- files
-
-
-def rewrite(path, edit):
-    """Edit the JSON object and the arrays of a file."""
-    with safe_open(path, framework="numpy") as file:
-        document = json.loads(file.metadata()["pylstm"])
-        arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    edit(document, arrays)
-    path.write_bytes(to_safetensors(arrays, {"pylstm": json.dumps(document)}))
 
 
 @every_estimator

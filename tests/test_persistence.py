@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save as to_safetensors
+from saved_files import rewrite
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -57,15 +58,6 @@ def outputs(model, X):
 def saved(model, tmp_path):
     pylstm.save(model, tmp_path / "model.safetensors")
     return pylstm.load(tmp_path / "model.safetensors")
-
-
-def rewrite(path, edit):
-    """Edit the JSON object and the arrays of a file."""
-    with safe_open(path, framework="numpy") as file:
-        document = json.loads(file.metadata()["pylstm"])
-        arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    edit(document, arrays)
-    path.write_bytes(to_safetensors(arrays, {"pylstm": json.dumps(document)}))
 
 
 # ---- what comes back
