@@ -1,5 +1,7 @@
 """Take the benchmark and write docs/benchmark.md with its two plots: python bench/report.py --help"""
 
+from __future__ import annotations
+
 import argparse
 import json
 import os
@@ -7,9 +9,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pinning import environment, pin
+
+if TYPE_CHECKING:
+    from results import Result
 
 HERE = Path(__file__).parent
 
@@ -23,28 +28,15 @@ def child(script: str, threads: int, *arguments: str) -> Any:
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def measured(name: str, options: argparse.Namespace) -> tuple[dict[str, float], dict[str, str]]:
-    """The best of the processes' medians per library in seconds, and the failures, of one cell."""
-    best: dict[str, float] = {}
-    failed: dict[str, str] = {}
-    for _ in range(options.processes):
-        try:
-            result = child(
-                "measure.py",
-                options.threads,
-                name,
-                "--threads",
-                str(options.threads),
-                "--seconds",
-                str(options.seconds),
-            )
-        except RuntimeError as error:
-            failed["the process"] = str(error)
-            continue
-        failed |= result["failed"]
-        for library, seconds in result["seconds"].items():
-            best[library] = min(seconds, best.get(library, seconds))
-    return best, failed
+def measure(result: Result, options: argparse.Namespace) -> Result:
+    """The result with what one more fresh process measured: of each library the better median, and the failures."""
+    settings = ["--threads", str(options.threads), "--seconds", str(options.seconds)]
+    try:
+        more = child("measure.py", options.threads, result.cell.name, *settings)
+    except RuntimeError as error:
+        return result._replace(failed=result.failed | {"the process": str(error)})
+    best = {name: min(seconds, result.seconds.get(name, seconds)) for name, seconds in more["seconds"].items()}
+    return result._replace(seconds=result.seconds | best, failed=result.failed | more["failed"])
 
 
 def main() -> None:
@@ -80,16 +72,20 @@ def main() -> None:
     roofline = roofline._replace(bandwidth={int(size): rate for size, rate in roofline.bandwidth.items()})
     print("    " + ", ".join(f"{name} {rate:.0f} GFLOP/s" for name, rate in roofline.peaks.items()), flush=True)
 
-    results: dict[str, list[Result]] = {title: [] for title in chosen}
-    done = 0
-    for title, cells in chosen.items():
-        for cell in cells:
-            start = time.perf_counter()
-            result = Result(cell, *measured(cell.name, options))
-            results[title].append(result)
-            done += 1
-            took = time.perf_counter() - start
-            print(f"[{done:2}/{total}] {cell.name:28} {result.summary} ({took:.0f} s)", flush=True)
+    # Each turn takes all cells once, in a fresh process each: what disturbs the machine for minutes is over in another.
+    results: dict[str, list[Result]] = {
+        title: [Result(cell, {}, {}) for cell in cells] for title, cells in chosen.items()
+    }
+    for turn in range(options.processes):
+        done = 0
+        for section in results.values():
+            for at, result in enumerate(section):
+                start = time.perf_counter()
+                section[at] = measure(result, options)
+                done += 1
+                took = time.perf_counter() - start
+                count = f"{turn + 1}/{options.processes} {done:2}/{total}"
+                print(f"[{count}] {result.cell.name:28} {section[at].summary} ({took:.0f} s)", flush=True)
 
     options.out.mkdir(parents=True, exist_ok=True)
     stem = "benchmark" if options.kind == "lstm" else f"benchmark_{options.kind}"
