@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ._cells import Gates, GRUGates, RNNGates
 from ._core import Cell, Gradients, Sequence, Stream
 from ._streaming import stream
+from ._trace import Trace, half_life
 
 if TYPE_CHECKING:
     from . import datasets, metrics, preprocessing
@@ -35,8 +36,10 @@ __all__ = [
     "RNNGates",
     "Sequence",
     "Stream",
+    "Trace",
     "datasets",
     "export_c",
+    "half_life",
     "load",
     "metrics",
     "preprocessing",

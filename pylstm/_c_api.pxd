@@ -74,6 +74,8 @@ cdef extern from "pylstm.h" nogil:
     int pylstm_pack(const pylstm_net *, const void *, pylstm_memory)
     int pylstm_forward(const pylstm_net *, const pylstm_batch *, const void *, pylstm_memory, const void *,
                        const void *, void *, void *, uint64_t, pylstm_memory, pylstm_memory)
+    int pylstm_trace(const pylstm_net *, const pylstm_batch *, const void *, pylstm_memory, const void *,
+                     const void *, const void *, void *, void *, pylstm_memory, pylstm_memory)
     int pylstm_backward(const pylstm_net *, const pylstm_batch *, const void *, const void *,
                         const void *, void *, void *, void *, uint64_t, pylstm_memory, pylstm_memory)
 
@@ -100,6 +102,9 @@ cdef extern from "pylstm.h" nogil:
     int pylstm_predict_size(const pylstm_model *, const pylstm_shape *, size_t *)
     int pylstm_predict(const pylstm_model *, const pylstm_batch *, const void *, pylstm_memory, const void *,
                        const void *, void *, void *, pylstm_memory)
+
+    int pylstm_read_out(const pylstm_model *, const pylstm_batch *, const void *, const void *, void *,
+                        pylstm_memory)
 
     ctypedef struct pylstm_dataset:
         const void *x

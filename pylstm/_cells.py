@@ -43,7 +43,7 @@ PLACES = {
 SIZES = {cell: (len(x_gates), len(biases)) for cell, (x_gates, _, biases) in PLACES.items()}
 #: What a state has, by letters.
 STATES = {"lstm": "hc", "gru": "h", "rnn": "h"}
-GATES = {"lstm": Gates, "gru": GRUGates, "rnn": RNNGates}
+GATES: dict[str, Any] = {"lstm": Gates, "gru": GRUGates, "rnn": RNNGates}
 
 
 def check_cell(cell: Any, nonlinearity: Any) -> int:

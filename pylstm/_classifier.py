@@ -229,28 +229,32 @@ class LSTMClassifier(ClassifierMixin, _Classes):
         """
         return self._partial_fit_classes(X, y, classes, sample_weight)
 
-    def predict_proba(self, X: Any) -> npt.NDArray[np.floating]:
+    def predict_proba(self, X: Any, *, hold: Any = None) -> npt.NDArray[np.floating]:
         """Return the probability of each class.
 
         Parameters
         ----------
         X : array-like or list
             Sequences, as in `fit`.
+        hold : mapping, default=None
+            Gates held at values; see `pylstm.Sequence.trace`.
 
         Returns
         -------
         ndarray (n_sequences, n_classes)
             Columns in the order of `classes_`.
         """
-        return self._outputs(X)[0]
+        return self._outputs(X, hold)[0]
 
-    def predict_log_proba(self, X: Any) -> npt.NDArray[np.floating]:
+    def predict_log_proba(self, X: Any, *, hold: Any = None) -> npt.NDArray[np.floating]:
         """Return the logarithm of the probability of each class.
 
         Parameters
         ----------
         X : array-like or list
             Sequences, as in `fit`.
+        hold : mapping, default=None
+            Gates held at values; see `pylstm.Sequence.trace`.
 
         Returns
         -------
@@ -258,22 +262,24 @@ class LSTMClassifier(ClassifierMixin, _Classes):
             Columns in the order of `classes_`.
         """
         with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
+            return np.log(self.predict_proba(X, hold=hold))
 
-    def predict(self, X: Any) -> npt.NDArray[Any]:
+    def predict(self, X: Any, *, hold: Any = None) -> npt.NDArray[Any]:
         """Return the most probable class.
 
         Parameters
         ----------
         X : array-like or list
             Sequences, as in `fit`.
+        hold : mapping, default=None
+            Gates held at values; see `pylstm.Sequence.trace`.
 
         Returns
         -------
         ndarray (n_sequences,)
             Labels out of `classes_`.
         """
-        outputs, _ = self._outputs(X)
+        outputs, _ = self._outputs(X, hold)
         return self.classes_[outputs.argmax(axis=1)]
 
 
@@ -449,52 +455,58 @@ class LSTMTagger(StepEstimator, _Classes):
         """
         return self._partial_fit_classes(X, y, classes, sample_weight)
 
-    def predict_proba(self, X: Any) -> Any:
+    def predict_proba(self, X: Any, *, hold: Any = None) -> Any:
         """Return the probability of each class at each step.
 
         Parameters
         ----------
         X : array-like or list
             Sequences, as in `fit`.
+        hold : mapping, default=None
+            Gates held at values; see `pylstm.Sequence.trace`.
 
         Returns
         -------
         ndarray (n_sequences, n_steps, n_classes), or list of (n_steps_i, n_classes)
             Of the form of X; classes in the order of `classes_`.
         """
-        return like_steps(*self._outputs(X))
+        return like_steps(*self._outputs(X, hold))
 
-    def predict_log_proba(self, X: Any) -> Any:
+    def predict_log_proba(self, X: Any, *, hold: Any = None) -> Any:
         """Return the logarithm of the probability of each class at each step.
 
         Parameters
         ----------
         X : array-like or list
             Sequences, as in `fit`.
+        hold : mapping, default=None
+            Gates held at values; see `pylstm.Sequence.trace`.
 
         Returns
         -------
         ndarray (n_sequences, n_steps, n_classes), or list of (n_steps_i, n_classes)
             Of the form of X; classes in the order of `classes_`.
         """
-        outputs, steps = self._outputs(X)
+        outputs, steps = self._outputs(X, hold)
         with np.errstate(divide="ignore"):
             return like_steps(np.log(outputs), steps)
 
-    def predict(self, X: Any) -> Any:
+    def predict(self, X: Any, *, hold: Any = None) -> Any:
         """Return the most probable class of each step.
 
         Parameters
         ----------
         X : array-like or list
             Sequences, as in `fit`.
+        hold : mapping, default=None
+            Gates held at values; see `pylstm.Sequence.trace`.
 
         Returns
         -------
         ndarray (n_sequences, n_steps), or list of (n_steps_i,)
             Of the form of X; labels out of `classes_`.
         """
-        outputs, steps = self._outputs(X)
+        outputs, steps = self._outputs(X, hold)
         return like_steps(self.classes_[outputs.argmax(axis=1)], steps)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:

@@ -19,6 +19,7 @@ from pylstm._inputs import (
     fill,
     fill_state,
 )
+from pylstm._trace import held_values, trace
 
 from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_ND, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
@@ -282,9 +283,25 @@ cdef class _Net:
         return False
 
     @property
+    def n_directions(self):
+        """2 where the layers run in both directions, else 1."""
+        return self.c.n_directions
+
+    @property
     def is_packed(self):
         """Whether the weights are kept packed."""
         return self.packed is not None
+
+    cdef _Memory pack(self):
+        """Return the weights packed, in new memory."""
+        cdef size_t n_bytes = 0
+        cdef int status
+        check(pylstm_packed_size(&self.c, &n_bytes))
+        cdef _Memory memory = _Memory(n_bytes)
+        with nogil:
+            status = pylstm_pack(&self.c, self.flat_view.data, memory.c)
+        check(status)
+        return memory
 
     cdef _Memory packed_weights(self):
         """Return the weights packed, or None: then the call packs them itself, into its workspace.
@@ -292,8 +309,6 @@ cdef class _Net:
         Kept are those that a second inference has found unchanged.
         """
         cdef _Memory memory
-        cdef size_t n_bytes = 0
-        cdef int status
         if self.handed_out:
             self.changed()
             self.handed_out = self.in_reach()
@@ -303,11 +318,7 @@ cdef class _Net:
             self.n_unchanged += 1
             if self.n_unchanged < 2:
                 return None
-            check(pylstm_packed_size(&self.c, &n_bytes))
-            memory = _Memory(n_bytes)
-            with nogil:
-                status = pylstm_pack(&self.c, self.flat_view.data, memory.c)
-            check(status)
+            memory = self.pack()
             if not self.handed_out:  # by another thread, meanwhile
                 self.packed = memory
         return self.packed
@@ -409,6 +420,63 @@ cdef class _Net:
         check(status)
         return y, state_out
 
+    def run_traced(self, steps, state, held):
+        """Run in inference and return what happened.
+
+        Parameters
+        ----------
+        steps : Steps
+        state : list or None
+        held : ndarray or None
+            As `pylstm_trace` takes it.
+
+        Returns
+        -------
+        output : ndarray (n_rows, n_directions * hidden_size)
+        initial_state, final_state : list
+        values : list of ndarray (n, n_rows, hidden_size)
+            For each layer, each of its directions: what `pylstm_tape_read` says.
+        """
+        cdef Py_ssize_t layer, direction, n_sequences = len(steps.lengths), n_rows = len(steps.rows)
+        cdef _View view
+        state_in = self.take_state(state, n_sequences)
+        if state_in is None:
+            state_in = np.zeros(pylstm_net_state_size(&self.c) * n_sequences, self.dtype)
+        cdef _Tape tape = self.new_tape(steps)
+        output, state_out = self.trace_on(tape, state_in, held)
+        values = []
+        for layer in range(self.c.n_layers):
+            for direction in range(self.c.n_directions):
+                of_layer = np.empty((len(GATES[self.cell]._fields), n_rows, self.hidden_sizes[layer]), self.dtype)
+                values.append(of_layer)
+                view = _View(of_layer, writable=True)
+                check(pylstm_tape_read(&self.c, &tape.batch.c, layer, direction, tape.memory.c, view.data))
+        return output, self.state_views(state_in, n_sequences), self.state_views(state_out, n_sequences), values
+
+    cdef tuple trace_on(self, _Tape tape, state_in, held):
+        """Return outputs (n_rows, width) and final state, flat, of an inference that fills the tape."""
+        cdef _Memory packed = self.packed_weights()
+        cdef size_t n_bytes = 0
+        cdef int status
+        if packed is None and held is not None:
+            packed = self.pack()
+        check(pylstm_forward_size(&self.c, &tape.batch.c.shape, &n_bytes))
+        cdef _Memory workspace = self.take_workspace(n_bytes)
+        y = np.empty((tape.batch.c.shape.n_rows, pylstm_net_output_size(&self.c)), self.dtype)
+        state_out = self.new_state(tape.batch.c.shape.n_sequences)
+        cdef _View x_view = _View(tape.steps.rows), y_view = _View(y, True), out_view = _View(state_out, True)
+        cdef _View in_view = None if state_in is None else _View(state_in)
+        cdef _View held_view = None if held is None else _View(held)
+        cdef const void *in_data = NULL if state_in is None else in_view.data
+        cdef const void *held_data = NULL if held is None else held_view.data
+        cdef pylstm_memory packed_memory = memory_of(packed)
+        with nogil:
+            status = pylstm_trace(&self.c, &tape.batch.c, self.flat_view.data, packed_memory, x_view.data, in_data,
+                                  held_data, y_view.data, out_view.data, tape.memory.c, workspace.c)
+        self.spare = workspace
+        check(status)
+        return y, state_out
+
     cdef _Tape new_tape(self, steps, _Memory reused=None):
         """Return a tape for these steps, in `reused` memory if that is large enough."""
         cdef _Tape tape = _Tape()
@@ -417,8 +485,6 @@ cdef class _Net:
         check(pylstm_tape_size(&self.c, &tape.batch.c.shape, &n_bytes))
         tape.memory = _Memory(n_bytes) if reused is None or reused.c.bytes < n_bytes else reused
         tape.steps = steps
-        if self.c.dropout > 0:
-            tape.dropout_seed = int.from_bytes(self.generator.bytes(8), "little")
         return tape
 
 
@@ -574,13 +640,8 @@ cdef class Cell(_Net):
         True
         """
         steps, state_in = self.check_step(x, state)
-        cdef _Tape tape = self.new_tape(steps)
-        self.run_forward(steps, state_in, tape)
-        kind = GATES[self.cell]
-        values = np.empty((len(kind._fields), len(steps.lengths), self.hidden_size), self.dtype)
-        cdef _View view = _View(values, writable=True)
-        check(pylstm_tape_read(&self.c, &tape.batch.c, 0, 0, tape.memory.c, view.data))
-        return kind(*values)
+        _, _, _, values = self.run_traced(steps, None if state_in is None else self.state_views(state_in, len(x)), None)
+        return GATES[self.cell](*values[0])
 
 
 cdef class Sequence(_Net):
@@ -691,7 +752,7 @@ cdef class Sequence(_Net):
         """
         return self.hand_out()
 
-    def forward(self, X, state=None, *, training=False):
+    def forward(self, X, state=None, *, training=False, hold=None):
         """Run over whole sequences.
 
         Parameters
@@ -702,6 +763,8 @@ cdef class Sequence(_Net):
             an RNN a tuple (h,). None starts at zero.
         training : bool, default=False
             Keep what `backward` needs, and apply dropout.
+        hold : mapping, default=None
+            Gates held at values, as in `trace`; not in training.
 
         Returns
         -------
@@ -713,10 +776,14 @@ cdef class Sequence(_Net):
         Raises
         ------
         ValueError, TypeError
-            If `X` or `state` are of another form; the object is then as it was.
+            If `X`, `state` or `hold` are of another form; the object is then as it was.
         RuntimeError
             If another thread is in a training forward or a backward of this object.
         """
+        if hold is not None:
+            if training:
+                raise ValueError("hold must be None with training=True: there is no backward through a held gate")
+            return self.forward_held(X, state, hold)
         cdef _View view = None if training else self.plain(X, 3)
         cdef const Py_ssize_t *shape
         if view is not None:  # the same as below, without what takes longer than the arithmetic of a small step
@@ -734,6 +801,51 @@ cdef class Sequence(_Net):
         else:
             y, state_out = self.run_forward(steps, state_in, None)
         return as_given(y, steps), self.state_views(state_out, n_sequences)
+
+    cdef tuple forward_held(self, X, state, hold):
+        steps = as_steps(X, self.c.input_size, self.dtype)
+        n_sequences = len(steps.lengths)
+        held = held_values(self, steps, hold)
+        y, state_out = self.trace_on(self.new_tape(steps), self.take_state(state, n_sequences), held)
+        return as_given(y, steps), self.state_views(state_out, n_sequences)
+
+    def trace(self, X, state=None, *, hold=None):
+        """Run over whole sequences and return what happened: every gate and state of every step of every layer.
+
+        Parameters
+        ----------
+        X, state
+            As in `forward`.
+        hold : mapping, default=None
+            Gates that are held at values rather than computed. A key is a gate's letter, for all layers and directions,
+            or one of the trace's names, as ``"f_l0"``, which goes before a letter. A value is a number, or an array
+            that broadcasts to (n_sequences, n_steps, hidden_size), NaN where the gate is free; for a list of sequences
+            a number, an array (hidden_size,), or a list of arrays that broadcast to (n_steps_i, hidden_size).
+
+        Returns
+        -------
+        Trace
+            Its outputs are the bits of ``forward(X, state)``; there is no dropout.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `X`, `state` or `hold` are of another form.
+
+        Examples
+        --------
+        >>> import numpy as np, pylstm
+        >>> seq = pylstm.Sequence(1, 4, random_state=0)
+        >>> X = np.ones((1, 10, 1))
+        >>> trace = seq.trace(X)
+        >>> trace["f_l0"].shape
+        (1, 10, 4)
+        >>> held = np.full((10, 1), np.nan)
+        >>> held[5] = 0.0                        # forget everything at step 5
+        >>> bool((seq.trace(X, hold={"f": held})["f_l0"][0, 5] == 0).all())
+        True
+        """
+        return trace(self, X, state, hold)
 
     def stream(self, batch_size=1):
         """Return a `Stream`: the same outputs, a step or a block of steps at a time.
@@ -757,6 +869,8 @@ cdef class Sequence(_Net):
         try:
             tape = self.new_tape(steps, None if self.tape is None else self.tape.memory)
             self.tape = None
+            if self.c.dropout > 0:
+                tape.dropout_seed = int.from_bytes(self.generator.bytes(8), "little")
             outputs = self.run_forward(steps, state_in, tape)
             self.tape = tape
             return outputs
@@ -906,13 +1020,13 @@ cdef class Model(_Net):
         """Return the weights by name, as `Sequence.parameters` does, then ``weight_out`` and ``bias_out``."""
         return self.hand_out()
 
-    def predict(self, steps, state=None):
+    def predict(self, steps, state=None, hold=None):
         """Return outputs and final state for sequences laid out as `Steps`.
 
         Parameters
         ----------
         steps : Steps
-        state : list, default=None
+        state, hold
             As in `Sequence.forward`.
 
         Returns
@@ -920,6 +1034,8 @@ cdef class Model(_Net):
         outputs : ndarray (n_sequences, n_outputs), or (n_rows, n_outputs) without pooling
         state : list
         """
+        if hold is not None:
+            return self.predict_held(steps, state, hold)
         cdef _Batch batch = batch_of(steps)
         cdef Py_ssize_t n_sequences = batch.c.shape.n_sequences
         cdef size_t n_bytes = 0
@@ -937,6 +1053,25 @@ cdef class Model(_Net):
         with nogil:
             status = pylstm_predict(&self.model, &batch.c, self.flat_view.data, packed_memory, x_view.data,
                                     in_data, y_view.data, out_view.data, workspace.c)
+        self.spare = workspace
+        check(status)
+        return outputs, self.state_views(state_out, n_sequences)
+
+    cdef tuple predict_held(self, steps, state, hold):
+        cdef Py_ssize_t n_sequences = len(steps.lengths)
+        cdef size_t n_bytes = 0
+        cdef int status
+        held, state_in = held_values(self, steps, hold), self.take_state(state, n_sequences)
+        cdef _Tape tape = self.new_tape(steps)
+        y, state_out = self.trace_on(tape, state_in, held)
+        check(pylstm_predict_size(&self.model, &tape.batch.c.shape, &n_bytes))
+        cdef _Memory workspace = self.take_workspace(n_bytes)
+        n_predictions = len(steps.rows) if self.model.pooling == PYLSTM_POOL_NONE else n_sequences
+        outputs = np.empty((n_predictions, self.model.n_outputs), self.dtype)
+        cdef _View y_view = _View(y), outputs_view = _View(outputs, True)
+        with nogil:
+            status = pylstm_read_out(&self.model, &tape.batch.c, self.flat_view.data, y_view.data, outputs_view.data,
+                                     workspace.c)
         self.spare = workspace
         check(status)
         return outputs, self.state_views(state_out, n_sequences)

@@ -22,6 +22,7 @@ from ._core import Model, Solver, Stream
 from ._inputs import Array, Steps, check_int
 from ._state import State, features_state, model_state, random_state_state, read_features, read_model, read_random_state
 from ._targets import Targets, check_y_given, weights_of
+from ._trace import Trace, trace_steps
 from ._training import Data, End, History, train
 from ._validation import validate_sequences
 
@@ -449,10 +450,30 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
 
     # ---- predict
 
-    def _outputs(self, X: Any) -> tuple[Array, Steps]:
+    def _outputs(self, X: Any, hold: Any = None) -> tuple[Array, Steps]:
         check_is_fitted(self, "_model")
         steps = self._check_X(X, reset=False)
-        return self._model.predict(steps)[0], steps
+        return self._model.predict(steps, hold=hold)[0], steps
+
+    # ---- look inside
+
+    def trace(self, X: Any, *, hold: Any = None) -> Trace:
+        """Return what happens inside the network: every gate and state of every step.
+
+        Parameters
+        ----------
+        X : array-like or list
+            Sequences, as in `fit`.
+        hold : mapping, default=None
+            Gates held at values; see `pylstm.Sequence.trace`. `predict` takes it too.
+
+        Returns
+        -------
+        pylstm.Trace
+            Of the layers; its ``output`` is what the output layer reads.
+        """
+        check_is_fitted(self, "_model")
+        return trace_steps(self._model, self._check_X(X, reset=False), None, hold)
 
     # ---- run on
 

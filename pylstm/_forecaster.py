@@ -20,6 +20,7 @@ from ._inputs import Array, Steps, as_numbers, check_int
 from ._series import TRANSFORMS, difference, integrate, is_list, naive_error, read_series
 from ._state import State
 from ._targets import Targets, check_y_given
+from ._trace import Trace, trace_steps
 from ._training import Data, History, train
 
 
@@ -374,12 +375,19 @@ class LSTMForecaster(StepEstimator):
             The same estimator, a few steps on.
         """
         check_is_fitted(self, "_model")
+        steps, last, tails = self._observe(y, X)
+        self._state = self._model.predict(steps, self._state)[1]
+        self._last, self._tails = last, tails
+        return self
+
+    def _observe(self, y: Any, X: Any) -> tuple[Steps, Array, tuple[Any, ...]]:
+        """Return the steps that the network reads of what follows, and what will be `_last` and `_tails` then."""
         series = self._read_continuation(y)
         exogenous = self._read_X(X, [len(values) for values in series], reset=False)
-        differenced, self._tails = zip(
+        differenced, tails = zip(
             *(
-                difference(TRANSFORMS[self._transform][0](values), self._lags, tails)
-                for values, tails in zip(series, self._tails, strict=True)
+                difference(TRANSFORMS[self._transform][0](values), self._lags, tail)
+                for values, tail in zip(series, self._tails, strict=True)
             ),
             strict=True,
         )
@@ -387,9 +395,26 @@ class LSTMForecaster(StepEstimator):
         read = [
             np.concatenate([last[np.newaxis], values[:-1]]) for last, values in zip(self._last, scaled, strict=True)
         ]
-        self._state = self._model.predict(self._as_steps(read, exogenous), self._state)[1]
-        self._last = np.stack([values[-1] for values in scaled])
-        return self
+        return self._as_steps(read, exogenous), np.stack([values[-1] for values in scaled]), tails
+
+    def trace(self, y: Any, X: Any = None, *, hold: Any = None) -> Trace:  # type: ignore[override]  # as in `fit`
+        """Return what happens inside the network while it reads what follows the series known so far.
+
+        Parameters
+        ----------
+        y, X
+            As in `update`; but nothing is taken in.
+        hold : mapping, default=None
+            Gates held at values; see `pylstm.Sequence.trace`.
+
+        Returns
+        -------
+        pylstm.Trace
+            Of the layers, with a sequence for each series.
+        """
+        check_is_fitted(self, "_model")
+        steps, _, _ = self._observe(y, X)
+        return trace_steps(self._model, steps._replace(is_dense=not self._given_as_list), self._state, hold)
 
     def score(self, y: Any, X: Any = None) -> float:
         """Return the negated mean absolute scaled error (MASE) of the forecast of y.

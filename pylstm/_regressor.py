@@ -215,20 +215,22 @@ class LSTMRegressor(RegressorMixin, _Values):
         """
         return self._partial_fit(X, y, sample_weight, is_first=not hasattr(self, "_model"))
 
-    def predict(self, X: Any) -> npt.NDArray[np.float64]:
+    def predict(self, X: Any, *, hold: Any = None) -> npt.NDArray[np.float64]:
         """Return the predicted values.
 
         Parameters
         ----------
         X : array-like or list
             Sequences, as in `fit`.
+        hold : mapping, default=None
+            Gates held at values; see `pylstm.Sequence.trace`.
 
         Returns
         -------
         ndarray (n_sequences,) or (n_sequences, n_outputs) of float64
             As y was in `fit`.
         """
-        return self._as_predictions(self._outputs(X)[0])
+        return self._as_predictions(self._outputs(X, hold)[0])
 
 
 class LSTMSequenceRegressor(StepEstimator, _Values):
@@ -395,20 +397,22 @@ class LSTMSequenceRegressor(StepEstimator, _Values):
         """
         return self._partial_fit(X, y, sample_weight, is_first=not hasattr(self, "_model"))
 
-    def predict(self, X: Any) -> Any:
+    def predict(self, X: Any, *, hold: Any = None) -> Any:
         """Return the predicted values of each step.
 
         Parameters
         ----------
         X : array-like or list
             Sequences, as in `fit`.
+        hold : mapping, default=None
+            Gates held at values; see `pylstm.Sequence.trace`.
 
         Returns
         -------
         ndarray (n_sequences, n_steps[, n_outputs]), or list of (n_steps_i,) or (n_steps_i, n_outputs), of float64
             Of the form of X and y in `fit`.
         """
-        outputs, steps = self._outputs(X)
+        outputs, steps = self._outputs(X, hold)
         return like_steps(self._as_predictions(outputs), steps)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:

@@ -111,25 +111,42 @@ int pylstm_pack(const pylstm_net *net, const void *parameters, pylstm_memory pac
     return PYLSTM_OK;
 }
 
+static int check_forward(const pylstm_net *net, const pylstm_shape *shape, pylstm_memory packed, pylstm_memory tape,
+                         pylstm_memory workspace)
+{
+    size_t tape_bytes = 0, bytes = 0;
+    int status = pylstm_forward_size(net, shape, &bytes);
+    if (!status)
+        status = check_memory(workspace, bytes);
+    if (!status && tape.data)
+        status = pylstm_tape_size(net, shape, &tape_bytes);
+    if (!status && tape.data)
+        status = check_memory(tape, tape_bytes);
+    return status ? status : check_packed(net, packed);
+}
+
 int pylstm_forward(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, pylstm_memory packed,
                    const void *x, const void *state_in, void *y, void *state_out, uint64_t dropout_seed,
                    pylstm_memory tape, pylstm_memory workspace)
 {
     if (!batch || !parameters || !x || !y)
         return PYLSTM_ERROR_NULL;
-    size_t tape_bytes = 0, bytes = 0;
-    int status = pylstm_forward_size(net, &batch->shape, &bytes);
-    if (!status)
-        status = check_memory(workspace, bytes);
-    if (!status && tape.data)
-        status = pylstm_tape_size(net, &batch->shape, &tape_bytes);
-    if (!status && tape.data)
-        status = check_memory(tape, tape_bytes);
-    if (!status)
-        status = check_packed(net, packed);
+    int status = check_forward(net, &batch->shape, packed, tape, workspace);
     return status ? status
                   : BY_DTYPE(net->dtype, pylstm_forward, net, batch, parameters, packed, x, state_in, y, state_out,
                              dropout_seed, tape, workspace);
+}
+
+int pylstm_trace(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, pylstm_memory packed,
+                 const void *x, const void *state_in, const void *held, void *y, void *state_out, pylstm_memory tape,
+                 pylstm_memory workspace)
+{
+    if (!batch || !parameters || !x || !y || !tape.data || (held && !packed.data))
+        return PYLSTM_ERROR_NULL;
+    int status = check_forward(net, &batch->shape, packed, tape, workspace);
+    return status ? status
+                  : BY_DTYPE(net->dtype, pylstm_trace, net, batch, parameters, packed, x, state_in, held, y, state_out,
+                             tape, workspace);
 }
 
 int pylstm_backward(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, const void *dy,
@@ -211,6 +228,19 @@ int pylstm_predict(const pylstm_model *model, const pylstm_batch *batch, const v
     return status ? status
                   : BY_DTYPE(model->net.dtype, pylstm_predict, model, batch, parameters, packed, x, state_in, outputs,
                              state_out, workspace);
+}
+
+int pylstm_read_out(const pylstm_model *model, const pylstm_batch *batch, const void *parameters, const void *y,
+                    void *outputs, pylstm_memory workspace)
+{
+    if (!batch || !parameters || !y || !outputs)
+        return PYLSTM_ERROR_NULL;
+    size_t bytes = 0;
+    int status = pylstm_predict_size(model, &batch->shape, &bytes);
+    if (!status)
+        status = check_memory(workspace, bytes);
+    return status ? status
+                  : BY_DTYPE(model->net.dtype, pylstm_read_out, model, batch, parameters, y, outputs, workspace);
 }
 
 int pylstm_train_step_size(const pylstm_model *model, const pylstm_shape *bound, size_t *bytes)

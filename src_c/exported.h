@@ -23,7 +23,8 @@ static void run_layer(ptrdiff_t n_x, ptrdiff_t hidden, const stored *panels, con
                            c,
                            next,
                            NULL,
-                           EXPORTED_CELL == PYLSTM_RNN_RELU};
+                           EXPORTED_CELL == PYLSTM_RNN_RELU,
+                           false};
     step_row(EXPORTED_CELL, &s, false);
     memcpy(h, next, (size_t)hidden * sizeof *h);
 }

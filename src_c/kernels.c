@@ -153,14 +153,34 @@ VEC_INLINE void step_cell(int cell, ptrdiff_t n_rows, const struct step *s)
 #endif
 }
 
+VEC_INLINE void step_rows(bool holds, pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x,
+                          ptrdiff_t first_k, ptrdiff_t n_k, const real *panels, struct const_rows start,
+                          struct const_rows x, const real *h_prev, const real *own_prev, real *c, real *h, real *gates)
+{
+    const struct step s = {n_blocks, n_x,    first_k, n_k,   start,
+                           x,        panels, NULL,    NULL,  h_prev,
+                           own_prev, c,      h,       gates, cell == PYLSTM_RNN_RELU,
+                           holds};
+    FOR_CELL(cell, step_cell, n_rows, &s);
+}
+
 static void step(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t first_k,
                  ptrdiff_t n_k, const real *panels, struct const_rows start, struct const_rows x, const real *h_prev,
                  const real *own_prev, real *c, real *h, real *gates)
 {
-    const struct step s = {n_blocks, n_x,    first_k, n_k,   start,
-                           x,        panels, NULL,    NULL,  h_prev,
-                           own_prev, c,      h,       gates, cell == PYLSTM_RNN_RELU};
-    FOR_CELL(cell, step_cell, n_rows, &s);
+    step_rows(false, cell, n_rows, n_blocks, n_x, first_k, n_k, panels, start, x, h_prev, own_prev, c, h, gates);
+}
+
+/* Row by row: who looks into a net can wait, and there is less to compile. */
+static void step_held(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t first_k,
+                      ptrdiff_t n_k, const real *panels, struct const_rows start, struct const_rows x,
+                      const real *h_prev, const real *own_prev, real *c, real *h, real *gates)
+{
+    ptrdiff_t width = n_blocks * LANES, n_vectors = pylstm_cell_of(cell)->n_vectors;
+    for (ptrdiff_t r = 0; r < n_rows; r++)
+        step_rows(true, cell, 1, n_blocks, n_x, first_k, n_k, panels, rows_from(start, r, 0), rows_from(x, r, 0),
+                  h_prev ? h_prev + r * width : NULL, own_prev + r * width, c ? c + r * width : NULL, h + r * width,
+                  gates + r * n_vectors * width);
 }
 
 #define UNPACKED_DISTANCE (6 * LINE)
@@ -227,7 +247,7 @@ VEC_INLINE void unpacked_tile(int cell, bool relu, int n_rows, ptrdiff_t hidden,
             for (int r = 0; r < n_rows; r++)
                 z[r][v] = sum[r];
         }
-        apply_cell(cell, relu, n_rows, z, own_prev, c, h, gates, first, width);
+        apply_cell(cell, relu, false, n_rows, z, own_prev, c, h, gates, first, width);
     }
 }
 
@@ -515,6 +535,7 @@ const struct kernels ISA_NAME(kernels) = {
     LANES,
     project,
     step,
+    step_held,
     step_unpacked,
     cell_backward,
     back_product,

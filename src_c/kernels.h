@@ -56,6 +56,11 @@ struct kernels {
                  ptrdiff_t n_k, const real *panels, struct const_rows start, struct const_rows x, const real *h_prev,
                  const real *own_prev, real *c, real *h, real *gates);
 
+    /* The same with gates held: where `gates`, which is not NULL, is not NaN before the step. */
+    void (*step_held)(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t first_k,
+                      ptrdiff_t n_k, const real *panels, struct const_rows start, struct const_rows x,
+                      const real *h_prev, const real *own_prev, real *c, real *h, real *gates);
+
     /* The same step and the same bits from the weights as they lie, weight_ih [GH][n_x], weight_hh [GH][H], bias [VH]:
      * for so few rows that packing would cost more than it saves. */
     void (*step_unpacked)(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x, const real *weight_ih,

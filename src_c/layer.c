@@ -7,6 +7,7 @@
 
 #include "panels.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Rows whose inputs are projected ahead, or whose weight gradients are taken, in one go: enough that weights read for
@@ -213,6 +214,18 @@ struct packed NAME(layer_forward_carve)(struct arena *arena, const struct layer 
     return shape->n_rows > UNPACKED_MOST_ROWS ? NAME(packed_carve)(arena, layer) : (struct packed){NULL, NULL};
 }
 
+/* What the gates of one row, the caller's, are held at, to where the step looks for it: row [VH'] of the tape. */
+static void hold_gates(const struct layer *layer, struct steps steps, ptrdiff_t callers, real *row)
+{
+    const struct cell *cell = cell_of(layer);
+    ptrdiff_t hidden = layer->hidden_size;
+    for (ptrdiff_t k = 0; k < cell->n_vectors * padded_hidden(layer); k++)
+        row[k] = (real)NAN;
+    for (ptrdiff_t gate = 0; gate < cell->n_kept; gate++)
+        NAME(pack_gate)(layer->kernels->lanes, hidden, gate, cell->n_vectors,
+                        steps.held + gate * steps.held_stride + callers * hidden, row);
+}
+
 void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, const real *x, const real *h0,
                          const real *c0, struct rows y, real *hn, real *cn, struct steps steps, struct packed packed,
                          bool is_packed)
@@ -238,15 +251,19 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
     for (ptrdiff_t from = 0, to; from < batch->shape.n_steps; from = to) {
         to = chunk_end_of(batch, from);
         ptrdiff_t kept = steps.keep ? batch->offset[from] : 0; /* first of the chunk's rows in x and gates */
-        real *x_row = steps.x + kept * n_x;
-        for (ptrdiff_t s = from; s < to && first_of_team(layer); s++)
-            for (ptrdiff_t b = 0; b < alive(batch, s); b++, x_row += n_x)
+        real *x_row = steps.x + kept * n_x, *gates_row = steps.gates + kept * gates_width;
+        for (ptrdiff_t s = from; s < to && first_of_team(layer); s++) {
+            for (ptrdiff_t b = 0; b < alive(batch, s); b++, x_row += n_x, gates_row += gates_width) {
                 copy(x_row, x + caller_row(layer, batch, b, s) * n_x, n_x);
+                if (steps.held)
+                    hold_gates(layer, steps, caller_row(layer, batch, b, s), gates_row);
+            }
+        }
         wait_for_team(layer);
 
         bool few_rows = alive(batch, from) <= FEW_ROWS;
         bool large = n_k * cell->n_gates * width * (ptrdiff_t)sizeof(real) > LARGE_PANEL_BYTES;
-        bool ahead = !unpacked && to - from > 1 && (few_rows || large);
+        bool ahead = !unpacked && !steps.held && to - from > 1 && (few_rows || large);
         if (ahead)
             kernels->project(
                 layer->cell, batch->offset[to] - batch->offset[from], n_blocks, n_x, n_k, panels, bias,
@@ -265,8 +282,9 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
                 kernels->step_unpacked(layer->cell, n, hidden, n_x, layer->weight_ih, layer->weight_hh, layer->bias,
                                        x_rows, h_prev, own_prev, c, h, steps.keep ? gates : NULL);
             else
-                kernels->step(layer->cell, n, n_blocks, ahead ? 0 : n_x, n_x, n_k, panels, ahead ? projected : bias,
-                              x_rows, h_prev, own_prev, c, h, steps.keep ? gates : NULL);
+                (steps.held ? kernels->step_held : kernels->step)(layer->cell, n, n_blocks, ahead ? 0 : n_x, n_x, n_k,
+                                                                  panels, ahead ? projected : bias, x_rows, h_prev,
+                                                                  own_prev, c, h, steps.keep ? gates : NULL);
 
             for (ptrdiff_t b = 0; b < n; b++) {
                 copy(y.data + caller_row(layer, batch, b, s) * y.stride + first_unit, h + b * width, n_units);

@@ -20,11 +20,13 @@ struct layer {
 /* What the steps leave behind, time-major: for backward every step's (the tape). Inference keeps the x of a chunk of
  * steps (C rows), and the state before and after a step. Units are padded and ordered as kernels.h says. */
 struct steps {
-    int keep;    /* a tape */
-    real *x;     /* [N or C][I] */
-    real *gates; /* [N or C][VH']; in inference pre-activations of the inputs, projected ahead */
-    real *h;     /* [B + N or 2B][H'], the initial state first */
-    real *c;     /* [B + N or B][H'], the initial state first; NULL where the cell has none */
+    int keep;              /* a tape */
+    real *x;               /* [N or C][I] */
+    real *gates;           /* [N or C][VH']; in inference pre-activations of the inputs, projected ahead */
+    real *h;               /* [B + N or 2B][H'], the initial state first */
+    real *c;               /* [B + N or B][H'], the initial state first; NULL where the cell has none */
+    const real *held;      /* [n_kept][rows of the caller][H] what gates are held at, NaN where they are not; or NULL */
+    ptrdiff_t held_stride; /* elements from one gate to the next */
 };
 
 struct steps NAME(steps_carve)(struct arena *arena, const struct layer *layer, const pylstm_shape *shape, int keep);
@@ -47,7 +49,7 @@ struct packed NAME(layer_forward_carve)(struct arena *arena, const struct layer 
  *   h0, c0  [B][H], caller's order, or NULL: zeros      may be hn, cn
  *   y       [N] rows of H, out
  *   hn, cn  [B][H], out, or NULL
- *   packed  room for the weights, or the packed weights themselves if `is_packed` */
+ *   packed  room for the weights, or the packed weights themselves if `is_packed`, as they are where gates are held */
 void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, const real *x, const real *h0,
                          const real *c0, struct rows y, real *hn, real *cn, struct steps steps, struct packed packed,
                          bool is_packed);

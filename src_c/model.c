@@ -69,6 +69,15 @@ int NAME(predict_size)(const pylstm_model *model, const pylstm_shape *shape, siz
     return status ? status : arena_total(&counting, bytes);
 }
 
+static void read_out(const pylstm_model *model, const pylstm_batch *batch, const real *parameters, const real *y,
+                     real *outputs, real *pooled)
+{
+    struct outputs all = outputs_of(model, batch);
+    if (is_pooled(model))
+        NAME(pool_forward)(&all, model->pooling, y, pooled);
+    apply_head(model, n_predictions(model, &batch->shape), parameters, is_pooled(model) ? pooled : y, outputs);
+}
+
 int NAME(predict)(const pylstm_model *model, const pylstm_batch *batch, const void *parameters, pylstm_memory packed,
                   const void *x, const void *state_in, void *outputs, void *state_out, pylstm_memory workspace)
 {
@@ -78,14 +87,20 @@ int NAME(predict)(const pylstm_model *model, const pylstm_batch *batch, const vo
     if (!status)
         status = NAME(forward)(&model->net, batch, parameters, packed, x, state_in, memory.y, state_out, 0,
                                (pylstm_memory){NULL, 0}, (pylstm_memory){memory.forward, memory.forward_bytes});
-    if (status)
-        return status;
-    struct outputs all = outputs_of(model, batch);
-    if (is_pooled(model))
-        NAME(pool_forward)(&all, model->pooling, memory.y, memory.pooled);
-    apply_head(model, n_predictions(model, &batch->shape), parameters, is_pooled(model) ? memory.pooled : memory.y,
-               outputs);
-    return PYLSTM_OK;
+    if (!status)
+        read_out(model, batch, parameters, memory.y, outputs, memory.pooled);
+    return status;
+}
+
+int NAME(read_out)(const pylstm_model *model, const pylstm_batch *batch, const void *parameters, const void *y,
+                   void *outputs, pylstm_memory workspace)
+{
+    struct arena arena = arena_at(workspace);
+    struct predict_memory memory;
+    int status = carve_predict(model, &batch->shape, &arena, &memory);
+    if (!status)
+        read_out(model, batch, parameters, y, outputs, memory.pooled);
+    return status;
 }
 
 /* ------------------------------------------------------------------- train */

@@ -97,6 +97,14 @@ void NAME(unpack_gate)(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t gate, ptrdif
                (size_t)units_of_block(lanes, hidden, b) * sizeof *values);
 }
 
+void NAME(pack_gate)(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t gate, ptrdiff_t n_vectors, const real *values,
+                     real *packed)
+{
+    for (ptrdiff_t b = 0; b < blocks_of(hidden, lanes); b++)
+        memcpy(packed + (b * n_vectors + gate) * lanes, values + b * lanes,
+               (size_t)units_of_block(lanes, hidden, b) * sizeof *values);
+}
+
 void NAME(pack_backward)(struct packing as, struct range vectors, ptrdiff_t columns, const real *weight, real *panels)
 {
     ptrdiff_t lanes = as.lanes, n_rows = blocks_of(as.hidden, lanes) * as.n_gates * lanes;

@@ -218,8 +218,19 @@ int pylstm_backward(const pylstm_net *net, const pylstm_batch *batch, const void
                     const void *dstate_out, void *dparameters, void *dx, void *dstate_in, uint64_t dropout_seed,
                     pylstm_memory tape, pylstm_memory workspace);
 
+/* Runs the net as pylstm_forward does in inference, to the same bits, and leaves what happened on the tape. It is none
+ * for backward.
+ *   packed  as in pylstm_forward, but not NULL if gates are held
+ *   held    what gates are held at, in place of what they would be: for each layer, for each of its directions, values
+ *           [n][N][H] as pylstm_tape_read has them, of the gates only, within [-1, 1]; NaN leaves a gate as it is. Or
+ *           NULL: none
+ */
+int pylstm_trace(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, pylstm_memory packed,
+                 const void *x, const void *state_in, const void *held, void *y, void *state_out, pylstm_memory tape,
+                 pylstm_memory workspace);
+
 /* What happened in one direction of one layer: values [n][N][H], out, are the gates after their activation, c_t if
- * there is one, and h_t (undropped) of all steps, in time-major rows: those of step s start at offset[s] of the batch.
+ * there is one, and h_t (undropped) of all steps, in the caller's rows, as those of x.
  * n = 6, i, f, g, o, c, h, for an LSTM; 4, r, z, n, h, for a GRU; 1, h, for an RNN. */
 int pylstm_tape_read(const pylstm_net *net, const pylstm_batch *batch, ptrdiff_t layer, ptrdiff_t direction,
                      pylstm_memory tape, void *values);
@@ -254,6 +265,11 @@ int pylstm_predict_size(const pylstm_model *model, const pylstm_shape *shape, si
 /* outputs [E][n_outputs], out: probabilities, or values. packed, state_in, state_out: as in pylstm_forward. */
 int pylstm_predict(const pylstm_model *model, const pylstm_batch *batch, const void *parameters, pylstm_memory packed,
                    const void *x, const void *state_in, void *outputs, void *state_out, pylstm_memory workspace);
+
+/* outputs [E][n_outputs], out: the same from the net's outputs y [N][D * H] alone, those of pylstm_trace for example. A
+ * workspace for pylstm_predict will do. */
+int pylstm_read_out(const pylstm_model *model, const pylstm_batch *batch, const void *parameters, const void *y,
+                    void *outputs, pylstm_memory workspace);
 
 /* Sequences to draw mini-batches from. They may overlap, or be windows of longer ones. */
 typedef struct pylstm_dataset {

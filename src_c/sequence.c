@@ -160,9 +160,12 @@ int NAME(tape_read)(const pylstm_net *net, const pylstm_batch *batch, ptrdiff_t 
     for (ptrdiff_t part = 0; part < n_parts; part++) {
         struct steps steps = tape_steps(net, &bound, part, layer, direction, tape);
         ptrdiff_t n_sequences = (batch->shape.n_sequences - part + n_parts - 1) / n_parts, row = 0;
-        for (ptrdiff_t s = 0; s < batch->length[part]; s++)
-            for (ptrdiff_t to = batch->offset[s] + part; to < batch->offset[s + 1]; to += n_parts, row++)
+        for (ptrdiff_t s = 0; s < batch->length[part]; s++) {
+            for (ptrdiff_t b = part; b < batch->offset[s + 1] - batch->offset[s]; b += n_parts, row++) {
+                ptrdiff_t to = batch->first[b] + (at.reverse ? batch->length[b] - 1 - s : s);
                 NAME(steps_read)(&at, n_sequences, steps, row, (real *)values + to * at.hidden_size, stride);
+            }
+        }
     }
     return PYLSTM_OK;
 }
@@ -210,7 +213,7 @@ void NAME(pack)(const pylstm_net *net, const void *parameters, pylstm_memory pac
 struct forward_call {
     struct call call;
     pylstm_memory packed;
-    const real *x, *state_in;
+    const real *x, *state_in, *held; /* as pylstm_trace has it */
     real *y, *state_out;
     real *between[2]; /* [N][widest output]: what a layer writes and the next one reads, in turns */
 };
@@ -245,7 +248,7 @@ static void forward_part(struct forward_call *forward, ptrdiff_t part, struct me
     const pylstm_batch *batch = batch_of(call, part);
     ptrdiff_t n_sequences = call->batch->shape.n_sequences; /* states are laid out for all */
 
-    const real *input = forward->x;
+    const real *input = forward->x, *held = forward->held;
     for (ptrdiff_t l = 0; l < net->n_layers; l++) {
         real *output = l == net->n_layers - 1 ? forward->y : forward->between[l % 2];
         for (ptrdiff_t d = 0; d < net->n_directions; d++) {
@@ -255,6 +258,11 @@ static void forward_part(struct forward_call *forward, ptrdiff_t part, struct me
             struct arena arena = call->parts[part].per_layer;
             struct steps steps = call->tape.data ? tape_steps(net, &call->bound, part, l, d, call->tape)
                                                  : NAME(steps_carve)(&arena, &layer, &call->bound, 0);
+            if (held) {
+                steps.held = held;
+                steps.held_stride = call->batch->shape.n_rows * layer.hidden_size;
+                held += pylstm_cell_of(net->cell)->n_kept * steps.held_stride;
+            }
             bool is_packed = forward->packed.data != NULL;
             struct packed packed = is_packed ? packed_of(net, l, d, forward->packed)
                                              : NAME(layer_forward_carve)(&arena, &layer, &call->bound);
@@ -282,6 +290,14 @@ static void forward_together(void *context, struct member member)
     forward_part(context, 0, member);
 }
 
+static int run_forward(struct forward_call *call, pylstm_memory workspace)
+{
+    struct arena arena = arena_at(workspace);
+    carve_forward(call, &call->call.batch->shape, &arena);
+    run(&call->call, forward_alone, forward_together, call);
+    return PYLSTM_OK;
+}
+
 int NAME(forward)(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, pylstm_memory packed,
                   const void *x, const void *state_in, void *y, void *state_out, uint64_t dropout_seed,
                   pylstm_memory tape, pylstm_memory workspace)
@@ -294,10 +310,25 @@ int NAME(forward)(const pylstm_net *net, const pylstm_batch *batch, const void *
         .y = y,
         .state_out = state_out,
     };
-    struct arena arena = arena_at(workspace);
-    carve_forward(&call, &batch->shape, &arena);
-    run(&call.call, forward_alone, forward_together, &call);
-    return PYLSTM_OK;
+    return run_forward(&call, workspace);
+}
+
+int NAME(trace)(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, pylstm_memory packed,
+                const void *x, const void *state_in, const void *held, void *y, void *state_out, pylstm_memory tape,
+                pylstm_memory workspace)
+{
+    pylstm_net undropped = *net;
+    undropped.dropout = 0;
+    struct forward_call call = {
+        .call = {.net = &undropped, .batch = batch, .parameters = parameters, .tape = tape},
+        .packed = packed,
+        .x = x,
+        .state_in = state_in,
+        .held = held,
+        .y = y,
+        .state_out = state_out,
+    };
+    return run_forward(&call, workspace);
 }
 
 /* ---------------------------------------------------------------- backward */

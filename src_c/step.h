@@ -24,7 +24,8 @@ struct step {
     const real *scale_x, *scale_h; /* [GH'] of weights that are stored as bytes; else unread */
     const real *h_prev, *own_prev;
     real *c, *h, *gates;
-    bool relu; /* of an RNN: a branch for each tile, where another constant would be as many copies of the loops */
+    bool relu;  /* of an RNN: a branch for each tile, where another constant would be as many copies of the loops */
+    bool holds; /* a constant: where `gates` is not NaN before the step, the gate is held at that */
 };
 
 /* A state (c of an LSTM, else h) closer to zero than this, 2^-50 or 2^-500, is at zero. One that decays would else come
@@ -51,6 +52,15 @@ VEC_INLINE ivec ends(vec state)
  * first at `at`. First each row's gates side by side, then all rows' last tanh: the operations of one alone wait for
  * each other, and the processor for them. */
 
+/* A gate v, or what `gates` holds it at. */
+VEC_INLINE vec gate_or_held(bool holds, const real *gates, ptrdiff_t at, vec v)
+{
+    if (!holds)
+        return v;
+    vec held = load(gates + at);
+    return blend(less(held, splat(2)), held, v); /* gates are within [-1, 1]; NaN is not less */
+}
+
 /* x [n] = tanh(x) */
 VEC_INLINE void tanh_of_rows(int n, vec *x)
 {
@@ -66,7 +76,7 @@ VEC_INLINE void tanh_of_rows(int n, vec *x)
 }
 
 /* i, f, g, o */
-VEC_INLINE void apply_lstm(int n_rows, vec (*z)[VECTORS], const real *c_prev, real *c, real *h, real *gates,
+VEC_INLINE void apply_lstm(bool holds, int n_rows, vec (*z)[VECTORS], const real *c_prev, real *c, real *h, real *gates,
                            ptrdiff_t at, ptrdiff_t stride)
 {
     vec tanh_c[TILE], out[TILE];
@@ -79,6 +89,10 @@ VEC_INLINE void apply_lstm(int n_rows, vec (*z)[VECTORS], const real *c_prev, re
         reduce(4, y, y_parts);
         vec i = sigmoid_from(z[r][0], y_parts[0]), f = sigmoid_from(z[r][1], y_parts[1]);
         vec g = tanh_from(z[r][2], y_parts[2]), o = sigmoid_from(z[r][3], y_parts[3]);
+        i = gate_or_held(holds, gates, 4 * here, i);
+        f = gate_or_held(holds, gates, 4 * here + LANES, f);
+        g = gate_or_held(holds, gates, 4 * here + 2 * LANES, g);
+        o = gate_or_held(holds, gates, 4 * here + 3 * LANES, o);
         vec c_new = rounded(f * load(c_prev + here)) + i * g;
         ivec is_zero = ends(c_new);
         store(c + here, zero_where(is_zero, c_new));
@@ -98,8 +112,8 @@ VEC_INLINE void apply_lstm(int n_rows, vec (*z)[VECTORS], const real *c_prev, re
 }
 
 /* The inputs' part of n, r, z, and h_{t-1}'s part of n, which is kept for the backward pass with the gates r, z, n. */
-VEC_INLINE void apply_gru(int n_rows, vec (*z)[VECTORS], const real *h_prev, real *h, real *gates, ptrdiff_t at,
-                          ptrdiff_t stride)
+VEC_INLINE void apply_gru(bool holds, int n_rows, vec (*z)[VECTORS], const real *h_prev, real *h, real *gates,
+                          ptrdiff_t at, ptrdiff_t stride)
 {
     vec candidate[TILE], update[TILE];
     UNROLL
@@ -107,24 +121,25 @@ VEC_INLINE void apply_gru(int n_rows, vec (*z)[VECTORS], const real *h_prev, rea
         const vec y[2] = {sigmoid_argument(z[r][1]), sigmoid_argument(z[r][2])};
         struct reduced y_parts[2];
         reduce(2, y, y_parts);
-        vec reset = sigmoid_from(z[r][1], y_parts[0]);
-        update[r] = sigmoid_from(z[r][2], y_parts[1]);
+        ptrdiff_t kept = 4 * (at + r * stride);
+        vec reset = gate_or_held(holds, gates, kept, sigmoid_from(z[r][1], y_parts[0]));
+        update[r] = gate_or_held(holds, gates, kept + LANES, sigmoid_from(z[r][2], y_parts[1]));
         candidate[r] = z[r][0] + z[r][3] * reset;
         if (gates) {
-            real *to = gates + 4 * (at + r * stride);
-            store(to, reset);
-            store(to + LANES, update[r]);
-            store(to + 3 * LANES, z[r][3]);
+            store(gates + kept, reset);
+            store(gates + kept + LANES, update[r]);
+            store(gates + kept + 3 * LANES, z[r][3]);
         }
     }
     tanh_of_rows(n_rows, candidate);
     UNROLL
     for (int r = 0; r < n_rows; r++) {
         ptrdiff_t here = at + r * stride;
-        vec h_new = candidate[r] + update[r] * (load(h_prev + here) - candidate[r]);
+        vec n = gate_or_held(holds, gates, 4 * here + 2 * LANES, candidate[r]);
+        vec h_new = n + update[r] * (load(h_prev + here) - n);
         store(h + here, zero_where(ends(h_new), h_new));
         if (gates)
-            store(gates + 4 * here + 2 * LANES, candidate[r]);
+            store(gates + 4 * here + 2 * LANES, n);
     }
 }
 
@@ -141,13 +156,13 @@ VEC_INLINE void apply_rnn(bool relu, int n_rows, vec (*z)[VECTORS], real *h, ptr
         store(h + at + r * stride, zero_where(ends(out[r]), out[r]));
 }
 
-VEC_INLINE void apply_cell(int cell, bool relu, int n_rows, vec (*z)[VECTORS], const real *own_prev, real *c, real *h,
-                           real *gates, ptrdiff_t at, ptrdiff_t stride)
+VEC_INLINE void apply_cell(int cell, bool relu, bool holds, int n_rows, vec (*z)[VECTORS], const real *own_prev,
+                           real *c, real *h, real *gates, ptrdiff_t at, ptrdiff_t stride)
 {
     if (cell == PYLSTM_LSTM)
-        apply_lstm(n_rows, z, own_prev, c, h, gates, at, stride);
+        apply_lstm(holds, n_rows, z, own_prev, c, h, gates, at, stride);
     else if (cell == PYLSTM_GRU)
-        apply_gru(n_rows, z, own_prev, h, gates, at, stride);
+        apply_gru(holds, n_rows, z, own_prev, h, gates, at, stride);
     else
         apply_rnn(relu, n_rows, z, h, at, stride);
 }
@@ -213,8 +228,8 @@ VEC_INLINE void step_tile(int cell, int n_panels, int n_rows, const struct step 
                     panel + s->first_k * n_gates * PANEL_LANES, p_panel, s->scale_h, scale, ahead, acc);
     UNROLL
     for (int q = 0; q < n_panels; q++)
-        apply_cell(cell, s->relu, n_rows, acc[q], s->own_prev, s->c, s->h, s->gates, row * width + (block + q) * LANES,
-                   width);
+        apply_cell(cell, s->relu, s->holds, n_rows, acc[q], s->own_prev, s->c, s->h, s->gates,
+                   row * width + (block + q) * LANES, width);
 }
 
 /* A step of one row. */

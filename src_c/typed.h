@@ -14,11 +14,15 @@ typedef int packed_size_function(const pylstm_net *, size_t *);
 typedef void pack_function(const pylstm_net *, const void *, pylstm_memory);
 typedef int forward_function(const pylstm_net *, const pylstm_batch *, const void *, pylstm_memory, const void *,
                              const void *, void *, void *, uint64_t, pylstm_memory, pylstm_memory);
+typedef int trace_function(const pylstm_net *, const pylstm_batch *, const void *, pylstm_memory, const void *,
+                           const void *, const void *, void *, void *, pylstm_memory, pylstm_memory);
 typedef int backward_function(const pylstm_net *, const pylstm_batch *, const void *, const void *, const void *,
                               void *, void *, void *, uint64_t, pylstm_memory, pylstm_memory);
 typedef int tape_read_function(const pylstm_net *, const pylstm_batch *, ptrdiff_t, ptrdiff_t, pylstm_memory, void *);
 typedef int predict_function(const pylstm_model *, const pylstm_batch *, const void *, pylstm_memory, const void *,
                              const void *, void *, void *, pylstm_memory);
+typedef int read_out_function(const pylstm_model *, const pylstm_batch *, const void *, const void *, void *,
+                              pylstm_memory);
 typedef int train_step_function(const pylstm_model *, const pylstm_blas *, const pylstm_dataset *, const ptrdiff_t *,
                                 ptrdiff_t, void *, pylstm_solver *, uint64_t, const void *, void *, double *, double *,
                                 pylstm_memory);
@@ -29,10 +33,12 @@ net_size_function pylstm_backward_size_f32, pylstm_backward_size_f64;
 packed_size_function pylstm_packed_size_f32, pylstm_packed_size_f64;
 pack_function pylstm_pack_f32, pylstm_pack_f64;
 forward_function pylstm_forward_f32, pylstm_forward_f64;
+trace_function pylstm_trace_f32, pylstm_trace_f64;
 backward_function pylstm_backward_f32, pylstm_backward_f64;
 tape_read_function pylstm_tape_read_f32, pylstm_tape_read_f64;
 model_size_function pylstm_predict_size_f32, pylstm_predict_size_f64;
 predict_function pylstm_predict_f32, pylstm_predict_f64;
+read_out_function pylstm_read_out_f32, pylstm_read_out_f64;
 model_size_function pylstm_train_step_size_f32, pylstm_train_step_size_f64;
 train_step_function pylstm_train_step_f32, pylstm_train_step_f64;
 

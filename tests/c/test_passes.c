@@ -86,6 +86,15 @@ static int forward(problem *p, pylstm_memory tape)
                           p->workspace);
 }
 
+static pylstm_memory pack(const problem *p)
+{
+    pylstm_memory packed = NO_MEMORY;
+    CHECK_STATUS(pylstm_packed_size(&p->net, &packed.bytes), PYLSTM_OK);
+    packed.data = allocate(packed.bytes);
+    CHECK_STATUS(pylstm_pack(&p->net, p->parameters, packed), PYLSTM_OK);
+    return packed;
+}
+
 /* sum(y dy) + sum(state_out dstate), with the dropout of seed 17. */
 static double loss(problem *p)
 {
@@ -161,19 +170,26 @@ static void test_gradients(void)
     }
 }
 
+static double held_or(double held, double gate)
+{
+    return isnan(held) ? gate : held;
+}
+
 /* One step of one unit, by the words of pylstm.h. z: its gates, those that one function goes over summed, of a GRU
  * with the candidate's part of h_{t-1} apart, as z[3]. What pylstm_tape_read says of it goes to `kept`. */
-static void plain_cell(double z[4], double *h, double *c, double kept[6])
+static void plain_cell(double z[4], const double held[4], double *h, double *c, double kept[6])
 {
     int n_kept = 0;
     if (cell == PYLSTM_LSTM) {
-        double i = sigmoid(z[0]), f = sigmoid(z[1]), g = tanh(z[2]), o = sigmoid(z[3]);
+        double i = held_or(held[0], sigmoid(z[0])), f = held_or(held[1], sigmoid(z[1]));
+        double g = held_or(held[2], tanh(z[2])), o = held_or(held[3], sigmoid(z[3]));
         *c = f * *c + i * g;
         *h = o * tanh(*c);
         kept[0] = i, kept[1] = f, kept[2] = g, kept[3] = o, kept[4] = *c;
         n_kept = 5;
     } else if (cell == PYLSTM_GRU) {
-        double r = sigmoid(z[0]), update = sigmoid(z[1]), n = tanh(z[2] + r * z[3]);
+        double r = held_or(held[0], sigmoid(z[0])), update = held_or(held[1], sigmoid(z[1]));
+        double n = held_or(held[2], tanh(z[2] + r * z[3]));
         *h = n + update * (*h - n);
         kept[0] = r, kept[1] = update, kept[2] = n;
         n_kept = 3;
@@ -197,27 +213,29 @@ static double pre_activation(const problem *p, pylstm_layer at, ptrdiff_t j, con
     return z;
 }
 
-/* The row of the tape that step s of the caller's sequence is in. */
-static ptrdiff_t tape_row(const pylstm_batch *batch, ptrdiff_t sequence, ptrdiff_t s)
-{
-    ptrdiff_t b = 0;
-    while (batch->order[b] != sequence)
-        b++;
-    return batch->offset[s] + b;
-}
-
-/* One layer and direction, sequence by sequence: outputs, final states, and the tape. */
+/* One layer and direction, sequence by sequence: outputs, final states, and the tape; with about half of the gates
+ * held too. */
 static void test_forward(void)
 {
     const ptrdiff_t hidden[] = {MAX_HIDDEN}, lengths[] = {5, 1, 7, 2, 7}, n_kept[] = {6, 4, 1, 1};
-    for (int reverse = 0; reverse < 2; reverse++) {
+    for (int with = 0; with < 4; with++) {
+        int reverse = with % 2;
+        bool holds = with / 2;
         problem p = make(4, 1, hidden, 1 + reverse, 5, lengths, 0.0);
         pylstm_layer at = pylstm_net_layer(&p.net, 0, reverse);
         ptrdiff_t row = 0, size = at.hidden_size, width = p.net.n_directions * size, n_rows = p.batch.shape.n_rows;
+        ptrdiff_t n_gates = n_kept[cell] - at.n_states, n_held = n_gates * n_rows * size;
         double worst = 0, largest = 1, *tape = random_array(n_kept[cell] * n_rows * size);
-        CHECK_STATUS(forward(&p, p.tape), PYLSTM_OK);
+        double *held = random_array(p.net.n_directions * n_held);
+        for (ptrdiff_t k = 0; k < p.net.n_directions * n_held; k++)
+            held[k] = holds && held[k] > 0 ? held[k] : NAN;
+        pylstm_memory packed = pack(&p);
+        CHECK_STATUS(pylstm_trace(&p.net, &p.batch, p.parameters, packed, p.x, p.state, holds ? held : NULL, p.y,
+                                  p.state_out, p.tape, p.workspace),
+                     PYLSTM_OK);
         CHECK_STATUS(pylstm_tape_read(&p.net, &p.batch, 0, reverse, p.tape, tape), PYLSTM_OK);
-        CHECK_STATUS(forward(&p, (pylstm_memory){NULL, 0}), PYLSTM_OK);
+        if (!holds)
+            CHECK_STATUS(forward(&p, NO_MEMORY), PYLSTM_OK);
         for (ptrdiff_t b = 0; b < 5; b++) {
             double h[MAX_HIDDEN], c[MAX_HIDDEN] = {0}, z[4 * MAX_HIDDEN];
             memcpy(h, p.state + (at.h * 5 + b * size), sizeof h);
@@ -228,14 +246,16 @@ static void test_forward(void)
                 for (ptrdiff_t j = 0; j < at.n_biases * size; j++)
                     z[j] = pre_activation(&p, at, j, p.x + here * 4, h);
                 for (ptrdiff_t u = 0; u < size; u++) {
-                    double of_unit[4], kept[6];
+                    double of_unit[4], held_here[4], kept[6];
+                    for (ptrdiff_t k = 0; k < n_gates; k++)
+                        held_here[k] = held[reverse * n_held + (k * n_rows + here) * size + u];
                     for (ptrdiff_t v = 0; v < at.n_biases; v++)
                         of_unit[v] = z[v * size + u];
-                    plain_cell(of_unit, &h[u], &c[u], kept);
+                    plain_cell(of_unit, held_here, &h[u], &c[u], kept);
                     largest = fmax(largest, fabs(h[u]));
                     worst = fmax(worst, fabs(h[u] - p.y[here * width + reverse * size + u]));
                     for (ptrdiff_t k = 0; k < n_kept[cell]; k++)
-                        worst = fmax(worst, fabs(kept[k] - tape[(k * n_rows + tape_row(&p.batch, b, s)) * size + u]));
+                        worst = fmax(worst, fabs(kept[k] - tape[(k * n_rows + here) * size + u]));
                 }
             }
             for (ptrdiff_t u = 0; u < size; u++) {
@@ -247,6 +267,8 @@ static void test_forward(void)
         }
         CHECK(worst < 1e-14 * largest);
         free(tape);
+        free(held);
+        free(packed.data);
         destroy(&p);
     }
 }
@@ -255,6 +277,8 @@ static void test_float32_is_near_float64(void)
 {
     const ptrdiff_t hidden[] = {7, 5}, lengths[] = {5, 1, 7};
     problem p = make(3, 2, hidden, 2, 3, lengths, 0.25);
+    for (ptrdiff_t k = 0; k < p.n_parameters; k++)
+        p.parameters[k] /= 2; /* large ones multiply a rounding error with every step */
     CHECK_STATUS(forward(&p, p.tape), PYLSTM_OK);
     pylstm_net net = p.net;
     net.dtype = PYLSTM_FLOAT32;
@@ -303,6 +327,16 @@ static void test_refusals(void)
                  PYLSTM_ERROR_WORKSPACE);
     CHECK_STATUS(pylstm_backward(&p.net, &p.batch, p.parameters, NULL, NULL, d, NULL, NULL, 0, p.tape, p.workspace),
                  PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_trace(&p.net, &p.batch, p.parameters, NO_MEMORY, p.x, NULL, NULL, p.y, NULL, none, p.workspace),
+                 PYLSTM_ERROR_NULL);
+    CHECK_STATUS(
+        pylstm_trace(&p.net, &p.batch, p.parameters, NO_MEMORY, p.x, NULL, NULL, p.y, NULL, small_tape, p.workspace),
+        PYLSTM_ERROR_WORKSPACE);
+    CHECK_STATUS(
+        pylstm_trace(&p.net, &p.batch, p.parameters, NO_MEMORY, p.x, NULL, values, p.y, NULL, p.tape, p.workspace),
+        PYLSTM_ERROR_NULL); /* held, and not packed */
+    CHECK_STATUS(pylstm_trace(&p.net, &p.batch, p.parameters, NO_MEMORY, p.x, NULL, NULL, p.y, NULL, p.tape, small),
+                 PYLSTM_ERROR_WORKSPACE);
     CHECK_STATUS(pylstm_tape_read(&p.net, &p.batch, 0, 0, p.tape, values), PYLSTM_OK);
     CHECK_STATUS(pylstm_tape_read(&p.net, &p.batch, 1, 0, p.tape, values), PYLSTM_ERROR_INDEX);
     CHECK_STATUS(pylstm_tape_read(&p.net, &p.batch, 0, -1, p.tape, values), PYLSTM_ERROR_INDEX);
