@@ -16,7 +16,7 @@ complete() {
 if complete; then
     echo "aarch64: $compiler and $emulator are installed"
 elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null &&
-    apt-get install -y gcc-aarch64-linux-gnu qemu-user libc6-dev-arm64-cross >/dev/null && complete; then
+    apt-get install -y -o DPkg::Lock::Timeout=600 gcc-aarch64-linux-gnu qemu-user libc6-dev-arm64-cross >/dev/null && complete; then
     echo "aarch64: installed $compiler and $emulator"
 else
     echo "aarch64: skipped, for want of $compiler or $emulator"

@@ -16,7 +16,7 @@ missing() {
 }
 
 if [ -n "$(missing)" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    apt-get install -y --no-install-recommends gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm qemu-user \
+    apt-get install -y -o DPkg::Lock::Timeout=600 --no-install-recommends gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm qemu-user \
         gcc-arm-linux-gnueabihf libc6-dev-armhf-cross gcc-aarch64-linux-gnu libc6-dev-arm64-cross >/dev/null || true
 fi
 if [ -n "$(missing)" ]; then
