@@ -290,6 +290,8 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
                 copy(y.data + caller_row(layer, batch, b, s) * y.stride + first_unit, h + b * width, n_units);
                 if (b < n_next) /* rows lie in pages of their own: too short a stretch for the hardware to foresee */
                     ask_for(y.data + caller_row(layer, batch, b, s + 1) * y.stride + first_unit, n_units);
+                if (first_of_team(layer) && b < alive(batch, s + to - from)) /* which the next chunk copies */
+                    ask_for(x + caller_row(layer, batch, b, s + to - from) * n_x, n_x);
             }
             for (ptrdiff_t b = n_next; hn && b < n; b++) { /* the sequence's own last step */
                 copy(hn + batch->order[b] * hidden + first_unit, h + b * width, n_units);

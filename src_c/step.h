@@ -13,8 +13,10 @@
 #define FIRST_OF_H(cell) (N_VECTORS(cell) - N_GATES(cell))
 
 /* Panels of a tile, so that it has 4 vectors, or 8 where there is but one row: 4 accumulators would wait for each
- * other. Two of 4 lanes make one of the 8 that an exported model has. */
-#define TILE_PANELS(cell, n_rows) (N_VECTORS(cell) == 1 ? (PANEL_LANES == LANES ? 4 : 2) : (n_rows) == 1 ? 2 : 1)
+ * other. Two of 4 lanes make one of the 8 that an exported model has. 6 rows (TILE) of 2 vectors are enough, and leave
+ * registers for the addresses of the panels. */
+#define TILE_PANELS(cell, n_rows)                                                                                      \
+    (N_VECTORS(cell) == 1 ? (PANEL_LANES != LANES || (n_rows) == 6 ? 2 : 4) : (n_rows) == 1 ? 2 : 1)
 
 /* What is the same for all tiles of a step; of a pylstm_cell. */
 struct step {
