@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._cells import Gates, GRUGates, RNNGates
 from ._core import Cell, Gradients, Sequence, Stream
+from ._explain import Explanation
 from ._streaming import stream
 from ._trace import Trace, half_life
 
@@ -24,6 +25,7 @@ __version__ = version("pylstm")
 
 __all__ = [
     "Cell",
+    "Explanation",
     "Export",
     "GRUGates",
     "Gates",

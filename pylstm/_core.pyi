@@ -3,6 +3,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ._explain import Explanation
 from ._inputs import Steps
 from ._trace import Trace
 
@@ -64,6 +65,7 @@ class Cell(_Net):
     def bias(self) -> _Array: ...
     def step(self, x: npt.ArrayLike, state: Any = None) -> Any: ...
     def gates(self, x: npt.ArrayLike, state: Any = None) -> Any: ...
+    def explain(self, x: npt.ArrayLike, state: Any = None, unit: int = 0) -> Explanation: ...
 
 class Sequence(_Net):
     def __init__(

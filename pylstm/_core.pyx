@@ -7,6 +7,7 @@ from collections import namedtuple
 import numpy as np
 
 from pylstm._cells import GATES, check_cell
+from pylstm._explain import explain
 from pylstm._initialisation import as_generator, check_forget_bias, initialise
 from pylstm._inputs import (
     as_given,
@@ -642,6 +643,48 @@ cdef class Cell(_Net):
         steps, state_in = self.check_step(x, state)
         _, _, _, values = self.run_traced(steps, None if state_in is None else self.state_views(state_in, len(x)), None)
         return GATES[self.cell](*values[0])
+
+    def explain(self, x, state=None, unit=0):
+        """Take one step and show the arithmetic of one unit, with digits that add up.
+
+        Parameters
+        ----------
+        x : array-like (input_size,) or (1, input_size)
+        state : pair (h, c), each array-like (hidden_size,) or (1, hidden_size), default=None
+            Of a GRU or an RNN h alone. None starts at zero.
+        unit : int, default=0
+
+        Returns
+        -------
+        Explanation
+            Print it. Its numbers are in ``sums`` and ``gates``.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `x` or `state` have another shape, hold no numbers or are not finite, or there is no such unit.
+
+        Examples
+        --------
+        >>> import pylstm
+        >>> cell = pylstm.Cell(1, 1, dtype="float64", cell="rnn", random_state=0)
+        >>> cell.weight_ih[...], cell.weight_hh[...], cell.bias[...] = 0.3, -0.5, 0.1
+        >>> step = cell.explain([2.0], state=[0.4])
+        >>> print(step)
+        RNN, one step of unit 0 (of 1, from 0 on)
+        <BLANKLINE>
+        h, the output
+          bias                           0.1000
+          x[0]         2.0000 *  0.3000  0.6000
+          h[0]         0.4000 * -0.5000 -0.2000
+          sum                            0.5000
+          h = tanh(sum)                  0.4621
+        <BLANKLINE>
+        Rounded for print only, after the arithmetic.
+        >>> round(step.sums["h"].total, 9)
+        0.5
+        """
+        return explain(self, x, state, unit)
 
 
 cdef class Sequence(_Net):
