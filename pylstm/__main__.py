@@ -1,4 +1,4 @@
-"""The command line: ``python -m pylstm demo``, and ``export``."""
+"""The command line: ``python -m pylstm demo``, ``look``, and ``export``."""
 
 import argparse
 import sys
@@ -42,11 +42,20 @@ def export(arguments: argparse.Namespace) -> None:
     print(f"{written.path}: {written.name}, {written.flash_bytes} bytes of constants, {written.ram_bytes} of state")
 
 
+def look(arguments: argparse.Namespace) -> None:
+    """Show the gates of a toy net."""
+    from . import _look
+
+    _look.look(arguments.html)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a command."""
     parser = argparse.ArgumentParser(prog="python -m pylstm")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("demo", help="train a classifier of speakers on the data that ships with pylstm")
+    looker = commands.add_parser("look", help="train a net on a toy language and show its gates in a sentence")
+    looker.add_argument("--html", metavar="FILE", help="write them as one interactive page instead")
     exporter = commands.add_parser("export", help="write a saved model as one C file")
     exporter.add_argument("model", help="a file that pylstm.save wrote")
     exporter.add_argument("path", help="the C file")
@@ -58,6 +67,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if given.command == "export":
             export(given)
+        elif given.command == "look":
+            look(given)
         else:
             demo()
     except (ModuleNotFoundError, OSError, ValueError) as error:

@@ -8,7 +8,8 @@ LIMIT_BYTES = 1_500_000
 
 wheel = Path(sys.argv[1])
 names = zipfile.ZipFile(wheel).namelist()
-expected = ["pylstm/__init__.py", "pylstm/py.typed", "pylstm/_core.pyi", "pylstm/datasets/japanese_vowels.npz",
+expected = ["pylstm/__init__.py", "pylstm/py.typed", "pylstm/_core.pyi", "pylstm/_page.html",
+            "pylstm/datasets/japanese_vowels.npz",
             "pylstm/datasets/airline.csv", "pylstm/datasets/sunspots.csv", "pylstm/datasets/README.md",
             "pylstm/preprocessing/__init__.py", "pylstm/src_c/step.h", "pylstm/src_c/model.c"]  # fmt: skip
 missing = [name for name in expected if name not in names]
