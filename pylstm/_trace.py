@@ -1,11 +1,12 @@
 """What happened inside a net: every gate and state of every step, by name; and gates held at values."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from . import _page
 from ._cells import GATES, STATES
 from ._inputs import Array, Steps, as_given, as_numbers, as_steps
 
@@ -88,6 +89,34 @@ class Trace(Mapping[str, "Array | list[Array]"]):
     def sequence(self, index: int) -> dict[str, Array]:
         """Return what happened in one sequence: by name, arrays (n_steps, hidden_size)."""
         return {name: values[index] for name, values in self._values.items()}
+
+    def to_html(
+        self, path: Any, sequence: int = 0, labels: Iterable[Any] | None = None, title: str = "A trace of pylstm"
+    ) -> None:
+        """Write what happened in one sequence as an interactive HTML page, which needs no other file and no network.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The page, which is written whole or not at all.
+        sequence : int, default=0
+        labels : iterable, default=None
+            What to call the steps: words, times, ...; None numbers them.
+        title : str, default="A trace of pylstm"
+
+        Raises
+        ------
+        ValueError, TypeError
+            If there is no such sequence, `labels` are more or fewer than its steps, or the trace is not finite.
+
+        Examples
+        --------
+        >>> import numpy as np, pylstm, tempfile
+        >>> trace = pylstm.Sequence(3, 5, random_state=0).trace(np.ones((1, 3, 3)))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     trace.to_html(f"{folder}/trace.html", labels=["we", "like", "tea"])
+        """
+        _page.write(self, path, sequence, labels, title)
 
     def to_frame(self) -> Any:
         """Return everything as a tidy pandas DataFrame.

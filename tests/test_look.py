@@ -217,6 +217,31 @@ def test_page_refuses_what_is_not_finite():
         page(trace, 0, ["a"], "A title")
 
 
+def test_a_trace_of_ones_own(tmp_path):
+    trace, path = trace_of(), tmp_path / "trace.html"
+    trace.to_html(path, 1, labels=[10, 20, 30, 40, 50], title="Mine")
+    assert "<title>Mine</title>" in path.read_text()
+    data = data_of(path.read_text())
+    assert data["labels"] == ["10", "20", "30", "40", "50"]
+    np.testing.assert_allclose(data["layers"][0]["values"]["h"], trace["h_l0"][1], atol=1e-6)
+    trace.to_html(path)
+    assert data_of(path.read_text())["labels"] == list("01234")
+    for arguments, message in [
+        ((2,), "sequence must be one of 0 to 1, got 2"),
+        ((0, ["a"]), "labels must have one for each of the 5 steps, got 1"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            trace.to_html(path, *arguments)
+    assert data_of(path.read_text())["labels"] == list("01234")  # as it was
+
+
+def test_a_state_to_start_from_is_on_the_page():
+    seq = pylstm.Sequence(2, 3, random_state=0)
+    state = [(np.full((1, 1, 3), 0.25), np.full((1, 1, 3), 0.5))]
+    data = data_of(page(seq.trace(np.ones((1, 4, 2)), state), 0, list("abcd"), "A title"))
+    assert data["layers"][0]["before"] == {"h": [0.25] * 3, "c": [0.5] * 3}
+
+
 def shown(chromium):
     """Return what the page says: the step, the sums, the unit."""
     return [
