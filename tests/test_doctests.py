@@ -1,4 +1,4 @@
-"""The examples of every docstring, of compiled classes too, and those of the README."""
+"""The examples of every docstring, of compiled classes too, of the README and of the pages in docs/."""
 
 import doctest
 import importlib
@@ -10,6 +10,7 @@ import pytest
 
 import pylstm
 
+ROOT = Path(__file__).parents[1]
 NAMES = ["pylstm", *(module.name for module in pkgutil.walk_packages(pylstm.__path__, "pylstm."))]
 
 
@@ -33,11 +34,16 @@ def documented():
 
 
 EXAMPLES = documented()
+PAGES = [
+    ROOT / "README.md",
+    *(path for path in sorted(ROOT.glob("docs/**/*.md")) if "_build" not in path.parts and ">>>" in path.read_text()),
+]
 
 
 def test_examples_are_found():
     assert {"pylstm._core.Cell", "pylstm._core.Cell.gates", "pylstm._core.Sequence"} <= set(EXAMPLES)
     assert "pylstm._classifier.LSTMClassifier" in EXAMPLES
+    assert {"README.md", "tutorial.md", "classify.md"} <= {path.name for path in PAGES}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -45,8 +51,10 @@ def test_docstring(name, capsys):
     run(EXAMPLES[name], name, capsys)
 
 
-def test_readme(capsys):
-    run((Path(__file__).parents[1] / "README.md").read_text(), "README", capsys)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_page(path, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # some write files
+    run(path.read_text(), path.name, capsys)
 
 
 def run(text, name, capsys):
