@@ -518,6 +518,42 @@ static void dense(ptrdiff_t n_rows, ptrdiff_t n_outputs, ptrdiff_t n_k, struct c
 
 /* ------------------------------------------------------------- activations */
 
+/* n rows of weights share one reading of what they are added to. */
+VEC_INLINE void add_rows(int n, ptrdiff_t n_k, const real *dz, const real *weight, real *out)
+{
+    ptrdiff_t k = 0;
+    for (; k + LANES <= n_k; k += LANES) {
+        vec sum = load(out + k);
+        UNROLL
+        for (int j = 0; j < n; j++)
+            sum += splat(dz[j]) * load(weight + j * n_k + k);
+        store(out + k, sum);
+    }
+    for (; k < n_k; k++)
+        for (int j = 0; j < n; j++)
+            out[k] += dz[j] * weight[j * n_k + k];
+}
+
+static void back_unpacked(ptrdiff_t n_j, ptrdiff_t n_k, const real *dz, const real *weight, real *out)
+{
+    ptrdiff_t j = 0;
+    for (; j + 8 <= n_j; j += 8)
+        add_rows(8, n_k, dz + j, weight + j * n_k, out);
+    for (; j < n_j; j++)
+        add_rows(1, n_k, dz + j, weight + j * n_k, out);
+}
+
+static void outer_unpacked(ptrdiff_t n_j, ptrdiff_t n_k, const real *dz, const real *a, bool adds, real *dweight)
+{
+    for (ptrdiff_t j = 0; j < n_j; j++, dweight += n_k) {
+        ptrdiff_t k = 0;
+        for (; k + LANES <= n_k; k += LANES)
+            store(dweight + k, (adds ? load(dweight + k) : splat(0)) + splat(dz[j]) * load(a + k));
+        for (; k < n_k; k++)
+            dweight[k] = (adds ? dweight[k] : 0) + dz[j] * a[k];
+    }
+}
+
 static void tanh_of(ptrdiff_t n, const real *in, real *out)
 {
     for (ptrdiff_t k = 0; k < n; k += LANES)
@@ -540,6 +576,8 @@ const struct kernels ISA_NAME(kernels) = {
     cell_backward,
     back_product,
     outer,
+    back_unpacked,
+    outer_unpacked,
     column_sums,
     dense,
     ISA_NAME(sum_of_squares),

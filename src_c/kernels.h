@@ -84,6 +84,11 @@ struct kernels {
     void (*outer)(ptrdiff_t n_segments, const struct segment *segments, ptrdiff_t a_stride, ptrdiff_t n_k,
                   ptrdiff_t n_blocks, struct dgates dgates, real *dpanels, ptrdiff_t panel_k);
 
+    /* out [n_k] += dz [n_j] weight [n_j][n_k], and dweight = dz (outer) a [n_k], added to what is there if `adds`: for
+     * so few rows that packing would cost more than it saves. */
+    void (*back_unpacked)(ptrdiff_t n_j, ptrdiff_t n_k, const real *dz, const real *weight, real *out);
+    void (*outer_unpacked)(ptrdiff_t n_j, ptrdiff_t n_k, const real *dz, const real *a, bool adds, real *dweight);
+
     /* dbias [VH'] += the sum of n_rows rows of dgates. */
     void (*column_sums)(ptrdiff_t n_rows, ptrdiff_t n_blocks, struct dgates dgates, real *dbias);
 

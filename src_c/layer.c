@@ -407,6 +407,35 @@ static void flush_chunk(const struct layer *layer, const pylstm_batch *batch, pt
             add(dx + caller_row(layer, batch, b, s) * n_x + first, from_row, n_columns);
 }
 
+/* The gradients that one row of dgates gives, of a batch of few rows: what back_product and flush_chunk do for many,
+ * with weights and their gradients as they lie. */
+static void flush_row(const struct layer *layer, const real *dgates, ptrdiff_t block_rows, const real *x,
+                      const real *h_prev, bool adds, real *dweight_ih, real *dweight_hh, real *dbias, real *dx,
+                      real *dh, real *dz)
+{
+    const struct kernels *kernels = layer->kernels;
+    const struct cell *cell = cell_of(layer);
+    ptrdiff_t lanes = kernels->lanes, n_x = layer->input_size, hidden = layer->hidden_size;
+    if (!cell->passes_on)
+        zero(dh, hidden);
+    for (ptrdiff_t v = 0; v < cell->n_vectors; v++) {
+        for (ptrdiff_t u = 0; u < hidden; u++)
+            dz[u] = dgates[(u / lanes * block_rows * cell->n_vectors + v) * lanes + u % lanes];
+        ptrdiff_t of_x = cell->x_gate[v] * hidden, of_h = cell->h_gate[v] * hidden, of_bias = cell->bias[v] * hidden;
+        if (cell->x_gate[v] != NOTHING) {
+            kernels->outer_unpacked(hidden, n_x, dz, x, adds, dweight_ih + of_x * n_x);
+            if (dx)
+                kernels->back_unpacked(hidden, n_x, dz, layer->weight_ih + of_x * n_x, dx);
+        }
+        if (cell->h_gate[v] != NOTHING) {
+            kernels->outer_unpacked(hidden, hidden, dz, h_prev, adds, dweight_hh + of_h * hidden);
+            kernels->back_unpacked(hidden, hidden, dz, layer->weight_hh + of_h * hidden, dh);
+        }
+        for (ptrdiff_t u = 0; u < hidden; u++)
+            dbias[of_bias + u] = (adds ? dbias[of_bias + u] : 0) + dz[u];
+    }
+}
+
 void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, struct const_rows dy, const real *dhn,
                           const real *dcn, real *dweight_ih, real *dweight_hh, real *dbias, real *dx, real *dh0,
                           real *dc0, struct steps steps, struct layer_backward_scratch scratch)
@@ -419,10 +448,13 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
     struct range blocks = own(layer, n_blocks);
     ptrdiff_t n_own = blocks.to - blocks.from, first_unit = blocks.from * lanes;
     ptrdiff_t n_units = blocks.to * lanes < hidden ? n_own * lanes : hidden - first_unit;
-    zero(scratch.dbias + n_vectors * first_unit, n_vectors * n_own * lanes);
-    zero(scratch.dpanels + n_k * n_gates * first_unit, n_k * n_gates * n_own * lanes);
-    NAME(pack_backward)(packing_h(layer), blocks, hidden, layer->weight_hh, scratch.panels_hh);
-    if (dx)
+    bool unpacked = batch->shape.n_rows <= UNPACKED_MOST_ROWS && layer->member.n_members == 1, adds = false;
+    if (!unpacked) {
+        zero(scratch.dbias + n_vectors * first_unit, n_vectors * n_own * lanes);
+        zero(scratch.dpanels + n_k * n_gates * first_unit, n_k * n_gates * n_own * lanes);
+        NAME(pack_backward)(packing_h(layer), blocks, hidden, layer->weight_hh, scratch.panels_hh);
+    }
+    if (dx && !unpacked)
         NAME(pack_backward)(packing_x(layer), own(layer, blocks_of(n_x, lanes)), n_x, layer->weight_ih,
                             scratch.panels_ih);
     /* A sequence's rows are first read at its own last step: until then they hold the final state's gradient. */
@@ -447,6 +479,14 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
                                own_after(steps, layer, batch, s, first_unit), scratch.dh + first_unit,
                                steps.c ? scratch.dc + first_unit : NULL, dgates + first_unit * n_vectors * block_rows,
                                block_rows);
+        for (ptrdiff_t b = 0; unpacked && b < n; b++, adds = true) {
+            ptrdiff_t row = caller_row(layer, batch, b, s);
+            flush_row(layer, dgates + b * n_vectors * lanes, block_rows, steps.x + (batch->offset[s] + b) * n_x,
+                      h_after(steps, layer, batch, s - 1) + b * width, adds, dweight_ih, dweight_hh, dbias,
+                      dx ? dx + row * n_x : NULL, scratch.dh + b * width, scratch.dpanels);
+        }
+        if (unpacked)
+            continue;
         wait_for_team(layer);
         if (s > 0 || dh0)
             kernels->back_product(n, n_blocks, h_part(cell, dgates_of(layer, batch, dgates)),
@@ -459,9 +499,11 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
         }
     }
 
-    NAME(unpack_forward)(packing_x(layer), blocks, n_x, dweight_ih, 0, n_k, scratch.dpanels);
-    NAME(unpack_forward)(packing_h(layer), blocks, hidden, dweight_hh, n_x, n_k, scratch.dpanels);
-    NAME(unpack_forward)(packing_bias(layer), blocks, 1, dbias, 0, 1, scratch.dbias);
+    if (!unpacked) {
+        NAME(unpack_forward)(packing_x(layer), blocks, n_x, dweight_ih, 0, n_k, scratch.dpanels);
+        NAME(unpack_forward)(packing_h(layer), blocks, hidden, dweight_hh, n_x, n_k, scratch.dpanels);
+        NAME(unpack_forward)(packing_bias(layer), blocks, 1, dbias, 0, 1, scratch.dbias);
+    }
     for (ptrdiff_t b = 0; dh0 && b < batch->shape.n_sequences; b++) {
         copy(dh0 + batch->order[b] * hidden + first_unit, scratch.dh + b * width + first_unit, n_units);
         if (steps.c)

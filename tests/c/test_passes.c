@@ -131,10 +131,11 @@ static void check_gradient(problem *p, double *values, const double *gradient, p
 static void test_gradients(void)
 {
     const ptrdiff_t one[] = {1}, three[] = {3}, stack[] = {3, 2, 4}, ragged[] = {4, 1, 3, 4, 2}, dense[] = {3, 3};
+    const ptrdiff_t pair[] = {9, 4}, few_rows[] = {1, 2}; /* so few that weights are read as they lie */
     problem problems[] = {
         make(1, 1, one, 1, 1, one, 0.0),       make(2, 1, three, 1, 2, dense, 0.0),
         make(3, 1, three, 2, 5, ragged, 0.0),  make(2, 3, stack, 1, 5, ragged, 0.0),
-        make(2, 3, stack, 2, 5, ragged, 0.35),
+        make(2, 3, stack, 2, 5, ragged, 0.35), make(3, 2, pair, 2, 2, few_rows, 0.25),
     };
     for (size_t k = 0; k < sizeof problems / sizeof *problems; k++) {
         problem *p = &problems[k];
