@@ -1,6 +1,7 @@
 """pylstm: a minimal LSTM runtime.
 
-`Cell` and `Sequence` need NumPy and SciPy's BLAS only; the estimators load scikit-learn when they are first touched.
+`Cell` and `Sequence` need NumPy and SciPy's BLAS only; the estimators load scikit-learn when they are first touched,
+the displays Matplotlib when they plot.
 """
 
 from importlib import import_module
@@ -16,6 +17,14 @@ from ._trace import Trace, half_life
 if TYPE_CHECKING:
     from . import datasets, metrics, preprocessing
     from ._classifier import LSTMClassifier, LSTMTagger
+    from ._displays import (
+        CellStateDisplay,
+        ForecastDisplay,
+        GateDisplay,
+        GradientFlowDisplay,
+        LossCurveDisplay,
+        SaliencyDisplay,
+    )
     from ._export import Export, export_c
     from ._forecaster import LSTMForecaster
     from ._persistence import load, save
@@ -25,17 +34,23 @@ __version__ = version("pylstm")
 
 __all__ = [
     "Cell",
+    "CellStateDisplay",
     "Explanation",
     "Export",
+    "ForecastDisplay",
     "GRUGates",
+    "GateDisplay",
     "Gates",
+    "GradientFlowDisplay",
     "Gradients",
     "LSTMClassifier",
     "LSTMForecaster",
     "LSTMRegressor",
     "LSTMSequenceRegressor",
     "LSTMTagger",
+    "LossCurveDisplay",
     "RNNGates",
+    "SaliencyDisplay",
     "Sequence",
     "Stream",
     "Trace",
@@ -51,12 +66,18 @@ __all__ = [
 
 # Name to (module, attribute or None for the module itself, extra that brings what it needs).
 _LAZY = {
+    "CellStateDisplay": ("pylstm._displays", "CellStateDisplay", None),
     "Export": ("pylstm._export", "Export", None),
+    "ForecastDisplay": ("pylstm._displays", "ForecastDisplay", None),
+    "GateDisplay": ("pylstm._displays", "GateDisplay", None),
+    "GradientFlowDisplay": ("pylstm._displays", "GradientFlowDisplay", None),
     "LSTMClassifier": ("pylstm._classifier", "LSTMClassifier", "sklearn"),
     "LSTMForecaster": ("pylstm._forecaster", "LSTMForecaster", "sklearn"),
     "LSTMRegressor": ("pylstm._regressor", "LSTMRegressor", "sklearn"),
     "LSTMSequenceRegressor": ("pylstm._regressor", "LSTMSequenceRegressor", "sklearn"),
     "LSTMTagger": ("pylstm._classifier", "LSTMTagger", "sklearn"),
+    "LossCurveDisplay": ("pylstm._displays", "LossCurveDisplay", None),
+    "SaliencyDisplay": ("pylstm._displays", "SaliencyDisplay", None),
     "datasets": ("pylstm.datasets", None, None),
     "export_c": ("pylstm._export", "export_c", None),
     "load": ("pylstm._persistence", "load", "sklearn"),

@@ -1,7 +1,11 @@
 import os
+import sys
 
 # Before SciPy is imported: without this scikit-learn skips its check of array API input.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
+# Displays are tested without a display.
+os.environ.setdefault("MPLBACKEND", "Agg")
 
 import hypothesis
 import pytest
@@ -18,3 +22,11 @@ def library(tmp_path_factory):
     build = tmp_path_factory.mktemp("library")
     run("make", "--silent", "-j2", "-C", SOURCES, f"BUILD={build}", "CFLAGS=-O0", build / "libpylstm.a")
     return build / "libpylstm.a"
+
+
+@pytest.fixture(autouse=True)
+def no_figure_left_open():
+    """Close what a test has plotted: pyplot keeps figures, and warns when they are many."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")

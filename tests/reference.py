@@ -116,3 +116,16 @@ def numeric_gradient(function, parameters, step=1e-5):
             gradient[name][index] = (up - function()) / (2 * step)
             values[index] = kept
     return gradient
+
+
+def numeric_gradient_of_vector(function, values, step=1e-5):
+    """Central differences (values.shape, n) of the n numbers of `function()` by `values`, which it reads."""
+    rows = []
+    for index in np.ndindex(values.shape):
+        kept = values[index]
+        values[index] = kept + step
+        up = function()
+        values[index] = kept - step
+        rows.append((up - function()) / (2 * step))
+        values[index] = kept
+    return np.array(rows)
