@@ -164,6 +164,12 @@ def test_loss_curve_of_a_forecaster():
     assert "negated squared error" in display.score_ax_.get_ylabel()
 
 
+def test_a_loss_that_falls_far():
+    assert LossCurveDisplay([100, 10, 0.9]).plot().ax_.get_yscale() == "log"
+    assert LossCurveDisplay([100, 10, 1]).plot().ax_.get_yscale() == "linear"
+    assert LossCurveDisplay([100, 10, 0]).plot().ax_.get_yscale() == "linear"
+
+
 def test_loss_curve_errors():
     with pytest.raises(ValueError, match="validation_scores must have one entry for each of 3 epochs, got 2"):
         LossCurveDisplay([3, 2, 1], validation_scores=[0, 1])

@@ -2,6 +2,7 @@
 
 import nets
 import numpy as np
+import pandas as pd
 import pytest
 import reference
 from toys import targets
@@ -222,6 +223,34 @@ def test_on_the_adding_problem_the_two_marked_steps_light_up():
         marked = x[:, 1] == 1
         np.testing.assert_allclose(saliency[marked], 1, rtol=1e-3)
         assert (saliency[~marked] < 1e-6).all()
+
+
+def test_the_adding_problem_learnt():
+    """Of the values; an unmarked step's marker matters too: it would add the value, were it set."""
+    rng = np.random.default_rng(0)
+    X = np.zeros((2000, 20, 2))
+    X[:, :, 0] = rng.uniform(-1, 1, (2000, 20))
+    for half in (0, 10):
+        X[np.arange(2000), rng.integers(half, half + 10, 2000), 1] = 1
+    y = (X[:, :, 0] * X[:, :, 1]).sum(axis=1)
+    reg = LSTMRegressor((16,), forget_bias="chrono", learning_rate="cosine", random_state=0).fit(X, y)
+    for k in range(5):
+        saliency = SaliencyDisplay.from_estimator(reg, X, sequence=k, features=[0]).saliency
+        marked = X[k, :, 1] == 1
+        np.testing.assert_allclose(saliency[marked], 1, atol=0.1)
+        assert (saliency[~marked] < 0.05).all()
+
+
+def test_chosen_features():
+    X = [pd.DataFrame({"a": [0.0, 1], "b": [1.0, 0], "c": [0.0, 0]}) for _ in range(4)]
+    reg = LSTMRegressor((2,), max_iter=1, random_state=0).fit(X, [0, 1, 0, 1])
+    every, some = (SaliencyDisplay.from_estimator(reg, X, features=chosen) for chosen in (None, [2, 0]))
+    np.testing.assert_array_equal(some.gradients, every.gradients[:, [2, 0]])
+    assert list(every.feature_names) == ["a", "b", "c"]
+    assert list(some.feature_names) == ["c", "a"]
+    assert some.ax_.get_title() == "What moves the prediction, by features c, a"
+    with pytest.raises(ValueError, match=r"features must be numbers out of 3, counted from 0, at least one, got \[3\]"):
+        SaliencyDisplay.from_estimator(reg, X, features=[3])
 
 
 def test_what_is_drawn():

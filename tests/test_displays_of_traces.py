@@ -136,9 +136,7 @@ def test_gate_errors():
         GateDisplay.from_trace(trace, direction="back")
     with pytest.raises(ValueError, match=r"direction must be one of \['forward'\], got 'reverse'"):
         GateDisplay.from_trace(traced(bidirectional=False), direction="reverse")
-    with pytest.raises(
-        ValueError, match=r"units must be numbers of the 4 units, counted from 0, at least one, got \[4\]"
-    ):
+    with pytest.raises(ValueError, match=r"units must be numbers out of 4, counted from 0, at least one, got \[4\]"):
         GateDisplay.from_trace(trace, units=[4])
     with pytest.raises(ValueError, match="ax must hold one Axes for each of 2 panels, got 1"):
         GateDisplay.from_trace(trace, gates="if", ax=Figure().subplots())
@@ -178,8 +176,11 @@ def test_what_is_kept_and_added(cell, layer, direction):
         bars = ax.patches
         np.testing.assert_allclose([bar.get_height() for bar in bars], [*kept, *added])
         np.testing.assert_allclose([bar.get_y() for bar in bars], [*np.zeros(len(steps)), *kept])
+        # What was there before stands on the side of the step before.
+        assert (bars[0].get_x() > bars[len(steps)].get_x()) == is_reverse
         np.testing.assert_array_equal(ax.lines[-1].get_ydata(), state)
         assert ax.get_title(loc="left") == f"unit {unit} (layer {layer}, {direction} direction)"
+    assert ("t+1" if is_reverse else "t-1") in "".join(texts(display.axes_[0].get_legend().get_texts()))
 
 
 def test_units_that_change_most():
@@ -195,7 +196,7 @@ def test_units_that_change_most():
 def test_cell_state_errors():
     with pytest.raises(ValueError, match="trace must be of an LSTM or a GRU, got that of an RNN"):
         CellStateDisplay.from_trace(traced("rnn"))
-    with pytest.raises(ValueError, match="units must be numbers of the 4 units"):
+    with pytest.raises(ValueError, match="units must be numbers out of 4"):
         CellStateDisplay.from_trace(traced(), units=[])
     with pytest.raises(TypeError, match=r"units must be an integer >= 0, got 1.5"):
         CellStateDisplay.from_trace(traced(), units=[1.5])

@@ -112,7 +112,7 @@ def label_steps(ax: "Axes", labels: AbstractSequence[str] | None) -> None:
 
 def name_steps(ax: "Axes", name: str) -> None:
     """Name the axis of steps, unless a panel below has the labels of both."""
-    if ax.xaxis.get_tick_params()["labelbottom"]:
+    if ax.xaxis.get_major_ticks(1)[0].label1.get_visible():
         ax.set_xlabel(name)
 
 

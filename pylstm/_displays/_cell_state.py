@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from .._inputs import Array
-from ._axes import BLACK, ORANGE, SKY, axes_for, check_labels, height_of, label_steps
-from ._traced import check_layer, check_units, describe, of_layer
+from ._axes import BLACK, RED, SKY, axes_for, check_labels, height_of, label_steps
+from ._nets import check_numbers
+from ._traced import KEEPS, check_layer, describe, of_layer
 
 if TYPE_CHECKING:
     from .._trace import Trace
@@ -24,6 +25,8 @@ class CellStateDisplay:
     values : dict of int to (state, kept, added), each ndarray (n_steps,)
         By the number of the unit; ``state = kept + added``.
     cell : {"lstm", "gru"}, default="lstm"
+    direction : {"forward", "reverse"}, default="forward"
+        In the reverse one the step before is the one on the right.
     labels : sequence, default=None
         A word, character or time for each step.
     place : str, default=""
@@ -31,7 +34,7 @@ class CellStateDisplay:
 
     Attributes
     ----------
-    values, cell, labels, place
+    values, cell, direction, labels, place
         The parameters.
     axes_ : ndarray of matplotlib Axes
         One for each unit.
@@ -58,11 +61,13 @@ class CellStateDisplay:
         values: Mapping[int, tuple[Array, Array, Array]],
         *,
         cell: str = "lstm",
+        direction: str = "forward",
         labels: Any = None,
         place: str = "",
     ) -> None:
         self.values = dict(values)
         self.cell = cell
+        self.direction = direction
         self.labels = check_labels(labels, len(next(iter(self.values.values()))[0]))
         self.place = place
 
@@ -147,10 +152,11 @@ class CellStateDisplay:
         if units is None:
             chosen = np.argsort(-np.ptp(state, axis=0), kind="stable")[:3].tolist()
         else:
-            chosen = check_units(units, state.shape[1])
+            chosen = check_numbers(units, "units", state.shape[1])
         return cls(
             {unit: (state[:, unit], kept[:, unit], added[:, unit]) for unit in chosen},
             cell=trace.cell,
+            direction=direction,
             labels=labels,
             place=describe(trace, layer, direction),
         ).plot(ax=ax)
@@ -172,31 +178,26 @@ class CellStateDisplay:
         axes = axes_for("CellStateDisplay", ax, len(self.values), size)
         self.axes_ = np.array(axes, dtype=object)
         self.figure_ = axes[0].figure
-        letter, what, keeping, adding = {
-            "lstm": (
-                "c",
-                "cell state",
-                "kept by the forget gate, $f \\cdot c_{t-1}$",
-                "added by the input gate, $i \\cdot g$",
-            ),
-            "gru": ("h", "output", "kept by the update gate, $z \\cdot h_{t-1}$", "added by it, $(1 - z) \\cdot n$"),
+        side = 1 if self.direction == "forward" else -1  # where the next step is
+        before = "t-1" if side == 1 else "t+1"
+        letter, what, gate, adding = {
+            "lstm": ("c", "cell state", "forget gate", "added by the input gate, $i \\cdot g$"),
+            "gru": ("h", "output", "update gate", "added by it, $(1 - z) \\cdot n$"),
         }[self.cell]
+        keeping = f"kept by the {gate}, ${KEEPS[self.cell]} \\cdot {letter}_{{{before}}}$"
         steps = np.arange(n_steps)
         for each, (unit, (state, kept, added)) in zip(axes, self.values.items(), strict=True):
             each.axhline(0, color=BLACK, linewidth=0.6)
-            each.bar(steps - 0.2, kept, 0.4, color=SKY, label=keeping)
-            each.bar(steps + 0.2, added, 0.4, bottom=kept, color=ORANGE, label=adding)
-            each.plot(
-                steps + 0.4,
-                state,
-                color=BLACK,
-                marker="." if n_steps <= 60 else None,
-                linewidth=1,
-                label=f"${letter}_t$",
-            )
+            each.bar(steps - 0.2 * side, kept, 0.4, color=SKY, label=keeping)
+            each.bar(steps + 0.2 * side, added, 0.4, bottom=kept, color=RED, label=adding)
+            marker = "." if n_steps <= 60 else None
+            each.plot(steps + 0.4 * side, state, color=BLACK, marker=marker, linewidth=1, label=f"${letter}_t$")
             each.set_title(f"unit {unit} ({self.place})" if self.place else f"unit {unit}", loc="left")
             each.set_ylabel(f"{what} ${letter}$")
             each.set_xlim(-0.6, n_steps - 0.4)
             label_steps(each, self.labels)
-        axes[0].legend(loc="lower left", bbox_to_anchor=(0, 1.12), ncols=3, frameon=False)
+        if ax is None:
+            axes[0].legend(loc="lower left", bbox_to_anchor=(0, 1.12), ncols=3, frameon=False)
+        else:  # where there may be no room above
+            axes[0].legend(fontsize="small")
         return self

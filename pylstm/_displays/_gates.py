@@ -9,7 +9,8 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from .._inputs import Array
 from .._trace import half_life
 from ._axes import SEQUENTIAL, axes_for, check_labels, height_of, label_steps, number_units, signed_colours
-from ._traced import KEEPS, check_units, describe, of_layer
+from ._nets import check_numbers
+from ._traced import KEEPS, describe, of_layer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,7 +97,7 @@ class GateDisplay:
             raise ValueError(f"values must have at least one entry, by the letters {known}, got {sorted(self.values)}")
         n_steps, n_units = next(iter(self.values.values())).shape
         self.labels = check_labels(labels, n_steps)
-        self.units = self._by_similarity() if units is None else check_units(units, n_units)
+        self.units = self._by_similarity() if units is None else check_numbers(units, "units", n_units)
         self.keeps = keeps
         self.place = place
         self.half_lives = half_life(np.median(self.values[keeps], axis=0)) if keeps in self.values else None
@@ -203,9 +204,10 @@ class GateDisplay:
         n_steps = len(next(iter(self.values.values())))
         n_panels = len(self.values)
         # Side by side where steps are few, so that an LSTM's six panels fit on a page.
-        n_columns = 2 if n_panels > 2 and n_panels % 2 == 0 and n_steps <= 15 else 1
+        n_columns = 2 if n_panels > 2 and n_panels % 2 == 0 and n_steps <= 30 else 1
+        width = n_columns * min(3.5 + 0.2 * n_steps, 11 if n_columns == 1 else 6)
         height = min(0.6 + 0.17 * len(self.units), 3.2) * (n_panels // n_columns) + height_of(self.labels) + 0.2
-        axes = axes_for("GateDisplay", ax, n_panels, (min(3.5 + 0.2 * n_steps, 11) * n_columns, height), n_columns)
+        axes = axes_for("GateDisplay", ax, n_panels, (width, height), n_columns)
         self.axes_ = np.array(axes, dtype=object)
         self.figure_ = axes[0].figure
         self.images_ = {}

@@ -95,7 +95,7 @@ class LossCurveDisplay:
         ).plot(ax=ax)
 
     def plot(self, ax: "Axes | None" = None) -> Self:
-        """Plot the curves.
+        """Plot the curves; the loss on a logarithmic scale where it falls to less than a hundredth.
 
         Parameters
         ----------
@@ -114,6 +114,8 @@ class LossCurveDisplay:
         label_steps(self.ax_, None)
         self.ax_.set_xlabel("epoch")
         self.ax_.set_ylabel(f"training loss ({self.loss_name})", color=BLUE)
+        if 0 < 100 * self.loss_curve.min() < self.loss_curve.max():
+            self.ax_.set_yscale("log")
         self.ax_.set_title("Course of the training")
         self.score_ax_ = None
         if self.validation_scores is not None:

@@ -1,5 +1,6 @@
 """The recurrent layers of a net or an estimator, as a `Sequence` whose gradients are those of prediction."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from .._core import Sequence
@@ -46,3 +47,11 @@ def rows_of(steps: Steps, sequence: int) -> Array:
         raise ValueError(f"sequence must be one of the {n_sequences} of X, counted from 0, got {sequence}")
     end = int(steps.lengths[: sequence + 1].sum())
     return steps.rows[end - int(steps.lengths[sequence]) : end]
+
+
+def check_numbers(numbers: Iterable[int], name: str, n: int) -> list[int]:
+    """Return numbers of units or features, of which there are n, as a list."""
+    checked = [check_int(number, name, 0) for number in numbers]
+    if not checked or max(checked) >= n:
+        raise ValueError(f"{name} must be numbers out of {n}, counted from 0, at least one, got {numbers!r}")
+    return checked

@@ -1,12 +1,13 @@
 """`SaliencyDisplay`: which steps of a sequence an output depends on."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from .._inputs import Array, check_int
 from ._axes import BLUE, axes_for, check_labels, height_of, label_steps, number_units, signed_colours
-from ._nets import layers_of, rows_of
+from ._nets import check_numbers, layers_of, rows_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,6 +83,7 @@ class SaliencyDisplay:
         sequence: int = 0,
         target: Any = None,
         step: int | None = None,
+        features: Iterable[int] | None = None,
         labels: Any = None,
         per_feature: bool = False,
         ax: "Axes | None" = None,
@@ -100,6 +102,9 @@ class SaliencyDisplay:
             The class, by default the predicted one; or which of several targets, counted from 0.
         step : int, default=None
             Of an estimator with an output per step, which; None is the last.
+        features : sequence of int, default=None
+            Which features of a step are meant, counted from 0; None is all. Some, such as marks, move an output where
+            they are not set too: they would if they were.
         labels : sequence, default=None
             A word, character or time for each step.
         per_feature : bool, default=False
@@ -112,8 +117,15 @@ class SaliencyDisplay:
         SaliencyDisplay
         """
         gradients, output = gradients_of(estimator, X, sequence, target, step)
-        names = None if estimator._fitted_on_2d else getattr(estimator, "feature_names_in_", None)
-        return cls(gradients, output=output, labels=labels, feature_names=names).plot(ax=ax, per_feature=per_feature)
+        n_features = gradients.shape[1]
+        chosen = list(range(n_features)) if features is None else check_numbers(features, "features", n_features)
+        names = np.arange(n_features)
+        if not estimator._fitted_on_2d:
+            names = getattr(estimator, "feature_names_in_", names)
+        if features is not None:
+            output += f", by feature{'s' * (len(chosen) > 1)} {', '.join(map(str, names[chosen]))}"
+        display = cls(gradients[:, chosen], output=output, labels=labels, feature_names=names[chosen])
+        return display.plot(ax=ax, per_feature=per_feature)
 
     def plot(self, ax: "Axes | None" = None, *, per_feature: bool = False) -> Self:
         """Plot the gradients.

@@ -43,11 +43,3 @@ def describe(trace: "Trace", layer: Any, direction: Any) -> str:
     parts = [f"layer {layer}"] if len(trace.hidden_sizes) > 1 else []
     parts += [f"{direction} direction"] if trace.n_directions > 1 else []
     return ", ".join(parts)
-
-
-def check_units(units: Any, n_units: int) -> list[int]:
-    """Return the numbers of units as a list."""
-    numbers = [check_int(unit, "units", 0) for unit in units]
-    if not numbers or max(numbers) >= n_units:
-        raise ValueError(f"units must be numbers of the {n_units} units, counted from 0, at least one, got {units!r}")
-    return numbers
