@@ -64,9 +64,10 @@ def of_pylstm(app, what, name, member, skip, options):
     return True if inherited or of_tuple else None
 
 
-def without_references(app, what, name, obj, options, lines):
-    """Make scikit-learn's references to its own pages plain text."""
+def as_plain_text(app, what, name, obj, options, lines):
+    """Make scikit-learn's references to its own pages plain text, and names that end in _ in types no references."""
     lines[:] = [re.sub(r":ref:`([^<`]*?) *(<[^>]*>)?`", r"\1", line) for line in lines]
+    lines[:] = [re.sub(r"_(?=[,)])", r"\\_", line) if line.startswith(":vartype") else line for line in lines]
 
 
 def set_look(gallery_conf, fname):
@@ -123,7 +124,7 @@ def visit_math_block(translator: HTML5Translator, node: nodes.math_block) -> Non
 
 def setup(app: Sphinx) -> None:
     app.connect("autodoc-skip-member", of_pylstm)
-    app.connect("autodoc-process-docstring", without_references)
+    app.connect("autodoc-process-docstring", as_plain_text)
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
 
 
