@@ -1,0 +1,16 @@
+"""The reference names all that is public. Examples of pages run in test_doctests.py, those of examples/ in a build."""
+
+from pathlib import Path
+
+import pylstm
+from pylstm import datasets, metrics, preprocessing
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def test_reference_has_every_public_name():
+    modules = {"preprocessing": preprocessing, "metrics": metrics, "datasets": datasets}
+    expected = {name for name in pylstm.__all__ if name not in modules}
+    expected |= {f"{prefix}.{name}" for prefix, module in modules.items() for name in module.__all__}
+    listed = [line.strip() for line in (DOCS / "api.rst").read_text().splitlines() if line.startswith("   ")]
+    assert sorted(name for name in listed if not name.startswith(":")) == sorted(expected)
