@@ -8,6 +8,7 @@ import warnings
 from importlib.metadata import version as installed
 
 import matplotlib
+from cycler import cycler
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
@@ -71,13 +72,14 @@ def as_plain_text(app, what, name, obj, options, lines):
 
 
 def set_look(gallery_conf, fname):
-    """Set matplotlib for every example: small figures, which stay legible on a telephone."""
+    """Set matplotlib for every example: small figures, legible on a telephone, in Okabe and Ito's colours."""
     matplotlib.rcParams.update(
         {
             "figure.figsize": (5.6, 3.4),
             "figure.dpi": 100,
             "figure.constrained_layout.use": True,
             "font.size": 11,
+            "axes.prop_cycle": cycler(color=["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"]),
             "axes.spines.top": False,
             "axes.spines.right": False,
         }
@@ -110,6 +112,11 @@ sphinx_gallery_conf = {
 }
 
 
+def without_readmes(app, config):
+    """Let the gallery know of no other form than reST: a README.md in a folder of examples is none of its headers."""
+    config.sphinx_gallery_conf["source_suffix"] = {".rst": "restructuredtext"}
+
+
 def visit_math(translator: HTML5Translator, node: nodes.math) -> None:
     """Write an equation in MathML, which browsers show by themselves."""
     translator.body.append(tex2mathml(node.astext()))
@@ -123,6 +130,7 @@ def visit_math_block(translator: HTML5Translator, node: nodes.math_block) -> Non
 
 
 def setup(app: Sphinx) -> None:
+    app.connect("config-inited", without_readmes, priority=900)  # after the gallery has filled in what it found
     app.connect("autodoc-skip-member", of_pylstm)
     app.connect("autodoc-process-docstring", as_plain_text)
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))

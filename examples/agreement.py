@@ -60,9 +60,9 @@ nets = {
 # %%
 # Which number does it choose?
 # ----------------------------
-# The hard sentences are those where the two numbers differ: *the birds that the man sees often sing*. The last word
-# before the verb has no number, the last verb and the last noun have the wrong one. What counts is whether the net
-# gives more of its probability to verbs of the subject's number.
+# The hard sentences are those where the two numbers differ: *the birds that the man sees often sing*. The word before
+# the last verb has no number, the verb and the noun before it have the wrong one. What counts is whether the net
+# gives more of its probability to verbs of the subject's number. Thin lines are single nets.
 
 
 def agrees(net, sentences, subjects, hold=None):

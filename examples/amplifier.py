@@ -74,7 +74,7 @@ ax.plot(milliseconds, new[shown], color="0.6", label="in")
 ax.plot(milliseconds, came[shown], color="black", label="out of the amplifier")
 ax.plot(milliseconds, modelled[shown], color="#d55e00", linestyle="--", label="out of the net")
 ax.set(xlabel="ms", ylabel="signal")
-_ = ax.legend(fontsize="small")
+_ = ax.legend(fontsize="small", ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1))
 
 # %%
 # The net has found the shape of the distortion, and that it is not one curve: what the supply does makes it a band.

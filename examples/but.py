@@ -106,7 +106,7 @@ ax.set(xlabel="unit", yticks=range(len(SHOWN)), yticklabels=SHOWN, xticks=range(
 _ = ax.figure.colorbar(image, label="forget gate: 0 forgets, 1 keeps")
 
 # %%
-# "But" closes more gates than any other word.
+# Many gates that stand open at other words close at "but".
 #
 # Which units matter?
 # -------------------
@@ -136,7 +136,7 @@ def chosen(tagger):
         left = [unit for unit in range(16) if unit not in units]
         left = [unit for unit in left if accuracy(tagger, known, lots, [*units, unit]) > free - 0.02]
         held = {unit: accuracy(tagger, known, at_but(known), [*units, unit]) for unit in left}
-        if not left or min(held.values()) > reached - 0.01:
+        if not left or min(held.values()) > reached - 0.03:
             return units, free - reached
         units.append(min(held, key=held.get))
         reached = held[units[-1]]
@@ -175,13 +175,12 @@ ax.bar(
 _ = ax.set(ylabel="words foreseen", ylim=(0, 1))
 
 # %%
-# Held open at "but", the net goes on to buy what was wanted before it. At other words the same gates can be held open
-# and little changes: there they are open anyway.
+# Held open at "but", the net goes on to buy what was wanted before it; held open at another word, little changes.
 #
 # One sentence
 # ------------
-# What these units keep from word to word: the first wishes are written, kept, dropped at "but", and others are
-# written. And what the net says that is to be bought, each time given the right words before.
+# How the gates of these units stand from word to word, and the state behind them. And what the net says that is to be
+# bought, each time given the right words before.
 
 words = [
     "I",

@@ -73,8 +73,7 @@ ax.set(xlabel="step", ylabel="speaker", yticks=range(1, 10), title=f"an utteranc
 _ = ax.figure.colorbar(image, label="probability")
 
 # %%
-# It has to hear most of an utterance: it was trained to say who spoke at the end, and the second vowel tells more
-# than the first.
+# It has to hear most of an utterance: it was trained to say who spoke at the end.
 
 shares = np.linspace(0.1, 1, 10)
 accuracies = [model.score([x[: max(1, round(len(x) * share))] for x in X_test], y_test) for share in shares]

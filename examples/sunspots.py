@@ -27,9 +27,9 @@ ax.set(xlabel="year", ylabel="sunspots", ylim=(0, None))
 _ = ax.legend(loc="upper left", fontsize="small", ncols=2)
 
 # %%
-# The first cycle is met; after that forecast and sun drift apart, since the cycle's length varies, and the interval
-# has to say so. It does: it comes from the errors of networks in stretches of the past that they had not seen, let
-# run on as the forecast does.
+# When the cycles come is met well, how high they rise is not: the forecast settles on cycles of average height, and
+# the interval says how far from them the sun may go. It comes from the errors of networks in stretches of the past
+# that they had not seen, let run on as the forecast does.
 #
 # Is the interval honest?
 # -----------------------
@@ -54,9 +54,8 @@ assert 0.75 < coverage < 0.98
 assert np.mean(errors) < 0.9 * np.mean(naive_errors)
 
 # %%
-# The interval covers a little less than it says. That the weights themselves are uncertain is not in it, and the sun
-# of the second half of the twentieth century was more active than any before: the future may be unlike all of the
-# past.
+# The interval covers a little less than it says: that the weights themselves are uncertain is not in it, nor that the
+# future may be unlike the past, as the sun of these years was.
 #
 # How the error grows with the distance:
 
