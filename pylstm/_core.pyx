@@ -15,8 +15,9 @@ from pylstm._inputs import (
     as_rows_like,
     as_steps,
     check_dtype,
-    check_int,
     check_real,
+    check_size,
+    check_unmasked,
     fill,
     fill_state,
 )
@@ -202,30 +203,46 @@ cdef class _Net:
 
     cdef setup(self, input_size, hidden_sizes, bidirectional, dropout, dtype, random_state, n_threads, cell,
                nonlinearity):
-        """Check the arguments and describe the net to C; its weights are not there yet."""
+        """Check the arguments and describe the net to C; its weights are not there yet.
+
+        After an error the object is what it was.
+        """
         cdef Py_ssize_t layer
-        self.c.input_size = check_int(input_size, "input_size", 1)
-        self.dtype = check_dtype(dtype)
-        self.c.dtype = PYLSTM_FLOAT32 if self.dtype == np.float32 else PYLSTM_FLOAT64
-        self.hidden_sizes = tuple(
-            [check_int(size, "hidden_size" if len(hidden_sizes) == 1 else f"hidden_size[{index}]", 1)
+        cdef pylstm_net net
+        net.input_size = check_size(input_size, "input_size")
+        checked_dtype = check_dtype(dtype)
+        net.dtype = PYLSTM_FLOAT32 if checked_dtype == np.float32 else PYLSTM_FLOAT64
+        checked_sizes = tuple(
+            [check_size(size, "hidden_size" if len(hidden_sizes) == 1 else f"hidden_size[{index}]")
              for index, size in enumerate(hidden_sizes)]
         )
-        if not self.hidden_sizes:
+        if not checked_sizes:
             raise ValueError("hidden_size must name at least one layer, got ()")
-        self.c.n_layers = len(self.hidden_sizes)
-        self.sizes = _Memory(self.c.n_layers * sizeof(Py_ssize_t))
-        for layer in range(self.c.n_layers):
-            (<Py_ssize_t *> self.sizes.c.data)[layer] = self.hidden_sizes[layer]
-        self.c.hidden_sizes = <const Py_ssize_t *> self.sizes.c.data
-        self.c.n_directions = 2 if bidirectional else 1
-        self.c.isa = ISA
-        self.c.n_threads = check_int(n_threads, "n_threads", 1)
-        self.c.dropout = check_real(dropout, "dropout", 0.0, 1.0)
-        self.c.cell = <pylstm_cell> <int> check_cell(cell, nonlinearity)
+        net.n_layers = len(checked_sizes)
+        cdef _Memory sizes = _Memory(net.n_layers * sizeof(Py_ssize_t))
+        for layer in range(net.n_layers):
+            (<Py_ssize_t *> sizes.c.data)[layer] = checked_sizes[layer]
+        net.hidden_sizes = <const Py_ssize_t *> sizes.c.data
+        net.n_directions = 2 if bidirectional else 1
+        net.isa = ISA
+        net.n_threads = check_size(n_threads, "n_threads")
+        net.dropout = check_real(dropout, "dropout", 0.0, 1.0)
+        net.cell = <pylstm_cell> <int> check_cell(cell, nonlinearity)
+        check(pylstm_net_check(&net))
+        generator = as_generator(random_state)
+        # Of an object that is initialised again, weights of other sizes must not stay: allocating new ones can fail.
+        self.changed()
+        self.flat = self.flat_view = self.views = None
+        self.handed_out = False
+        self.c, self.sizes, self.hidden_sizes, self.dtype = net, sizes, checked_sizes, checked_dtype
         self.cell, self.nonlinearity = cell, nonlinearity if cell == "rnn" else "tanh"
-        check(pylstm_net_check(&self.c))
-        self.generator = as_generator(random_state)
+        self.generator = generator
+
+    cdef void *weights(self) except NULL:
+        """Return the weights for C, or say that there are none."""
+        if self.flat_view is None:
+            raise RuntimeError("this object has no weights: its __init__ was not called, or ended in an error")
+        return self.flat_view.data
 
     cdef str kind(self):
         """Return what a repr says of the cell."""
@@ -299,8 +316,9 @@ cdef class _Net:
         cdef int status
         check(pylstm_packed_size(&self.c, &n_bytes))
         cdef _Memory memory = _Memory(n_bytes)
+        cdef const void *weights = self.weights()
         with nogil:
-            status = pylstm_pack(&self.c, self.flat_view.data, memory.c)
+            status = pylstm_pack(&self.c, weights, memory.c)
         check(status)
         return memory
 
@@ -414,8 +432,9 @@ cdef class _Net:
         cdef _View y_view = _View(y, True), out_view = _View(state_out, True)
         cdef _View in_view = None if state_in is None else _View(state_in)
         cdef const void *in_data = NULL if state_in is None else in_view.data
+        cdef const void *weights = self.weights()
         with nogil:
-            status = pylstm_forward(&self.c, &batch.c, self.flat_view.data, packed_memory, x_view.data, in_data,
+            status = pylstm_forward(&self.c, &batch.c, weights, packed_memory, x_view.data, in_data,
                                     y_view.data, out_view.data, seed, tape_memory, workspace)
         self.spare = memory
         check(status)
@@ -471,8 +490,9 @@ cdef class _Net:
         cdef const void *in_data = NULL if state_in is None else in_view.data
         cdef const void *held_data = NULL if held is None else held_view.data
         cdef pylstm_memory packed_memory = memory_of(packed)
+        cdef const void *weights = self.weights()
         with nogil:
-            status = pylstm_trace(&self.c, &tape.batch.c, self.flat_view.data, packed_memory, x_view.data, in_data,
+            status = pylstm_trace(&self.c, &tape.batch.c, weights, packed_memory, x_view.data, in_data,
                                   held_data, y_view.data, out_view.data, tape.memory.c, workspace.c)
         self.spare = workspace
         check(status)
@@ -539,8 +559,9 @@ cdef class Cell(_Net):
 
     def __init__(self, input_size, hidden_size, dtype="float32", forget_bias=1.0, random_state=None, *, t_max=None,
                  cell="lstm", nonlinearity="tanh"):
-        self.forget_bias, self.t_max = check_forget_bias(forget_bias, t_max, cell)
+        forget_bias, t_max = check_forget_bias(forget_bias, t_max, cell)
         self.setup(input_size, (hidden_size,), False, 0.0, dtype, random_state, 1, cell, nonlinearity)
+        self.forget_bias, self.t_max = forget_bias, t_max
         self.allocate(pylstm_net_n_parameters(&self.c))
         initialise(self.views, self.cell, self.forget_bias, self.t_max, self.generator)
 
@@ -740,10 +761,11 @@ cdef class Sequence(_Net):
 
     def __init__(self, input_size, hidden_size, bidirectional=False, dropout=0.0, dtype="float32", forget_bias=1.0,
                  random_state=None, n_threads=1, *, t_max=None, cell="lstm", nonlinearity="tanh"):
-        self.tape = None
-        self.forget_bias, self.t_max = check_forget_bias(forget_bias, t_max, cell)
+        forget_bias, t_max = check_forget_bias(forget_bias, t_max, cell)
         sizes = tuple(hidden_size) if isinstance(hidden_size, (list, tuple)) else (hidden_size,)
         self.setup(input_size, sizes, bidirectional, dropout, dtype, random_state, n_threads, cell, nonlinearity)
+        self.tape = None
+        self.forget_bias, self.t_max = forget_bias, t_max
         self.allocate(pylstm_net_n_parameters(&self.c))
         initialise(self.views, self.cell, self.forget_bias, self.t_max, self.generator)
 
@@ -980,8 +1002,9 @@ cdef class Sequence(_Net):
         dparameters = np.empty_like(self.flat)
         dx = np.empty_like(tape.steps.rows)
         cdef _View dy_view = _View(dy), dparameters_view = _View(dparameters, True), dx_view = _View(dx, True)
+        cdef const void *weights = self.weights()
         with nogil:
-            status = pylstm_backward(&self.c, &batch.c, self.flat_view.data, dy_view.data, dstate_data,
+            status = pylstm_backward(&self.c, &batch.c, weights, dy_view.data, dstate_data,
                                      dparameters_view.data, dx_view.data, state_view.data, tape.dropout_seed,
                                      tape.memory.c, workspace.c)
         self.spare = workspace
@@ -1022,7 +1045,7 @@ cdef class Model(_Net):
         self.setup(input_size, hidden_sizes, bidirectional, dropout, dtype, random_state, n_threads, cell,
                    nonlinearity)
         self.model.net = self.c
-        self.model.n_outputs = check_int(n_outputs, "n_outputs", 1)
+        self.model.n_outputs = check_size(n_outputs, "n_outputs")
         self.model.pooling = {
             "last": PYLSTM_POOL_LAST, "mean": PYLSTM_POOL_MEAN, "max": PYLSTM_POOL_MAX, None: PYLSTM_POOL_NONE,
         }[pooling]
@@ -1093,8 +1116,9 @@ cdef class Model(_Net):
         cdef const void *in_data = NULL if state_in is None else in_view.data
         cdef _Memory packed = self.packed_weights()
         cdef pylstm_memory packed_memory = memory_of(packed)
+        cdef const void *weights = self.weights()
         with nogil:
-            status = pylstm_predict(&self.model, &batch.c, self.flat_view.data, packed_memory, x_view.data,
+            status = pylstm_predict(&self.model, &batch.c, weights, packed_memory, x_view.data,
                                     in_data, y_view.data, out_view.data, workspace.c)
         self.spare = workspace
         check(status)
@@ -1112,8 +1136,9 @@ cdef class Model(_Net):
         n_predictions = len(steps.rows) if self.model.pooling == PYLSTM_POOL_NONE else n_sequences
         outputs = np.empty((n_predictions, self.model.n_outputs), self.dtype)
         cdef _View y_view = _View(y), outputs_view = _View(outputs, True)
+        cdef const void *weights = self.weights()
         with nogil:
-            status = pylstm_read_out(&self.model, &tape.batch.c, self.flat_view.data, y_view.data, outputs_view.data,
+            status = pylstm_read_out(&self.model, &tape.batch.c, weights, y_view.data, outputs_view.data,
                                      workspace.c)
         self.spare = workspace
         check(status)
@@ -1272,9 +1297,10 @@ cdef class Trainer:
         state_in, state_out = self.model.take_state(state, n_indices), self.model.new_state(n_indices)
         cdef _View out_view = _View(state_out, True), in_view = None if state_in is None else _View(state_in)
         cdef const void *in_data = NULL if state_in is None else in_view.data
+        cdef void *weights = self.model.weights()
         with nogil:
             status = pylstm_train_step(&self.model.model, &BLAS, &self.dataset, data, n_indices,
-                                       self.model.flat_view.data, &self.solver.c, seed, in_data, out_view.data, &loss,
+                                       weights, &self.solver.c, seed, in_data, out_view.data, &loss,
                                        &weight, self.workspace.c)
         self.model.changed()
         check(status)

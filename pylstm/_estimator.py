@@ -560,7 +560,7 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
         read_random_state(state, self._random_state)  # after the new net has drawn from it
         self._solver = self._new_solver(self._model)
         self._solver.moments[...] = state.array("moments", [self._model.dtype.name], self._solver.moments.shape)
-        self._solver.t = state.integer("n_updates", at_least=0)
+        self._solver.t = state.integer("n_updates", at_least=0, at_most=2**62)  # C goes on counting
         scored = state.boolean("scored")
         history = History(
             state.array("loss_curve", ["float64"], (None,), at_least=1).tolist(),

@@ -4,6 +4,7 @@ Everything that the compiled core is given has passed through here, so that its 
 what was expected.
 """
 
+import sys
 from collections.abc import Sequence as AbstractSequence
 from numbers import Integral, Real
 from typing import Any, NamedTuple
@@ -34,13 +35,25 @@ def check_int(value: object, name: str, minimum: int) -> int:
     return int(value)
 
 
+def check_size(value: object, name: str) -> int:
+    """Return `value` as an int that is at least 1 and one of C's."""
+    size = check_int(value, name, 1)
+    if size > sys.maxsize:
+        raise ValueError(f"{name} must be an integer that the machine can count to, at most {sys.maxsize}, got {size}")
+    return size
+
+
 def check_real(value: object, name: str, low: float, high: float) -> float:
     """Return `value` as a float in [low, high)."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number in [{low}, {high}), got {value!r}")
-    if not low <= float(value) < high:
+    try:
+        number = float(value)
+    except OverflowError:  # an integer beyond all floats
+        number = np.nan
+    if not low <= number < high:
         raise ValueError(f"{name} must be a number in [{low}, {high}), got {value!r}")
-    return float(value)
+    return number
 
 
 def check_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
@@ -54,11 +67,18 @@ def check_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
     return np.dtype(found.type)
 
 
+def check_unmasked(values: object, name: str) -> None:
+    """Raise an error where a masked array masks something: NumPy would hand out what lies below the mask."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise ValueError(f"{name} must have no masked values, got {np.ma.count_masked(values)}; fill them in first")
+
+
 def as_numbers(values: object, name: str, ndim: int, shape_text: str, dtype: npt.DTypeLike | None) -> Array:
     """Return a C-contiguous array of `dtype`, or say what came instead of `shape_text`.
 
     Without a `dtype` what the array holds, and how it lies in memory, is left as it came.
     """
+    check_unmasked(values, name)
     try:
         array = np.asarray(values)
     except ValueError as error:  # nested lists of unequal lengths

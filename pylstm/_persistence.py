@@ -75,7 +75,8 @@ def save(model: Any, path: Any) -> None:
         A fitted LSTM estimator, or a `Pipeline` of ``PerStep(StandardScaler())`` and one (no forecaster).
     path : str or path-like
         The file. One that exists is replaced as a whole, or not at all: it is written beside it, and renamed. Its
-        permissions stay; where `path` is a symbolic link, what it points to is replaced.
+        permissions stay; where `path` is a symbolic link, what it points to is replaced. A process that is killed while
+        it writes leaves a file ``.pylstm-....tmp`` there, which can be deleted.
 
     See Also
     --------

@@ -51,10 +51,12 @@ cdef class Stream(_Net):
     cdef bint is_running
 
     def __init__(self, sizes, weights, batch_size, state=None):
-        input_size, hidden_sizes, n_outputs, self.loss, dtype, cell, nonlinearity = sizes
+        input_size, hidden_sizes, n_outputs, loss, dtype, cell, nonlinearity = sizes
         cdef size_t n_bytes = 0
-        self.batch_size = check_int(batch_size, "batch_size", 1)
+        cdef Py_ssize_t n_rows = check_size(batch_size, "batch_size")
         self.setup(input_size, hidden_sizes, False, 0.0, dtype, 0, 1, cell, nonlinearity)
+        self.stream = NULL  # of an object that is initialised again: it lies in memory that goes
+        self.loss, self.batch_size = loss, n_rows
         self.model.net = self.c
         self.model.n_outputs = n_outputs
         self.model.pooling = PYLSTM_POOL_NONE
@@ -84,11 +86,9 @@ cdef class Stream(_Net):
 
     cdef take_weights(self, weights):
         """Keep a copy of the weights, in one array, and of the input's mean and scale, or None."""
-        flat, mean, scale = weights
-        self.flat = np.array(flat, self.dtype)
-        self.flat_view = _View(self.flat)
-        self.mean = None if mean is None else np.array(mean, self.dtype)
-        self.scale = None if scale is None else np.array(scale, self.dtype)
+        flat, mean, scale = [None if values is None else np.array(values, self.dtype) for values in weights]
+        cdef _View flat_view = _View(flat)
+        self.flat, self.flat_view, self.mean, self.scale = flat, flat_view, mean, scale
 
     cdef const void *data_of(self, array):
         cdef _View view
@@ -141,6 +141,8 @@ cdef class Stream(_Net):
         cdef bint alone
         if self.is_running:
             raise RuntimeError("another thread is running this Stream")
+        if type(x) is not NDARRAY:
+            check_unmasked(x, "x" if ndim == 2 else "block")
         if not self.get_plain(x, &given, 0):
             x = self.as_plain(x, ndim)
             self.get_plain(x, &given, 0)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import assert_all_finite, validate_data
 
-from ._inputs import Steps, as_numbers, as_steps, is_2d, is_ragged
+from ._inputs import Steps, as_numbers, as_steps, check_unmasked, is_2d, is_ragged
 
 
 def validate_sequences(estimator: Any, X: Any, *, reset: bool, dtype: npt.DTypeLike | None, allow_nan: bool) -> Steps:
@@ -28,6 +28,7 @@ def validate_sequences(estimator: Any, X: Any, *, reset: bool, dtype: npt.DTypeL
     """
     on_2d = is_2d(X, None if reset else estimator._fitted_on_2d)
     if on_2d:
+        check_unmasked(X, "X")
         X = validate_data(estimator, X, reset=reset, dtype=dtype, ensure_all_finite=not allow_nan)
         steps = as_steps(X[:, :, np.newaxis], 1, dtype)
     else:

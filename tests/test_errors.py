@@ -31,6 +31,11 @@ ONE = np.ones((2, 4, 3))
         (None, ValueError, "X must have shape .* got 0-D"),
         (7, ValueError, "X must have shape"),
         ([[[1, 2, 3], [1, 2]]], ValueError, r"X\[0\] must be an array \(n_steps, n_features\)"),
+        (np.ma.masked_equal([[[1, 2, 0]]], 0), ValueError, "X must have no masked values, got 1; fill them in first"),
+        ([np.ma.masked_equal([[1, 0, 0]], 0)], ValueError, r"X\[0\] must have no masked values, got 2"),
+        (np.broadcast_to(np.float32(0), (2**59, 1, 3)), MemoryError, "Unable to allocate"),
+        (np.broadcast_to(np.float32(0), (1, 2**59, 3)), MemoryError, "Unable to allocate"),
+        ([np.broadcast_to(np.float32(0), (2**50, 3))], MemoryError, "Unable to allocate"),
     ],
 )
 def test_bad_X(X, error, message):
@@ -93,6 +98,11 @@ def test_bad_state(state, message):
         ({"hidden_size": 2**30}, ValueError, "does not fit"),
         ({"hidden_size": 2**62}, ValueError, "does not fit"),
         ({"input_size": 2**62}, ValueError, "does not fit"),
+        ({"input_size": 2**63}, ValueError, "input_size must be an integer that the machine can count to, .* got 922"),
+        ({"hidden_size": (2, 2**63)}, ValueError, r"hidden_size\[1\] must be an integer that the machine can count to"),
+        ({"n_threads": 2**64}, ValueError, "n_threads must be an integer that the machine can count to"),
+        ({"forget_bias": 10**400}, ValueError, r"forget_bias must be a number in \[-inf, inf\), got 1000"),
+        ({"dropout": -(10**400)}, ValueError, r"dropout must be a number in \[0.0, 1.0\), got -1000"),
     ],
 )
 def test_bad_arguments_of_Sequence(arguments, error, message):
@@ -195,6 +205,76 @@ def test_one_training_pass_at_a_time():
     assert refused
     assert "one pass at a time" in refused[0]
     seq.forward(X[:1], training=True)  # free again
+
+
+@pytest.mark.parametrize("batch_size", [2**31, 2**62, 2**63])
+def test_streams_too_wide(batch_size):
+    seq = pylstm.Sequence(3, 2, random_state=0)
+    with pytest.raises(ValueError, match=r"does not fit|machine can count to"):
+        seq.stream(batch_size)
+
+
+@pytest.mark.parametrize("call", ["step", "process"])
+def test_masked_values_in_a_stream(call):
+    stream = pylstm.Sequence(3, 2, random_state=0).stream()
+    x = np.ma.masked_equal(np.float32([[1, 2, 0]]), 0)
+    with pytest.raises(ValueError, match=r"(x|block) must have no masked values, got 1"):
+        getattr(stream, call)(x)
+    np.testing.assert_array_equal(
+        stream.step(x.filled(1)), pylstm.Sequence(3, 2, random_state=0).forward([[[1, 2, 1]]])[0][0]
+    )
+
+
+def test_initialised_again_it_is_as_new():
+    """No packed weights of before: they would be read in place of the new ones."""
+    seq = pylstm.Sequence(3, 2, random_state=0)
+    for _ in range(3):
+        seq.forward(ONE)
+    assert seq.is_packed
+    seq.__init__(3, 2, random_state=1)
+    np.testing.assert_array_equal(seq.forward(ONE)[0], pylstm.Sequence(3, 2, random_state=1).forward(ONE)[0])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(5000, 3000, "many", 2.0), (5000, (3000, 0)), (5000, 3000, False, 0.0, "float16"), (5000, (1,) * 4000 + (0,)),
+     (5000, 3000, False, 0.0, "float32", "crono"), (5000, 3000, False, 0.0, "float32", 1.0, -1)],
+    ids=str,
+)  # fmt: skip
+def test_an_error_when_initialised_again_changes_nothing(arguments):
+    """Sizes of the new net with weights of the old one would be read beyond their end."""
+    seq, wide = pylstm.Sequence(3, 2, random_state=0), np.ones((2, 4, 5000), np.float32)
+    expected, _ = seq.forward(ONE, training=True)
+    gradients = seq.backward(expected)
+    with pytest.raises(ValueError):
+        seq.__init__(*arguments)
+    with pytest.raises(ValueError, match="X must have 3 features per step, got 5000"):
+        seq.forward(wide)
+    np.testing.assert_array_equal(seq.forward(ONE)[0], expected)
+    np.testing.assert_array_equal(seq.backward(expected).input, gradients.input)
+
+
+def test_without_memory_for_its_new_weights_it_has_none():
+    for seq in (pylstm.Sequence(3, 2), pylstm.Sequence.__new__(pylstm.Sequence)):
+        with pytest.raises(MemoryError, match="Unable to allocate"):
+            seq.__init__(5000, 2**25)
+        with pytest.raises(RuntimeError, match="has no weights: its __init__ was not called, or ended in an error"):
+            seq.forward(np.ones((1, 1, 5000), np.float32))
+
+
+def test_a_stream_after_an_error_in_its_init():
+    stream = pylstm.Sequence(3, 2, random_state=0).stream()
+    sizes, weights = (3, (2,), 0, "cross-entropy", "float32", "lstm", "tanh"), (np.ones(48), None, None)
+    with pytest.raises(ValueError, match="batch_size must be"):
+        stream.__init__(sizes, weights, 0)
+    with pytest.raises(ValueError, match="dtype must be"):
+        stream.__init__((*sizes[:4], "float16", *sizes[5:]), weights, 10_000)
+    assert stream.batch_size == 1
+    assert stream.step(np.ones(3, np.float32)).shape == (2,)
+    with pytest.raises(ValueError, match="could not convert"):
+        stream.__init__(sizes, ("no numbers", None, None), 1)
+    with pytest.raises(ValueError, match="NULL"):
+        stream.step(np.ones(3, np.float32))
 
 
 def test_initialised_again_forgets_its_tape():

@@ -458,6 +458,7 @@ F4, F8 = np.float32, np.float64
         (put("state", "forget_bias", "chrono"), "t_max must be an integer >= 3"),
         (put("state", "t_max", 5), "t_max must be null"),
         (put("state", "n_updates", -1), "n_updates must be an integer >= 0"),
+        (put("state", "n_updates", 2**63 - 1), "n_updates must be an integer >= 0 and <= 46116"),
         (put("state", "scored", True), r"validation_scores must be an array \(>=1\)"),
         (put("state", "classes_", "pickle"), "classes_ must be one of"),
         (put("state", "classes_", "numbers"), r"classes_ must be an array \(>=1\)"),
