@@ -112,6 +112,11 @@ sphinx_gallery_conf = {
 }
 
 
+def without_last_line(app, docname, source):
+    """Take away the empty line that doctest wants at the end of a block of examples."""
+    source[0] = source[0].replace("\n\n```\n", "\n```\n")
+
+
 def without_readmes(app, config):
     """Let the gallery know of no other form than reST: a README.md in a folder of examples is none of its headers."""
     config.sphinx_gallery_conf["source_suffix"] = {".rst": "restructuredtext"}
@@ -131,6 +136,7 @@ def visit_math_block(translator: HTML5Translator, node: nodes.math_block) -> Non
 
 def setup(app: Sphinx) -> None:
     app.connect("config-inited", without_readmes, priority=900)  # after the gallery has filled in what it found
+    app.connect("source-read", without_last_line)
     app.connect("autodoc-skip-member", of_pylstm)
     app.connect("autodoc-process-docstring", as_plain_text)
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))

@@ -14,13 +14,14 @@ computes three gates between 0 and 1 and a candidate between −1 and 1:
 .. math::
 
     \begin{aligned}
-    i_t &= \sigma(W_i x_t + R_i h_{t-1} + b_i) && \text{input gate: how much is written} \\
-    f_t &= \sigma(W_f x_t + R_f h_{t-1} + b_f) && \text{forget gate: how much is kept} \\
-    g_t &= \tanh(W_g x_t + R_g h_{t-1} + b_g) && \text{candidate: what is written} \\
-    o_t &= \sigma(W_o x_t + R_o h_{t-1} + b_o) && \text{output gate: how much is shown}
+    i_t &= \sigma(W_i x_t + R_i h_{t-1} + b_i) && \text{input gate} \\
+    f_t &= \sigma(W_f x_t + R_f h_{t-1} + b_f) && \text{forget gate} \\
+    g_t &= \tanh(W_g x_t + R_g h_{t-1} + b_g) && \text{candidate} \\
+    o_t &= \sigma(W_o x_t + R_o h_{t-1} + b_o) && \text{output gate}
     \end{aligned}
 
-The rest is two lines. The cell state :math:`c` is what is remembered, the output :math:`h` what others see of it:
+They say how much is written, how much is kept, what is written, and how much is shown. The rest is two lines. The cell
+state :math:`c` is what is remembered, the output :math:`h` what others see of it:
 
 .. math::
 
