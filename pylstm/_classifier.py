@@ -209,7 +209,8 @@ class LSTMClassifier(ClassifierMixin, _Classes):
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Use the given sequences for one epoch, going on from what was learnt before.
 
-        The solver keeps its memory between calls.
+        The solver keeps its memory between calls. The learning rate is `learning_rate_init`, whatever `learning_rate`
+        says: a schedule over calls is made by `set_params` between them.
 
         Parameters
         ----------
@@ -435,7 +436,8 @@ class LSTMTagger(StepEstimator, _Classes):
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Use the given sequences for one epoch, going on from what was learnt before.
 
-        The solver keeps its memory between calls.
+        The solver keeps its memory between calls. The learning rate is `learning_rate_init`, whatever `learning_rate`
+        says: a schedule over calls is made by `set_params` between them.
 
         Parameters
         ----------

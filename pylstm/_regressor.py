@@ -197,7 +197,8 @@ class LSTMRegressor(RegressorMixin, _Values):
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Use the given sequences for one epoch, going on from what was learnt before.
 
-        The solver keeps its memory between calls.
+        The solver keeps its memory between calls. The learning rate is `learning_rate_init`, whatever `learning_rate`
+        says: a schedule over calls is made by `set_params` between them.
 
         Parameters
         ----------
@@ -379,7 +380,8 @@ class LSTMSequenceRegressor(StepEstimator, _Values):
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Use the given sequences for one epoch, going on from what was learnt before.
 
-        The solver keeps its memory between calls.
+        The solver keeps its memory between calls. The learning rate is `learning_rate_init`, whatever `learning_rate`
+        says: a schedule over calls is made by `set_params` between them.
 
         Parameters
         ----------

@@ -356,6 +356,19 @@ def test_partial_fit_twice_is_fit_of_two_epochs(cls, solver):
 
 
 @every_estimator
+def test_partial_fit_takes_the_learning_rate_that_is_set(cls):
+    X, y = toy(cls)
+    sgd = {"solver": "sgd", "momentum": 0, "max_grad_norm": None}
+    estimator = full_batch(cls, learning_rate="invscaling", **sgd).fit(X, y)
+    half = copy.deepcopy(estimator).set_params(learning_rate_init=estimator.learning_rate_init / 2)
+    before = weights(estimator)
+    whole, halved = (weights(each.partial_fit(X, y)) for each in (estimator, half))
+    for name, start in before.items():
+        assert np.abs(whole[name] - start).max() > 0
+        np.testing.assert_allclose(halved[name] - start, (whole[name] - start) / 2, rtol=1e-9, atol=1e-15)
+
+
+@every_estimator
 def test_partial_fit_after_fit_goes_on(cls):
     X, y = toy(cls)
     estimator = small(cls, shuffle=False).fit(X, y)
