@@ -142,3 +142,12 @@ ax.plot(said, color="#0072b2", label="trained")
 ax.plot(N_STEPS - 1, y_test[0], "k*", markersize=10, label="the sum")
 ax.set(xlabel="step", ylabel="sum so far", xticks=np.flatnonzero(marked))
 _ = ax.legend(fontsize="small")
+
+# %%
+# What the answer hangs on
+# ------------------------
+# The gradient of the answer with respect to the input, step by step: the two marked steps light up.
+
+_, ax = plt.subplots()
+saliency = pylstm.SaliencyDisplay.from_estimator(reg, example, ax=ax).saliency
+assert set(np.argsort(saliency)[-2:]) == set(np.flatnonzero(marked))

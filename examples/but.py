@@ -200,16 +200,18 @@ words = [
     "bread",
     ".",
 ]
-trace = tagger.trace([encode(words)]).sequence(0)
-_, axes = plt.subplots(2, sharex=True, figsize=(5.6, 4.6))
-for ax, values, label, limits, colors in (
-    (axes[0], trace["f_l0"], "forget gate", (0, 1), "cividis"),
-    (axes[1], trace["c_l0"], "state", (-3, 3), "PuOr"),
-):
-    image = ax.imshow(values.T[units], cmap=colors, vmin=limits[0], vmax=limits[1], aspect="auto")
-    ax.set(yticks=range(len(units)), yticklabels=units, ylabel="unit")
-    ax.figure.colorbar(image, label=label)
-_ = axes[1].set_xticks(range(len(words) - 1), words[:-1], rotation=90)
+trace = tagger.trace([encode(words)])
+_, axes = plt.subplots(2, sharex=True, figsize=(7, 5))
+_ = pylstm.GateDisplay.from_trace(trace, gates="fc", units=units, labels=words[:-1], ax=axes)
+
+# %%
+# The first of these units alone, as an account: how much of its state each step kept, and what it added.
+
+_, ax = plt.subplots(figsize=(7, 4))
+_ = pylstm.CellStateDisplay.from_trace(trace, units=units[:1], labels=words[:-1], ax=ax)
+
+# %%
+# What the net says:
 
 buy = words.index("buy")
 gates = np.full((len(words) - 1, 16), np.nan)

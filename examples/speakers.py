@@ -45,6 +45,12 @@ accuracy = model.score(X_test, y_test)
 print(f"{accuracy:.1%} of {len(X_test)} test utterances recognised")
 assert accuracy > 0.94
 
+_, ax = plt.subplots()
+_ = pylstm.LossCurveDisplay.from_estimator(model[-1], ax=ax)
+
+# %%
+# Who is taken for whom:
+
 display = ConfusionMatrixDisplay.from_estimator(model, X_test, y_test, colorbar=False, cmap="cividis")
 _ = display.ax_.set(xlabel="speaker found", ylabel="speaker")
 

@@ -9,22 +9,16 @@ Sunspots come and go in a cycle of about eleven years, which is never quite the 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from pylstm import LSTMForecaster
+from pylstm import ForecastDisplay, LSTMForecaster
 from pylstm.datasets import load_airline, load_sunspots
 
 spots, years = load_sunspots(return_times=True)
 past, future = spots[:-61], spots[-61:]
 
 forecaster = LSTMForecaster(transform="sqrt", random_state=0).fit(past)
-forecast, (low, high) = forecaster.predict(61, quantiles=[0.05, 0.95])
-
 _, ax = plt.subplots(figsize=(7, 3.4))
-ax.plot(years[-161:-61], past[-100:], color="black", label="past")
-ax.plot(years[-61:], future, color="black", linestyle=":", label="what came")
-ax.plot(years[-61:], forecast, color="#0072b2", label="forecast")
-ax.fill_between(years[-61:], low, high, color="#0072b2", alpha=0.2, label="9 of 10 years")
-ax.set(xlabel="year", ylabel="sunspots", ylim=(0, None))
-_ = ax.legend(loc="upper left", fontsize="small", ncols=2)
+display = ForecastDisplay.from_estimator(forecaster, 61, y=past[-100:], y_true=future, times=years[-161:], ax=ax)
+_ = display.ax_.set(xlabel="year", ylabel="sunspots", ylim=(0, None))
 
 # %%
 # When the cycles come is met well, how high they rise is not: the forecast settles on cycles of average height, and
