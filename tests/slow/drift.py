@@ -3,8 +3,8 @@
     python tests/slow/drift.py [--steps 1000000]
 
 The nets have their initial weights, or three times those. Fails where with the former the second half differs by more
-than four times what the first does: errors then add up rather than being forgotten. With the latter a net can be chaotic,
-and any rounding then grows until the outputs have nothing to do with each other.
+than four times what the first does: errors then add up rather than being forgotten. With the latter a net can be
+chaotic, and any rounding then grows until the outputs have nothing to do with each other.
 """
 
 import argparse
