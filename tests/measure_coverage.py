@@ -44,6 +44,7 @@ def build_extension(folder):
     shutil.copytree(ROOT / "pylstm", package, ignore=shutil.ignore_patterns("*.so", "_core.c", "__pycache__", "src_c"))
     shutil.copytree(ROOT / "src_c", folder / "python" / "src_c", ignore=shutil.ignore_patterns("build"))
     run(sys.executable, "-m", "cython", "-X", "linetrace=True", "pylstm/_core.pyx", cwd=package.parent)
+    run(sys.executable, "setup.py", "-q", "egg_info", "--egg-base", package.parent, cwd=ROOT)  # it asks for its version
     include = sysconfig.get_path("include")
     run("gcc", "-O1", "-g1", "-w", "-fPIC", "-shared", "-DCYTHON_TRACE_NOGIL=1",
         f"-I{include}", "-Isrc_c", "pylstm/_core.c", folder / "c" / "libpylstm.a", "--coverage", "-lm", "-lpthread",

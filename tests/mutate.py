@@ -4,7 +4,7 @@
     python tests/mutate.py python FILE TEST... [--sample N]   pytest with these tests decides
 
 A mutant has one operator, constant or bound changed. Each that compiles and that every test lets pass is printed: it is
-equivalent to the original, or a test is missing. The checkout is copied and stays as it is; for Python the extension has
+equivalent to the original, or a test is missing. The checkout is copied and left as it is; for Python the extension is
 to be built in place. C is compiled with -O1 for the instruction sets scalar and avx2, and only what the mutant changes.
 """
 
