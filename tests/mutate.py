@@ -5,7 +5,7 @@
 
 A mutant has one operator, constant or bound changed. Each that compiles and that every test lets pass is printed: it is
 equivalent to the original, or a test is missing. The checkout is copied and left as it is; for Python the extension is
-to be built in place. C is compiled with -O1 for the instruction sets scalar and avx2, and only what the mutant changes.
+to be built in place. C is compiled with -O1, and only what the mutant changes.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SECONDS = 120  # of a test: more is a loop without an end
+SECONDS = 600  # of a test or a compilation: more is a loop without an end
 SWAPS = {
     "<": ["<="], "<=": ["<"], ">": [">="], ">=": [">"], "==": ["!="], "!=": ["=="],
     "+": ["-"], "-": ["+"], "*": ["+"], "/": ["*"], "%": ["*"],
@@ -68,7 +68,7 @@ def passes(*command, cwd, env=None):
 
 
 def make(source, *targets):
-    flags = ["CFLAGS=-O1", "WARNINGS=-w", "ISAS=scalar avx2", "BUILD=build"]
+    flags = ["CFLAGS=-O1", "WARNINGS=-w", "BUILD=build"]
     return passes("make", "--silent", "-j2", "-C", source, *flags, *targets, cwd=source)
 
 
@@ -77,7 +77,7 @@ def c_verdict(copy):
     source = copy / "src_c"
     if not make(source, "build/libpylstm.a"):
         return "does not compile"
-    for test in ["layout", "blob", "stream", "bits", "kernels_f32", "kernels_f64", "passes"]:
+    for test in ["layout", "refusals", "blob", "bits", "stream", "kernels_f32", "kernels_f64", "passes"]:
         if not (make(source, f"build/test_{test}") and passes(source / "build" / f"test_{test}", cwd=source)):
             return f"killed by test_{test}"
     return "survives"

@@ -35,7 +35,7 @@ def test_check_estimator(cls, dtype):
     assert by_status.pop("xfail", []) == list(expected_to_fail)
     by_status.pop("skipped", None)  # of array API input, where array-api-compat is missing
     assert list(by_status) == ["passed"]
-    assert len(results) >= 60
+    assert len(results) >= 59  # as many as scikit-learn 1.6.0 has, the oldest that is supported
 
 
 @pytest.mark.filterwarnings("ignore")

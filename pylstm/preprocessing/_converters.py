@@ -158,8 +158,10 @@ def from_long_frame(frame: Any, *, id: Any, time: Any, columns: Any = None) -> t
     ids, group = _ranks(frame, id, "id")
     order = np.lexsort((_ranks(frame, time, "time")[1], group))
     table = frame[features]
-    if hasattr(table, "iloc"):  # pandas, whose own kind of missing value is no number
-        table = table.to_numpy(na_value=np.nan)
+    if hasattr(table, "iloc"):
+        # pandas, whose own kind of missing value is no number; pandas 2.1 can put NaN into no array of integers
+        own = not all(isinstance(dtype, np.dtype) for dtype in table.dtypes)
+        table = table.astype(object).to_numpy(na_value=np.nan) if own else table.to_numpy()
     rows = as_numbers(table, "columns of frame", 2, "(n_rows, n_features)", np.float64)
     return np.split(rows[order], np.cumsum(np.bincount(group))[:-1]), ids
 

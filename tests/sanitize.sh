@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# The long forms of the sanitizers, each by its name, in a scratch folder:
+#
+#   tests/sanitize.sh threads        the C tests that start threads, under ThreadSanitizer
+#   tests/sanitize.sh memory         the C tests under valgrind: reads of what was never written, leaks
+#   tests/sanitize.sh python [ARGS]  the bindings and the Python suite (or what ARGS tell pytest to run) under the address and
+#                                    undefined-behaviour sanitizers, with their runtime preloaded
+#
+# `make -C src_c sanitize`, which CI runs, is the C suite under these two.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+tests_in() { make --silent -C src_c BUILD="$scratch" "CFLAGS=$1" "${@:2}"; }
+
+case ${1-} in
+threads)
+    for test in bits passes refusals; do
+        tests_in "-O1 -g1 -fsanitize=thread" "$scratch/test_$test"
+        TSAN_OPTIONS=halt_on_error=1 "$scratch/test_$test"
+    done
+    ;;
+memory)
+    # Valgrind knows no AVX-512; the scalar kernels read the same memory.
+    tests_in "-O1 -g1" "$scratch"/test_{layout,blob,refusals}
+    for test in layout blob refusals; do
+        valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite "$scratch/test_$test"
+    done
+    ;;
+python)
+    flags="-O1 -g1 -fPIC -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all"
+    tests_in "$flags" "$scratch/libpylstm.a"
+    cp -r pylstm src_c README.md "$scratch"
+    rm -f "$scratch"/pylstm/*.so
+    python setup.py -q egg_info --egg-base "$scratch"
+    (
+        cd "$scratch"
+        python -m cython pylstm/_core.pyx
+        # What Cython writes calls functions through other types than their own, which this sanitizer counts as no error.
+        gcc ${flags/,undefined/} -w -shared -Isrc_c "-I$(python -c 'import sysconfig; print(sysconfig.get_path("include"))')" \
+            pylstm/_core.c libpylstm.a -fsanitize=undefined -lm -lpthread \
+            -o "pylstm/_core$(python -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')"
+    )
+    # Python itself and NumPy leave memory to the end of the process.
+    cd "$scratch"
+    LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" PYTHONMALLOC=malloc \
+        ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=$scratch python -m pytest -q -p no:cacheprovider "${@:2}" "$root/tests"
+    ;;
+*)
+    sed -n '2,9s/^# \{0,1\}//p' "$0"
+    exit 2
+    ;;
+esac
