@@ -46,7 +46,7 @@ html_copy_source = False
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
 suppress_warnings = ["config.cache"]  # the gallery's settings hold functions, which Sphinx can't keep
-copybutton_prompt_text = ">>> |\\.\\.\\. "
+copybutton_prompt_text = r">>> |\.\.\. ?"
 copybutton_prompt_is_regexp = True
 
 autosummary_generate = True
