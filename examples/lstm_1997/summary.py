@@ -106,11 +106,14 @@ def plot(results: Results, path: Path) -> None:
     rows = np.arange(len(results))
     medians = [median(outcomes) for outcomes in results.values()]
     ax.vlines(
-        medians, rows - 0.36, rows + 0.36, color=BLUE, linewidth=2, label="pylstm: seeds (dots; x: failed), median"
+        medians,
+        rows - 0.36,
+        rows + 0.36,
+        color=BLUE,
+        linewidth=2,
+        label="pylstm: seeds (x: failed, at the limit), median",
     )
-    ax.scatter(
-        [e.bar for e in experiments], rows, marker="|", s=260, color=GREY, label="what the median is to be below"
-    )
+    ax.scatter([e.bar for e in experiments], rows, marker="|", s=260, color=GREY, label="bar for the median")
     ax.scatter([e.paper for e in experiments], rows, marker="D", s=42, color=ORANGE, label="the paper, 1997")
     ax.set_xscale("log")
     ax.set_ylim(len(results) - 0.4, -0.6)  # the first on top
