@@ -206,7 +206,8 @@ class GateDisplay:
         # Side by side where steps are few, so that an LSTM's six panels fit on a page.
         n_columns = 2 if n_panels > 2 and n_panels % 2 == 0 and n_steps <= 30 else 1
         width = n_columns * min(3.5 + 0.2 * n_steps, 11 if n_columns == 1 else 6)
-        height = min(0.6 + 0.17 * len(self.units), 3.2) * (n_panels // n_columns) + height_of(self.labels) + 0.2
+        panel = min(max(0.6 + 0.17 * len(self.units), 1.7), 3.2)  # at least as high as what stands beside it is long
+        height = panel * (n_panels // n_columns) + height_of(self.labels) + 0.2
         axes = axes_for("GateDisplay", ax, n_panels, (width, height), n_columns)
         self.axes_ = np.array(axes, dtype=object)
         self.figure_ = axes[0].figure
@@ -240,7 +241,7 @@ class GateDisplay:
         if letter == self.keeps:
             assert self.half_lives is not None
             number_units(ax, [f"{unit}: {steps_text(self.half_lives[unit])}" for unit in self.units])
-            ax.set_ylabel("unit: remembers ... steps\n(half-life, median)")
+            ax.set_ylabel("unit: remembers ...\nsteps (half-life)")
         else:
             number_units(ax, [str(unit) for unit in self.units])
             ax.set_ylabel("unit")
