@@ -407,32 +407,58 @@ static void flush_chunk(const struct layer *layer, const pylstm_batch *batch, pt
             add(dx + caller_row(layer, batch, b, s) * n_x + first, from_row, n_columns);
 }
 
-/* The gradients that one row of dgates gives, of a batch of few rows: what back_product and flush_chunk do for many,
- * with weights and their gradients as they lie. */
-static void flush_row(const struct layer *layer, const real *dgates, ptrdiff_t block_rows, const real *x,
-                      const real *h_prev, bool adds, real *dweight_ih, real *dweight_hh, real *dbias, real *dx,
-                      real *dh, real *dz)
+/* Of a batch of few rows: what back_product and flush_chunk do, sums in the same order, with weights and gradients as
+ * they lie. A row of dgates, and weights [GH][n_k], whose gates are in the vectors as `gates` says. */
+
+/* out [n_k] += the row times the weights */
+static void back_row(const struct layer *layer, const real *dgates, ptrdiff_t block_rows, const ptrdiff_t *gates,
+                     ptrdiff_t n_k, const real *weight, real *out)
 {
-    const struct kernels *kernels = layer->kernels;
+    ptrdiff_t lanes = layer->kernels->lanes, n_vectors = cell_of(layer)->n_vectors;
+    for (ptrdiff_t u = 0; u < layer->hidden_size; u += lanes, dgates += block_rows * n_vectors * lanes) {
+        ptrdiff_t n = layer->hidden_size - u < lanes ? layer->hidden_size - u : lanes;
+        for (ptrdiff_t v = 0; v < n_vectors; v++)
+            if (gates[v] != NOTHING)
+                layer->kernels->back_unpacked(n, n_k, dgates + v * lanes,
+                                              weight + (gates[v] * layer->hidden_size + u) * n_k, out);
+    }
+}
+
+/* dweight = the row (outer) a [n_k], added to what is there if `adds` */
+static void outer_row(const struct layer *layer, const real *dgates, ptrdiff_t block_rows, const ptrdiff_t *gates,
+                      ptrdiff_t n_k, const real *a, bool adds, real *dweight)
+{
+    ptrdiff_t lanes = layer->kernels->lanes, n_vectors = cell_of(layer)->n_vectors;
+    for (ptrdiff_t u = 0; u < layer->hidden_size; u += lanes, dgates += block_rows * n_vectors * lanes) {
+        ptrdiff_t n = layer->hidden_size - u < lanes ? layer->hidden_size - u : lanes;
+        for (ptrdiff_t v = 0; v < n_vectors; v++)
+            if (gates[v] != NOTHING)
+                layer->kernels->outer_unpacked(n, n_k, dgates + v * lanes, a, adds,
+                                               dweight + (gates[v] * layer->hidden_size + u) * n_k);
+    }
+}
+
+/* From the dgates of all rows to the weights' and the input's gradients. */
+static void flush_rows(const struct layer *layer, const pylstm_batch *batch, const real *dgates, real *dweight_ih,
+                       real *dweight_hh, real *dbias, real *dx, struct steps steps,
+                       struct layer_backward_scratch scratch)
+{
     const struct cell *cell = cell_of(layer);
-    ptrdiff_t lanes = kernels->lanes, n_x = layer->input_size, hidden = layer->hidden_size;
-    if (!cell->passes_on)
-        zero(dh, hidden);
-    for (ptrdiff_t v = 0; v < cell->n_vectors; v++) {
-        for (ptrdiff_t u = 0; u < hidden; u++)
-            dz[u] = dgates[(u / lanes * block_rows * cell->n_vectors + v) * lanes + u % lanes];
-        ptrdiff_t of_x = cell->x_gate[v] * hidden, of_h = cell->h_gate[v] * hidden, of_bias = cell->bias[v] * hidden;
-        if (cell->x_gate[v] != NOTHING) {
-            kernels->outer_unpacked(hidden, n_x, dz, x, adds, dweight_ih + of_x * n_x);
-            if (dx)
-                kernels->back_unpacked(hidden, n_x, dz, layer->weight_ih + of_x * n_x, dx);
+    ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, block_rows = chunk_rows(&batch->shape);
+    ptrdiff_t row = 0, row_size = cell->n_vectors * layer->kernels->lanes;
+    const real one = 1;
+    for (ptrdiff_t s = 0; s < batch->shape.n_steps; s++) {
+        for (ptrdiff_t b = 0; b < alive(batch, s); b++, row++, dgates += row_size) {
+            const real *h_prev = h_after(steps, layer, batch, s - 1) + b * padded_hidden(layer);
+            outer_row(layer, dgates, block_rows, cell->x_gate, n_x, steps.x + row * n_x, row > 0, dweight_ih);
+            outer_row(layer, dgates, block_rows, cell->h_gate, hidden, h_prev, row > 0, dweight_hh);
+            outer_row(layer, dgates, block_rows, cell->bias, 1, &one, row > 0, dbias);
+            if (!dx)
+                continue;
+            zero(scratch.dx, n_x);
+            back_row(layer, dgates, block_rows, cell->x_gate, n_x, layer->weight_ih, scratch.dx);
+            add(dx + caller_row(layer, batch, b, s) * n_x, scratch.dx, n_x);
         }
-        if (cell->h_gate[v] != NOTHING) {
-            kernels->outer_unpacked(hidden, hidden, dz, h_prev, adds, dweight_hh + of_h * hidden);
-            kernels->back_unpacked(hidden, hidden, dz, layer->weight_hh + of_h * hidden, dh);
-        }
-        for (ptrdiff_t u = 0; u < hidden; u++)
-            dbias[of_bias + u] = (adds ? dbias[of_bias + u] : 0) + dz[u];
     }
 }
 
@@ -448,7 +474,7 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
     struct range blocks = own(layer, n_blocks);
     ptrdiff_t n_own = blocks.to - blocks.from, first_unit = blocks.from * lanes;
     ptrdiff_t n_units = blocks.to * lanes < hidden ? n_own * lanes : hidden - first_unit;
-    bool unpacked = batch->shape.n_rows <= UNPACKED_MOST_ROWS && layer->member.n_members == 1, adds = false;
+    bool unpacked = batch->shape.n_rows <= UNPACKED_MOST_ROWS && layer->member.n_members == 1;
     if (!unpacked) {
         zero(scratch.dbias + n_vectors * first_unit, n_vectors * n_own * lanes);
         zero(scratch.dpanels + n_k * n_gates * first_unit, n_k * n_gates * n_own * lanes);
@@ -479,11 +505,11 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
                                own_after(steps, layer, batch, s, first_unit), scratch.dh + first_unit,
                                steps.c ? scratch.dc + first_unit : NULL, dgates + first_unit * n_vectors * block_rows,
                                block_rows);
-        for (ptrdiff_t b = 0; unpacked && b < n; b++, adds = true) {
-            ptrdiff_t row = caller_row(layer, batch, b, s);
-            flush_row(layer, dgates + b * n_vectors * lanes, block_rows, steps.x + (batch->offset[s] + b) * n_x,
-                      h_after(steps, layer, batch, s - 1) + b * width, adds, dweight_ih, dweight_hh, dbias,
-                      dx ? dx + row * n_x : NULL, scratch.dh + b * width, scratch.dpanels);
+        for (ptrdiff_t b = 0; unpacked && b < n; b++) {
+            real *dh = scratch.dh + b * width;
+            if (!cell->passes_on)
+                zero(dh, hidden);
+            back_row(layer, dgates + b * n_vectors * lanes, block_rows, cell->h_gate, hidden, layer->weight_hh, dh);
         }
         if (unpacked)
             continue;
@@ -499,7 +525,11 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
         }
     }
 
-    if (!unpacked) {
+    if (unpacked) {
+        ptrdiff_t first_row = block_rows - batch->shape.n_rows;
+        flush_rows(layer, batch, scratch.dgates + first_row * n_vectors * lanes, dweight_ih, dweight_hh, dbias, dx,
+                   steps, scratch);
+    } else {
         NAME(unpack_forward)(packing_x(layer), blocks, n_x, dweight_ih, 0, n_k, scratch.dpanels);
         NAME(unpack_forward)(packing_h(layer), blocks, hidden, dweight_hh, n_x, n_k, scratch.dpanels);
         NAME(unpack_forward)(packing_bias(layer), blocks, 1, dbias, 0, 1, scratch.dbias);
