@@ -58,3 +58,8 @@ def check_cell(cell: Any, nonlinearity: Any) -> int:
 def c_name(cell: str, nonlinearity: str) -> str:
     """Return the name of a cell in pylstm.h."""
     return f"PYLSTM_RNN_{nonlinearity.upper()}" if cell == "rnn" else f"PYLSTM_{cell.upper()}"
+
+
+def suffix_of(layer: int, direction: int) -> str:
+    """Return what the names of a layer's weights, gates and states end in; direction 1 is the reverse one."""
+    return f"_l{layer}" + ("_reverse" if direction else "")

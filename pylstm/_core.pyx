@@ -6,7 +6,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from pylstm._cells import GATES, check_cell
+from pylstm._cells import GATES, check_cell, suffix_of
 from pylstm._explain import explain
 from pylstm._initialisation import as_generator, check_forget_bias, initialise
 from pylstm._inputs import (
@@ -260,7 +260,7 @@ cdef class _Net:
         for layer in range(self.c.n_layers):
             for direction in range(self.c.n_directions):
                 at = pylstm_net_layer(&self.c, layer, direction)
-                suffix = f"_l{layer}" + ("_reverse" if direction else "")
+                suffix = suffix_of(layer, direction)
                 self.name(f"weight_ih{suffix}", at.weight_ih, (at.n_gates * at.hidden_size, at.input_size))
                 self.name(f"weight_hh{suffix}", at.weight_hh, (at.n_gates * at.hidden_size, at.hidden_size))
                 self.name(f"bias{suffix}", at.bias, (at.n_biases * at.hidden_size,))

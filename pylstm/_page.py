@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ._cells import suffix_of
 from ._files import replace
 from ._inputs import Array, check_int
 
@@ -75,7 +76,7 @@ def page(
                 },
             }
             for layer in range(len(trace.hidden_sizes))
-            for direction, suffix in enumerate([f"_l{layer}", f"_l{layer}_reverse"][: trace.n_directions])
+            for direction, suffix in enumerate(suffix_of(layer, d) for d in range(trace.n_directions))
         ],
     }
     # "<" could end the script that it stands in.

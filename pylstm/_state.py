@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ._cells import GATES, SIZES
+from ._cells import GATES, SIZES, suffix_of
 from ._core import Model
 from ._inputs import Array
 
@@ -285,13 +285,13 @@ def _parameter_shapes(
     """Return the shapes that `Model.parameters` will have."""
     shapes: dict[str, tuple[int, ...]] = {}
     n_gates, n_biases = SIZES[cell]
-    directions = ["", "_reverse"] if bidirectional else [""]
+    n_directions = 2 if bidirectional else 1
     for layer, hidden in enumerate(hidden_sizes):
-        for direction in directions:
-            shapes[f"weight_ih_l{layer}{direction}"] = (n_gates * hidden, input_size)
-            shapes[f"weight_hh_l{layer}{direction}"] = (n_gates * hidden, hidden)
-            shapes[f"bias_l{layer}{direction}"] = (n_biases * hidden,)
-        input_size = hidden * len(directions)
+        for suffix in (suffix_of(layer, direction) for direction in range(n_directions)):
+            shapes[f"weight_ih{suffix}"] = (n_gates * hidden, input_size)
+            shapes[f"weight_hh{suffix}"] = (n_gates * hidden, hidden)
+            shapes[f"bias{suffix}"] = (n_biases * hidden,)
+        input_size = hidden * n_directions
     return {**shapes, "weight_out": (n_outputs, input_size), "bias_out": (n_outputs,)}
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _page
-from ._cells import GATES, STATES
+from ._cells import GATES, STATES, suffix_of
 from ._inputs import Array, Steps, as_given, as_numbers, as_steps
 
 if TYPE_CHECKING:
@@ -178,8 +178,11 @@ def half_life(f: npt.ArrayLike) -> npt.NDArray[np.float64]:
     >>> pylstm.half_life([0.0, 0.5, 0.99, 1.0]).round(1)
     array([ 0.,  1., 69., inf])
     """
+    f = np.asarray(f, np.float64)
+    if ((f < 0) | (f > 1)).any():
+        raise ValueError(f"f must be within [0, 1], got values from {np.nanmin(f)} to {np.nanmax(f)}")
     with np.errstate(divide="ignore"):
-        return np.log(2) / np.abs(np.log(np.asarray(f, np.float64)))  # -log(1) is -0
+        return np.log(2) / np.abs(np.log(f))  # -log(1) is -0
 
 
 def trace(net: "Sequence", X: Any, state: Any, hold: Any) -> Trace:
@@ -281,4 +284,4 @@ def _places(n_layers: int, n_directions: int) -> Iterator[tuple[int, int, str]]:
     """Yield the layers and directions, and what follows a gate's letter in the names of theirs."""
     for layer in range(n_layers):
         for direction in range(n_directions):
-            yield layer, direction, f"_l{layer}" + ("_reverse" if direction else "")
+            yield layer, direction, suffix_of(layer, direction)

@@ -235,3 +235,8 @@ def test_forecast_errors():
     two = LSTMForecaster((2,), max_iter=1, cv=None, random_state=0).fit(np.stack([SERIES, SERIES], axis=1))
     with pytest.raises(ValueError, match=r"forecaster must be fitted to one series .* got several"):
         ForecastDisplay.from_estimator(two, 2, interval=None)
+
+
+def test_a_loss_curve_without_epochs():
+    with pytest.raises(ValueError, match=r"loss_curve must be .* at least one, got shape"):
+        pylstm.LossCurveDisplay([])

@@ -194,6 +194,8 @@ def test_units_that_change_most():
 
 
 def test_cell_state_errors():
+    with pytest.raises(ValueError, match="values must have at least one unit"):
+        CellStateDisplay({})
     with pytest.raises(ValueError, match="trace must be of an LSTM or a GRU, got that of an RNN"):
         CellStateDisplay.from_trace(traced("rnn"))
     with pytest.raises(ValueError, match="units must be numbers out of 4"):

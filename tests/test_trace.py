@@ -301,6 +301,10 @@ def test_to_frame(cell):
 def test_half_life():
     np.testing.assert_allclose(pylstm.half_life([0, 0.25, 0.5, 1]), [0, 0.5, 1, np.inf])
     assert pylstm.half_life(0.5) == 1
+    assert np.isnan(pylstm.half_life(np.nan))
+    for wrong in (-0.1, 1.5):
+        with pytest.raises(ValueError, match=r"f must be within \[0, 1\]"):
+            pylstm.half_life([0.5, wrong])
 
 
 def test_pandas_is_loaded_by_to_frame_only():

@@ -66,6 +66,8 @@ class CellStateDisplay:
         place: str = "",
     ) -> None:
         self.values = dict(values)
+        if not self.values:
+            raise ValueError("values must have at least one unit, got none")
         self.cell = cell
         self.direction = direction
         self.labels = check_labels(labels, len(next(iter(self.values.values()))[0]))

@@ -52,6 +52,8 @@ class LossCurveDisplay:
         score_name: str = "score",
     ) -> None:
         self.loss_curve = np.asarray(loss_curve, np.float64)
+        if self.loss_curve.ndim != 1 or self.loss_curve.size == 0:
+            raise ValueError(f"loss_curve must be (n_epochs,), at least one, got shape {self.loss_curve.shape}")
         self.validation_scores = None if validation_scores is None else np.asarray(validation_scores, np.float64)
         if self.validation_scores is not None and len(self.validation_scores) != len(self.loss_curve):
             raise ValueError(

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from .._cells import GATES
+from .._cells import GATES, suffix_of
 from .._inputs import Array, check_int
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def check_layer(trace: "Trace", layer: Any, direction: Any) -> tuple[int, str]:
     directions = ["forward", "reverse"][: trace.n_directions]
     if direction not in directions:
         raise ValueError(f"direction must be one of {directions}, got {direction!r}")
-    return int(layer), f"_l{layer}{'_reverse' if direction == 'reverse' else ''}"
+    return int(layer), suffix_of(layer, directions.index(direction))
 
 
 def of_layer(trace: "Trace", sequence: Any, layer: Any, direction: Any) -> dict[str, Array]:
