@@ -432,8 +432,9 @@ int NAME(backward)(const pylstm_net *net, const pylstm_batch *batch, const void 
     struct arena arena = arena_at(workspace);
     carve_backward(&call, &batch->shape, &arena);
     run(&call.call, backward_alone, backward_together, &call);
+    ptrdiff_t n_parameters = pylstm_net_n_parameters(net);
     for (ptrdiff_t p = 1; p < call.call.n_parts; p++)
-        for (ptrdiff_t k = 0; k < pylstm_net_n_parameters(net); k++)
+        for (ptrdiff_t k = 0; k < n_parameters; k++)
             call.dparameters[0][k] += call.dparameters[p][k];
     return PYLSTM_OK;
 }
