@@ -118,14 +118,21 @@ static void project(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrd
     FOR_CELL(cell, project_cell, n_rows, n_blocks, n_x, n_k, panels, start, x, out);
 }
 
+/* How many tiles of rows it takes to ask for the next panels, a line each, for each k of theirs. */
+VEC_INLINE ptrdiff_t parts_of(int n_vectors)
+{
+    return (n_vectors * LANES + LINE - 1) / LINE;
+}
+
 VEC_INLINE void step_panels(int cell, int n_panels, ptrdiff_t n_rows, const struct step *s, ptrdiff_t block,
                             const real *next)
 {
+    ptrdiff_t n_parts = next ? parts_of(n_panels * N_GATES(cell)) : 0;
     for (ptrdiff_t row = 0, n; row < n_rows; row += n) {
         n = next_tile(n_rows - row);
-        const real *ahead = next;
-        if (next) /* each tile asks for a part of the next panels */
-            next += (s->n_k - s->first_k) * PREFETCH_LINES(n) * LINE;
+        const real *ahead = n_parts-- > 0 ? next : NULL;
+        if (ahead)
+            next += (s->n_k - s->first_k) * LINE;
 #define TILE_CALL(n) step_tile(cell, n_panels, n, s, row, block, ahead)
         FOR_TILE(n)
 #undef TILE_CALL
@@ -367,7 +374,7 @@ VEC_INLINE void back_tile(int n_rows, int n_vectors, ptrdiff_t from, ptrdiff_t t
     for (ptrdiff_t b = from; b < to; b++)
         accumulate(1, n_rows, 0, n_vectors, n_k, dgates.data + b * dgates.block_rows * row + dgates.first * LANES, row,
                    1, panel + b * n_k * n_vectors * LANES, n_vectors * LANES, 0,
-                   ahead ? ahead + (b - from) * n_k * PREFETCH_LINES(n_rows) * LINE : NULL, acc);
+                   ahead ? ahead + (b - from) * n_k * PREFETCHED(n_rows, n_vectors) : NULL, acc);
     UNROLL
     for (int r = 0; r < n_rows; r++) {
         UNROLL
@@ -384,13 +391,14 @@ VEC_INLINE void back_rows(ptrdiff_t n_rows, int n_vectors, ptrdiff_t n_blocks, s
     for (ptrdiff_t from = 0, to; from < n_blocks; from = to, adds = true) {
         to = from + part < n_blocks ? from + part : n_blocks;
         const real *next = panel + (n_rows == 1 ? PREFETCH_DISTANCE : to * block_size);
+        ptrdiff_t n_parts = prefetch ? parts_of(n_vectors) : 0;
         for (ptrdiff_t row = 0, n; row < n_rows; row += n) {
             n = next_tile(n_rows - row);
-            const real *ahead = prefetch ? next : NULL;
+            const real *ahead = n_parts-- > 0 ? next : NULL;
             struct dgates dgates_here = dgates;
             dgates_here.data += row * dgates.n_vectors * LANES;
             struct rows out_here = {out.data + row * out.stride, out.stride};
-            next += (to - from) * n_k * PREFETCH_LINES(n) * LINE;
+            next += (to - from) * n_k * LINE;
 #define TILE_CALL(n) back_tile(n, n_vectors, from, to, dgates_here, panel, ahead, adds, out_here)
             FOR_TILE(n)
 #undef TILE_CALL

@@ -19,10 +19,12 @@ enum { PANELS = 4, VECTORS = 4 };
 #define PANEL_LANES LANES
 #endif
 
-/* Weights that do not stay in the second-level cache from step to step are asked for ahead of their use. */
+/* Weights that do not stay in the second-level cache from step to step are asked for ahead of their use: by one row the
+ * first panel's, vector by vector (others the hardware foresees; more requests than these get in each other's way), by
+ * a tile of rows a line for each of its k, as its part of what comes after the panels that it reads. */
 #define PREFETCH_BYTES ((ptrdiff_t)768 << 10)
-#define PREFETCH_LINES(n_rows) ((n_rows) == 1 ? 4 : 1)
-#define PREFETCH_DISTANCE (4096 / (ptrdiff_t)sizeof(real))
+#define PREFETCH_DISTANCE (1024 / (ptrdiff_t)sizeof(real))
+#define PREFETCHED(n_rows, n_vectors) ((n_rows) == 1 ? (n_vectors) * PANEL_LANES : LINE)
 
 /* acc[panel][row][first + v] += sum over k of a[row][k] * p[panel][k][v]: every product there is. Always inlined with
  * constant sizes, so that acc lives in registers; the loop over v is outside the one over rows so that one weight is
@@ -33,8 +35,9 @@ VEC_INLINE void accumulate(int n_panels, int n_rows, int first, int n_vectors, p
 {
     for (ptrdiff_t k = 0; k < n_k; k++, a += a_k, p += p_k) {
         if (ahead) {
-            for (int line = 0; line < PREFETCH_LINES(n_rows); line++, ahead += LINE)
-                PREFETCH(ahead);
+            for (ptrdiff_t at = 0; at < PREFETCHED(n_rows, n_vectors); at += LINE)
+                PREFETCH(ahead + at);
+            ahead += PREFETCHED(n_rows, n_vectors);
         }
         vec factor[TILE];
         UNROLL
