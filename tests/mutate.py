@@ -77,7 +77,8 @@ def c_verdict(copy):
     source = copy / "src_c"
     if not make(source, "build/libpylstm.a"):
         return "does not compile"
-    for test in ["layout", "refusals", "blob", "bits", "stream", "kernels_f32", "kernels_f64", "passes"]:
+    for test in ["layout", "refusals", "blob", "bits", "stream", "kernels_f32", "kernels_f64", "activations_f32",
+                 "activations_f64", "passes"]:  # fmt: skip
         if not (make(source, f"build/test_{test}") and passes(source / "build" / f"test_{test}", cwd=source)):
             return f"killed by test_{test}"
     return "survives"

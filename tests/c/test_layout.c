@@ -76,6 +76,16 @@ static void test_net(void)
     ptrdiff_t many[4] = {INT_MAX / 4, INT_MAX / 4, INT_MAX / 4, INT_MAX / 4};
     pylstm_net tall = {PYLSTM_FLOAT32, 1, 4, many, 2, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM};
     CHECK_STATUS(pylstm_net_check(&tall), PYLSTM_ERROR_OVERFLOW);
+#if PTRDIFF_MAX > INT_MAX
+    /* The largest one of one input: 8 H (H + 2) just fits into 2^59. Not twice. */
+    ptrdiff_t large[2] = {((ptrdiff_t)1 << 28) - 1, ((ptrdiff_t)1 << 28) - 1};
+    pylstm_net largest = {PYLSTM_FLOAT32, 1, 1, large, 1, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM};
+    CHECK_STATUS(pylstm_net_check(&largest), PYLSTM_OK);
+    largest.n_layers = 2;
+    CHECK_STATUS(pylstm_net_check(&largest), PYLSTM_ERROR_OVERFLOW);
+    largest.n_layers = 1, large[0]++;
+    CHECK_STATUS(pylstm_net_check(&largest), PYLSTM_ERROR_OVERFLOW);
+#endif
 }
 
 /* The same net of the other cells: with one state, and with G = 3 and V = 4, or 1. */

@@ -274,6 +274,52 @@ static void test_forward(void)
     }
 }
 
+/* Of more rows than a chunk has, ragged, so that a chunk may have no room for the next step though it had for this one:
+ * what each sequence gives alone, added up. */
+static void test_gradients_of_many_rows(void)
+{
+    enum { LEAST = 60, MOST = 68, LONGEST = 13 };
+    const ptrdiff_t hidden[] = {3};
+    for (ptrdiff_t n = LEAST; n < MOST; n++) {
+        ptrdiff_t lengths[MOST], row = 0;
+        for (ptrdiff_t b = 0; b < n; b++)
+            lengths[b] = 1 + b % LONGEST;
+        problem p = make(2, 1, hidden, 1, n, lengths, 0.0);
+        p.state = (free(p.state), NULL);
+        double *together = random_array(p.n_parameters), *one = random_array(p.n_parameters);
+        double *sum = random_array(p.n_parameters), worst = 0, largest = 1;
+        for (ptrdiff_t k = 0; k < p.n_parameters; k++)
+            sum[k] = 0;
+        CHECK_STATUS(forward(&p, p.tape), PYLSTM_OK);
+        CHECK_STATUS(
+            pylstm_backward(&p.net, &p.batch, p.parameters, p.dy, NULL, together, NULL, NULL, 17, p.tape, p.workspace),
+            PYLSTM_OK);
+        for (ptrdiff_t b = 0; b < n; row += lengths[b], b++) {
+            problem alone = make(2, 1, hidden, 1, 1, lengths + b, 0.0);
+            alone.state = (free(alone.state), NULL);
+            memcpy(alone.parameters, p.parameters, (size_t)p.n_parameters * sizeof(double));
+            memcpy(alone.x, p.x + 2 * row, (size_t)alone.n_x * sizeof(double));
+            memcpy(alone.dy, p.dy + 3 * row, (size_t)alone.n_y * sizeof(double));
+            CHECK_STATUS(forward(&alone, alone.tape), PYLSTM_OK);
+            CHECK_STATUS(pylstm_backward(&alone.net, &alone.batch, alone.parameters, alone.dy, NULL, one, NULL, NULL,
+                                         17, alone.tape, alone.workspace),
+                         PYLSTM_OK);
+            for (ptrdiff_t k = 0; k < p.n_parameters; k++)
+                sum[k] += one[k];
+            destroy(&alone);
+        }
+        for (ptrdiff_t k = 0; k < p.n_parameters; k++) {
+            largest = fmax(largest, fabs(sum[k]));
+            worst = fmax(worst, fabs(together[k] - sum[k]));
+        }
+        CHECK(worst < 1e-12 * largest);
+        free(together);
+        free(one);
+        free(sum);
+        destroy(&p);
+    }
+}
+
 static void test_float32_is_near_float64(void)
 {
     const ptrdiff_t hidden[] = {7, 5}, lengths[] = {5, 1, 7};
@@ -490,6 +536,7 @@ static void test_cell(pylstm_cell under_test)
     cell = under_test;
     test_forward();
     test_gradients();
+    test_gradients_of_many_rows();
     test_float32_is_near_float64();
     test_refusals();
     test_model_refusals();
