@@ -37,7 +37,7 @@ cd "$scratch/tests"
 if [ ${#tests[@]} = 0 ]; then
     for test in test_*.py; do
         case $test in
-        test_blob.py | test_doctests.py | test_export.py | test_export_learn.py | test_forecaster.py | test_lstm_1997.py) ;;
+        test_blob.py | test_doctests.py | test_export.py | test_export_learn.py | test_forecaster.py | test_lstm_1997.py | test_docs.py) ;;
         *) tests+=("$test") ;;
         esac
     done

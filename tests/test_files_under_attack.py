@@ -1,4 +1,4 @@
-"""Mutated model files, and `save` killed half-way: the short forms of what tests/slow has."""
+"""Mutated model files, and `save` killed half-way: the short forms of what tests/slow has. A disk that is full."""
 
 import os
 import subprocess
@@ -28,3 +28,27 @@ def test_mutated_files():
 @posix
 def test_killed_while_it_saves():
     assert run("kill_save.py", "--kills", "20").startswith("20 kills, ")
+
+
+@posix
+def test_full_disk(tmp_path):
+    # A limit on the size of files stands for the disk: the write fails half-way, as it does there.
+    path = tmp_path / "model"
+    program = f"""
+import resource, signal
+import numpy as np, pylstm
+model = pylstm.LSTMRegressor((40,), max_iter=1, random_state=0).fit(np.ones((4, 3, 2)), np.ones(4))
+small = pylstm.LSTMRegressor((2,), max_iter=1, random_state=0).fit(np.ones((4, 3, 2)), np.ones(4))
+small.save({str(path)!r})
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+for write in (lambda: model.save({str(path)!r}), lambda: pylstm.export_c(model, {str(path)!r} + ".c")):
+    try:
+        write()
+    except OSError:
+        print("refused")
+assert (pylstm.load({str(path)!r}).predict(np.ones((1, 3, 2))) == small.predict(np.ones((1, 3, 2)))).all()
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["refused", "refused"], done.stderr
+    assert list(tmp_path.iterdir()) == [path]

@@ -2,6 +2,7 @@
 
     python tests/slow/fuzz_load.py [--cases 1000000] [--seed 0]
 
+In every twentieth case what it returns is also saved and loaded again, exported, and goes on learning.
 Anything else than ValueError or OSError ends it with the number of the case, which `--only` runs alone; so does a case
 of more than ten seconds, or one that asks for a gigabyte. Needs POSIX.
 """
@@ -17,6 +18,7 @@ import time
 import traceback
 import warnings
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -61,24 +63,24 @@ DTYPES = [
 
 
 def models():
-    """Yield fitted models and what each predicts from."""
+    """Yield fitted models, what each predicts from, and what it is to predict of that."""
     rng = np.random.default_rng(0)
     ragged = [rng.normal(size=(length, 3)) for length in (2, 5, 3, 4, 1, 6, 2, 5)]
     labels = np.array(["down", "up"] * 4)
     small = {"max_iter": 1, "random_state": 0}
     scaled = make_pipeline(PerStep(StandardScaler()), pylstm.LSTMClassifier((3,), **small))
-    yield scaled.fit(ragged, labels), ragged
+    yield scaled.fit(ragged, labels), ragged, labels
     early = pylstm.LSTMClassifier((2, 2), bidirectional=True, early_stopping=True, validation_fraction=0.5, **small)
-    yield early.fit(ragged, labels.astype(object)), ragged
+    yield early.fit(ragged, labels.astype(object)), ragged, labels.astype(object)
     flat = rng.normal(size=(8, 4))
-    yield pylstm.LSTMRegressor((2,), cell="gru", dtype="float64", pooling="mean", **small).fit(flat, flat[:, :2]), flat
-    yield (
-        pylstm.LSTMTagger((2,), cell="rnn", nonlinearity="relu", **small).fit(ragged, [x[:, 0] > 0 for x in ragged]),
-        ragged,
-    )
+    regressor = pylstm.LSTMRegressor((2,), cell="gru", dtype="float64", pooling="mean", **small)
+    yield regressor.fit(flat, flat[:, :2]), flat, flat[:, :2]
+    tags = [x[:, 0] > 0 for x in ragged]
+    yield pylstm.LSTMTagger((2,), cell="rnn", nonlinearity="relu", **small).fit(ragged, tags), ragged, tags
     steps = pylstm.LSTMSequenceRegressor((2,), forget_bias="chrono", solver="sgd", **small)
-    yield steps.fit(ragged, [x[:, 0] for x in ragged]), ragged
-    yield pylstm.LSTMForecaster((3,), **small).fit(np.sin(np.arange(40.0))), 3
+    values = [x[:, 0] for x in ragged]
+    yield steps.fit(ragged, values), ragged, values
+    yield pylstm.LSTMForecaster((3,), **small).fit(np.sin(np.arange(40.0))), 3, None
 
 
 # ---- mutations: of the bytes, of safetensors' header, of the JSON object within it
@@ -261,7 +263,19 @@ def mutated(seed, case, contents):
     return content, which
 
 
-def load_and_use(path, X):
+def use(model, X, y, directory):
+    """Do what else can be done with a model that predicts; ValueError alone may say that it can't."""
+    pylstm.save(model, directory / "again")
+    pylstm.load(directory / "again")
+    for action in (
+        lambda: pylstm.export_c(model, directory / "model.c"),
+        lambda: model.partial_fit(X, y) if hasattr(model, "partial_fit") else None,
+    ):
+        with suppress(ValueError):
+            action()
+
+
+def load_and_use(path, X, y, thoroughly):
     """Return what became of a file."""
     try:
         model = pylstm.load(path)
@@ -271,6 +285,8 @@ def load_and_use(path, X):
         model.predict(X)
     except ValueError:
         return "loaded, X refused"
+    if thoroughly:
+        use(model, X, y, path.parent)
     return "loaded"
 
 
@@ -278,10 +294,10 @@ def run(cases, seed, directory):
     contents, inputs = [], []
     path = Path(directory) / "model"
     with warnings.catch_warnings(action="ignore"):
-        for model, X in models():
+        for model, X, y in models():
             pylstm.save(model, path)
             contents.append(path.read_bytes())
-            inputs.append(X)
+            inputs.append((X, y))
     results, slowest = Counter(), (0.0, None)
     soft = address_space() + MORE_MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (soft, soft))
@@ -293,7 +309,7 @@ def run(cases, seed, directory):
         signal.alarm(SECONDS_PER_CASE)
         start = time.perf_counter()
         try:
-            results[load_and_use(path, inputs[which])] += 1
+            results[load_and_use(path, *inputs[which], thoroughly=case % 20 == 0)] += 1
         except BaseException:
             signal.alarm(0)
             traceback.print_exc()
