@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from zlib import crc32
 
+import numpy
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
@@ -85,7 +86,8 @@ setup(
         Extension(
             "pylstm._core",
             ["pylstm/_core.pyx"],
-            include_dirs=[str(SOURCES)],
+            include_dirs=[str(SOURCES), numpy.get_include()],
+            define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
             depends=[*map(str, SOURCES.glob("*.[ch]")), *map(str, Path("pylstm").glob("*.px[id]"))],
             extra_link_args=["-Wl,--strip-debug"] if linux else [],
             libraries=[] if sys.platform == "win32" else ["m", "pthread"],

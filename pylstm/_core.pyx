@@ -23,16 +23,22 @@ from pylstm._inputs import (
 )
 from pylstm._trace import held_values, trace
 
-from cpython.buffer cimport (
-    PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_ND, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
-)
+cimport cython
+from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.ref cimport PyObject
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy
+from numpy cimport (
+    NPY_FLOAT32, NPY_FLOAT64, PyArray_DATA, PyArray_DESCR, PyArray_DIMS, PyArray_EMPTY, PyArray_IS_C_CONTIGUOUS,
+    PyArray_ISCARRAY_RO, PyArray_ISWRITEABLE, PyArray_NBYTES, PyArray_NDIM, PyArray_SimpleNewFromData, import_array,
+    ndarray, npy_intp, set_array_base,
+)
 from scipy.linalg cimport cython_blas
 
 from pylstm._c_api cimport *
+
+import_array()
 
 cdef pylstm_blas BLAS
 BLAS.sgemm = <pylstm_sgemm *> cython_blas.sgemm
@@ -55,7 +61,6 @@ def _isa_from_environment():
     raise ImportError(f"PYLSTM_ISA must be one of {', '.join(isas)} on this machine, got {name!r}")
 
 
-cdef object NDARRAY = np.ndarray
 cdef pylstm_isa ISA = _isa_from_environment()
 #: The instruction set whose kernels run, by name.
 isa = pylstm_isa_name(ISA).decode()
@@ -126,21 +131,21 @@ cdef pylstm_memory memory_of(_Memory memory):
     return pylstm_memory(NULL, 0) if memory is None else memory.c
 
 
+@cython.freelist(8)
 cdef class _View:
-    """The memory of a C-contiguous array, held for as long as this lives.
+    """The memory of a C-contiguous array, which lives as long as this.
 
-    A raw buffer, as a typed memoryview would need one code path per dtype and takes ten times as long to make.
+    NumPy's C interface, as a typed memoryview, or a buffer, takes longer to make than small nets to compute.
     """
 
-    cdef Py_buffer buffer
+    cdef ndarray array
     cdef void *data
 
-    def __cinit__(self, array, bint writable=False):
-        PyObject_GetBuffer(array, &self.buffer, PyBUF_C_CONTIGUOUS | (PyBUF_WRITABLE if writable else 0))
-        self.data = self.buffer.buf
-
-    def __dealloc__(self):
-        PyBuffer_Release(&self.buffer)
+    def __cinit__(self, ndarray array not None, bint writable=False):
+        if not PyArray_IS_C_CONTIGUOUS(array) or (writable and not PyArray_ISWRITEABLE(array)):
+            raise ValueError("pylstm: an array is not C-contiguous, or not writable")
+        self.array = array
+        self.data = PyArray_DATA(array)
 
 
 cdef class _Batch:
@@ -255,7 +260,7 @@ cdef class _Net:
         cdef Py_ssize_t layer, direction
         cdef pylstm_layer at
         self.flat = np.zeros(n_parameters, self.dtype)
-        self.flat_view = _View(self.flat, writable=True)
+        self.flat_view = _View(self.flat, True)
         self.views = {}
         for layer in range(self.c.n_layers):
             for direction in range(self.c.n_directions):
@@ -348,46 +353,53 @@ cdef class _Net:
         self.generator = generator
         return self
 
-    cdef list state_views(self, flat, Py_ssize_t n_sequences):
+    cdef ndarray empty(self, int ndim, npy_intp a, npy_intp b=1, npy_intp c=1):
+        """Return a new array (a,), (a, b) or (a, b, c)."""
+        cdef npy_intp *shape = [a, b, c]
+        return PyArray_EMPTY(ndim, shape, self.typenum(), False)
+
+    cdef int typenum(self):
+        return NPY_FLOAT32 if self.c.dtype == PYLSTM_FLOAT32 else NPY_FLOAT64
+
+    cdef new_state(self, Py_ssize_t n_sequences):
+        return self.empty(1, pylstm_net_state_size(&self.c) * n_sequences)
+
+    cdef list state_views(self, ndarray flat, Py_ssize_t n_sequences):
         """Return, per layer, (h, c), or (h,) where there is no c, as views of a flat state."""
-        cdef Py_ssize_t layer, size
+        cdef Py_ssize_t layer
         cdef pylstm_layer at
         views = []
         for layer in range(self.c.n_layers):
             at = pylstm_net_layer(&self.c, layer, 0)
-            shape = (self.c.n_directions, n_sequences, at.hidden_size)
-            size = self.c.n_directions * n_sequences * at.hidden_size
-            h = flat[at.h * n_sequences:at.h * n_sequences + size].reshape(shape)
+            h = self.state_view(flat, at.h * n_sequences, n_sequences, at.hidden_size)
             if at.n_states == 1:
                 views.append((h,))
                 continue
-            views.append((h, flat[at.c * n_sequences:at.c * n_sequences + size].reshape(shape)))
+            views.append((h, self.state_view(flat, at.c * n_sequences, n_sequences, at.hidden_size)))
         return views
 
-    cdef new_state(self, Py_ssize_t n_sequences):
-        return np.empty(pylstm_net_state_size(&self.c) * n_sequences, self.dtype)
+    cdef ndarray state_view(self, ndarray flat, Py_ssize_t start, Py_ssize_t n_sequences, Py_ssize_t hidden):
+        cdef npy_intp *shape = [self.c.n_directions, n_sequences, hidden]
+        cdef char *data = <char *> PyArray_DATA(flat) + start * <Py_ssize_t> flat.itemsize
+        cdef ndarray view = PyArray_SimpleNewFromData(3, shape, self.typenum(), data)
+        set_array_base(view, flat)
+        return view
 
     cdef _View plain(self, array, int ndim):
         """Return the memory of an array that can be used as it lies: C-contiguous, aligned, of the net's dtype."""
-        if type(array) is not NDARRAY or array.dtype is not self.dtype:
+        if type(array) is not ndarray or <PyObject *> PyArray_DESCR(array) != <PyObject *> self.dtype:
             return None
-        cdef _View view
-        try:
-            view = _View(array)
-        except (BufferError, ValueError):  # not contiguous
-            return None
-        aligned = <size_t> view.data % <size_t> view.buffer.itemsize == 0
-        return view if aligned and view.buffer.ndim == ndim else None
+        return _View(array) if PyArray_ISCARRAY_RO(array) and PyArray_NDIM(array) == ndim else None
 
     cdef bint copy_plain(self, void *to, array, Py_ssize_t n_sequences, Py_ssize_t hidden):
         """Copy a plain state (n_directions, n_sequences, hidden); False if it is not that."""
         cdef _View view = self.plain(array, 3)
         if view is None:
             return False
-        cdef const Py_ssize_t *shape = view.buffer.shape
+        cdef const npy_intp *shape = PyArray_DIMS(view.array)
         if shape[0] != self.c.n_directions or shape[1] != n_sequences or shape[2] != hidden:
             return False
-        memcpy(to, view.data, view.buffer.len)
+        memcpy(to, view.data, PyArray_NBYTES(view.array))
         return True
 
     cdef take_state(self, state, Py_ssize_t n_sequences):
@@ -414,9 +426,12 @@ cdef class _Net:
 
     cdef tuple run_forward(self, steps, state_in, _Tape tape):
         """Return outputs (n_rows, width) and final state, both flat; fill the tape if there is one."""
-        return self.run(_View(steps.rows), batch_of(steps) if tape is None else tape.batch, state_in, tape)
+        cdef _Batch batch = batch_of(steps) if tape is None else tape.batch
+        y = self.empty(2, batch.c.shape.n_rows, pylstm_net_output_size(&self.c))
+        return y, self.run(_View(steps.rows), batch, y, state_in, tape)
 
-    cdef tuple run(self, _View x_view, _Batch batch, state_in, _Tape tape):
+    cdef run(self, _View x_view, _Batch batch, y, state_in, _Tape tape):
+        """Fill y and return the final state, flat."""
         cdef pylstm_memory tape_memory, workspace, packed_memory
         cdef _Memory packed = self.packed_weights() if tape is None else None
         cdef uint64_t seed = 0 if tape is None else tape.dropout_seed
@@ -427,7 +442,6 @@ cdef class _Net:
         workspace = memory.c
         packed_memory = memory_of(packed)
         tape_memory = memory_of(None if tape is None else tape.memory)
-        y = np.empty((batch.c.shape.n_rows, pylstm_net_output_size(&self.c)), self.dtype)
         state_out = self.new_state(batch.c.shape.n_sequences)
         cdef _View y_view = _View(y, True), out_view = _View(state_out, True)
         cdef _View in_view = None if state_in is None else _View(state_in)
@@ -438,7 +452,7 @@ cdef class _Net:
                                     y_view.data, out_view.data, seed, tape_memory, workspace)
         self.spare = memory
         check(status)
-        return y, state_out
+        return state_out
 
     def run_traced(self, steps, state, held):
         """Run in inference and return what happened.
@@ -469,7 +483,7 @@ cdef class _Net:
             for direction in range(self.c.n_directions):
                 of_layer = np.empty((len(GATES[self.cell]._fields), n_rows, self.hidden_sizes[layer]), self.dtype)
                 values.append(of_layer)
-                view = _View(of_layer, writable=True)
+                view = _View(of_layer, True)
                 check(pylstm_tape_read(&self.c, &tape.batch.c, layer, direction, tape.memory.c, view.data))
         return output, self.state_views(state_in, n_sequences), self.state_views(state_out, n_sequences), values
 
@@ -482,7 +496,7 @@ cdef class _Net:
             packed = self.pack()
         check(pylstm_forward_size(&self.c, &tape.batch.c.shape, &n_bytes))
         cdef _Memory workspace = self.take_workspace(n_bytes)
-        y = np.empty((tape.batch.c.shape.n_rows, pylstm_net_output_size(&self.c)), self.dtype)
+        y = self.empty(2, tape.batch.c.shape.n_rows, pylstm_net_output_size(&self.c))
         state_out = self.new_state(tape.batch.c.shape.n_sequences)
         cdef _View x_view = _View(tape.steps.rows), y_view = _View(y, True), out_view = _View(state_out, True)
         cdef _View in_view = None if state_in is None else _View(state_in)
@@ -850,12 +864,13 @@ cdef class Sequence(_Net):
                 raise ValueError("hold must be None with training=True: there is no backward through a held gate")
             return self.forward_held(X, state, hold)
         cdef _View view = None if training else self.plain(X, 3)
-        cdef const Py_ssize_t *shape
+        cdef const npy_intp *shape
         if view is not None:  # the same as below, without what takes longer than the arithmetic of a small step
-            shape = view.buffer.shape
+            shape = PyArray_DIMS(view.array)
             if shape[0] > 0 and shape[1] > 0 and shape[2] == self.c.input_size:
-                y, state_out = self.run(view, dense_batch(shape[0], shape[1]), self.take_state(state, shape[0]), None)
-                y.shape = (shape[0], shape[1], y.shape[1])
+                state_in = self.take_state(state, shape[0])
+                y = self.empty(3, shape[0], shape[1], pylstm_net_output_size(&self.c))
+                state_out = self.run(view, dense_batch(shape[0], shape[1]), y, state_in, None)
                 return y, self.state_views(state_out, shape[0])
 
         steps = as_steps(X, self.c.input_size, self.dtype)
@@ -1109,7 +1124,7 @@ cdef class Model(_Net):
         check(pylstm_predict_size(&self.model, &batch.c.shape, &n_bytes))
         cdef _Memory workspace = self.take_workspace(n_bytes)
         n_predictions = batch.c.shape.n_rows if self.model.pooling == PYLSTM_POOL_NONE else n_sequences
-        outputs = np.empty((n_predictions, self.model.n_outputs), self.dtype)
+        outputs = self.empty(2, n_predictions, self.model.n_outputs)
         state_in, state_out = self.take_state(state, n_sequences), self.new_state(n_sequences)
         cdef _View x_view = _View(steps.rows), y_view = _View(outputs, True), out_view = _View(state_out, True)
         cdef _View in_view = None if state_in is None else _View(state_in)
@@ -1134,7 +1149,7 @@ cdef class Model(_Net):
         check(pylstm_predict_size(&self.model, &tape.batch.c.shape, &n_bytes))
         cdef _Memory workspace = self.take_workspace(n_bytes)
         n_predictions = len(steps.rows) if self.model.pooling == PYLSTM_POOL_NONE else n_sequences
-        outputs = np.empty((n_predictions, self.model.n_outputs), self.dtype)
+        outputs = self.empty(2, n_predictions, self.model.n_outputs)
         cdef _View y_view = _View(y), outputs_view = _View(outputs, True)
         cdef const void *weights = self.weights()
         with nogil:

@@ -141,7 +141,7 @@ cdef class Stream(_Net):
         cdef bint alone
         if self.is_running:
             raise RuntimeError("another thread is running this Stream")
-        if type(x) is not NDARRAY:
+        if type(x) is not ndarray:
             check_unmasked(x, "x" if ndim == 2 else "block")
         if not self.get_plain(x, &given, 0):
             x = self.as_plain(x, ndim)

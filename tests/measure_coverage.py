@@ -19,6 +19,8 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
+
 ROOT = Path(__file__).resolve().parents[1]
 COUNTERS = "-O1 -g1 -fPIC -fno-inline -Dalways_inline=unused --coverage"
 ISA_TESTS = ["test_bits", "test_stored_bits", "test_cell", "test_forward", "test_gradients"]
@@ -45,9 +47,9 @@ def build_extension(folder):
     shutil.copytree(ROOT / "src_c", folder / "python" / "src_c", ignore=shutil.ignore_patterns("build"))
     run(sys.executable, "-m", "cython", "-X", "linetrace=True", "pylstm/_core.pyx", cwd=package.parent)
     run(sys.executable, "setup.py", "-q", "egg_info", "--egg-base", package.parent, cwd=ROOT)  # it asks for its version
-    include = sysconfig.get_path("include")
+    includes = [f"-I{sysconfig.get_path('include')}", f"-I{np.get_include()}", "-Isrc_c"]
     run("gcc", "-O1", "-g1", "-w", "-fPIC", "-shared", "-DCYTHON_TRACE_NOGIL=1",
-        f"-I{include}", "-Isrc_c", "pylstm/_core.c", folder / "c" / "libpylstm.a", "--coverage", "-lm", "-lpthread",
+        *includes, "pylstm/_core.c", folder / "c" / "libpylstm.a", "--coverage", "-lm", "-lpthread",
         "-o", f"pylstm/_core{sysconfig.get_config_var('EXT_SUFFIX')}", cwd=package.parent)  # fmt: skip
     return package.parent
 
