@@ -4,8 +4,8 @@
 
 Needs gcc, gcov, make, Cython and coverage. Everything is built in a scratch folder: src_c/ with counters, its C tests
 against that library, and an extension linked to the same library, so that all of them count into the same files.
-C is compiled with -O1 and nothing inlined: a line of a header is counted once per function it stands in. GCC contracts to
-FMA with -fexpensive-optimizations only: without it the bits are others, and tests that compare them fail.
+C is compiled with -O1 and nothing inlined: a line of a header is counted once per function it stands in. Without
+-fexpensive-optimizations GCC contracts nothing to FMA: the bits would be others, and tests compare them.
 The C tests themselves run every instruction set that the machine has; the tests in ISA_TESTS run once more under each.
 """
 
