@@ -24,7 +24,7 @@ enum { PANELS = 4, VECTORS = 4 };
  * a tile of rows a line for each of its k, as its part of what comes after the panels that it reads. */
 #define PREFETCH_BYTES ((ptrdiff_t)768 << 10)
 #define PREFETCH_DISTANCE (1024 / (ptrdiff_t)sizeof(real))
-#define PREFETCHED(n_rows, n_vectors) ((n_rows) == 1 ? (n_vectors) * PANEL_LANES : LINE)
+#define PREFETCHED(n_rows, n_vectors) ((n_rows) == 1 ? (n_vectors) * PANEL_LANES : (ptrdiff_t)LINE)
 
 /* acc[panel][row][first + v] += sum over k of a[row][k] * p[panel][k][v]: every product there is. Always inlined with
  * constant sizes, so that acc lives in registers; the loop over v is outside the one over rows so that one weight is
