@@ -39,6 +39,7 @@ cdef extern from "pylstm.h" nogil:
         pylstm_isa isa
         Py_ssize_t n_threads
         pylstm_cell cell
+        int last_first
 
     ctypedef struct pylstm_layer:
         Py_ssize_t input_size, hidden_size

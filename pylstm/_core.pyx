@@ -203,6 +203,7 @@ cdef class _Net:
     cdef _Memory spare     # the last call's workspace: fresh pages cost more than many a call
     cdef _Memory packed    # the weights packed, for as long as nobody can have changed them
     cdef int n_unchanged   # inferences since they may have been changed
+    cdef bint last_first   # of `pylstm_net`, in the next forward
     cdef bint handed_out   # views of them were given to the user, and may still be held
     cdef object generator
 
@@ -447,8 +448,11 @@ cdef class _Net:
         cdef _View in_view = None if state_in is None else _View(state_in)
         cdef const void *in_data = NULL if state_in is None else in_view.data
         cdef const void *weights = self.weights()
+        cdef pylstm_net net = self.c  # other threads read that one
+        net.last_first = self.last_first
+        self.last_first ^= batch.c.shape.n_steps & 1
         with nogil:
-            status = pylstm_forward(&self.c, &batch.c, weights, packed_memory, x_view.data, in_data,
+            status = pylstm_forward(&net, &batch.c, weights, packed_memory, x_view.data, in_data,
                                     y_view.data, out_view.data, seed, tape_memory, workspace)
         self.spare = memory
         check(status)

@@ -149,9 +149,14 @@ VEC_INLINE void step_cell(int cell, ptrdiff_t n_rows, const struct step *s)
     }
 #ifndef PYLSTM_EXPORTED /* which has no batches */
     const int most = TILE_PANELS(cell, TILE);
-    for (ptrdiff_t b = 0, n; b < s->n_blocks; b += n) {
-        n = b + most <= s->n_blocks ? most : 1;
-        const real *next = prefetch ? s->panels + ((b + n) * s->n_k + s->first_k) * N_GATES(cell) * LANES : NULL;
+    for (ptrdiff_t done = 0, n; done < s->n_blocks; done += n) {
+        n = done + most <= s->n_blocks ? most : 1;
+        ptrdiff_t b = blocks_after(s->last_first, done, n, s->n_blocks);
+        ptrdiff_t left = s->n_blocks - done - n, n_next = left >= most ? most : 1;
+        const real *next = NULL;
+        if (prefetch && left > 0)
+            next = s->panels + (blocks_after(s->last_first, done + n, n_next, s->n_blocks) * s->n_k + s->first_k) *
+                                   N_GATES(cell) * LANES;
         if (n == most)
             step_panels(cell, most, n_rows, s, b, next);
         else
@@ -160,34 +165,35 @@ VEC_INLINE void step_cell(int cell, ptrdiff_t n_rows, const struct step *s)
 #endif
 }
 
-VEC_INLINE void step_rows(bool holds, pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x,
-                          ptrdiff_t first_k, ptrdiff_t n_k, const real *panels, struct const_rows start,
+VEC_INLINE void step_rows(bool holds, pylstm_cell cell, bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks,
+                          ptrdiff_t n_x, ptrdiff_t first_k, ptrdiff_t n_k, const real *panels, struct const_rows start,
                           struct const_rows x, const real *h_prev, const real *own_prev, real *c, real *h, real *gates)
 {
-    const struct step s = {n_blocks, n_x,    first_k, n_k,   start,
-                           x,        panels, NULL,    NULL,  h_prev,
-                           own_prev, c,      h,       gates, cell == PYLSTM_RNN_RELU,
-                           holds};
+    const struct step s = {n_blocks, n_x,       first_k, n_k,   start,
+                           x,        panels,    NULL,    NULL,  h_prev,
+                           own_prev, c,         h,       gates, cell == PYLSTM_RNN_RELU,
+                           holds,    last_first};
     FOR_CELL(cell, step_cell, n_rows, &s);
 }
 
-static void step(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t first_k,
-                 ptrdiff_t n_k, const real *panels, struct const_rows start, struct const_rows x, const real *h_prev,
-                 const real *own_prev, real *c, real *h, real *gates)
+static void step(pylstm_cell cell, bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x,
+                 ptrdiff_t first_k, ptrdiff_t n_k, const real *panels, struct const_rows start, struct const_rows x,
+                 const real *h_prev, const real *own_prev, real *c, real *h, real *gates)
 {
-    step_rows(false, cell, n_rows, n_blocks, n_x, first_k, n_k, panels, start, x, h_prev, own_prev, c, h, gates);
+    step_rows(false, cell, last_first, n_rows, n_blocks, n_x, first_k, n_k, panels, start, x, h_prev, own_prev, c, h,
+              gates);
 }
 
 /* Row by row: who looks into a net can wait, and there is less to compile. */
-static void step_held(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t first_k,
-                      ptrdiff_t n_k, const real *panels, struct const_rows start, struct const_rows x,
-                      const real *h_prev, const real *own_prev, real *c, real *h, real *gates)
+static void step_held(pylstm_cell cell, bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x,
+                      ptrdiff_t first_k, ptrdiff_t n_k, const real *panels, struct const_rows start,
+                      struct const_rows x, const real *h_prev, const real *own_prev, real *c, real *h, real *gates)
 {
     ptrdiff_t width = n_blocks * LANES, n_vectors = pylstm_cell_of(cell)->n_vectors;
     for (ptrdiff_t r = 0; r < n_rows; r++)
-        step_rows(true, cell, 1, n_blocks, n_x, first_k, n_k, panels, rows_from(start, r, 0), rows_from(x, r, 0),
-                  h_prev ? h_prev + r * width : NULL, own_prev + r * width, c ? c + r * width : NULL, h + r * width,
-                  gates + r * n_vectors * width);
+        step_rows(true, cell, last_first, 1, n_blocks, n_x, first_k, n_k, panels, rows_from(start, r, 0),
+                  rows_from(x, r, 0), h_prev ? h_prev + r * width : NULL, own_prev + r * width,
+                  c ? c + r * width : NULL, h + r * width, gates + r * n_vectors * width);
 }
 
 #define UNPACKED_DISTANCE (6 * LINE)
@@ -406,25 +412,28 @@ VEC_INLINE void back_rows(ptrdiff_t n_rows, int n_vectors, ptrdiff_t n_blocks, s
     }
 }
 
-static void back_product(ptrdiff_t n_rows, ptrdiff_t n_blocks, struct dgates dgates, const real *panels,
-                         ptrdiff_t n_column_vectors, bool adds, struct rows out)
+static void back_product(bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks, struct dgates dgates,
+                         const real *panels, ptrdiff_t n_column_vectors, bool adds, struct rows out)
 {
     ptrdiff_t n_k = n_blocks * dgates.n_used * LANES;
     bool prefetch = n_k * n_column_vectors * LANES * (ptrdiff_t)sizeof(real) > PREFETCH_BYTES;
-    for (ptrdiff_t v = 0; v < n_column_vectors; v += 4, out.data += 4 * LANES) {
+    ptrdiff_t n_panels = (n_column_vectors + 3) / 4;
+    for (ptrdiff_t done = 0; done < n_panels; done++) {
+        ptrdiff_t v = 4 * blocks_after(last_first, done, 1, n_panels);
         const real *panel = panels + v * LANES * n_k;
+        struct rows columns = {out.data + v * LANES, out.stride};
         switch (n_column_vectors - v) {
         case 1:
-            back_rows(n_rows, 1, n_blocks, dgates, panel, prefetch, adds, out);
+            back_rows(n_rows, 1, n_blocks, dgates, panel, prefetch, adds, columns);
             break;
         case 2:
-            back_rows(n_rows, 2, n_blocks, dgates, panel, prefetch, adds, out);
+            back_rows(n_rows, 2, n_blocks, dgates, panel, prefetch, adds, columns);
             break;
         case 3:
-            back_rows(n_rows, 3, n_blocks, dgates, panel, prefetch, adds, out);
+            back_rows(n_rows, 3, n_blocks, dgates, panel, prefetch, adds, columns);
             break;
         default:
-            back_rows(n_rows, 4, n_blocks, dgates, panel, prefetch, adds, out);
+            back_rows(n_rows, 4, n_blocks, dgates, panel, prefetch, adds, columns);
         }
     }
 }

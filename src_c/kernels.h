@@ -44,6 +44,8 @@ struct kernels {
                     const real *panels, struct const_rows start, struct const_rows x, struct rows out);
 
     /* One step: z = start + x panels[:, :n_x] + h_prev panels[:, n_x:n_k], then the cell.
+     *   last_first   the blocks from the last to the first: no other bits. Steps that turn round, one after the other,
+     *                find in cache what the one before read last; one direction finds nothing of what is too large
      *   start        [VH'] with stride 0 (bias), or rows of it (projected ahead, with n_x = 0 inputs skipped)
      *   x            rows of the inputs k = 0 .. n_x; with n_x = 0 unread
      *   first_k      where h's part of the panels starts
@@ -52,14 +54,14 @@ struct kernels {
      *   c            [n_rows][H'], out; of an LSTM only
      *   h            [n_rows][H'], out
      *   gates        [n_rows][VH'], out, or NULL; an RNN has none, and reads no own_prev */
-    void (*step)(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t first_k,
-                 ptrdiff_t n_k, const real *panels, struct const_rows start, struct const_rows x, const real *h_prev,
-                 const real *own_prev, real *c, real *h, real *gates);
+    void (*step)(pylstm_cell cell, bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x,
+                 ptrdiff_t first_k, ptrdiff_t n_k, const real *panels, struct const_rows start, struct const_rows x,
+                 const real *h_prev, const real *own_prev, real *c, real *h, real *gates);
 
     /* The same with gates held: where `gates`, which is not NULL, is not NaN before the step. */
-    void (*step_held)(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t first_k,
-                      ptrdiff_t n_k, const real *panels, struct const_rows start, struct const_rows x,
-                      const real *h_prev, const real *own_prev, real *c, real *h, real *gates);
+    void (*step_held)(pylstm_cell cell, bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x,
+                      ptrdiff_t first_k, ptrdiff_t n_k, const real *panels, struct const_rows start,
+                      struct const_rows x, const real *h_prev, const real *own_prev, real *c, real *h, real *gates);
 
     /* The same step and the same bits from the weights as they lie, weight_ih [GH][n_x], weight_hh [GH][H], bias [VH]:
      * for so few rows that packing would cost more than it saves. */
@@ -76,8 +78,8 @@ struct kernels {
                           ptrdiff_t block_rows);
 
     /* out [n_rows][columns padded to lanes] = dgates backward panels; added to what is there if `adds`. */
-    void (*back_product)(ptrdiff_t n_rows, ptrdiff_t n_blocks, struct dgates dgates, const real *panels,
-                         ptrdiff_t n_column_vectors, bool adds, struct rows out);
+    void (*back_product)(bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks, struct dgates dgates,
+                         const real *panels, ptrdiff_t n_column_vectors, bool adds, struct rows out);
 
     /* dpanels [n_blocks][n_k (part of a panel of panel_k)][n_used][lanes] += sum over the rows of the segments of
      * a[0 .. n_k] (outer) dgates. */

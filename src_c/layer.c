@@ -282,9 +282,9 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
                 kernels->step_unpacked(layer->cell, n, hidden, n_x, layer->weight_ih, layer->weight_hh, layer->bias,
                                        x_rows, h_prev, own_prev, c, h, steps.keep ? gates : NULL);
             else
-                (steps.held ? kernels->step_held : kernels->step)(layer->cell, n, n_blocks, ahead ? 0 : n_x, n_x, n_k,
-                                                                  panels, ahead ? projected : bias, x_rows, h_prev,
-                                                                  own_prev, c, h, steps.keep ? gates : NULL);
+                (steps.held ? kernels->step_held : kernels->step)(
+                    layer->cell, (s & 1) != layer->last_first, n, n_blocks, ahead ? 0 : n_x, n_x, n_k, panels,
+                    ahead ? projected : bias, x_rows, h_prev, own_prev, c, h, steps.keep ? gates : NULL);
 
             for (ptrdiff_t b = 0; b < n; b++) {
                 copy(y.data + caller_row(layer, batch, b, s) * y.stride + first_unit, h + b * width, n_units);
@@ -398,7 +398,7 @@ static void flush_chunk(const struct layer *layer, const pylstm_batch *batch, pt
     if (!dx)
         return;
     ptrdiff_t first = vectors.from * lanes, stride = blocks_of(n_x, lanes) * lanes;
-    kernels->back_product(n, n_blocks, x_part(cell, all), scratch.panels_ih + first * n_blocks * n_gates * lanes,
+    kernels->back_product(false, n, n_blocks, x_part(cell, all), scratch.panels_ih + first * n_blocks * n_gates * lanes,
                           vectors.to - vectors.from, false, (struct rows){scratch.dx + first, stride});
     const real *from_row = scratch.dx + first;
     ptrdiff_t n_columns = (vectors.to * lanes < n_x ? vectors.to * lanes : n_x) - first;
@@ -515,7 +515,7 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
             continue;
         wait_for_team(layer);
         if (s > 0 || dh0)
-            kernels->back_product(n, n_blocks, h_part(cell, dgates_of(layer, batch, dgates)),
+            kernels->back_product(s & 1, n, n_blocks, h_part(cell, dgates_of(layer, batch, dgates)),
                                   scratch.panels_hh + first_unit * n_blocks * n_gates * lanes, n_own, cell->passes_on,
                                   (struct rows){scratch.dh + first_unit, width});
         if (s == 0 || place < alive(batch, s - 1)) {

@@ -14,6 +14,7 @@ struct layer {
     ptrdiff_t input_size, hidden_size;
     int reverse;                              /* reads each sequence from its end */
     const real *weight_ih, *weight_hh, *bias; /* [GH][I], [GH][H], [VH] */
+    bool last_first;      /* the first step goes through its panels from the last; every step turns round */
     struct member member; /* whose share of the units is meant; a team of several works on batches of one sequence */
 };
 

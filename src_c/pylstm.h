@@ -122,6 +122,10 @@ typedef struct pylstm_net {
     pylstm_isa isa;
     ptrdiff_t n_threads; /* at most so many; each takes its share of the sequences */
     pylstm_cell cell;    /* of all layers */
+    /* Nonzero: the first step reads the packed weights from the last to the first; every step turns round. No bit of a
+     * result depends on it. Who makes many calls of a step each does so with 0 and 1 in turn: of weights that do not
+     * fit into a cache, a call then finds there what the one before read last. */
+    int last_first;
 } pylstm_net;
 
 /* Where one direction of one layer lies in the flat arrays, counted in elements. */

@@ -28,6 +28,7 @@ static struct layer layer_at(const pylstm_net *net, ptrdiff_t l, ptrdiff_t direc
         .input_size = at.input_size,
         .hidden_size = at.hidden_size,
         .reverse = direction == 1,
+        .last_first = net->last_first,
         .member = ALONE,
     };
     if (parameters) { /* else only sizes are wanted */

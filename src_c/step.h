@@ -28,6 +28,7 @@ struct step {
     real *c, *h, *gates;
     bool relu;  /* of an RNN: a branch for each tile, where another constant would be as many copies of the loops */
     bool holds; /* a constant: where `gates` is not NaN before the step, the gate is held at that */
+    bool last_first; /* of the blocks */
 };
 
 /* A state (c of an LSTM, else h) closer to zero than this, 2^-50 or 2^-500, is at zero. One that decays would else come
@@ -234,15 +235,25 @@ VEC_INLINE void step_tile(int cell, int n_panels, int n_rows, const struct step 
                    row * width + (block + q) * LANES, width);
 }
 
+/* Where the n blocks begin that come after `done` of n_blocks. */
+VEC_INLINE ptrdiff_t blocks_after(bool last_first, ptrdiff_t done, ptrdiff_t n, ptrdiff_t n_blocks)
+{
+    return last_first ? n_blocks - done - n : done;
+}
+
 /* A step of one row. */
 VEC_INLINE void step_row(int cell, const struct step *s, bool prefetch)
 {
     const int most = TILE_PANELS(cell, 1), n_gates = N_GATES(cell);
-    ptrdiff_t b = 0, ahead = s->first_k * n_gates * PANEL_LANES + PREFETCH_DISTANCE;
-    for (; b + most <= s->n_blocks; b += most)
+    ptrdiff_t done = 0, ahead = s->first_k * n_gates * PANEL_LANES + PREFETCH_DISTANCE;
+    for (; done + most <= s->n_blocks; done += most) {
+        ptrdiff_t b = blocks_after(s->last_first, done, most, s->n_blocks);
         step_tile(cell, most, 1, s, 0, b, prefetch ? s->panels + block_at(b, s->n_k, n_gates) + ahead : NULL);
-    for (int left = 1; left < most && b < s->n_blocks; left++, b++) /* at most so often, which GCC is to see */
+    }
+    for (int left = 1; left < most && done < s->n_blocks; left++, done++) { /* at most so often, which GCC is to see */
+        ptrdiff_t b = blocks_after(s->last_first, done, 1, s->n_blocks);
         step_tile(cell, 1, 1, s, 0, b, prefetch ? s->panels + block_at(b, s->n_k, n_gates) + ahead : NULL);
+    }
 }
 
 #endif

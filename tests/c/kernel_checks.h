@@ -360,11 +360,11 @@ static int same_step(struct step_out a, struct step_out b)
            (!a.gates || same_bits(a.gates, b.gates, at.n_vectors * n));
 }
 
-/* Rows [row, row + n_rows), with the inputs inside the step. */
+/* Rows [row, row + n_rows), with the inputs inside the step; a part of them with the last blocks first. */
 static void run_step(ptrdiff_t row, ptrdiff_t n_rows, real *own_prev, struct step_out out)
 {
     ptrdiff_t from = row * at.width;
-    at.kernels->step(at.cell, n_rows, at.n_blocks, at.n_x, at.n_x, at.n_k, at.panels,
+    at.kernels->step(at.cell, row > 0, n_rows, at.n_blocks, at.n_x, at.n_x, at.n_k, at.panels,
                      (struct const_rows){at.packed_bias, 0}, (struct const_rows){at.x + row * at.x_stride, at.x_stride},
                      at.h_prev + from, part(own_prev, from), part(out.c, from), out.h + from,
                      part(out.gates, at.n_vectors * from));
@@ -400,7 +400,7 @@ static void check_step_values(struct step_out out)
 /* The inputs' part from `projected` [n_rows][VH']. */
 static void run_projected(const real *projected, struct step_out out)
 {
-    at.kernels->step(at.cell, at.n_rows, at.n_blocks, 0, at.n_x, at.n_k, at.panels,
+    at.kernels->step(at.cell, true, at.n_rows, at.n_blocks, 0, at.n_x, at.n_k, at.panels,
                      (struct const_rows){projected, at.n_vectors * at.width}, (struct const_rows){at.x, 0}, at.h_prev,
                      at.own_prev, out.c, out.h, out.gates);
 }
@@ -462,7 +462,7 @@ static void check_first_step(void)
     at.h_prev = new_array(at.n_rows * at.width);
     memset(at.h_prev, 0, (size_t)(at.n_rows * at.width) * sizeof *at.h_prev);
     run_step(0, at.n_rows, at.own_prev, zeros);
-    at.kernels->step(at.cell, at.n_rows, at.n_blocks, at.n_x, at.n_x, at.n_k, at.panels,
+    at.kernels->step(at.cell, true, at.n_rows, at.n_blocks, at.n_x, at.n_x, at.n_k, at.panels,
                      (struct const_rows){at.packed_bias, 0}, (struct const_rows){at.x, at.x_stride}, NULL, at.own_prev,
                      none.c, none.h, none.gates);
     expect(same_step(none, zeros), "step without h_prev");
@@ -585,8 +585,8 @@ static void check_back_product(struct matrix m, bool adds)
     ptrdiff_t padded = n_vectors * at.lanes, stride = padded + at.n_rows % 2, size = (at.n_rows - 1) * stride + padded;
     real *dgates = random_dgates(block_rows, first), *panels = backward_panels(m, n_vectors);
     real *out = adds ? random_reals(size, 1) : new_array(size), *before = copy_of(out, size);
-    at.kernels->back_product(at.n_rows, at.n_blocks, dgates_for(m, dgates, block_rows, first), panels, n_vectors, adds,
-                             (struct rows){out, stride});
+    at.kernels->back_product(at.n_rows % 2, at.n_rows, at.n_blocks, dgates_for(m, dgates, block_rows, first), panels,
+                             n_vectors, adds, (struct rows){out, stride});
     int holds = 1, between = 1;
     for (ptrdiff_t r = 0; r < at.n_rows; r++) {
         for (ptrdiff_t column = 0; column < padded; column++) {

@@ -57,7 +57,7 @@ static inline pylstm_net make_net(pylstm_isa isa, pylstm_dtype dtype, pylstm_cel
                                   ptrdiff_t n_layers, const ptrdiff_t *hidden_sizes, ptrdiff_t n_directions)
 {
     static const char *const names[PYLSTM_N_CELLS] = {"LSTM", "GRU", "RNN with tanh", "RNN with relu"};
-    pylstm_net net = {dtype, input_size, n_layers, hidden_sizes, n_directions, 0.0, isa, 1, cell};
+    pylstm_net net = {dtype, input_size, n_layers, hidden_sizes, n_directions, 0.0, isa, 1, cell, 0};
     CHECK_STATUS(pylstm_net_check(&net), PYLSTM_OK);
     snprintf(label, sizeof label, "%s, %s, float%d, %td inputs, %td layers of %td, %td directions", names[cell],
              pylstm_isa_name((int)isa), dtype == PYLSTM_FLOAT32 ? 32 : 64, input_size, n_layers, hidden_sizes[0],

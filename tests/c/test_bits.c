@@ -112,6 +112,7 @@ static void check_batch(const pylstm_net *net, ptrdiff_t n_sequences, const ptrd
                                         "a training batch with threads", "alone in training"};
     for (int way = 0; way < 5; way++) {
         pylstm_net variant = *net;
+        variant.last_first = way % 2;
         variant.n_threads = way == 2 || way == 3 ? 3 : 1;
         together.y = allocate(y_bytes);
         together.state_out = allocate(state_bytes);

@@ -305,7 +305,7 @@ static void test_write_errors(void)
     ptrdiff_t hidden_sizes[PYLSTM_BLOB_LAYERS + 1];
     for (int l = 0; l <= PYLSTM_BLOB_LAYERS; l++)
         hidden_sizes[l] = 1;
-    const pylstm_model model = {{PYLSTM_FLOAT32, 1, 1, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM},
+    const pylstm_model model = {{PYLSTM_FLOAT32, 1, 1, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM, 0},
                                 1,
                                 PYLSTM_POOL_NONE,
                                 PYLSTM_SQUARED_ERROR};
@@ -356,7 +356,7 @@ int main(int argc, char **argv)
     if (argc > 1)
         return check_file(argv[1]);
     const ptrdiff_t hidden_sizes[] = {3, 2};
-    const pylstm_model model = {{PYLSTM_FLOAT32, 2, 2, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM},
+    const pylstm_model model = {{PYLSTM_FLOAT32, 2, 2, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM, 0},
                                 2,
                                 PYLSTM_POOL_LAST,
                                 PYLSTM_CROSS_ENTROPY};

@@ -19,7 +19,7 @@ static void test_strerror(void)
 static void test_net(void)
 {
     ptrdiff_t sizes[] = {5, 2};
-    pylstm_net net = {PYLSTM_FLOAT32, 3, 2, sizes, 2, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM};
+    pylstm_net net = {PYLSTM_FLOAT32, 3, 2, sizes, 2, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM, 0};
     CHECK_STATUS(pylstm_net_check(&net), PYLSTM_OK);
     CHECK(pylstm_net_n_parameters(&net) == 2 * (20 * (3 + 5 + 1) + 8 * (10 + 2 + 1)));
     CHECK(pylstm_net_state_size(&net) == 2 * 2 * (5 + 2));
@@ -74,12 +74,12 @@ static void test_net(void)
     }
     /* Each layer fits, but not all of them. */
     ptrdiff_t many[4] = {INT_MAX / 4, INT_MAX / 4, INT_MAX / 4, INT_MAX / 4};
-    pylstm_net tall = {PYLSTM_FLOAT32, 1, 4, many, 2, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM};
+    pylstm_net tall = {PYLSTM_FLOAT32, 1, 4, many, 2, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM, 0};
     CHECK_STATUS(pylstm_net_check(&tall), PYLSTM_ERROR_OVERFLOW);
 #if PTRDIFF_MAX > INT_MAX
     /* The largest one of one input: 8 H (H + 2) just fits into 2^59. Not twice. */
     ptrdiff_t large[2] = {((ptrdiff_t)1 << 28) - 1, ((ptrdiff_t)1 << 28) - 1};
-    pylstm_net largest = {PYLSTM_FLOAT32, 1, 1, large, 1, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM};
+    pylstm_net largest = {PYLSTM_FLOAT32, 1, 1, large, 1, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM, 0};
     CHECK_STATUS(pylstm_net_check(&largest), PYLSTM_OK);
     largest.n_layers = 2;
     CHECK_STATUS(pylstm_net_check(&largest), PYLSTM_ERROR_OVERFLOW);
@@ -188,8 +188,8 @@ typedef int size_of(const pylstm_net *, const pylstm_shape *, size_t *);
 static void test_sizes(void)
 {
     const ptrdiff_t sizes[] = {5, 2}, large[] = {1 << 20};
-    pylstm_net net = {PYLSTM_FLOAT64, 3, 2, sizes, 2, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM},
-               large_net = {PYLSTM_FLOAT64, 1 << 20, 1, large, 1, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM};
+    pylstm_net net = {PYLSTM_FLOAT64, 3, 2, sizes, 2, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM, 0},
+               large_net = {PYLSTM_FLOAT64, 1 << 20, 1, large, 1, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM, 0};
     size_of *const functions[] = {pylstm_tape_size, pylstm_forward_size, pylstm_backward_size};
     for (int k = 0; k < 3; k++) {
         pylstm_shape shape = {4, 3, 9};

@@ -341,7 +341,7 @@ static void check_model_error(pylstm_model model, ptrdiff_t batch_size, int expe
 static void test_model_errors(void)
 {
     const ptrdiff_t hidden_sizes[] = {3, 2}, bad_sizes[] = {3, 0}, wide[] = {1 << 25};
-    const pylstm_net net = {PYLSTM_FLOAT64, 2, 2, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM};
+    const pylstm_net net = {PYLSTM_FLOAT64, 2, 2, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM, 0};
     const pylstm_model good = with_head(net, 2, PYLSTM_SQUARED_ERROR);
     pylstm_model bad = good;
     bad.net.dtype = (pylstm_dtype)2;
