@@ -100,7 +100,7 @@ static void test_round_trips(void)
         const ptrdiff_t n_layers[] = {1, 2, PYLSTM_BLOB_LAYERS}, n_outputs[] = {0, 1, 5};
         const pylstm_model model = {
             {(pylstm_dtype)(k % 2), 1 + k % 4, n_layers[k / 2 % 3], hidden_sizes, 1 + k / 6 % 2, 0.0, PYLSTM_ISA_BEST,
-             1, (pylstm_cell)(k / 2 % 4)},
+             1, (pylstm_cell)(k / 2 % 4), 0},
             n_outputs[k / 12 % 3],
             (pylstm_pooling)(k % 4),
             (pylstm_loss)(k / 36),
@@ -124,7 +124,7 @@ static void test_format(void)
         3,    0,    0,    0,    1,   0,   0,   0,                /* cell, hidden_sizes */
     };
     const ptrdiff_t hidden_sizes[] = {1};
-    const pylstm_model model = {{PYLSTM_FLOAT32, 2, 1, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_RNN_RELU},
+    const pylstm_model model = {{PYLSTM_FLOAT32, 2, 1, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_RNN_RELU, 0},
                                 0,
                                 PYLSTM_POOL_NONE,
                                 PYLSTM_SQUARED_ERROR};
@@ -144,7 +144,7 @@ static void test_format(void)
 static void check_stream(pylstm_cell cell)
 {
     const ptrdiff_t hidden_sizes[] = {5, 3};
-    const pylstm_model model = {{PYLSTM_FLOAT64, 2, 2, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1, cell},
+    const pylstm_model model = {{PYLSTM_FLOAT64, 2, 2, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1, cell, 0},
                                 3,
                                 PYLSTM_POOL_NONE,
                                 PYLSTM_CROSS_ENTROPY};

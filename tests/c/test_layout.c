@@ -92,7 +92,7 @@ static void test_net(void)
 static void test_cells(void)
 {
     const ptrdiff_t sizes[] = {5, 2};
-    pylstm_net net = {PYLSTM_FLOAT32, 3, 2, sizes, 2, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_GRU};
+    pylstm_net net = {PYLSTM_FLOAT32, 3, 2, sizes, 2, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_GRU, 0};
     CHECK_STATUS(pylstm_net_check(&net), PYLSTM_OK);
     CHECK(pylstm_net_n_parameters(&net) == 2 * (15 * (3 + 5) + 20 + 6 * (10 + 2) + 8));
     CHECK(pylstm_net_state_size(&net) == 2 * (5 + 2));
