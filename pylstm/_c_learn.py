@@ -244,7 +244,7 @@ def _functions(name: str, net: Net, learning: Learning) -> str:
     cell = c_name(net.cell, net.nonlinearity)
     loss = "PYLSTM_CROSS_ENTROPY" if net.is_softmax else "PYLSTM_SQUARED_ERROR"
     sizes = f"{net.input_size}, {len(hidden_sizes)}, hidden_sizes"
-    shape = f"{{PYLSTM_FLOAT32, {sizes}, 1, 0, PYLSTM_ISA_SCALAR, 1, {cell}}}"
+    shape = f"{{PYLSTM_FLOAT32, {sizes}, 1, 0, PYLSTM_ISA_SCALAR, 1, {cell}, 0}}"
     answer = _answer(net, learning)
     state = "model->window_state" if learning.carry_state else "NULL"
     constants = f"""\

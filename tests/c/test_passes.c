@@ -42,7 +42,7 @@ static problem make(ptrdiff_t input_size, ptrdiff_t n_layers, const ptrdiff_t *h
                     ptrdiff_t n_sequences, const ptrdiff_t *lengths, double dropout)
 {
     problem p = {
-        .net = {PYLSTM_FLOAT64, input_size, n_layers, hidden_sizes, n_directions, dropout, isa, n_threads, cell}};
+        .net = {PYLSTM_FLOAT64, input_size, n_layers, hidden_sizes, n_directions, dropout, isa, n_threads, cell, 0}};
     pylstm_shape shape;
     size_t bytes, forward_bytes;
     CHECK_STATUS(pylstm_net_check(&p.net), PYLSTM_OK);
@@ -399,7 +399,7 @@ static void check_learns(pylstm_pooling pooling, pylstm_loss loss, pylstm_solver
 {
     enum { N_SEQUENCES = 24, MOST_ROWS = 4 * N_SEQUENCES };
     const ptrdiff_t hidden[] = {6};
-    pylstm_model model = {{PYLSTM_FLOAT64, 2, 1, hidden, 2, 0.1, isa, n_threads, cell}, 2, pooling, loss};
+    pylstm_model model = {{PYLSTM_FLOAT64, 2, 1, hidden, 2, 0.1, isa, n_threads, cell, 0}, 2, pooling, loss};
     CHECK_STATUS(pylstm_model_check(&model), PYLSTM_OK);
     ptrdiff_t first[N_SEQUENCES], labels[MOST_ROWS], lengths[N_SEQUENCES], indices[N_SEQUENCES], n_rows = 0;
     for (ptrdiff_t b = 0; b < N_SEQUENCES; b++) {
@@ -461,7 +461,7 @@ static void check_learns(pylstm_pooling pooling, pylstm_loss loss, pylstm_solver
 static void test_model_refusals(void)
 {
     const ptrdiff_t hidden[] = {3};
-    pylstm_model model = {{PYLSTM_FLOAT64, 1, 1, hidden, 1, 0.0, isa, n_threads, cell}, 2, PYLSTM_POOL_LAST, 0};
+    pylstm_model model = {{PYLSTM_FLOAT64, 1, 1, hidden, 1, 0.0, isa, n_threads, cell, 0}, 2, PYLSTM_POOL_LAST, 0};
     ptrdiff_t first[] = {0, 1}, length[] = {1, 1}, labels[] = {0, 1}, indices[] = {0, 1};
     double x[] = {1, 2}, weights[] = {0, 0}, loss = 5, weight = 5;
     pylstm_dataset dataset = {x, first, length, 2, labels, NULL, NULL};
