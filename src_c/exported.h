@@ -26,7 +26,7 @@ static void run_layer(ptrdiff_t n_x, ptrdiff_t hidden, const stored *panels, con
                            EXPORTED_CELL == PYLSTM_RNN_RELU,
                            false,
                            false};
-    step_row(EXPORTED_CELL, &s, false);
+    step_row(EXPORTED_CELL, &s);
     memcpy(h, next, (size_t)hidden * sizeof *h);
 }
 

@@ -141,14 +141,14 @@ VEC_INLINE void step_panels(int cell, int n_panels, ptrdiff_t n_rows, const stru
 
 VEC_INLINE void step_cell(int cell, ptrdiff_t n_rows, const struct step *s)
 {
-    ptrdiff_t n_h = (s->n_k - s->first_k) * N_GATES(cell) * LANES;
-    bool prefetch = s->n_blocks * n_h * (ptrdiff_t)sizeof(real) > PREFETCH_BYTES;
     if (n_rows == 1) {
-        step_row(cell, s, prefetch);
+        step_row(cell, s);
         return;
     }
 #ifndef PYLSTM_EXPORTED /* which has no batches */
     const int most = TILE_PANELS(cell, TILE);
+    ptrdiff_t n_h = (s->n_k - s->first_k) * N_GATES(cell) * LANES;
+    bool prefetch = n_rows > TILE && s->n_blocks * n_h * (ptrdiff_t)sizeof(real) > PREFETCH_BYTES;
     for (ptrdiff_t done = 0, n; done < s->n_blocks; done += n) {
         n = done + most <= s->n_blocks ? most : 1;
         ptrdiff_t b = blocks_after(s->last_first, done, n, s->n_blocks);
@@ -380,7 +380,7 @@ VEC_INLINE void back_tile(int n_rows, int n_vectors, ptrdiff_t from, ptrdiff_t t
     for (ptrdiff_t b = from; b < to; b++)
         accumulate(1, n_rows, 0, n_vectors, n_k, dgates.data + b * dgates.block_rows * row + dgates.first * LANES, row,
                    1, panel + b * n_k * n_vectors * LANES, n_vectors * LANES, 0,
-                   ahead ? ahead + (b - from) * n_k * PREFETCHED(n_rows, n_vectors) : NULL, acc);
+                   ahead ? ahead + (b - from) * n_k * LINE : NULL, acc);
     UNROLL
     for (int r = 0; r < n_rows; r++) {
         UNROLL
@@ -396,7 +396,7 @@ VEC_INLINE void back_rows(ptrdiff_t n_rows, int n_vectors, ptrdiff_t n_blocks, s
     ptrdiff_t part = n_rows == 1 ? n_blocks : PART_BYTES / (block_size * (ptrdiff_t)sizeof(real));
     for (ptrdiff_t from = 0, to; from < n_blocks; from = to, adds = true) {
         to = from + part < n_blocks ? from + part : n_blocks;
-        const real *next = panel + (n_rows == 1 ? PREFETCH_DISTANCE : to * block_size);
+        const real *next = panel + to * block_size;
         ptrdiff_t n_parts = prefetch ? parts_of(n_vectors) : 0;
         for (ptrdiff_t row = 0, n; row < n_rows; row += n) {
             n = next_tile(n_rows - row);
@@ -416,7 +416,7 @@ static void back_product(bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks, 
                          const real *panels, ptrdiff_t n_column_vectors, bool adds, struct rows out)
 {
     ptrdiff_t n_k = n_blocks * dgates.n_used * LANES;
-    bool prefetch = n_k * n_column_vectors * LANES * (ptrdiff_t)sizeof(real) > PREFETCH_BYTES;
+    bool prefetch = n_rows > TILE && n_k * n_column_vectors * LANES * (ptrdiff_t)sizeof(real) > PREFETCH_BYTES;
     ptrdiff_t n_panels = (n_column_vectors + 3) / 4;
     for (ptrdiff_t done = 0; done < n_panels; done++) {
         ptrdiff_t v = 4 * blocks_after(last_first, done, 1, n_panels);

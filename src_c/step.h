@@ -242,18 +242,14 @@ VEC_INLINE ptrdiff_t blocks_after(bool last_first, ptrdiff_t done, ptrdiff_t n, 
 }
 
 /* A step of one row. */
-VEC_INLINE void step_row(int cell, const struct step *s, bool prefetch)
+VEC_INLINE void step_row(int cell, const struct step *s)
 {
-    const int most = TILE_PANELS(cell, 1), n_gates = N_GATES(cell);
-    ptrdiff_t done = 0, ahead = s->first_k * n_gates * PANEL_LANES + PREFETCH_DISTANCE;
-    for (; done + most <= s->n_blocks; done += most) {
-        ptrdiff_t b = blocks_after(s->last_first, done, most, s->n_blocks);
-        step_tile(cell, most, 1, s, 0, b, prefetch ? s->panels + block_at(b, s->n_k, n_gates) + ahead : NULL);
-    }
-    for (int left = 1; left < most && done < s->n_blocks; left++, done++) { /* at most so often, which GCC is to see */
-        ptrdiff_t b = blocks_after(s->last_first, done, 1, s->n_blocks);
-        step_tile(cell, 1, 1, s, 0, b, prefetch ? s->panels + block_at(b, s->n_k, n_gates) + ahead : NULL);
-    }
+    const int most = TILE_PANELS(cell, 1);
+    ptrdiff_t done = 0;
+    for (; done + most <= s->n_blocks; done += most)
+        step_tile(cell, most, 1, s, 0, blocks_after(s->last_first, done, most, s->n_blocks), NULL);
+    for (int left = 1; left < most && done < s->n_blocks; left++, done++) /* at most so often, which GCC is to see */
+        step_tile(cell, 1, 1, s, 0, blocks_after(s->last_first, done, 1, s->n_blocks), NULL);
 }
 
 #endif

@@ -19,12 +19,10 @@ enum { PANELS = 4, VECTORS = 4 };
 #define PANEL_LANES LANES
 #endif
 
-/* Weights that do not stay in the second-level cache from step to step are asked for ahead of their use: by one row the
- * first panel's, vector by vector (others the hardware foresees; more requests than these get in each other's way), by
- * a tile of rows a line for each of its k, as its part of what comes after the panels that it reads. */
+/* Weights that do not stay in the second-level cache from step to step are asked for ahead of their use: by each tile
+ * of rows a line for each of its k, as its part of what comes after the panels that it reads. Not by one tile alone,
+ * which reads straight on: that the hardware foresees, and requests would only take the place of loads. */
 #define PREFETCH_BYTES ((ptrdiff_t)768 << 10)
-#define PREFETCH_DISTANCE (1024 / (ptrdiff_t)sizeof(real))
-#define PREFETCHED(n_rows, n_vectors) ((n_rows) == 1 ? (n_vectors) * PANEL_LANES : (ptrdiff_t)LINE)
 
 /* acc[panel][row][first + v] += sum over k of a[row][k] * p[panel][k][v]: every product there is. Always inlined with
  * constant sizes, so that acc lives in registers; the loop over v is outside the one over rows so that one weight is
@@ -35,9 +33,8 @@ VEC_INLINE void accumulate(int n_panels, int n_rows, int first, int n_vectors, p
 {
     for (ptrdiff_t k = 0; k < n_k; k++, a += a_k, p += p_k) {
         if (ahead) {
-            for (ptrdiff_t at = 0; at < PREFETCHED(n_rows, n_vectors); at += LINE)
-                PREFETCH(ahead + at);
-            ahead += PREFETCHED(n_rows, n_vectors);
+            PREFETCH(ahead);
+            ahead += LINE;
         }
         vec factor[TILE];
         UNROLL
