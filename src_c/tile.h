@@ -24,14 +24,28 @@ enum { PANELS = 4, VECTORS = 4 };
  * which reads straight on: that the hardware foresees, and requests would only take the place of loads. */
 #define PREFETCH_BYTES ((ptrdiff_t)768 << 10)
 
+/* p, of which the compiler is not to know what it was made of. */
+VEC_INLINE const real *apart(const real *p)
+{
+#if defined(__GNUC__)
+    __asm__("" : "+r"(p));
+#endif
+    return p;
+}
+
 /* acc[panel][row][first + v] += sum over k of a[row][k] * p[panel][k][v]: every product there is. Always inlined with
  * constant sizes, so that acc lives in registers; the loop over v is outside the one over rows so that one weight is
- * live at a time. */
+ * live at a time. Two rows each have a pointer of their own: all are then at one stride or none from one, while the
+ * compiler would keep a multiple of the stride for each row, in more registers than there are. */
 VEC_INLINE void accumulate(int n_panels, int n_rows, int first, int n_vectors, ptrdiff_t n_k, const real *a,
                            ptrdiff_t a_row, ptrdiff_t a_k, const stored *p, ptrdiff_t p_k, ptrdiff_t p_panel,
                            const stored *ahead, vec acc[PANELS][TILE][VECTORS])
 {
-    for (ptrdiff_t k = 0; k < n_k; k++, a += a_k, p += p_k) {
+    const real *pair[TILE], *end = a + n_k * a_k;
+    UNROLL
+    for (int r = 0; r < n_rows; r += 2)
+        pair[r] = apart(a + r * a_row);
+    for (; pair[0] != end; p += p_k) {
         if (ahead) {
             PREFETCH(ahead);
             ahead += LINE;
@@ -39,7 +53,10 @@ VEC_INLINE void accumulate(int n_panels, int n_rows, int first, int n_vectors, p
         vec factor[TILE];
         UNROLL
         for (int r = 0; r < n_rows; r++)
-            factor[r] = splat(a[r * a_row]);
+            factor[r] = splat(pair[r / 2 * 2][r % 2 * a_row]);
+        UNROLL
+        for (int r = 0; r < n_rows; r += 2)
+            pair[r] = apart(pair[r] + a_k);
         UNROLL
         for (int q = 0; q < n_panels; q++) {
             UNROLL
