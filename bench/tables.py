@@ -188,7 +188,8 @@ input time-major and answer so: the transposes that others do inside are not cha
 Ragged: lengths uniform in T/10..T; all but pylstm and "torch packed" compute on the padded array.
 FLOPs: 8·H·(I+H) per real step of an LSTM, 6·H·(I+H) of a GRU, 2·H·(I+H) of an RNN, three times that in training.
 Most possible: the ratio of code at the machine's limits, where arithmetic runs at the peak, recurrent weights are read
-at every step, and activations, packing and calls take no time.
+at every step, and activations, packing and calls take no time. Steps that turn round find a
+part of weights that are a little larger than a cache still there, and can be above it.
 """
     tables = "".join(section(title, rs, roofline) for title, rs in results.items())
     return text + limits(roofline) + tables + one_sequence(everything, roofline) + failures(everything)
