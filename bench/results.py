@@ -47,7 +47,7 @@ class Result(NamedTuple):
 
         Nothing else is charged (input weights can be applied to all steps at once, activations cost no FLOPs here), so
         it is a ceiling, not a forecast. Steps that turn round find part of the weights in cache still, and can be above
-        it where the weights are a little larger than that. Training reads them twice a step: forward, and for dh = dZ·R.
+        it where the weights are a little larger. Training reads them twice a step: forward, and for dh = dZ·R.
         """
         weights = self.cell.recurrent_bytes
         reads = int(self.cell.lengths.max()) * (2 if self.cell.mode == "train" else 1)
