@@ -26,7 +26,6 @@ struct NAME(stream) {
     real *mean, *scale;          /* [I]; used if is_scaled */
     real *scaled;                /* [B][I] one step's inputs */
     bool is_scaled;
-    bool last_first; /* the next step goes through the panels from the last to the first */
 };
 
 static struct NAME(stream) * carve(const pylstm_model *model, ptrdiff_t batch_size, struct arena *arena)
@@ -178,21 +177,22 @@ static void write_output(const struct NAME(stream) * stream, struct const_rows h
 void NAME(stream_process)(pylstm_stream *stream, ptrdiff_t n_steps, const void *x, void *y)
 {
     struct NAME(stream) *on = (struct NAME(stream) *)stream;
-    ptrdiff_t n_x = on->model.net.input_size, n_y = on->output_size;
+    pylstm_net *net = &on->model.net;
+    ptrdiff_t n_x = net->input_size, n_y = on->output_size;
     for (ptrdiff_t s = 0; s < n_steps; s++) {
         struct const_rows input = scaled_input(on, (struct const_rows){(const real *)x + s * n_x, n_steps * n_x});
-        for (ptrdiff_t l = 0; l < on->model.net.n_layers; l++) {
+        for (ptrdiff_t l = 0; l < net->n_layers; l++) {
             struct stream_layer *layer = &on->layers[l];
             ptrdiff_t k = layer->input_size;
-            on->kernels->step(on->model.net.cell, on->last_first, on->batch_size, layer->n_blocks, k, k,
-                              k + layer->hidden_size, layer->packed.panels, (struct const_rows){layer->packed.bias, 0},
-                              input, layer->h, layer->c ? layer->c : layer->h, layer->c, layer->h_next, NULL);
+            on->kernels->step(net->cell, net->last_first, on->batch_size, layer->n_blocks, k, k, k + layer->hidden_size,
+                              layer->packed.panels, (struct const_rows){layer->packed.bias, 0}, input, layer->h,
+                              layer->c ? layer->c : layer->h, layer->c, layer->h_next, NULL);
             real *h = layer->h_next;
             layer->h_next = layer->h;
             layer->h = h;
             input = (struct const_rows){h, layer->width};
         }
-        on->last_first = !on->last_first;
+        net->last_first = !net->last_first;
         write_output(on, input, (struct rows){(real *)y + s * n_y, n_steps * n_y});
     }
 }
