@@ -15,7 +15,7 @@ SOURCES = Path("src_c")
 # src_c/Makefile names the same files and flags, and says why.
 ONCE = ["api", "batch", "blas_reference", "blob", "cell", "isa", "net", "parts", "status", "threads"]
 PER_DTYPE = ["dropout", "head", "kernel_table", "layer", "model", "panels", "sequence", "stream"]
-PER_ISA = ["kernels", "solver"]
+PER_ISA = ["gather", "kernels", "solver"]
 KERNELS = {
     "scalar": (0, ["-ffp-contract=off"]),  # a vectorised sum in order would multiply and add apart, in some copies
     "baseline": (16, []),

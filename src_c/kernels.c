@@ -2,6 +2,7 @@
 #include "kernels.h"
 
 #include "dense.h"
+#include "gather.h"
 #include "quads.h"
 #include "solver.h"
 #include "step.h"
@@ -585,21 +586,8 @@ static void sigmoid_of(ptrdiff_t n, const real *in, real *out)
 
 extern const struct kernels ISA_NAME(kernels);
 const struct kernels ISA_NAME(kernels) = {
-    LANES,
-    project,
-    step,
-    step_held,
-    step_unpacked,
-    cell_backward,
-    back_product,
-    outer,
-    back_unpacked,
-    outer_unpacked,
-    column_sums,
-    dense,
-    ISA_NAME(sum_of_squares),
-    ISA_NAME(decay),
-    ISA_NAME(solver_step),
-    tanh_of,
-    sigmoid_of,
+    LANES,           ISA_NAME(gather),      ISA_NAME(scatter), project,      step,
+    step_held,       step_unpacked,         cell_backward,     back_product, outer,
+    back_unpacked,   outer_unpacked,        column_sums,       dense,        ISA_NAME(sum_of_squares),
+    ISA_NAME(decay), ISA_NAME(solver_step), tanh_of,           sigmoid_of,
 };

@@ -36,8 +36,25 @@ struct dgates {
     ptrdiff_t block_rows, n_vectors, first, n_used;
 };
 
+/* The caller's rows of a step, of one sequence each; the rows of a sequence lie one after the other. */
+struct places {
+    const ptrdiff_t *first;  /* of each sequence */
+    const ptrdiff_t *length; /* of each, if steps begin at its end; else NULL */
+    ptrdiff_t step;
+};
+
+static inline ptrdiff_t row_at(struct places at, ptrdiff_t r)
+{
+    return at.first[r] + (at.length ? at.length[r] - 1 - at.step : at.step);
+}
+
 struct kernels {
     ptrdiff_t lanes;
+
+    /* Row r of `to`, n values, = the caller's row row_at(at, r) of `from`; and the other way round. Added to what is
+     * there if `adds`. */
+    void (*gather)(ptrdiff_t n_rows, ptrdiff_t n, bool adds, struct const_rows from, struct places at, struct rows to);
+    void (*scatter)(ptrdiff_t n_rows, ptrdiff_t n, bool adds, struct const_rows from, struct rows to, struct places at);
 
     /* out, rows of VH', = start + x panels[:, :n_x]; start [VH'] (stride 0) or rows of them. */
     void (*project)(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t n_k,

@@ -1,8 +1,8 @@
 /* The time loop: one direction of one layer, forward and back through time.
  *
- * The caller's rows are batch-first; the steps' rows are time-major, alive sequences only. A row of the caller is
- * found as first + step, or from the sequence's end in the reverse direction: nothing else knows of directions, and
- * nothing at all of padding. */
+ * The caller's rows are batch-first; the steps' rows are time-major, alive sequences only. Those of the caller are
+ * found by `callers`, from the sequence's end in the reverse direction: nothing else knows of directions, and nothing
+ * at all of padding. */
 #include "layer.h"
 
 #include "panels.h"
@@ -27,28 +27,24 @@ static ptrdiff_t alive(const pylstm_batch *batch, ptrdiff_t step)
     return step < batch->shape.n_steps ? batch->offset[step + 1] - batch->offset[step] : 0;
 }
 
-static ptrdiff_t caller_row(const struct layer *layer, const pylstm_batch *batch, ptrdiff_t b, ptrdiff_t step)
+/* The caller's rows of a step, of the b-th sequence and those after it. */
+static struct places callers(const struct layer *layer, const pylstm_batch *batch, ptrdiff_t b, ptrdiff_t step)
 {
-    return batch->first[b] + (layer->reverse ? batch->length[b] - 1 - step : step);
+    return (struct places){batch->first + b, layer->reverse ? batch->length + b : NULL, step};
 }
 
-/* Rows are often too short for a call to be worth it. */
-static inline void copy(real *to, const real *from, ptrdiff_t n)
+/* Their rows of a state, which are as the caller's sequences. */
+static struct places callers_states(const pylstm_batch *batch, ptrdiff_t b)
 {
-    for (ptrdiff_t k = 0; k < n; k++)
-        to[k] = from[k];
+    return (struct places){batch->order + b, NULL, 0};
 }
 
-static inline void ask_for(const real *row, ptrdiff_t n)
+/* Rows lie in pages of their own: too short a stretch for the hardware to foresee. */
+static void ask_for(ptrdiff_t n_rows, ptrdiff_t n, struct const_rows rows, struct places at)
 {
-    for (ptrdiff_t k = 0; k < n; k += LINE)
-        PREFETCH(row + k);
-}
-
-static inline void add(real *to, const real *from, ptrdiff_t n)
-{
-    for (ptrdiff_t k = 0; k < n; k++)
-        to[k] += from[k];
+    for (ptrdiff_t r = 0; r < n_rows; r++)
+        for (ptrdiff_t k = 0; k < n; k += LINE)
+            PREFETCH(rows.data + row_at(at, r) * rows.stride + k);
 }
 
 static void zero(real *to, ptrdiff_t n)
@@ -162,13 +158,12 @@ static real *own_after(struct steps steps, const struct layer *layer, const pyls
 /* state [B][H] in the caller's order into rows [B][H'] of the sorted order; NULL is zeros. */
 static void gather_state(const struct layer *layer, const pylstm_batch *batch, const real *state, real *sorted)
 {
-    ptrdiff_t hidden = layer->hidden_size, width = padded_hidden(layer);
-    for (ptrdiff_t b = 0; b < batch->shape.n_sequences; b++, sorted += width) {
-        ptrdiff_t n = state ? hidden : 0;
-        if (state)
-            copy(sorted, state + batch->order[b] * hidden, hidden);
-        zero(sorted + n, width - n);
-    }
+    ptrdiff_t hidden = layer->hidden_size, width = padded_hidden(layer), n = batch->shape.n_sequences;
+    if (!state || hidden < width)
+        zero(sorted, n * width);
+    if (state)
+        layer->kernels->gather(n, hidden, false, (struct const_rows){state, hidden}, callers_states(batch, 0),
+                               (struct rows){sorted, width});
 }
 
 static bool is_zero(const real *values, ptrdiff_t n)
@@ -247,17 +242,18 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
     }
 
     const real *panels = unpacked ? NULL : packed.panels + first_unit * cell->n_gates * n_k;
+    struct const_rows x_rows = {x, n_x};
+    struct rows y_own = {y.data + first_unit, y.stride};
     struct const_rows bias = {unpacked ? NULL : packed.bias + cell->n_vectors * first_unit, 0};
     for (ptrdiff_t from = 0, to; from < batch->shape.n_steps; from = to) {
         to = chunk_end_of(batch, from);
         ptrdiff_t kept = steps.keep ? batch->offset[from] : 0; /* first of the chunk's rows in x and gates */
         real *x_row = steps.x + kept * n_x, *gates_row = steps.gates + kept * gates_width;
-        for (ptrdiff_t s = from; s < to && first_of_team(layer); s++) {
-            for (ptrdiff_t b = 0; b < alive(batch, s); b++, x_row += n_x, gates_row += gates_width) {
-                copy(x_row, x + caller_row(layer, batch, b, s) * n_x, n_x);
-                if (steps.held)
-                    hold_gates(layer, steps, caller_row(layer, batch, b, s), gates_row);
-            }
+        for (ptrdiff_t s = from; s < to && first_of_team(layer); x_row += alive(batch, s++) * n_x) {
+            struct places here = callers(layer, batch, 0, s);
+            kernels->gather(alive(batch, s), n_x, false, x_rows, here, (struct rows){x_row, n_x});
+            for (ptrdiff_t b = 0; steps.held && b < alive(batch, s); b++, gates_row += gates_width)
+                hold_gates(layer, steps, row_at(here, b), gates_row);
         }
         wait_for_team(layer);
 
@@ -277,27 +273,26 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
             real *h = h_after(steps, layer, batch, s) + first_unit, *c = c_after(steps, layer, batch, s, first_unit);
             const real *h_prev = s == 0 && !h0 ? NULL : h_after(steps, layer, batch, s - 1);
             const real *own_prev = own_after(steps, layer, batch, s - 1, first_unit);
-            struct const_rows x_rows = {steps.x + row * n_x, n_x}, projected = {gates, gates_width};
+            struct const_rows x_here = {steps.x + row * n_x, n_x}, projected = {gates, gates_width};
             if (unpacked)
                 kernels->step_unpacked(layer->cell, n, hidden, n_x, layer->weight_ih, layer->weight_hh, layer->bias,
-                                       x_rows, h_prev, own_prev, c, h, steps.keep ? gates : NULL);
+                                       x_here, h_prev, own_prev, c, h, steps.keep ? gates : NULL);
             else
                 (steps.held ? kernels->step_held : kernels->step)(
                     layer->cell, (s & 1) != layer->last_first, n, n_blocks, ahead ? 0 : n_x, n_x, n_k, panels,
-                    ahead ? projected : bias, x_rows, h_prev, own_prev, c, h, steps.keep ? gates : NULL);
+                    ahead ? projected : bias, x_here, h_prev, own_prev, c, h, steps.keep ? gates : NULL);
 
-            for (ptrdiff_t b = 0; b < n; b++) {
-                copy(y.data + caller_row(layer, batch, b, s) * y.stride + first_unit, h + b * width, n_units);
-                if (b < n_next) /* rows lie in pages of their own: too short a stretch for the hardware to foresee */
-                    ask_for(y.data + caller_row(layer, batch, b, s + 1) * y.stride + first_unit, n_units);
-                if (first_of_team(layer) && b < alive(batch, s + to - from)) /* which the next chunk copies */
-                    ask_for(x + caller_row(layer, batch, b, s + to - from) * n_x, n_x);
-            }
-            for (ptrdiff_t b = n_next; hn && b < n; b++) { /* the sequence's own last step */
-                copy(hn + batch->order[b] * hidden + first_unit, h + b * width, n_units);
-                if (c)
-                    copy(cn + batch->order[b] * hidden + first_unit, c + b * width, n_units);
-            }
+            struct const_rows h_rows = {h, width}, ended = {h + n_next * width, width};
+            kernels->scatter(n, n_units, false, h_rows, y_own, callers(layer, batch, 0, s));
+            ask_for(n_next, n_units, (struct const_rows){y_own.data, y_own.stride}, callers(layer, batch, 0, s + 1));
+            if (first_of_team(layer)) /* what the next chunk copies */
+                ask_for(alive(batch, s + to - from), n_x, x_rows, callers(layer, batch, 0, s + to - from));
+            if (hn) /* where it was the sequence's last step */
+                kernels->scatter(n - n_next, n_units, false, ended, (struct rows){hn + first_unit, hidden},
+                                 callers_states(batch, n_next));
+            if (hn && c)
+                kernels->scatter(n - n_next, n_units, false, (struct const_rows){c + n_next * width, width},
+                                 (struct rows){cn + first_unit, hidden}, callers_states(batch, n_next));
             wait_for_team(layer);
         }
     }
@@ -374,9 +369,11 @@ static struct dgates blocks_from(struct dgates dgates, ptrdiff_t block, ptrdiff_
     return dgates;
 }
 
-/* Adds what the steps [from, to), whose dgates are complete, give to the weights' and the input's gradients. */
+/* What the steps [from, to), whose dgates are complete, give to the weights' gradients, added to them, and the input's.
+ */
 static void flush_chunk(const struct layer *layer, const pylstm_batch *batch, ptrdiff_t from, ptrdiff_t to,
-                        const real *dgates, real *dx, struct steps steps, struct layer_backward_scratch scratch)
+                        const real *dgates, real *dx, bool adds_dx, struct steps steps,
+                        struct layer_backward_scratch scratch)
 {
     const struct kernels *kernels = layer->kernels;
     const struct cell *cell = cell_of(layer);
@@ -400,11 +397,11 @@ static void flush_chunk(const struct layer *layer, const pylstm_batch *batch, pt
     ptrdiff_t first = vectors.from * lanes, stride = blocks_of(n_x, lanes) * lanes;
     kernels->back_product(false, n, n_blocks, x_part(cell, all), scratch.panels_ih + first * n_blocks * n_gates * lanes,
                           vectors.to - vectors.from, false, (struct rows){scratch.dx + first, stride});
-    const real *from_row = scratch.dx + first;
+    struct const_rows dx_here = {scratch.dx + first, stride};
     ptrdiff_t n_columns = (vectors.to * lanes < n_x ? vectors.to * lanes : n_x) - first;
-    for (ptrdiff_t s = from; s < to; s++)
-        for (ptrdiff_t b = 0; b < alive(batch, s); b++, from_row += stride)
-            add(dx + caller_row(layer, batch, b, s) * n_x + first, from_row, n_columns);
+    for (ptrdiff_t s = from; s < to; dx_here = rows_from(dx_here, alive(batch, s++), 0))
+        kernels->scatter(alive(batch, s), n_columns, adds_dx, dx_here, (struct rows){dx + first, n_x},
+                         callers(layer, batch, 0, s));
 }
 
 /* Of a batch of few rows: what back_product and flush_chunk do, sums in the same order, with weights and gradients as
@@ -440,7 +437,7 @@ static void outer_row(const struct layer *layer, const real *dgates, ptrdiff_t b
 
 /* From the dgates of all rows to the weights' and the input's gradients. */
 static void flush_rows(const struct layer *layer, const pylstm_batch *batch, const real *dgates, real *dweight_ih,
-                       real *dweight_hh, real *dbias, real *dx, struct steps steps,
+                       real *dweight_hh, real *dbias, real *dx, bool adds_dx, struct steps steps,
                        struct layer_backward_scratch scratch)
 {
     const struct cell *cell = cell_of(layer);
@@ -457,14 +454,15 @@ static void flush_rows(const struct layer *layer, const pylstm_batch *batch, con
                 continue;
             zero(scratch.dx, n_x);
             back_row(layer, dgates, block_rows, cell->x_gate, n_x, layer->weight_ih, scratch.dx);
-            add(dx + caller_row(layer, batch, b, s) * n_x, scratch.dx, n_x);
+            layer->kernels->scatter(1, n_x, adds_dx, (struct const_rows){scratch.dx, 0}, (struct rows){dx, n_x},
+                                    callers(layer, batch, b, s));
         }
     }
 }
 
 void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, struct const_rows dy, const real *dhn,
-                          const real *dcn, real *dweight_ih, real *dweight_hh, real *dbias, real *dx, real *dh0,
-                          real *dc0, struct steps steps, struct layer_backward_scratch scratch)
+                          const real *dcn, real *dweight_ih, real *dweight_hh, real *dbias, real *dx, bool adds_dx,
+                          real *dh0, real *dc0, struct steps steps, struct layer_backward_scratch scratch)
 {
     const struct kernels *kernels = layer->kernels;
     const struct cell *cell = cell_of(layer);
@@ -495,9 +493,8 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
     ptrdiff_t chunk_end = batch->shape.n_steps;
     for (ptrdiff_t s = batch->shape.n_steps - 1; s >= 0; s--) {
         ptrdiff_t n = alive(batch, s);
-        for (ptrdiff_t b = 0; b < n; b++)
-            add(scratch.dh + b * width + first_unit, dy.data + caller_row(layer, batch, b, s) * dy.stride + first_unit,
-                n_units);
+        kernels->gather(n, n_units, true, rows_from(dy, 0, first_unit), callers(layer, batch, 0, s),
+                        (struct rows){scratch.dh + first_unit, width});
         ptrdiff_t place = block_rows - (batch->offset[chunk_end] - batch->offset[s]);
         real *dgates = scratch.dgates + place * n_vectors * lanes;
         kernels->cell_backward(layer->cell, n, n_own, steps.gates + n_vectors * (batch->offset[s] * width + first_unit),
@@ -519,7 +516,7 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
                                   scratch.panels_hh + first_unit * n_blocks * n_gates * lanes, n_own, cell->passes_on,
                                   (struct rows){scratch.dh + first_unit, width});
         if (s == 0 || place < alive(batch, s - 1)) {
-            flush_chunk(layer, batch, s, chunk_end, dgates, dx, steps, scratch);
+            flush_chunk(layer, batch, s, chunk_end, dgates, dx, adds_dx, steps, scratch);
             chunk_end = s;
             wait_for_team(layer); /* until all have read the dgates */
         }
@@ -528,17 +525,18 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
     if (unpacked) {
         ptrdiff_t first_row = block_rows - batch->shape.n_rows;
         flush_rows(layer, batch, scratch.dgates + first_row * n_vectors * lanes, dweight_ih, dweight_hh, dbias, dx,
-                   steps, scratch);
+                   adds_dx, steps, scratch);
     } else {
         NAME(unpack_forward)(packing_x(layer), blocks, n_x, dweight_ih, 0, n_k, scratch.dpanels);
         NAME(unpack_forward)(packing_h(layer), blocks, hidden, dweight_hh, n_x, n_k, scratch.dpanels);
         NAME(unpack_forward)(packing_bias(layer), blocks, 1, dbias, 0, 1, scratch.dbias);
     }
-    for (ptrdiff_t b = 0; dh0 && b < batch->shape.n_sequences; b++) {
-        copy(dh0 + batch->order[b] * hidden + first_unit, scratch.dh + b * width + first_unit, n_units);
-        if (steps.c)
-            copy(dc0 + batch->order[b] * hidden + first_unit, scratch.dc + b * width + first_unit, n_units);
-    }
+    if (dh0)
+        kernels->scatter(batch->shape.n_sequences, n_units, false, (struct const_rows){scratch.dh + first_unit, width},
+                         (struct rows){dh0 + first_unit, hidden}, callers_states(batch, 0));
+    if (dh0 && steps.c)
+        kernels->scatter(batch->shape.n_sequences, n_units, false, (struct const_rows){scratch.dc + first_unit, width},
+                         (struct rows){dc0 + first_unit, hidden}, callers_states(batch, 0));
     wait_for_team(layer); /* the next layer uses the same memory */
 }
 
@@ -551,8 +549,8 @@ void NAME(steps_read)(const struct layer *layer, ptrdiff_t n_sequences, struct s
         NAME(unpack_gate)(layer->kernels->lanes, hidden, gate, n_vectors, steps.gates + row * n_vectors * width,
                           values);
     if (steps.c) {
-        copy(values, steps.c + (n_sequences + row) * width, hidden);
+        memcpy(values, steps.c + (n_sequences + row) * width, (size_t)hidden * sizeof(real));
         values += stride;
     }
-    copy(values, steps.h + (n_sequences + row) * width, hidden);
+    memcpy(values, steps.h + (n_sequences + row) * width, (size_t)hidden * sizeof(real));
 }

@@ -72,11 +72,11 @@ struct layer_backward_scratch NAME(layer_backward_carve)(struct arena *arena, co
 /*   dy        [N] rows of H
  *   dhn, dcn  [B][H], or NULL: zeros
  *   dweight_ih, dweight_hh, dbias  out
- *   dx        [N][I], added to, or NULL
+ *   dx        [N][I], out, or added to if `adds_dx`; or NULL
  *   dh0, dc0  [B][H], out, or NULL      may be dhn, dcn */
 void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, struct const_rows dy, const real *dhn,
-                          const real *dcn, real *dweight_ih, real *dweight_hh, real *dbias, real *dx, real *dh0,
-                          real *dc0, struct steps steps, struct layer_backward_scratch scratch);
+                          const real *dcn, real *dweight_ih, real *dweight_hh, real *dbias, real *dx, bool adds_dx,
+                          real *dh0, real *dc0, struct steps steps, struct layer_backward_scratch scratch);
 
 /* One row of a tape of n_sequences, out: what pylstm_tape_read says, each [H] and `stride` elements after the one
  * before. */

@@ -338,8 +338,7 @@ struct backward_call {
     struct call call;
     const real *dy_given, *dstate_out;
     real *dx_given, *dstate_in;
-    real *dy;                       /* [N][widest output] gradient of a layer's output, ... */
-    real *dx;                       /* ... and of its input, which is the next dy */
+    real *between[2];               /* [N][widest output]: gradients that a layer leaves for the one below, in turns */
     real *dparameters[MAX_THREADS]; /* [n_parameters] of each part; the first's is the caller's */
 };
 
@@ -351,8 +350,10 @@ static void carve_backward_layer(struct arena *arena, const struct layer *layer,
 static void carve_backward(struct backward_call *call, const pylstm_shape *shape, struct arena *arena)
 {
     const pylstm_net *net = call->call.net;
-    call->dy = arena_take(arena, shape->n_rows, widest_output(net), sizeof(real));
-    call->dx = arena_take(arena, net->n_layers > 1 ? shape->n_rows : 0, widest_output(net), sizeof(real));
+    ptrdiff_t n_turns = net->n_layers - 1 + (net->dropout > 0); /* the last layer's too, where dropout changes it */
+    for (ptrdiff_t k = 0; k < 2; k++)
+        call->between[(k + 1) % 2] =
+            arena_take(arena, k < n_turns ? shape->n_rows : 0, widest_output(net), sizeof(real));
     carve_parts(&call->call, shape, carve_backward_layer, arena);
     for (ptrdiff_t p = 1; p < call->call.n_parts; p++)
         call->dparameters[p] = arena_take(arena, pylstm_net_n_parameters(net), 1, sizeof(real));
@@ -372,21 +373,18 @@ static void backward_part(struct backward_call *backward, ptrdiff_t part, struct
     const pylstm_net *net = call->net;
     const pylstm_batch *batch = batch_of(call, part);
     ptrdiff_t n_sequences = call->batch->shape.n_sequences;
-    real *dy = backward->dy, *dx = backward->dx, *gradients = backward->dparameters[part];
+    real *gradients = backward->dparameters[part];
     ptrdiff_t width = pylstm_net_output_size(net);
-    for (ptrdiff_t b = 0; b < batch->shape.n_sequences && member.index == 0; b++)
-        memcpy(dy + batch->first[b] * width, backward->dy_given + batch->first[b] * width,
-               (size_t)(batch->length[b] * width) * sizeof(real));
+    for (ptrdiff_t b = 0; net->dropout > 0 && b < batch->shape.n_sequences && member.index == 0; b++)
+        memcpy(backward->between[net->n_layers % 2] + batch->first[b] * width,
+               backward->dy_given + batch->first[b] * width, (size_t)(batch->length[b] * width) * sizeof(real));
 
     for (ptrdiff_t l = net->n_layers - 1; l >= 0; l--) {
-        ptrdiff_t input_size = pylstm_net_layer(net, l, 0).input_size;
-        real *input_gradient = l > 0 ? dx : backward->dx_given;
-        if (member.index == 0) {
-            drop_rows(call, batch, l, dy);
-            for (ptrdiff_t b = 0; input_gradient && b < batch->shape.n_sequences; b++) /* both directions add to it */
-                memset(input_gradient + batch->first[b] * input_size, 0,
-                       (size_t)(batch->length[b] * input_size) * sizeof(real));
-        }
+        const real *dy = backward->between[(l + 1) % 2];
+        if (net->dropout == 0 && l == net->n_layers - 1)
+            dy = backward->dy_given;
+        else if (member.index == 0)
+            drop_rows(call, batch, l, backward->between[(l + 1) % 2]);
         for (ptrdiff_t d = 0; d < net->n_directions; d++) {
             pylstm_layer at = pylstm_net_layer(net, l, d);
             struct layer layer = layer_at(net, l, d, call->parameters);
@@ -399,12 +397,9 @@ static void backward_part(struct backward_call *backward, ptrdiff_t part, struct
             real *dc0 = backward->dstate_in ? backward->dstate_in + at.c * n_sequences : NULL;
             struct const_rows columns = {dy + d * at.hidden_size, net->n_directions * at.hidden_size};
             NAME(layer_backward)(&layer, batch, columns, dhn, dcn, gradients + at.weight_ih, gradients + at.weight_hh,
-                                 gradients + at.bias, input_gradient, dh0, dc0,
-                                 tape_steps(net, &call->bound, part, l, d, call->tape), scratch);
+                                 gradients + at.bias, l > 0 ? backward->between[l % 2] : backward->dx_given, d > 0, dh0,
+                                 dc0, tape_steps(net, &call->bound, part, l, d, call->tape), scratch);
         }
-        real *below = dx;
-        dx = dy;
-        dy = below;
     }
 }
 

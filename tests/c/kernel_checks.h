@@ -31,6 +31,8 @@ static const struct layout {
     {PYLSTM_RNN_RELU, "RNN with relu", 1, 1, {0}, {0}, {0}},
 };
 
+enum { MOST_ROWS = 13 };
+
 /* What is under test: the weights of one layer, plain and in the order of the kernels. Everything padded is laid out
  * here by place() and friends, written from the words of kernels.h, not by panels.c. */
 static struct setting {
@@ -684,6 +686,44 @@ static void check_column_sums(void)
     free(dbias);
 }
 
+/* Rows of `hidden` values, of sequences of two to four rows, from their beginnings and from their ends; there and back,
+ * and between rows what was there before. */
+static void check_moves(bool adds, bool reverse)
+{
+    ptrdiff_t n = at.hidden, stride = n + 3, n_callers = 0;
+    ptrdiff_t first[MOST_ROWS], length[MOST_ROWS];
+    for (ptrdiff_t r = 0; r < at.n_rows; r++) {
+        length[r] = 2 + r % 3;
+        first[r] = n_callers;
+        n_callers += length[r];
+    }
+    struct places places = {first, reverse ? length : NULL, 1};
+    real *callers = random_reals(n_callers * stride, 1), *rows = random_reals(at.n_rows * at.width, 1);
+    real *gathered = copy_of(rows, at.n_rows * at.width), *scattered = copy_of(callers, n_callers * stride);
+    at.kernels->gather(at.n_rows, n, adds, (struct const_rows){callers, stride}, places,
+                       (struct rows){gathered, at.width});
+    at.kernels->scatter(at.n_rows, n, adds, (struct const_rows){rows, at.width}, (struct rows){scattered, stride},
+                        places);
+    real *expect_gathered = copy_of(rows, at.n_rows * at.width);
+    real *expect_scattered = copy_of(callers, n_callers * stride);
+    for (ptrdiff_t r = 0; r < at.n_rows; r++) {
+        ptrdiff_t callers_row = first[r] + (reverse ? length[r] - 2 : 1);
+        for (ptrdiff_t k = 0; k < n; k++) {
+            real *here = expect_gathered + r * at.width + k, *there = expect_scattered + callers_row * stride + k;
+            *here = (adds ? *here : 0) + callers[callers_row * stride + k];
+            *there = (adds ? *there : 0) + rows[r * at.width + k];
+        }
+    }
+    expect(same_bits(gathered, expect_gathered, at.n_rows * at.width), "gather");
+    expect(same_bits(scattered, expect_scattered, n_callers * stride), "scatter");
+    free(callers);
+    free(rows);
+    free(gathered);
+    free(scattered);
+    free(expect_gathered);
+    free(expect_scattered);
+}
+
 /* The rows of at.x as what the dense layer reads: weight_hh for its weights, up to all the rows that it has. */
 static void check_dense(void)
 {
@@ -723,6 +763,8 @@ static void check_sizes(ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x)
     check_outer(matrix_hh(), n_x);
     check_column_sums();
     check_dense();
+    check_moves(n_rows % 2 == 0, false);
+    check_moves(n_rows % 2 != 0, true);
     if (n_x > 0) {
         check_back_product(matrix_ih(), false);
         check_outer(matrix_ih(), 0);
@@ -738,12 +780,12 @@ static void check_sizes(ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x)
 static void check_cell(const struct layout *of)
 {
     static const ptrdiff_t hidden[] = {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 37, 65}, n_x[] = {0, 1, 2, 5, 16, 17};
-    enum { MAX_ROWS = 13, N_HIDDEN = sizeof hidden / sizeof *hidden, N_N_X = sizeof n_x / sizeof *n_x };
+    enum { N_HIDDEN = sizeof hidden / sizeof *hidden, N_N_X = sizeof n_x / sizeof *n_x };
     at.of = of, at.cell = of->cell, at.n_gates = of->n_gates, at.n_vectors = of->n_vectors;
     /* Every pair with one more size in turn: of the LSTM half the triples, of the others, whose products are the same
      * code, a sixth. */
     int stride = of->cell == PYLSTM_LSTM ? 2 : N_N_X;
-    for (ptrdiff_t n_rows = 1; n_rows <= MAX_ROWS; n_rows++)
+    for (ptrdiff_t n_rows = 1; n_rows <= MOST_ROWS; n_rows++)
         for (int k = 0; k < N_HIDDEN; k++)
             for (int i = (int)n_rows % stride; i < N_N_X; i += stride)
                 check_sizes(n_rows, hidden[k], n_x[(i + k) % N_N_X]);
