@@ -37,18 +37,27 @@ class Browser:
 
         flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-pipe",
                  "--no-first-run", "--disable-background-networking", f"--user-data-dir={profile}"]  # fmt: skip
+        # Without the runtime that tests/sanitize.sh preloads: under that it does not start.
         self._process = subprocess.Popen(
-            [CHROMIUM, *flags, "about:blank"], preexec_fn=as_3_and_4, close_fds=False, stderr=subprocess.DEVNULL
-        )
+            [CHROMIUM, *flags, "about:blank"], preexec_fn=as_3_and_4, close_fds=False, stderr=subprocess.DEVNULL,
+            env={name: value for name, value in os.environ.items() if name != "LD_PRELOAD"},
+        )  # fmt: skip
         os.close(commands)
         os.close(answers)
 
     def __enter__(self):
+        try:
+            self._open()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _open(self):
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
-        return self
 
     def __exit__(self, *_):
         self._process.terminate()

@@ -3,7 +3,7 @@
 #
 #   tests/sanitize.sh threads        the C tests that start threads, under ThreadSanitizer
 #   tests/sanitize.sh memory         the C tests under valgrind: reads of what was never written, leaks
-#   tests/sanitize.sh python [ARGS]  the bindings and the Python suite (or what ARGS tell pytest to run) under the address and
+#   tests/sanitize.sh python [ARGS]  the bindings and the Python suite (or the tests that ARGS name) under the address and
 #                                    undefined-behaviour sanitizers, with their runtime preloaded
 #
 # `make -C src_c sanitize`, which CI runs, is the C suite under these two.
@@ -15,7 +15,9 @@ trap 'rm -rf "$scratch"' EXIT
 
 tests_in() { make --silent -C src_c BUILD="$scratch" "CFLAGS=$1" "${@:2}"; }
 
-case ${1-} in
+form=${1-}
+shift || true
+case $form in
 threads)
     for test in bits passes refusals; do
         tests_in "-O1 -g1 -fsanitize=thread" "$scratch/test_$test"
@@ -53,7 +55,7 @@ python)
         ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONPATH=$scratch \
         python -m pytest -q -p no:cacheprovider --capture=sys -k "not test_no_memory_is_lost" \
         "--ignore=$root/tests/test_allocation.py" "--ignore=$root/tests/test_blob.py" "--ignore-glob=$root/tests/test_export*" \
-        "${@:2}" "$root/tests"
+        "${@:-$root/tests}"
     ;;
 *)
     sed -n '2,9s/^# \{0,1\}//p' "$0"
