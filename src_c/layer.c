@@ -39,14 +39,6 @@ static struct places callers_states(const pylstm_batch *batch, ptrdiff_t b)
     return (struct places){batch->order + b, NULL, 0};
 }
 
-/* Rows lie in pages of their own: too short a stretch for the hardware to foresee. */
-static void ask_for(ptrdiff_t n_rows, ptrdiff_t n, struct const_rows rows, struct places at)
-{
-    for (ptrdiff_t r = 0; r < n_rows; r++)
-        for (ptrdiff_t k = 0; k < n; k += LINE)
-            PREFETCH(rows.data + row_at(at, r) * rows.stride + k);
-}
-
 static void zero(real *to, ptrdiff_t n)
 {
     memset(to, 0, (size_t)n * sizeof *to);
@@ -284,9 +276,6 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
 
             struct const_rows h_rows = {h, width}, ended = {h + n_next * width, width};
             kernels->scatter(n, n_units, false, h_rows, y_own, callers(layer, batch, 0, s));
-            ask_for(n_next, n_units, (struct const_rows){y_own.data, y_own.stride}, callers(layer, batch, 0, s + 1));
-            if (first_of_team(layer)) /* what the next chunk copies */
-                ask_for(alive(batch, s + to - from), n_x, x_rows, callers(layer, batch, 0, s + to - from));
             if (hn) /* where it was the sequence's last step */
                 kernels->scatter(n - n_next, n_units, false, ended, (struct rows){hn + first_unit, hidden},
                                  callers_states(batch, n_next));
