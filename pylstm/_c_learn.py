@@ -27,8 +27,8 @@ from ._inputs import Array
 #: The files of src_c that train the dense layer, beside those that they include; the first names the cells.
 HEAD_FILES = ("pylstm.h", "exported_math.h", "exported.h", "exported_head.h")
 #: And those that train all of a model. The order is that of compilation: the kernels' table is used after it.
-FILES = ("exported_math.h", "cell.c", "net.c", "batch.c", "panels.c", "kernels.c", "solver.c", "head.c", "dropout.c",
-         "alone.c", "layer.c", "sequence.c", "model.c", "exported_learn.h")  # fmt: skip
+FILES = ("exported_math.h", "cell.c", "net.c", "batch.c", "panels.c", "gather.c", "kernels.c", "solver.c", "head.c",
+         "dropout.c", "alone.c", "layer.c", "sequence.c", "model.c", "exported_learn.h")  # fmt: skip
 #: Bytes of stack that optimised code keeps within, whatever the sizes (tests/cortex_m4.sh): of the head, and of all.
 HEAD_STACK_BYTES, ALL_STACK_BYTES = 768, 2560
 #: What the arena in src_c aligns to.

@@ -13,7 +13,7 @@ static void run_layer(ptrdiff_t n_x, ptrdiff_t hidden, const stored *panels, con
                            n_x,
                            n_x,
                            n_x + hidden,
-                           {bias, 0},
+                           {bias, 0, N_VECTORS(EXPORTED_CELL) * LANES},
                            {x, n_x},
                            panels,
                            scale_x,
@@ -22,7 +22,7 @@ static void run_layer(ptrdiff_t n_x, ptrdiff_t hidden, const stored *panels, con
                            c ? c : h,
                            c,
                            next,
-                           NULL,
+                           {NULL, 0, 0},
                            EXPORTED_CELL == PYLSTM_RNN_RELU,
                            false,
                            false};

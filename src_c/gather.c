@@ -8,7 +8,6 @@ VEC_INLINE void move_few(int n, bool adds, const real *from, real *to)
     real moved[LANES], there[LANES];
     memcpy(moved, from, (size_t)n * sizeof(real));
     memcpy(there, to, (size_t)n * sizeof(real));
-    UNROLL
     for (int k = 0; adds && k < n; k++)
         moved[k] += there[k];
     memcpy(to, moved, (size_t)n * sizeof(real));

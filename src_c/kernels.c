@@ -66,11 +66,11 @@ static inline ptrdiff_t next_tile(ptrdiff_t left)
     }
 
 VEC_INLINE void project_tile(int cell, int n_panels, int n_rows, ptrdiff_t n_x, const real *panel, ptrdiff_t panel_size,
-                             struct const_rows start, struct const_rows x, real *out, ptrdiff_t out_stride)
+                             struct const_block_rows start, struct const_rows x, struct block_rows out)
 {
     const int n_vectors = N_VECTORS(cell), n_gates = N_GATES(cell);
     vec acc[PANELS][TILE][VECTORS];
-    start_tile(n_panels, n_rows, n_vectors, start, n_vectors * LANES, acc);
+    start_tile(n_panels, n_rows, n_vectors, (struct const_rows){start.data, start.stride}, start.block_stride, acc);
     accumulate(n_panels, n_rows, 0, n_gates, n_x, x.data, x.stride, 1, panel, n_gates * LANES, panel_size, NULL, acc);
     UNROLL
     for (int q = 0; q < n_panels; q++) {
@@ -78,43 +78,42 @@ VEC_INLINE void project_tile(int cell, int n_panels, int n_rows, ptrdiff_t n_x, 
         for (int r = 0; r < n_rows; r++) {
             UNROLL
             for (int v = 0; v < n_vectors; v++)
-                store(out + r * out_stride + (q * n_vectors + v) * LANES, acc[q][r][v]);
+                store(out.data + r * out.stride + q * out.block_stride + v * LANES, acc[q][r][v]);
         }
     }
 }
 
 VEC_INLINE void project_panels(int cell, int n_panels, ptrdiff_t n_rows, ptrdiff_t n_x, const real *panel,
-                               ptrdiff_t panel_size, struct const_rows start, struct const_rows x, struct rows out)
+                               ptrdiff_t panel_size, struct const_block_rows start, struct const_rows x,
+                               struct block_rows out)
 {
-    for (ptrdiff_t row = 0, n; row < n_rows; row += n) {
+    for (ptrdiff_t row = 0, n; row < n_rows;
+         row += n, start.data += n * start.stride, x.data += n * x.stride, out.data += n * out.stride) {
         n = next_tile(n_rows - row);
-        struct const_rows start_here = rows_from(start, row, 0), x_here = rows_from(x, row, 0);
-        real *out_here = out.data + row * out.stride;
-#define TILE_CALL(n) project_tile(cell, n_panels, n, n_x, panel, panel_size, start_here, x_here, out_here, out.stride)
+#define TILE_CALL(n) project_tile(cell, n_panels, n, n_x, panel, panel_size, start, x, out)
         FOR_TILE(n)
 #undef TILE_CALL
     }
 }
 
 VEC_INLINE void project_cell(int cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t n_k,
-                             const real *panels, struct const_rows start, struct const_rows x, struct rows out)
+                             const real *panels, struct const_block_rows start, struct const_rows x,
+                             struct block_rows out)
 {
     const int most = TILE_PANELS(cell, TILE);
-    ptrdiff_t panel_size = n_k * N_GATES(cell) * LANES, columns = N_VECTORS(cell) * LANES;
-    for (ptrdiff_t b = 0, n; b < n_blocks; b += n) {
+    ptrdiff_t panel_size = n_k * N_GATES(cell) * LANES;
+    for (ptrdiff_t b = 0, n; b < n_blocks;
+         b += n, panels += n * panel_size, start.data += n * start.block_stride, out.data += n * out.block_stride) {
         n = b + most <= n_blocks ? most : 1;
-        const real *panel = panels + b * panel_size;
-        struct const_rows start_here = rows_from(start, 0, b * columns);
-        struct rows out_here = {out.data + b * columns, out.stride};
         if (n == most)
-            project_panels(cell, most, n_rows, n_x, panel, panel_size, start_here, x, out_here);
+            project_panels(cell, most, n_rows, n_x, panels, panel_size, start, x, out);
         else
-            project_panels(cell, 1, n_rows, n_x, panel, panel_size, start_here, x, out_here);
+            project_panels(cell, 1, n_rows, n_x, panels, panel_size, start, x, out);
     }
 }
 
 static void project(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t n_k,
-                    const real *panels, struct const_rows start, struct const_rows x, struct rows out)
+                    const real *panels, struct const_block_rows start, struct const_rows x, struct block_rows out)
 {
     FOR_CELL(cell, project_cell, n_rows, n_blocks, n_x, n_k, panels, start, x, out);
 }
@@ -167,8 +166,9 @@ VEC_INLINE void step_cell(int cell, ptrdiff_t n_rows, const struct step *s)
 }
 
 VEC_INLINE void step_rows(bool holds, pylstm_cell cell, bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks,
-                          ptrdiff_t n_x, ptrdiff_t first_k, ptrdiff_t n_k, const real *panels, struct const_rows start,
-                          struct const_rows x, const real *h_prev, const real *own_prev, real *c, real *h, real *gates)
+                          ptrdiff_t n_x, ptrdiff_t first_k, ptrdiff_t n_k, const real *panels,
+                          struct const_block_rows start, struct const_rows x, const real *h_prev, const real *own_prev,
+                          real *c, real *h, struct block_rows gates)
 {
     const struct step s = {n_blocks, n_x,       first_k, n_k,   start,
                            x,        panels,    NULL,    NULL,  h_prev,
@@ -178,8 +178,9 @@ VEC_INLINE void step_rows(bool holds, pylstm_cell cell, bool last_first, ptrdiff
 }
 
 static void step(pylstm_cell cell, bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x,
-                 ptrdiff_t first_k, ptrdiff_t n_k, const real *panels, struct const_rows start, struct const_rows x,
-                 const real *h_prev, const real *own_prev, real *c, real *h, real *gates)
+                 ptrdiff_t first_k, ptrdiff_t n_k, const real *panels, struct const_block_rows start,
+                 struct const_rows x, const real *h_prev, const real *own_prev, real *c, real *h,
+                 struct block_rows gates)
 {
     step_rows(false, cell, last_first, n_rows, n_blocks, n_x, first_k, n_k, panels, start, x, h_prev, own_prev, c, h,
               gates);
@@ -187,14 +188,15 @@ static void step(pylstm_cell cell, bool last_first, ptrdiff_t n_rows, ptrdiff_t 
 
 /* Row by row: who looks into a net can wait, and there is less to compile. */
 static void step_held(pylstm_cell cell, bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x,
-                      ptrdiff_t first_k, ptrdiff_t n_k, const real *panels, struct const_rows start,
-                      struct const_rows x, const real *h_prev, const real *own_prev, real *c, real *h, real *gates)
+                      ptrdiff_t first_k, ptrdiff_t n_k, const real *panels, struct const_block_rows start,
+                      struct const_rows x, const real *h_prev, const real *own_prev, real *c, real *h,
+                      struct block_rows gates)
 {
-    ptrdiff_t width = n_blocks * LANES, n_vectors = pylstm_cell_of(cell)->n_vectors;
-    for (ptrdiff_t r = 0; r < n_rows; r++)
-        step_rows(true, cell, last_first, 1, n_blocks, n_x, first_k, n_k, panels, rows_from(start, r, 0),
-                  rows_from(x, r, 0), h_prev ? h_prev + r * width : NULL, own_prev + r * width,
-                  c ? c + r * width : NULL, h + r * width, gates + r * n_vectors * width);
+    ptrdiff_t width = n_blocks * LANES;
+    for (ptrdiff_t r = 0; r < n_rows; r++, start.data += start.stride, gates.data += gates.stride)
+        step_rows(true, cell, last_first, 1, n_blocks, n_x, first_k, n_k, panels, start, rows_from(x, r, 0),
+                  h_prev ? h_prev + r * width : NULL, own_prev + r * width, c ? c + r * width : NULL, h + r * width,
+                  gates);
 }
 
 #define UNPACKED_DISTANCE (6 * LINE)
@@ -237,7 +239,7 @@ enum { UNPACKED_ROWS = 2 };
 
 VEC_INLINE void unpacked_tile(int cell, bool relu, int n_rows, ptrdiff_t hidden, ptrdiff_t n_x, const real *weight_ih,
                               const real *weight_hh, const real *bias, struct const_rows x, const real *h_prev,
-                              const real *own_prev, real *c, real *h, real *gates)
+                              const real *own_prev, real *c, real *h, struct block_rows gates)
 {
     const struct cell *of = pylstm_cell_of((pylstm_cell)cell);
     ptrdiff_t width = (hidden + LANES - 1) / LANES * LANES;
@@ -261,13 +263,16 @@ VEC_INLINE void unpacked_tile(int cell, bool relu, int n_rows, ptrdiff_t hidden,
             for (int r = 0; r < n_rows; r++)
                 z[r][v] = sum[r];
         }
-        apply_cell(cell, relu, false, n_rows, z, own_prev, c, h, gates, first, width);
+        struct rows gates_here = {gates.data, gates.stride};
+        if (gates.data)
+            gates_here.data += first / LANES * gates.block_stride;
+        apply_cell(cell, relu, false, n_rows, z, own_prev, c, h, gates_here, first, width);
     }
 }
 
 VEC_INLINE void unpacked_cell(int cell, bool relu, ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x,
                               const real *weight_ih, const real *weight_hh, const real *bias, struct const_rows x,
-                              const real *h_prev, const real *own_prev, real *c, real *h, real *gates)
+                              const real *h_prev, const real *own_prev, real *c, real *h, struct block_rows gates)
 {
     ptrdiff_t width = (hidden + LANES - 1) / LANES * LANES, left = n_rows;
     for (; left > 0; left -= UNPACKED_ROWS) {
@@ -280,13 +285,13 @@ VEC_INLINE void unpacked_cell(int cell, bool relu, ptrdiff_t n_rows, ptrdiff_t h
         own_prev = own_prev ? own_prev + UNPACKED_ROWS * width : NULL;
         c = c ? c + UNPACKED_ROWS * width : NULL;
         h += UNPACKED_ROWS * width;
-        gates = gates ? gates + UNPACKED_ROWS * N_VECTORS(cell) * width : NULL;
+        gates.data = gates.data ? gates.data + UNPACKED_ROWS * gates.stride : NULL;
     }
 }
 
 static void step_unpacked(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x, const real *weight_ih,
                           const real *weight_hh, const real *bias, struct const_rows x, const real *h_prev,
-                          const real *own_prev, real *c, real *h, real *gates)
+                          const real *own_prev, real *c, real *h, struct block_rows gates)
 {
     bool relu = cell == PYLSTM_RNN_RELU;
     FOR_CELL(cell, unpacked_cell, relu, n_rows, hidden, n_x, weight_ih, weight_hh, bias, x, h_prev, own_prev, c, h,
@@ -337,14 +342,14 @@ VEC_INLINE void rnn_backward(bool relu, vec h, vec dh, real *dz)
     store(dz, relu ? zero_where(~less(splat(0), h), dh) : dh * (splat(1) - h * h));
 }
 
-VEC_INLINE void backward_of(int cell, bool relu, ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *gates,
+VEC_INLINE void backward_of(int cell, bool relu, ptrdiff_t n_rows, ptrdiff_t n_blocks, struct const_block_rows gates,
                             const real *own_prev, const real *own, real *dh, real *dc, real *dgates,
                             ptrdiff_t block_rows)
 {
     for (ptrdiff_t r = 0; r < n_rows; r++) {
         for (ptrdiff_t b = 0; b < n_blocks; b++) {
             ptrdiff_t at = (r * n_blocks + b) * LANES;
-            const real *gate = gates + N_VECTORS(cell) * at;
+            const real *gate = gates.data + b * gates.block_stride + r * gates.stride;
             real *dz = dgates + (b * block_rows + r) * N_VECTORS(cell) * LANES;
             if (cell == PYLSTM_LSTM)
                 lstm_backward(gate, load(own_prev + at), load(own + at), load(dh + at), dc + at, dz);
@@ -356,7 +361,7 @@ VEC_INLINE void backward_of(int cell, bool relu, ptrdiff_t n_rows, ptrdiff_t n_b
     }
 }
 
-static void cell_backward(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *gates,
+static void cell_backward(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, struct const_block_rows gates,
                           const real *own_prev, const real *own, real *dh, real *dc, real *dgates, ptrdiff_t block_rows)
 {
     bool relu = cell == PYLSTM_RNN_RELU;

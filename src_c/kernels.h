@@ -23,6 +23,12 @@
 #define ISA_NAME_OF(x, isa) ISA_NAME_IS(x, isa)
 #define ISA_NAME_IS(x, isa) NAME(x##_##isa)
 
+static inline struct const_rows rows_from(struct const_rows rows, ptrdiff_t row, ptrdiff_t column)
+{
+    rows.data += row * rows.stride + column;
+    return rows;
+}
+
 /* A stretch of rows of two arrays whose outer products are summed. */
 struct segment {
     const real *a;
@@ -56,41 +62,43 @@ struct kernels {
     void (*gather)(ptrdiff_t n_rows, ptrdiff_t n, bool adds, struct const_rows from, struct places at, struct rows to);
     void (*scatter)(ptrdiff_t n_rows, ptrdiff_t n, bool adds, struct const_rows from, struct rows to, struct places at);
 
-    /* out, rows of VH', = start + x panels[:, :n_x]; start [VH'] (stride 0) or rows of them. */
+    /* out = start + x panels[:, :n_x]; start: a bias, or rows. */
     void (*project)(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t n_k,
-                    const real *panels, struct const_rows start, struct const_rows x, struct rows out);
+                    const real *panels, struct const_block_rows start, struct const_rows x, struct block_rows out);
 
     /* One step: z = start + x panels[:, :n_x] + h_prev panels[:, n_x:n_k], then the cell.
      *   last_first   the blocks from the last to the first: no other bits. Steps that turn round, one after the other,
      *                find in cache what the one before read last; one direction finds nothing of what is too large
-     *   start        [VH'] with stride 0 (bias), or rows of it (projected ahead, with n_x = 0 inputs skipped)
+     *   start        a bias (stride 0), or rows (projected ahead, with n_x = 0 inputs skipped)
      *   x            rows of the inputs k = 0 .. n_x; with n_x = 0 unread
      *   first_k      where h's part of the panels starts
      *   h_prev       [n_rows][H'], or NULL: zeros
      *   own_prev     [n_rows][H'], what these units remember: of an LSTM c_{t-1}, which may be c; of a GRU h_{t-1}
      *   c            [n_rows][H'], out; of an LSTM only
      *   h            [n_rows][H'], out
-     *   gates        [n_rows][VH'], out, or NULL; an RNN has none, and reads no own_prev */
+     *   gates        out, where `start` may be, or data of NULL; an RNN has none, and reads no own_prev */
     void (*step)(pylstm_cell cell, bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x,
-                 ptrdiff_t first_k, ptrdiff_t n_k, const real *panels, struct const_rows start, struct const_rows x,
-                 const real *h_prev, const real *own_prev, real *c, real *h, real *gates);
+                 ptrdiff_t first_k, ptrdiff_t n_k, const real *panels, struct const_block_rows start,
+                 struct const_rows x, const real *h_prev, const real *own_prev, real *c, real *h,
+                 struct block_rows gates);
 
-    /* The same with gates held: where `gates`, which is not NULL, is not NaN before the step. */
+    /* The same with gates held: where `gates`, whose data is not NULL, is not NaN before the step. */
     void (*step_held)(pylstm_cell cell, bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x,
-                      ptrdiff_t first_k, ptrdiff_t n_k, const real *panels, struct const_rows start,
-                      struct const_rows x, const real *h_prev, const real *own_prev, real *c, real *h, real *gates);
+                      ptrdiff_t first_k, ptrdiff_t n_k, const real *panels, struct const_block_rows start,
+                      struct const_rows x, const real *h_prev, const real *own_prev, real *c, real *h,
+                      struct block_rows gates);
 
     /* The same step and the same bits from the weights as they lie, weight_ih [GH][n_x], weight_hh [GH][H], bias [VH]:
      * for so few rows that packing would cost more than it saves. */
     void (*step_unpacked)(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x, const real *weight_ih,
                           const real *weight_hh, const real *bias, struct const_rows x, const real *h_prev,
-                          const real *own_prev, real *c, real *h, real *gates);
+                          const real *own_prev, real *c, real *h, struct block_rows gates);
 
-    /* The cell's derivative: gates [n_rows][VH'], own_prev as in `step`, own [n_rows][H'], c of an LSTM, else h.
+    /* The cell's derivative: gates and own_prev as in `step`, own [n_rows][H'], c of an LSTM, else h.
      *   dh      [n_rows][H']; out, of a GRU: what goes on to h_{t-1} directly
      *   dc      [n_rows][H'], in: of c_t, out: of c_{t-1}; of an LSTM only
      *   dgates  out: row r of block b at dgates + (b * block_rows + r) * V * lanes */
-    void (*cell_backward)(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, const real *gates,
+    void (*cell_backward)(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, struct const_block_rows gates,
                           const real *own_prev, const real *own, real *dh, real *dc, real *dgates,
                           ptrdiff_t block_rows);
 

@@ -114,6 +114,7 @@ struct steps NAME(steps_carve)(struct arena *arena, const struct layer *layer, c
         return carved;
     }
     carved.x = arena_take(arena, n_rows, layer->input_size, sizeof(real));
+    carved.gates_rows = n_rows;
     carved.gates = arena_take(arena, n_rows, cell_of(layer)->n_vectors * hidden, sizeof(real));
     carved.h = arena_take(arena, n_sequences + (keep ? n_rows : n_sequences), hidden, sizeof(real));
     if (cell_of(layer)->n_states > 1)
@@ -128,6 +129,13 @@ static real *h_after(struct steps steps, const struct layer *layer, const pylstm
     if (steps.keep)
         row = step < 0 ? 0 : n_sequences + batch->offset[step];
     return steps.h + row * padded_hidden(layer);
+}
+
+/* Its gates from a row on, and from a block on. */
+static struct block_rows gates_from(struct steps steps, const struct layer *layer, ptrdiff_t row, ptrdiff_t block)
+{
+    ptrdiff_t stride = cell_of(layer)->n_vectors * layer->kernels->lanes, block_stride = steps.gates_rows * stride;
+    return (struct block_rows){steps.gates + block * block_stride + row * stride, stride, block_stride};
 }
 
 /* Its units from first_unit on; NULL where the cell has none. */
@@ -201,16 +209,16 @@ struct packed NAME(layer_forward_carve)(struct arena *arena, const struct layer 
     return shape->n_rows > UNPACKED_MOST_ROWS ? NAME(packed_carve)(arena, layer) : (struct packed){NULL, NULL};
 }
 
-/* What the gates of one row, the caller's, are held at, to where the step looks for it: row [VH'] of the tape. */
-static void hold_gates(const struct layer *layer, struct steps steps, ptrdiff_t callers, real *row)
+/* What the gates of one row, the caller's, are held at, to where the step looks for it: a row of the tape. */
+static void hold_gates(const struct layer *layer, struct steps steps, ptrdiff_t callers, struct block_rows row)
 {
-    const struct cell *cell = cell_of(layer);
     ptrdiff_t hidden = layer->hidden_size;
-    for (ptrdiff_t k = 0; k < cell->n_vectors * padded_hidden(layer); k++)
-        row[k] = (real)NAN;
-    for (ptrdiff_t gate = 0; gate < cell->n_kept; gate++)
-        NAME(pack_gate)(layer->kernels->lanes, hidden, gate, cell->n_vectors,
-                        steps.held + gate * steps.held_stride + callers * hidden, row);
+    for (ptrdiff_t b = 0; b < n_blocks_of(layer); b++)
+        for (ptrdiff_t k = 0; k < row.stride; k++)
+            row.data[b * row.block_stride + k] = (real)NAN;
+    for (ptrdiff_t gate = 0; gate < cell_of(layer)->n_kept; gate++)
+        NAME(pack_gate)(layer->kernels->lanes, hidden, gate, row.block_stride,
+                        steps.held + gate * steps.held_stride + callers * hidden, row.data);
 }
 
 void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, const real *x, const real *h0,
@@ -220,7 +228,7 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
     const struct kernels *kernels = layer->kernels;
     const struct cell *cell = cell_of(layer);
     ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden;
-    ptrdiff_t lanes = kernels->lanes, width = padded_hidden(layer), gates_width = cell->n_vectors * width;
+    ptrdiff_t lanes = kernels->lanes, width = padded_hidden(layer);
     struct range blocks = own(layer, n_blocks_of(layer));
     ptrdiff_t n_blocks = blocks.to - blocks.from, first_unit = blocks.from * lanes;
     ptrdiff_t n_units = blocks.to * lanes < hidden ? n_blocks * lanes : hidden - first_unit;
@@ -236,16 +244,17 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
     const real *panels = unpacked ? NULL : packed.panels + first_unit * cell->n_gates * n_k;
     struct const_rows x_rows = {x, n_x};
     struct rows y_own = {y.data + first_unit, y.stride};
-    struct const_rows bias = {unpacked ? NULL : packed.bias + cell->n_vectors * first_unit, 0};
+    struct const_block_rows bias = {unpacked ? NULL : packed.bias + cell->n_vectors * first_unit, 0,
+                                    cell->n_vectors * lanes};
     for (ptrdiff_t from = 0, to; from < batch->shape.n_steps; from = to) {
         to = chunk_end_of(batch, from);
         ptrdiff_t kept = steps.keep ? batch->offset[from] : 0; /* first of the chunk's rows in x and gates */
-        real *x_row = steps.x + kept * n_x, *gates_row = steps.gates + kept * gates_width;
+        real *x_row = steps.x + kept * n_x;
         for (ptrdiff_t s = from; s < to && first_of_team(layer); x_row += alive(batch, s++) * n_x) {
             struct places here = callers(layer, batch, 0, s);
             kernels->gather(alive(batch, s), n_x, false, x_rows, here, (struct rows){x_row, n_x});
-            for (ptrdiff_t b = 0; steps.held && b < alive(batch, s); b++, gates_row += gates_width)
-                hold_gates(layer, steps, row_at(here, b), gates_row);
+            for (ptrdiff_t b = 0; steps.held && b < alive(batch, s); b++)
+                hold_gates(layer, steps, row_at(here, b), gates_from(steps, layer, batch->offset[s] + b, 0));
         }
         wait_for_team(layer);
 
@@ -253,26 +262,28 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
         bool large = n_k * cell->n_gates * width * (ptrdiff_t)sizeof(real) > LARGE_PANEL_BYTES;
         bool ahead = !unpacked && !steps.held && to - from > 1 && (few_rows || large);
         if (ahead)
-            kernels->project(
-                layer->cell, batch->offset[to] - batch->offset[from], n_blocks, n_x, n_k, panels, bias,
-                (struct const_rows){steps.x + kept * n_x, n_x},
-                (struct rows){steps.gates + kept * gates_width + cell->n_vectors * first_unit, gates_width});
+            kernels->project(layer->cell, batch->offset[to] - batch->offset[from], n_blocks, n_x, n_k, panels, bias,
+                             (struct const_rows){steps.x + kept * n_x, n_x},
+                             gates_from(steps, layer, kept, blocks.from));
 
         for (ptrdiff_t s = from; s < to; s++) {
             ptrdiff_t n = alive(batch, s), n_next = alive(batch, s + 1);
             ptrdiff_t row = kept + batch->offset[s] - batch->offset[from];
-            real *gates = steps.gates + row * gates_width + cell->n_vectors * first_unit;
+            struct block_rows gates = gates_from(steps, layer, row, blocks.from);
+            struct const_block_rows projected = {gates.data, gates.stride, gates.block_stride};
             real *h = h_after(steps, layer, batch, s) + first_unit, *c = c_after(steps, layer, batch, s, first_unit);
             const real *h_prev = s == 0 && !h0 ? NULL : h_after(steps, layer, batch, s - 1);
             const real *own_prev = own_after(steps, layer, batch, s - 1, first_unit);
-            struct const_rows x_here = {steps.x + row * n_x, n_x}, projected = {gates, gates_width};
+            struct const_rows x_here = {steps.x + row * n_x, n_x};
+            if (!steps.keep)
+                gates.data = NULL;
             if (unpacked)
                 kernels->step_unpacked(layer->cell, n, hidden, n_x, layer->weight_ih, layer->weight_hh, layer->bias,
-                                       x_here, h_prev, own_prev, c, h, steps.keep ? gates : NULL);
+                                       x_here, h_prev, own_prev, c, h, gates);
             else
                 (steps.held ? kernels->step_held : kernels->step)(
                     layer->cell, (s & 1) != layer->last_first, n, n_blocks, ahead ? 0 : n_x, n_x, n_k, panels,
-                    ahead ? projected : bias, x_here, h_prev, own_prev, c, h, steps.keep ? gates : NULL);
+                    ahead ? projected : bias, x_here, h_prev, own_prev, c, h, gates);
 
             struct const_rows h_rows = {h, width}, ended = {h + n_next * width, width};
             kernels->scatter(n, n_units, false, h_rows, y_own, callers(layer, batch, 0, s));
@@ -486,11 +497,12 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
                         (struct rows){scratch.dh + first_unit, width});
         ptrdiff_t place = block_rows - (batch->offset[chunk_end] - batch->offset[s]);
         real *dgates = scratch.dgates + place * n_vectors * lanes;
-        kernels->cell_backward(layer->cell, n, n_own, steps.gates + n_vectors * (batch->offset[s] * width + first_unit),
-                               own_after(steps, layer, batch, s - 1, first_unit),
-                               own_after(steps, layer, batch, s, first_unit), scratch.dh + first_unit,
-                               steps.c ? scratch.dc + first_unit : NULL, dgates + first_unit * n_vectors * block_rows,
-                               block_rows);
+        struct block_rows gates = gates_from(steps, layer, batch->offset[s], blocks.from);
+        kernels->cell_backward(
+            layer->cell, n, n_own, (struct const_block_rows){gates.data, gates.stride, gates.block_stride},
+            own_after(steps, layer, batch, s - 1, first_unit), own_after(steps, layer, batch, s, first_unit),
+            scratch.dh + first_unit, steps.c ? scratch.dc + first_unit : NULL,
+            dgates + first_unit * n_vectors * block_rows, block_rows);
         for (ptrdiff_t b = 0; unpacked && b < n; b++) {
             real *dh = scratch.dh + b * width;
             if (!cell->passes_on)
@@ -532,11 +544,10 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
 void NAME(steps_read)(const struct layer *layer, ptrdiff_t n_sequences, struct steps steps, ptrdiff_t row, real *values,
                       ptrdiff_t stride)
 {
-    const struct cell *cell = cell_of(layer);
-    ptrdiff_t hidden = layer->hidden_size, width = padded_hidden(layer), n_vectors = cell->n_vectors;
-    for (ptrdiff_t gate = 0; gate < cell->n_kept; gate++, values += stride)
-        NAME(unpack_gate)(layer->kernels->lanes, hidden, gate, n_vectors, steps.gates + row * n_vectors * width,
-                          values);
+    ptrdiff_t hidden = layer->hidden_size, width = padded_hidden(layer);
+    struct block_rows gates = gates_from(steps, layer, row, 0);
+    for (ptrdiff_t gate = 0; gate < cell_of(layer)->n_kept; gate++, values += stride)
+        NAME(unpack_gate)(layer->kernels->lanes, hidden, gate, gates.block_stride, gates.data, values);
     if (steps.c) {
         memcpy(values, steps.c + (n_sequences + row) * width, (size_t)hidden * sizeof(real));
         values += stride;

@@ -89,19 +89,19 @@ void NAME(unpack_forward)(struct packing as, struct range blocks, ptrdiff_t n_k,
     }
 }
 
-void NAME(unpack_gate)(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t gate, ptrdiff_t n_vectors, const real *packed,
+void NAME(unpack_gate)(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t gate, ptrdiff_t block_stride, const real *packed,
                        real *values)
 {
     for (ptrdiff_t b = 0; b < blocks_of(hidden, lanes); b++)
-        memcpy(values + b * lanes, packed + (b * n_vectors + gate) * lanes,
+        memcpy(values + b * lanes, packed + b * block_stride + gate * lanes,
                (size_t)units_of_block(lanes, hidden, b) * sizeof *values);
 }
 
-void NAME(pack_gate)(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t gate, ptrdiff_t n_vectors, const real *values,
+void NAME(pack_gate)(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t gate, ptrdiff_t block_stride, const real *values,
                      real *packed)
 {
     for (ptrdiff_t b = 0; b < blocks_of(hidden, lanes); b++)
-        memcpy(packed + (b * n_vectors + gate) * lanes, values + b * lanes,
+        memcpy(packed + b * block_stride + gate * lanes, values + b * lanes,
                (size_t)units_of_block(lanes, hidden, b) * sizeof *values);
 }
 

@@ -32,10 +32,11 @@ void NAME(unpack_forward)(struct packing as, struct range blocks, ptrdiff_t n_k,
 /* weight [n_gates * H][columns] to backward panels; `vectors` starts at a multiple of 4. */
 void NAME(pack_backward)(struct packing as, struct range vectors, ptrdiff_t columns, const real *weight, real *panels);
 
-/* One gate (0 .. n_vectors - 1) of a row [n_vectors * H'] to [H], and from it: there what is padding stays. */
-void NAME(unpack_gate)(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t gate, ptrdiff_t n_vectors, const real *packed,
+/* One gate (0 .. V - 1) of a row, whose blocks [V][lanes] are block_stride apart, to [H], and from it: there what is
+ * padding stays. */
+void NAME(unpack_gate)(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t gate, ptrdiff_t block_stride, const real *packed,
                        real *values);
-void NAME(pack_gate)(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t gate, ptrdiff_t n_vectors, const real *values,
+void NAME(pack_gate)(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t gate, ptrdiff_t block_stride, const real *values,
                      real *packed);
 
 #endif

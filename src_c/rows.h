@@ -21,10 +21,16 @@ struct const_rows {
     ptrdiff_t stride;
 };
 
-static inline struct const_rows rows_from(struct const_rows rows, ptrdiff_t row, ptrdiff_t column)
-{
-    rows.data += row * rows.stride + column;
-    return rows;
-}
+/* Rows of [n_blocks][V][lanes] (kernels.h), a block of all rows after the other or row by row: row r of block b is at
+ * data + b * block_stride + r * stride. One that is the same for all rows has a stride of 0. */
+struct block_rows {
+    real *data;
+    ptrdiff_t stride, block_stride;
+};
+
+struct const_block_rows {
+    const real *data;
+    ptrdiff_t stride, block_stride;
+};
 
 #endif

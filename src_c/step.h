@@ -21,11 +21,13 @@
 /* What is the same for all tiles of a step; of a pylstm_cell. */
 struct step {
     ptrdiff_t n_blocks, n_x, first_k, n_k;
-    struct const_rows start, x;
+    struct const_block_rows start;
+    struct const_rows x;
     const stored *panels;
     const real *scale_x, *scale_h; /* [GH'] of weights that are stored as bytes; else unread */
     const real *h_prev, *own_prev;
-    real *c, *h, *gates;
+    real *c, *h;
+    struct block_rows gates; /* data: NULL if they are not kept */
     bool relu;  /* of an RNN: a branch for each tile, where another constant would be as many copies of the loops */
     bool holds; /* a constant: where `gates` is not NaN before the step, the gate is held at that */
     bool last_first; /* of the blocks */
@@ -52,8 +54,8 @@ VEC_INLINE ivec ends(vec state)
 }
 
 /* The cells, on the pre-activations z of one block of units, of n_rows rows that are `stride` apart in the state, the
- * first at `at`. First each row's gates side by side, then all rows' last tanh: the operations of one alone wait for
- * each other, and the processor for them. */
+ * first at `at`, and of whose gates the first is at `gates`. First each row's gates side by side, then all rows' last
+ * tanh: the operations of one alone wait for each other, and the processor for them. */
 
 /* A gate v, or what `gates` holds it at. */
 VEC_INLINE vec gate_or_held(bool holds, const real *gates, ptrdiff_t at, vec v)
@@ -79,33 +81,34 @@ VEC_INLINE void tanh_of_rows(int n, vec *x)
 }
 
 /* i, f, g, o */
-VEC_INLINE void apply_lstm(bool holds, int n_rows, vec (*z)[VECTORS], const real *c_prev, real *c, real *h, real *gates,
-                           ptrdiff_t at, ptrdiff_t stride)
+VEC_INLINE void apply_lstm(bool holds, int n_rows, vec (*z)[VECTORS], const real *c_prev, real *c, real *h,
+                           struct rows gates, ptrdiff_t at, ptrdiff_t stride)
 {
     vec tanh_c[TILE], out[TILE];
     UNROLL
     for (int r = 0; r < n_rows; r++) {
         ptrdiff_t here = at + r * stride;
+        real *kept = gates.data ? gates.data + r * gates.stride : NULL;
         const vec y[4] = {sigmoid_argument(z[r][0]), sigmoid_argument(z[r][1]), tanh_argument(z[r][2]),
                           sigmoid_argument(z[r][3])};
         struct reduced y_parts[4];
         reduce(4, y, y_parts);
         vec i = sigmoid_from(z[r][0], y_parts[0]), f = sigmoid_from(z[r][1], y_parts[1]);
         vec g = tanh_from(z[r][2], y_parts[2]), o = sigmoid_from(z[r][3], y_parts[3]);
-        i = gate_or_held(holds, gates, 4 * here, i);
-        f = gate_or_held(holds, gates, 4 * here + LANES, f);
-        g = gate_or_held(holds, gates, 4 * here + 2 * LANES, g);
-        o = gate_or_held(holds, gates, 4 * here + 3 * LANES, o);
+        i = gate_or_held(holds, kept, 0, i);
+        f = gate_or_held(holds, kept, LANES, f);
+        g = gate_or_held(holds, kept, 2 * LANES, g);
+        o = gate_or_held(holds, kept, 3 * LANES, o);
         vec c_new = rounded(f * load(c_prev + here)) + i * g;
         ivec is_zero = ends(c_new);
         store(c + here, zero_where(is_zero, c_new));
         tanh_c[r] = c_new;
         out[r] = zero_where(is_zero, o); /* while the next step waits for tanh, this does not */
-        if (gates) {
-            store(gates + 4 * here, i);
-            store(gates + 4 * here + LANES, f);
-            store(gates + 4 * here + 2 * LANES, g);
-            store(gates + 4 * here + 3 * LANES, o);
+        if (kept) {
+            store(kept, i);
+            store(kept + LANES, f);
+            store(kept + 2 * LANES, g);
+            store(kept + 3 * LANES, o);
         }
     }
     tanh_of_rows(n_rows, tanh_c);
@@ -115,7 +118,7 @@ VEC_INLINE void apply_lstm(bool holds, int n_rows, vec (*z)[VECTORS], const real
 }
 
 /* The inputs' part of n, r, z, and h_{t-1}'s part of n, which is kept for the backward pass with the gates r, z, n. */
-VEC_INLINE void apply_gru(bool holds, int n_rows, vec (*z)[VECTORS], const real *h_prev, real *h, real *gates,
+VEC_INLINE void apply_gru(bool holds, int n_rows, vec (*z)[VECTORS], const real *h_prev, real *h, struct rows gates,
                           ptrdiff_t at, ptrdiff_t stride)
 {
     vec candidate[TILE], update[TILE];
@@ -124,25 +127,26 @@ VEC_INLINE void apply_gru(bool holds, int n_rows, vec (*z)[VECTORS], const real 
         const vec y[2] = {sigmoid_argument(z[r][1]), sigmoid_argument(z[r][2])};
         struct reduced y_parts[2];
         reduce(2, y, y_parts);
-        ptrdiff_t kept = 4 * (at + r * stride);
-        vec reset = gate_or_held(holds, gates, kept, sigmoid_from(z[r][1], y_parts[0]));
-        update[r] = gate_or_held(holds, gates, kept + LANES, sigmoid_from(z[r][2], y_parts[1]));
+        real *kept = gates.data ? gates.data + r * gates.stride : NULL;
+        vec reset = gate_or_held(holds, kept, 0, sigmoid_from(z[r][1], y_parts[0]));
+        update[r] = gate_or_held(holds, kept, LANES, sigmoid_from(z[r][2], y_parts[1]));
         candidate[r] = z[r][0] + z[r][3] * reset;
-        if (gates) {
-            store(gates + kept, reset);
-            store(gates + kept + LANES, update[r]);
-            store(gates + kept + 3 * LANES, z[r][3]);
+        if (kept) {
+            store(kept, reset);
+            store(kept + LANES, update[r]);
+            store(kept + 3 * LANES, z[r][3]);
         }
     }
     tanh_of_rows(n_rows, candidate);
     UNROLL
     for (int r = 0; r < n_rows; r++) {
         ptrdiff_t here = at + r * stride;
-        vec n = gate_or_held(holds, gates, 4 * here + 2 * LANES, candidate[r]);
+        real *kept = gates.data ? gates.data + r * gates.stride : NULL;
+        vec n = gate_or_held(holds, kept, 2 * LANES, candidate[r]);
         vec h_new = n + update[r] * (load(h_prev + here) - n);
         store(h + here, zero_where(ends(h_new), h_new));
-        if (gates)
-            store(gates + 4 * here + 2 * LANES, n);
+        if (kept)
+            store(kept + 2 * LANES, n);
     }
 }
 
@@ -160,7 +164,7 @@ VEC_INLINE void apply_rnn(bool relu, int n_rows, vec (*z)[VECTORS], real *h, ptr
 }
 
 VEC_INLINE void apply_cell(int cell, bool relu, bool holds, int n_rows, vec (*z)[VECTORS], const real *own_prev,
-                           real *c, real *h, real *gates, ptrdiff_t at, ptrdiff_t stride)
+                           real *c, real *h, struct rows gates, ptrdiff_t at, ptrdiff_t stride)
 {
     if (cell == PYLSTM_LSTM)
         apply_lstm(holds, n_rows, z, own_prev, c, h, gates, at, stride);
@@ -222,17 +226,23 @@ VEC_INLINE void step_tile(int cell, int n_panels, int n_rows, const struct step 
     ptrdiff_t width = s->n_blocks * LANES, p_panel = next_block(s->n_k, n_gates), scale = block_at(block, 1, n_gates);
     const stored *panel = s->panels + block_at(block, s->n_k, n_gates);
     vec acc[PANELS][TILE][VECTORS];
-    start_tile(n_panels, n_rows, n_vectors, rows_from(s->start, row, block_at(block, 1, n_vectors)),
-               next_block(1, n_vectors), acc);
+    bool in_panels = PANEL_LANES != LANES; /* the bias of an exported model */
+    struct const_rows start = {s->start.data + row * s->start.stride, s->start.stride};
+    start.data += in_panels ? block_at(block, 1, n_vectors) : block * s->start.block_stride;
+    start_tile(n_panels, n_rows, n_vectors, start, in_panels ? next_block(1, n_vectors) : s->start.block_stride, acc);
     add_product(n_panels, n_rows, 0, n_gates, s->n_x, s->x.data + row * s->x.stride, s->x.stride, panel, p_panel,
                 s->scale_x, scale, NULL, acc);
     if (s->h_prev)
         add_product(n_panels, n_rows, FIRST_OF_H(cell), n_gates, s->n_k - s->first_k, s->h_prev + row * width, width,
                     panel + s->first_k * n_gates * PANEL_LANES, p_panel, s->scale_h, scale, ahead, acc);
     UNROLL
-    for (int q = 0; q < n_panels; q++)
-        apply_cell(cell, s->relu, s->holds, n_rows, acc[q], s->own_prev, s->c, s->h, s->gates,
+    for (int q = 0; q < n_panels; q++) {
+        struct rows gates = {s->gates.data, s->gates.stride};
+        if (gates.data)
+            gates.data += (block + q) * s->gates.block_stride + row * gates.stride;
+        apply_cell(cell, s->relu, s->holds, n_rows, acc[q], s->own_prev, s->c, s->h, gates,
                    row * width + (block + q) * LANES, width);
+    }
 }
 
 /* Where the n blocks begin that come after `done` of n_blocks. */

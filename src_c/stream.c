@@ -184,9 +184,11 @@ void NAME(stream_process)(pylstm_stream *stream, ptrdiff_t n_steps, const void *
         for (ptrdiff_t l = 0; l < net->n_layers; l++) {
             struct stream_layer *layer = &on->layers[l];
             ptrdiff_t k = layer->input_size;
+            struct const_block_rows bias = {layer->packed.bias, 0,
+                                            pylstm_cell_of(net->cell)->n_vectors * on->kernels->lanes};
             on->kernels->step(net->cell, net->last_first, on->batch_size, layer->n_blocks, k, k, k + layer->hidden_size,
-                              layer->packed.panels, (struct const_rows){layer->packed.bias, 0}, input, layer->h,
-                              layer->c ? layer->c : layer->h, layer->c, layer->h_next, NULL);
+                              layer->packed.panels, bias, input, layer->h, layer->c ? layer->c : layer->h, layer->c,
+                              layer->h_next, (struct block_rows){NULL, 0, 0});
             real *h = layer->h_next;
             layer->h_next = layer->h;
             layer->h = h;

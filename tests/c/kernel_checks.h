@@ -220,7 +220,7 @@ static void check_pack_forward(void)
     expect(same_bits(weight_hh, at.weight_hh, size_hh), "unpack_forward (recurrent)");
     expect(same_bits(plain_bias, at.bias, at.n_vectors * at.hidden), "unpack_forward (bias)");
     for (ptrdiff_t v = 0; v < at.n_vectors; v++) {
-        NAME(unpack_gate)(at.lanes, at.hidden, v, at.n_vectors, bias, values);
+        NAME(unpack_gate)(at.lanes, at.hidden, v, at.n_vectors * at.lanes, bias, values);
         expect(same_bits(values, at.bias + at.of->biases[v] * at.hidden, at.hidden), "unpack_gate");
     }
     free(panels);
@@ -285,27 +285,57 @@ static double pre_activation(ptrdiff_t row, ptrdiff_t v, ptrdiff_t unit, bool wi
     return sum;
 }
 
-/* out [n_rows][VH'] */
-static void run_project(struct const_rows start, real *out)
+/* Gates, and what is projected ahead, [n_rows][V][H'], lie row by row, or with an odd number of rows block by block:
+ * from a row on, and where one of them is. */
+static struct block_rows gates_from(real *gates, ptrdiff_t row)
+{
+    ptrdiff_t of_block = at.n_vectors * at.lanes;
+    struct block_rows rows = {gates, of_block * at.n_blocks, of_block};
+    if (at.n_rows % 2)
+        rows.stride = of_block, rows.block_stride = at.n_rows * of_block;
+    rows.data = gates ? gates + row * rows.stride : NULL;
+    return rows;
+}
+
+static struct const_block_rows const_gates(real *gates)
+{
+    struct block_rows rows = gates_from(gates, 0);
+    return (struct const_block_rows){gates, rows.stride, rows.block_stride};
+}
+
+static ptrdiff_t gate_place(ptrdiff_t row, ptrdiff_t v, ptrdiff_t unit)
+{
+    struct block_rows rows = gates_from(NULL, 0);
+    return row * rows.stride + unit / at.lanes * rows.block_stride + v * at.lanes + unit % at.lanes;
+}
+
+static struct const_block_rows bias_rows(void)
+{
+    return (struct const_block_rows){at.packed_bias, 0, at.n_vectors * at.lanes};
+}
+
+static void run_project(struct const_block_rows start, real *out)
 {
     at.kernels->project(at.cell, at.n_rows, at.n_blocks, at.n_x, at.n_k, at.panels, start,
-                        (struct const_rows){at.x, at.x_stride}, (struct rows){out, at.n_vectors * at.width});
+                        (struct const_rows){at.x, at.x_stride}, gates_from(out, 0));
 }
 
 static void check_project(void)
 {
-    ptrdiff_t row_size = at.n_vectors * at.width, size = at.n_rows * row_size;
+    ptrdiff_t size = at.n_rows * at.n_vectors * at.width;
     real *out = new_array(size), *again = new_array(size), *starts = new_array(size);
-    run_project((struct const_rows){at.packed_bias, 0}, out);
+    run_project(bias_rows(), out);
     int holds = 1;
     for (ptrdiff_t r = 0; r < at.n_rows; r++)
         for (ptrdiff_t v = 0; v < at.n_vectors; v++)
             for (ptrdiff_t u = 0; u < at.width; u++)
-                holds &= near(out[r * row_size + place(v, u)], u < at.hidden ? pre_activation(r, v, u, false) : 0);
+                holds &= near(out[gate_place(r, v, u)], u < at.hidden ? pre_activation(r, v, u, false) : 0);
     expect(holds, "project");
     for (ptrdiff_t r = 0; r < at.n_rows; r++)
-        memcpy(starts + r * row_size, at.packed_bias, (size_t)row_size * sizeof *starts);
-    run_project((struct const_rows){starts, row_size}, again);
+        for (ptrdiff_t v = 0; v < at.n_vectors; v++)
+            for (ptrdiff_t u = 0; u < at.width; u++)
+                starts[gate_place(r, v, u)] = at.packed_bias[place(v, u)];
+    run_project(const_gates(starts), again);
     expect(same_bits(out, again, size), "project from rows");
     free(out);
     free(again);
@@ -336,7 +366,7 @@ static double plain_cell(double z[4], double *own)
     return *own;
 }
 
-/* What a step gives: c [n_rows][H'] of an LSTM, h [n_rows][H'], gates [n_rows][VH'], which an RNN has none of. */
+/* What a step gives: c [n_rows][H'] of an LSTM, h [n_rows][H'], gates, which an RNN has none of. */
 struct step_out {
     real *c, *h, *gates;
 };
@@ -366,17 +396,17 @@ static int same_step(struct step_out a, struct step_out b)
 static void run_step(ptrdiff_t row, ptrdiff_t n_rows, real *own_prev, struct step_out out)
 {
     ptrdiff_t from = row * at.width;
-    at.kernels->step(at.cell, row > 0, n_rows, at.n_blocks, at.n_x, at.n_x, at.n_k, at.panels,
-                     (struct const_rows){at.packed_bias, 0}, (struct const_rows){at.x + row * at.x_stride, at.x_stride},
-                     at.h_prev + from, part(own_prev, from), part(out.c, from), out.h + from,
-                     part(out.gates, at.n_vectors * from));
+    at.kernels->step(at.cell, row > 0, n_rows, at.n_blocks, at.n_x, at.n_x, at.n_k, at.panels, bias_rows(),
+                     (struct const_rows){at.x + row * at.x_stride, at.x_stride}, at.h_prev + from, part(own_prev, from),
+                     part(out.c, from), out.h + from, gates_from(out.gates, row));
 }
 
 /* The packed weights' way, or that of the weights as they lie, from a given h_prev; all rows. */
 static void run_unpacked(const real *h_prev, const real *own_prev, struct step_out out)
 {
     at.kernels->step_unpacked(at.cell, at.n_rows, at.hidden, at.n_x, at.weight_ih, at.weight_hh, at.bias,
-                              (struct const_rows){at.x, at.x_stride}, h_prev, own_prev, out.c, out.h, out.gates);
+                              (struct const_rows){at.x, at.x_stride}, h_prev, own_prev, out.c, out.h,
+                              gates_from(out.gates, 0));
 }
 
 static void check_step_values(struct step_out out)
@@ -390,7 +420,7 @@ static void check_step_values(struct step_out out)
                 z[v] = pre_activation(r, v, u, true);
             holds &= near(out.h[row + u], plain_cell(z, &own)) && (!out.c || near(out.c[row + u], own));
             for (ptrdiff_t v = 0; v < at.n_vectors && out.gates; v++)
-                holds &= near(out.gates[at.n_vectors * row + place(v, u)], z[v]);
+                holds &= near(out.gates[gate_place(r, v, u)], z[v]);
         }
         for (ptrdiff_t u = at.hidden; u < at.width; u++)
             padding &= out.h[row + u] == 0 && (!out.c || out.c[row + u] == 0);
@@ -399,12 +429,11 @@ static void check_step_values(struct step_out out)
     expect(padding, "padding of step");
 }
 
-/* The inputs' part from `projected` [n_rows][VH']. */
-static void run_projected(const real *projected, struct step_out out)
+/* The inputs' part from `projected`. */
+static void run_projected(real *projected, struct step_out out)
 {
-    at.kernels->step(at.cell, true, at.n_rows, at.n_blocks, 0, at.n_x, at.n_k, at.panels,
-                     (struct const_rows){projected, at.n_vectors * at.width}, (struct const_rows){at.x, 0}, at.h_prev,
-                     at.own_prev, out.c, out.h, out.gates);
+    at.kernels->step(at.cell, true, at.n_rows, at.n_blocks, 0, at.n_x, at.n_k, at.panels, const_gates(projected),
+                     (struct const_rows){at.x, 0}, at.h_prev, at.own_prev, out.c, out.h, gates_from(out.gates, 0));
 }
 
 /* Projected ahead the way layer.c does it: with a tape, where the gates go. */
@@ -413,7 +442,7 @@ static void check_projected_ahead(struct step_out expected)
     ptrdiff_t size = at.n_rows * at.n_vectors * at.width;
     struct step_out out = new_step_out();
     real *projected = new_array(size), *gates = out.gates;
-    run_project((struct const_rows){at.packed_bias, 0}, projected);
+    run_project(bias_rows(), projected);
     if (gates) {
         memcpy(gates, projected, (size_t)size * sizeof *projected);
         run_projected(gates, out);
@@ -436,7 +465,7 @@ static int same_units(struct step_out a, struct step_out b)
         same &= same_bits(a.h + row, b.h + row, at.hidden) && (!a.c || same_bits(a.c + row, b.c + row, at.hidden));
         for (ptrdiff_t v = 0; v < at.n_vectors && a.gates; v++)
             for (ptrdiff_t u = 0; u < at.hidden; u++) {
-                ptrdiff_t here = at.n_vectors * row + place(v, u);
+                ptrdiff_t here = gate_place(r, v, u);
                 same &= same_bits(a.gates + here, b.gates + here, 1);
             }
     }
@@ -464,9 +493,9 @@ static void check_first_step(void)
     at.h_prev = new_array(at.n_rows * at.width);
     memset(at.h_prev, 0, (size_t)(at.n_rows * at.width) * sizeof *at.h_prev);
     run_step(0, at.n_rows, at.own_prev, zeros);
-    at.kernels->step(at.cell, true, at.n_rows, at.n_blocks, at.n_x, at.n_x, at.n_k, at.panels,
-                     (struct const_rows){at.packed_bias, 0}, (struct const_rows){at.x, at.x_stride}, NULL, at.own_prev,
-                     none.c, none.h, none.gates);
+    at.kernels->step(at.cell, true, at.n_rows, at.n_blocks, at.n_x, at.n_x, at.n_k, at.panels, bias_rows(),
+                     (struct const_rows){at.x, at.x_stride}, NULL, at.own_prev, none.c, none.h,
+                     gates_from(none.gates, 0));
     expect(same_step(none, zeros), "step without h_prev");
     run_unpacked(NULL, at.own_prev, none);
     expect(same_units(none, zeros), "step_unpacked without h_prev");
@@ -500,7 +529,7 @@ static void check_step(void)
 
 /* ---------------------------------------------------------------- backward */
 
-/* Rows [VH'] of gates as the step leaves them: units of the padding have pre-activations of 0. */
+/* Gates as the step leaves them: units of the padding have pre-activations of 0. */
 static real *random_gates(void)
 {
     real *gates = new_array(at.n_rows * at.n_vectors * at.width);
@@ -509,7 +538,7 @@ static real *random_gates(void)
             for (ptrdiff_t u = 0; u < at.width; u++) {
                 double value = u < at.hidden ? draw() : 0;
                 bool is_sigmoid = at.cell == PYLSTM_LSTM ? v != 2 : v < 2;
-                gates[r * at.n_vectors * at.width + place(v, u)] = (real)(is_sigmoid ? 0.5 + 0.5 * value : value);
+                gates[gate_place(r, v, u)] = (real)(is_sigmoid ? 0.5 + 0.5 * value : value);
             }
     return gates;
 }
@@ -546,7 +575,7 @@ static void check_cell_backward(void)
     real *dh_in = copy_of(dh, n), *dgates = new_array(block_rows * n_v * at.width);
     for (ptrdiff_t k = 0; k < n && at.cell == PYLSTM_RNN_RELU; k++) /* half of them at rest */
         own[k] = own[k] > 0 ? own[k] : 0;
-    at.kernels->cell_backward(at.cell, at.n_rows, at.n_blocks, gates, at.own_prev, own, dh, dc,
+    at.kernels->cell_backward(at.cell, at.n_rows, at.n_blocks, const_gates(gates), at.own_prev, own, dh, dc,
                               dgates + first * n_v * at.lanes, block_rows);
     int holds = 1, untouched = 1;
     for (ptrdiff_t r = 0; r < at.n_rows; r++) {
@@ -554,7 +583,7 @@ static void check_cell_backward(void)
             ptrdiff_t k = r * at.width + u;
             double gate_values[4] = {0}, dz[4], dc_here = dc ? (double)dc_in[k] : 0, dh_here = (double)dh_in[k];
             for (ptrdiff_t v = 0; v < n_v && gates; v++)
-                gate_values[v] = (double)gates[r * n_v * at.width + place(v, u)];
+                gate_values[v] = (double)gates[gate_place(r, v, u)];
             plain_cell_backward(gate_values, at.own_prev ? (double)at.own_prev[k] : 0, (double)own[k], &dh_here,
                                 &dc_here, dz);
             holds &= near(dh[k], dh_here) && (!dc || near(dc[k], dc_here));
