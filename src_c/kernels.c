@@ -118,10 +118,10 @@ static void project(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrd
     FOR_CELL(cell, project_cell, n_rows, n_blocks, n_x, n_k, panels, start, x, out);
 }
 
-/* How many tiles of rows it takes to ask for the next panels, a line each, for each k of theirs. */
+/* How many tiles of rows it takes to ask for the next panels (AHEAD). */
 VEC_INLINE ptrdiff_t parts_of(int n_vectors)
 {
-    return (n_vectors * LANES + LINE - 1) / LINE;
+    return (n_vectors * LANES + AHEAD(n_vectors) - 1) / AHEAD(n_vectors);
 }
 
 VEC_INLINE void step_panels(int cell, int n_panels, ptrdiff_t n_rows, const struct step *s, ptrdiff_t block,
@@ -132,7 +132,7 @@ VEC_INLINE void step_panels(int cell, int n_panels, ptrdiff_t n_rows, const stru
         n = next_tile(n_rows - row);
         const real *ahead = n_parts-- > 0 ? next : NULL;
         if (ahead)
-            next += (s->n_k - s->first_k) * LINE;
+            next += (s->n_k - s->first_k) * AHEAD(n_panels * N_GATES(cell));
 #define TILE_CALL(n) step_tile(cell, n_panels, n, s, row, block, ahead)
         FOR_TILE(n)
 #undef TILE_CALL
@@ -386,7 +386,7 @@ VEC_INLINE void back_tile(int n_rows, int n_vectors, ptrdiff_t from, ptrdiff_t t
     for (ptrdiff_t b = from; b < to; b++)
         accumulate(1, n_rows, 0, n_vectors, n_k, dgates.data + b * dgates.block_rows * row + dgates.first * LANES, row,
                    1, panel + b * n_k * n_vectors * LANES, n_vectors * LANES, 0,
-                   ahead ? ahead + (b - from) * n_k * LINE : NULL, acc);
+                   ahead ? ahead + (b - from) * n_k * AHEAD(n_vectors) : NULL, acc);
     UNROLL
     for (int r = 0; r < n_rows; r++) {
         UNROLL
@@ -410,7 +410,7 @@ VEC_INLINE void back_rows(ptrdiff_t n_rows, int n_vectors, ptrdiff_t n_blocks, s
             struct dgates dgates_here = dgates;
             dgates_here.data += row * dgates.n_vectors * LANES;
             struct rows out_here = {out.data + row * out.stride, out.stride};
-            next += (to - from) * n_k * LINE;
+            next += (to - from) * n_k * AHEAD(n_vectors);
 #define TILE_CALL(n) back_tile(n, n_vectors, from, to, dgates_here, panel, ahead, adds, out_here)
             FOR_TILE(n)
 #undef TILE_CALL

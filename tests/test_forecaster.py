@@ -218,6 +218,13 @@ def test_list_of_series(as_given):
     assert forecaster.score([wave(5), 1000 * wave(5)], future) < 0
 
 
+def test_list_of_one_series():
+    one = np.empty(1, dtype=object)
+    one[0] = wave()
+    (forecast,) = LSTMForecaster(**QUICK).fit(one).predict(5)
+    assert same(forecast, LSTMForecaster(**QUICK).fit([wave()]).predict(5)[0])
+
+
 def test_a_column_is_a_series():
     column = LSTMForecaster(**QUICK).fit(wave()[:, np.newaxis]).predict(5)
     assert column.shape == (5, 1)

@@ -473,6 +473,7 @@ F4, F8 = np.float32, np.float64
         (array("random_state", np.full(625, 625, np.uint32)), "position of at most 624, got 625"),
         (array("classes_", np.zeros((2, 0), np.uint32)), "classes_ must be an array"),
         (array("classes_", np.array([[2**21], [2**22]], np.uint32)), "code points of at most"),
+        (array("classes_", np.array([[97], [2**21]], np.uint32)), "code points of at most"),
         (array("classes_", np.array([[98], [97]], np.uint32)), "classes_ must be sorted"),
         (array("classes_", np.array([[97], [97]], np.uint32)), "classes_ must be sorted"),
         (array("classes_", np.array([[97], [98], [99]], np.uint32)), r"weight_out must be an array \(3, 3\)"),
