@@ -24,8 +24,8 @@ enum { PANELS = 4, VECTORS = 4 };
  * which reads straight on: that the hardware foresees, and requests would only take the place of loads. */
 #define PREFETCH_BYTES ((ptrdiff_t)768 << 10)
 
-/* How far it goes on, for each k of a tile of so many vectors: a line, or half of one where a k has so few products that
- * lines would be asked for faster than they come. */
+/* How far it goes on, for each k of a tile of so many vectors: a line, or half of one where a k has so few products
+ * that lines would be asked for faster than they come. */
 #define AHEAD(n_vectors) ((n_vectors) * LANES > 2 * LINE ? LINE : LINE / 2)
 
 /* p, of which the compiler is not to know what it was made of. */
