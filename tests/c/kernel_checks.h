@@ -715,6 +715,32 @@ static void check_column_sums(void)
     free(dbias);
 }
 
+/* One block of one gate, of weights as they lie. */
+static void check_unpacked_backward(bool adds)
+{
+    ptrdiff_t n_j = at.hidden < at.lanes ? at.hidden : at.lanes, n_k = at.n_k;
+    real *dz = random_reals(n_j, 1), *weight = random_reals(n_j * n_k, 1), *a = random_reals(n_k, 1);
+    real *out = random_reals(n_k, 1), *before = copy_of(out, n_k);
+    real *dweight = adds ? random_reals(n_j * n_k, 1) : new_array(n_j * n_k), *there = copy_of(dweight, n_j * n_k);
+    at.kernels->back_unpacked(n_j, n_k, dz, weight, out);
+    at.kernels->outer_unpacked(n_j, n_k, dz, a, adds, dweight);
+    int back = 1, outer = 1;
+    for (ptrdiff_t k = 0; k < n_k; k++) {
+        double sum = (double)before[k];
+        for (ptrdiff_t j = 0; j < n_j; j++) {
+            ptrdiff_t here = j * n_k + k;
+            sum += (double)dz[j] * (double)weight[here];
+            outer &= near(dweight[here], (adds ? (double)there[here] : 0) + (double)dz[j] * (double)a[k]);
+        }
+        back &= near(out[k], sum);
+    }
+    expect(back, "back_unpacked");
+    expect(outer, "outer_unpacked");
+    real *all[] = {dz, weight, a, out, before, dweight, there};
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++)
+        free(all[k]);
+}
+
 /* Rows of `hidden` values, of sequences of two to four rows, from their beginnings and from their ends; there and back,
  * and between rows what was there before. */
 static void check_moves(bool adds, bool reverse)
@@ -792,6 +818,7 @@ static void check_sizes(ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x)
     check_outer(matrix_hh(), n_x);
     check_column_sums();
     check_dense();
+    check_unpacked_backward(n_rows % 2 == 0);
     check_moves(n_rows % 2 == 0, false);
     check_moves(n_rows % 2 != 0, true);
     if (n_x > 0) {
