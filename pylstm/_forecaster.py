@@ -53,6 +53,10 @@ class LSTMForecaster(StepEstimator):
         Steps at the start of each series that have no part in the loss, while the state settles.
     dropout : float in [0, 1), default=0.2
         Probability that an output of an LSTM layer is zeroed during training, the last layer's too.
+    cell : {"lstm", "gru", "rnn"}, default="lstm"
+        What the units are.
+    nonlinearity : {"tanh", "relu"}, default="tanh"
+        Of the plain RNN's units; not read for others.
     forget_bias : float or "chrono", default=1.0
         Initial bias of the forget gates. "chrono" spreads the spans that units remember up to the longest series
         (Tallec & Ollivier 2018).

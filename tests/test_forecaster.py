@@ -225,6 +225,12 @@ def test_list_of_one_series():
     assert same(forecast, LSTMForecaster(**QUICK).fit([wave()]).predict(5)[0])
 
 
+def test_exogenous_columns_are_scaled():
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    one, two = (LSTMForecaster(**QUICK).fit(wave(), x).predict(5, x[:5]) for x in (X, 1000 * X + 3000))
+    np.testing.assert_allclose(one, two, rtol=1e-4)
+
+
 def test_a_column_is_a_series():
     column = LSTMForecaster(**QUICK).fit(wave()[:, np.newaxis]).predict(5)
     assert column.shape == (5, 1)
