@@ -33,7 +33,8 @@ C_ONLY = {"&&", "||", "!", "++", "true", "false"}
 PYTHON_ONLY = {"and", "or", "not", "is", "True", "False", "min", "max"}
 TOKEN = re.compile(
     # Comments of C, lines of its preprocessor, comments of Python, strings.
-    r"(?P<skip>/\*.*?\*/|^[ \t]*\#[^\n]*(?:\\\n[^\n]*)*|\#[^\n]*|\"\"\".*?\"\"\"|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*')"
+    r"(?P<skip>/\*.*?\*/|^[ \t]*\#[^\n]*(?:\\\n[^\n]*)*|\#[^\n]*"
+    r"|\"\"\".*?\"\"\"|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*')"
     r"|(?P<number>(?<![\w.])\d+(?![\w.]))|(?P<word>[A-Za-z_]\w*)"
     r"|(?P<op>->|\*\*|//|<<=?|>>=?|[-+*/%&|^<>=!]=|\+\+|--|&&|\|\||[-+*/%<>!=&|^~])",
     re.DOTALL | re.MULTILINE,
