@@ -64,6 +64,8 @@ def test_results_are_the_cells_own(which):
             [printed] = [value for label, value in values.items() if label == name or label.startswith(f"{name} = ")]
             assert printed == Decimal(f"{all_units[0, unit]:.4f}")
         assert (step.cell, step.unit) == (cell.cell, unit)
+        if cell.dtype == np.float64:
+            assert "worked out in float64" not in str(step)
 
 
 def test_terms_of_an_lstm():
@@ -96,6 +98,12 @@ def test_terms_of_a_gru():
     np.testing.assert_allclose(step.sums["n"].total, new, atol=1e-14)
     np.testing.assert_allclose(np.tanh(new), step.gates.n, atol=1e-14)
     assert step.sums["h"].terms[1].factors == (step.gates.z, h[unit])
+    for gate, name in enumerate("rz"):
+        z = x @ cell.weight_ih[at[gate]] + h @ cell.weight_hh[at[gate]] + cell.bias[at[gate]]
+        np.testing.assert_allclose(step.sums[name].total, z, atol=1e-14)
+    new_part, kept = step.sums["h"].terms
+    np.testing.assert_allclose(new_part.value, (1 - step.gates.z) * step.gates.n, atol=1e-15)
+    np.testing.assert_allclose(new_part.value + kept.value, step.gates.h, atol=1e-14)
 
 
 def test_many_terms_are_folded():

@@ -292,6 +292,7 @@ def test_to_frame(cell):
         for letter in LETTERS[cell]:
             values = rows.pivot(index="step", columns="unit", values=letter).to_numpy()
             np.testing.assert_array_equal(values, trace[letter + suffix][b])
+        assert sorted(set(rows.step)) == list(range(len(X[b])))
     if cell == "lstm":
         np.testing.assert_allclose(frame.f**frame.half_life, 0.5, rtol=1e-5)
     else:
