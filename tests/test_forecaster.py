@@ -231,6 +231,13 @@ def test_exogenous_columns_are_scaled():
     np.testing.assert_allclose(one, two, rtol=1e-4)
 
 
+def test_one_exogenous_column_is_saved(tmp_path):
+    x = np.random.default_rng(0).normal(size=(60, 1))
+    forecaster = LSTMForecaster(**QUICK).fit(wave(), x)
+    pylstm.save(forecaster, tmp_path / "model")
+    assert same(pylstm.load(tmp_path / "model").predict(5, x[:5]), forecaster.predict(5, x[:5]))
+
+
 def test_a_column_is_a_series():
     column = LSTMForecaster(**QUICK).fit(wave()[:, np.newaxis]).predict(5)
     assert column.shape == (5, 1)

@@ -157,6 +157,7 @@ def test_frames_reach_the_transformer_by_column_name():
         got = fitted.transform(form(frames))
         assert_sequences_equal([x[:, 1:] for x in got], [[[0, 1], [1, 0]], [[0, 1]]])
         np.testing.assert_allclose(np.concatenate([x[:, 0] for x in got]).mean(), 0, atol=1e-15)
+        assert_sequences_equal(fitted.transform(form(frames[:1])), got[:1])
     assert fitted.feature_names_in_.tolist() == ["speed", "gear"]
     assert fitted.get_feature_names_out().tolist() == ["scale__speed", "encode__gear_high", "encode__gear_low"]
     with pytest.raises(ValueError, match=re.escape("X[1] must have the columns of X[0], ['speed', 'gear'], got")):

@@ -285,7 +285,7 @@ def test_to_frame(cell):
     X = [np.random.default_rng(0).normal(size=(n, 1)) for n in (4, 2)]
     trace = pylstm.Sequence(1, (2, 3), bidirectional=True, cell=cell, random_state=0).trace(X)
     frame = trace.to_frame()
-    assert len(frame) == (4 + 2) * 2 * (2 + 3)
+    assert frame.index.tolist() == list(range((4 + 2) * 2 * (2 + 3)))
     for b, layer, direction in [(0, 0, "forward"), (1, 1, "reverse"), (0, 1, "forward")]:
         rows = frame[(frame.sequence == b) & (frame.layer == layer) & (frame.direction == direction)]
         suffix = f"_l{layer}" + ("_reverse" if direction == "reverse" else "")

@@ -219,6 +219,7 @@ def test_validation_of_nearly_nothing_is_refused(cls):
     y = [[value] for value in y] if cls in (LSTMTagger, LSTMSequenceRegressor) else y
     with pytest.raises(ValueError, match="validation_fraction must hold out at least two targets to score, got 1"):
         small(cls, early_stopping=True).fit(X, y)
+    small(cls, early_stopping=True, validation_fraction=0.6, batch_size=1).fit(X, y)  # two of them
 
 
 @every_estimator
