@@ -28,26 +28,25 @@ VEC_INLINE void move(ptrdiff_t n, bool adds, const real *from, real *to)
     }
 }
 
+/* With a constant `adds`. */
+VEC_INLINE void move_row(ptrdiff_t n, bool adds, const real *from, real *to)
+{
+    if (adds)
+        move(n, true, from, to);
+    else
+        move(n, false, from, to);
+}
+
 void ISA_NAME(gather)(ptrdiff_t n_rows, ptrdiff_t n, bool adds, struct const_rows from, struct places at,
                       struct rows to)
 {
-    for (ptrdiff_t r = 0; r < n_rows; r++) {
-        const real *row = from.data + row_at(at, r) * from.stride;
-        if (adds)
-            move(n, true, row, to.data + r * to.stride);
-        else
-            move(n, false, row, to.data + r * to.stride);
-    }
+    for (ptrdiff_t r = 0; r < n_rows; r++)
+        move_row(n, adds, from.data + row_at(at, r) * from.stride, to.data + r * to.stride);
 }
 
 void ISA_NAME(scatter)(ptrdiff_t n_rows, ptrdiff_t n, bool adds, struct const_rows from, struct rows to,
                        struct places at)
 {
-    for (ptrdiff_t r = 0; r < n_rows; r++) {
-        real *row = to.data + row_at(at, r) * to.stride;
-        if (adds)
-            move(n, true, from.data + r * from.stride, row);
-        else
-            move(n, false, from.data + r * from.stride, row);
-    }
+    for (ptrdiff_t r = 0; r < n_rows; r++)
+        move_row(n, adds, from.data + r * from.stride, to.data + row_at(at, r) * to.stride);
 }

@@ -369,8 +369,7 @@ static struct dgates blocks_from(struct dgates dgates, ptrdiff_t block, ptrdiff_
     return dgates;
 }
 
-/* What the steps [from, to), whose dgates are complete, give to the weights' gradients, added to them, and the input's.
- */
+/* Adds what the steps [from, to), whose dgates are complete, give to the weights' gradients; and the input's of them. */
 static void flush_chunk(const struct layer *layer, const pylstm_batch *batch, ptrdiff_t from, ptrdiff_t to,
                         const real *dgates, real *dx, bool adds_dx, struct steps steps,
                         struct layer_backward_scratch scratch)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from toys import ESTIMATORS
 
 import pylstm
 from pylstm import datasets, metrics, preprocessing
@@ -21,11 +22,7 @@ def test_reference_has_every_public_name():
     assert sorted(name for name in listed if not name.startswith(":")) == sorted(expected)
 
 
-ESTIMATORS = [pylstm.LSTMClassifier, pylstm.LSTMRegressor, pylstm.LSTMTagger, pylstm.LSTMSequenceRegressor,
-              pylstm.LSTMForecaster]  # fmt: skip
-
-
-@pytest.mark.parametrize("cls", ESTIMATORS)
+@pytest.mark.parametrize("cls", [*ESTIMATORS, pylstm.LSTMForecaster])
 def test_defaults_are_those_documented(cls):
     documented = {}
     for names, values in re.findall(r"^(\w+(?:, \w+)*) : .*?default=(.*)$", inspect.getdoc(cls), re.MULTILINE):
