@@ -11,6 +11,8 @@
 #define EXPONENT_BITS 23
 #define EXPONENT_BIAS 127
 #define ROUND_MAGIC 12582912.0f
+#define EXP_POWER 63
+#define EXP_SCALE 1.08420217e-19f
 #define LOG2_E 1.44269502f
 #define LN2_HIGH 0.693359375f
 #define LN2_LOW -0.000212194442f
@@ -22,6 +24,8 @@ static const real EXPM1_Q[] = {0.5f, 0.166665769897f, 0.0416665546172f, 0.008363
 #define EXPONENT_BITS 52
 #define EXPONENT_BIAS 1023
 #define ROUND_MAGIC 0x1.8p52
+#define EXP_POWER 511
+#define EXP_SCALE 0x1p-511
 #define LOG2_E 0x1.71547652b82fep+0
 #define LN2_HIGH 0x1.62e42fefa38p-1
 #define LN2_LOW 0x1.ef35793c7673p-45
@@ -43,25 +47,37 @@ static const real EXPM1_Q[] = {
 };
 #endif
 
-/* y = n ln 2 + r, with y in [-SIGMOID_END, 0]; e^r = 1 + r + r^2 q. */
+/* y = n ln 2 + r, with y in [-SIGMOID_END, 0]; e^r = 1 + r + r^2 q. Before `reduce` r is y. `shifted` is n + magic, in
+ * whose last bits n stands as the exponent of 2^(n + power): magic is even whatever power is, so rounds y the same way.
+ */
 struct reduced {
-    vec r, q, whole; /* whole is n */
-    ivec n;
+    vec r, q, whole, shifted; /* whole is n */
+    real magic;
 };
 
+#define MAGIC(power) ((real)ROUND_MAGIC + (EXPONENT_BIAS + (power)))
+
+VEC_INLINE struct reduced to_reduce(vec y, real magic)
+{
+    struct reduced e;
+    e.r = y;
+    e.magic = magic;
+    return e;
+}
+
 /* Of several y at once, one operation of each after the other: each would have to wait for its own last one. */
-VEC_INLINE void reduce(int count, const vec *y, struct reduced *e)
+VEC_INLINE void reduce(int count, struct reduced *e)
 {
     enum { DEGREE = sizeof EXPM1_Q / sizeof *EXPM1_Q - 1 };
     UNROLL
-    for (int j = 0; j < count; j++) {
-        vec shifted = y[j] * splat((real)LOG2_E) + splat((real)ROUND_MAGIC);
-        e[j].whole = shifted - splat((real)ROUND_MAGIC);
-        e[j].n = AS_BITS(shifted) - AS_BITS(splat((real)ROUND_MAGIC));
-    }
+    for (int j = 0; j < count; j++)
+        e[j].shifted = e[j].r * splat((real)LOG2_E) + splat(e[j].magic);
     UNROLL
     for (int j = 0; j < count; j++)
-        e[j].r = y[j] - e[j].whole * splat((real)LN2_HIGH);
+        e[j].whole = e[j].shifted - splat(e[j].magic);
+    UNROLL
+    for (int j = 0; j < count; j++)
+        e[j].r -= e[j].whole * splat((real)LN2_HIGH);
     UNROLL
     for (int j = 0; j < count; j++)
         e[j].r -= e[j].whole * splat((real)LN2_LOW);
@@ -76,77 +92,72 @@ VEC_INLINE void reduce(int count, const vec *y, struct reduced *e)
     }
 }
 
-/* 2^n; of a NaN's n any bits will do, but shifting them out of a signed integer would be undefined. */
-VEC_INLINE vec power_of_two(ivec n)
+/* 2^(n + power) */
+VEC_INLINE vec power_of_two(struct reduced e)
 {
-    return AS_REAL((ivec)((uvec)(n + EXPONENT_BIAS) << EXPONENT_BITS));
+    return AS_REAL((ivec)((uvec)AS_BITS(e.shifted) << EXPONENT_BITS));
 }
 
-/* v 2^n, in two steps, so that it goes down into the denormals. */
-VEC_INLINE vec scaled(vec v, struct reduced e)
+/* e^y for y <= 0, down into the denormals, which are rounded but once: 2^n itself may be none. */
+VEC_INLINE struct reduced exp_argument(vec y)
 {
-#if PYLSTM_VECTOR_BYTES == 64 && PYLSTM_REAL_BITS == 32
-    return (vec)_mm512_scalef_ps((__m512)v, (__m512)e.whole); /* the same in one */
-#else
-    ivec half = e.n >> 1;
-    return v * power_of_two(half) * power_of_two(e.n - half);
-#endif
+    return to_reduce(at_least(splat(-(real)SIGMOID_END), y), MAGIC(EXP_POWER));
 }
 
 VEC_INLINE vec exp_from(struct reduced y)
 {
-    return scaled((y.q * y.r + splat(1)) * y.r + splat(1), y);
+    vec exp_r = (y.q * y.r + splat(1)) * y.r + splat(1);
+#if PYLSTM_VECTOR_BYTES == 64 && PYLSTM_REAL_BITS == 32
+    return (vec)_mm512_scalef_ps((__m512)exp_r, (__m512)y.whole); /* the same in one */
+#else
+    return exp_r * power_of_two(y) * splat((real)EXP_SCALE);
+#endif
 }
 
-/* e^y for y <= 0. */
 VEC_INLINE vec vec_exp(vec y)
 {
-    struct reduced y_parts;
-    y = at_least(splat(-(real)SIGMOID_END), y);
-    reduce(1, &y, &y_parts);
-    return exp_from(y_parts);
+    struct reduced parts = exp_argument(y);
+    reduce(1, &parts);
+    return exp_from(parts);
 }
 
-/* tanh(|x|) = e / (2 - e) with e = -expm1(y), y = -2|x|: no cancellation, one division. */
-VEC_INLINE vec tanh_argument(vec x)
+/* tanh(|x|) = e / (2 - e) with e = -expm1(y), y = -2|x|: no cancellation, one division. Of 2^(n + 1), it is 2e. */
+VEC_INLINE struct reduced tanh_argument(vec x)
 {
-    return at_least(splat(-(real)TANH_END), splat(-2) * AS_REAL(AS_BITS(x) & ~SIGN_BIT));
+    return to_reduce(at_least(splat(-(real)TANH_END), splat(-2) * AS_REAL(AS_BITS(x) & ~SIGN_BIT)), MAGIC(1));
 }
 
 VEC_INLINE vec tanh_from(vec x, struct reduced y)
 {
-    vec expm1_r = y.r * y.r * y.q + y.r, scale = power_of_two(y.n);
-    vec e = (splat(1) - scale) - scale * expm1_r;
-    return AS_REAL(AS_BITS(quotient(e, splat(2) - e)) ^ (AS_BITS(x) & SIGN_BIT));
+    vec expm1_r = y.r * y.r * y.q + y.r, scale = power_of_two(y);
+    vec twice_e = (splat(2) - scale) - scale * expm1_r;
+    return AS_REAL(AS_BITS(quotient(twice_e, splat(4) - twice_e)) ^ (AS_BITS(x) & SIGN_BIT));
 }
 
 VEC_INLINE vec vec_tanh(vec x)
 {
-    vec y = tanh_argument(x);
-    struct reduced y_parts;
-    reduce(1, &y, &y_parts);
-    return tanh_from(x, y_parts);
+    struct reduced parts = tanh_argument(x);
+    reduce(1, &parts);
+    return tanh_from(x, parts);
 }
 
 /* 1 / (1 + t) for x >= 0, t / (1 + t) for x < 0, with t = e^y, y = -|x|. */
-VEC_INLINE vec sigmoid_argument(vec x)
+VEC_INLINE struct reduced sigmoid_argument(vec x)
 {
-    return at_least(splat(-(real)SIGMOID_END), AS_REAL(AS_BITS(x) | SIGN_BIT));
+    return exp_argument(AS_REAL(AS_BITS(x) | SIGN_BIT));
 }
 
 VEC_INLINE vec sigmoid_from(vec x, struct reduced y)
 {
     vec t = exp_from(y);
-    ivec negative = AS_BITS(x) >> (PYLSTM_REAL_BITS - 1);
-    return quotient(blend(negative, t, splat(1)), t + splat(1));
+    return quotient(where_negative(x, t, splat(1)), t + splat(1));
 }
 
 VEC_INLINE vec vec_sigmoid(vec x)
 {
-    vec y = sigmoid_argument(x);
-    struct reduced y_parts;
-    reduce(1, &y, &y_parts);
-    return sigmoid_from(x, y_parts);
+    struct reduced parts = sigmoid_argument(x);
+    reduce(1, &parts);
+    return sigmoid_from(x, parts);
 }
 
 #endif

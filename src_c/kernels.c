@@ -127,15 +127,24 @@ VEC_INLINE ptrdiff_t parts_of(int n_vectors)
 VEC_INLINE void step_panels(int cell, int n_panels, ptrdiff_t n_rows, const struct step *s, ptrdiff_t block,
                             const real *next)
 {
+    const int n_vectors = N_VECTORS(cell);
+    const ptrdiff_t panel_pending = MOST_PENDING * n_vectors;
     ptrdiff_t n_parts = next ? parts_of(n_panels * N_GATES(cell)) : 0;
-    for (ptrdiff_t row = 0, n; row < n_rows; row += n) {
-        n = next_tile(n_rows - row);
-        const real *ahead = n_parts-- > 0 ? next : NULL;
-        if (ahead)
-            next += (s->n_k - s->first_k) * AHEAD(n_panels * N_GATES(cell));
-#define TILE_CALL(n) step_tile(cell, n_panels, n, s, row, block, ahead)
-        FOR_TILE(n)
+    vec pending[MOST_PENDING * VECTORS];
+    for (ptrdiff_t first = 0, end; first < n_rows; first = end) {
+        end = first + MOST_PENDING < n_rows ? first + MOST_PENDING : n_rows;
+        for (ptrdiff_t row = first, n; row < end; row += n) {
+            n = next_tile(end - row);
+            const real *ahead = n_parts-- > 0 ? next : NULL;
+            if (ahead)
+                next += (s->n_k - s->first_k) * AHEAD(n_panels * N_GATES(cell));
+            vec *here = pending + (row - first) * n_vectors;
+#define TILE_CALL(n) step_tile(cell, n_panels, n, s, row, block, ahead, here, panel_pending)
+            FOR_TILE(n)
 #undef TILE_CALL
+        }
+        for (int q = 0; q < n_panels; q++)
+            complete(cell, s, first, block + q, end - first, true, pending + q * panel_pending);
     }
 }
 
@@ -165,38 +174,16 @@ VEC_INLINE void step_cell(int cell, ptrdiff_t n_rows, const struct step *s)
 #endif
 }
 
-VEC_INLINE void step_rows(bool holds, pylstm_cell cell, bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks,
-                          ptrdiff_t n_x, ptrdiff_t first_k, ptrdiff_t n_k, const real *panels,
-                          struct const_block_rows start, struct const_rows x, const real *h_prev, const real *own_prev,
-                          real *c, real *h, struct block_rows gates)
+static void step(pylstm_cell cell, bool holds, bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x,
+                 ptrdiff_t first_k, ptrdiff_t n_k, const real *panels, struct const_block_rows start,
+                 struct const_rows x, const real *h_prev, const real *own_prev, real *c, real *h,
+                 struct block_rows gates)
 {
     const struct step s = {n_blocks, n_x,       first_k, n_k,   start,
                            x,        panels,    NULL,    NULL,  h_prev,
                            own_prev, c,         h,       gates, cell == PYLSTM_RNN_RELU,
                            holds,    last_first};
     FOR_CELL(cell, step_cell, n_rows, &s);
-}
-
-static void step(pylstm_cell cell, bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x,
-                 ptrdiff_t first_k, ptrdiff_t n_k, const real *panels, struct const_block_rows start,
-                 struct const_rows x, const real *h_prev, const real *own_prev, real *c, real *h,
-                 struct block_rows gates)
-{
-    step_rows(false, cell, last_first, n_rows, n_blocks, n_x, first_k, n_k, panels, start, x, h_prev, own_prev, c, h,
-              gates);
-}
-
-/* Row by row: who looks into a net can wait, and there is less to compile. */
-static void step_held(pylstm_cell cell, bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x,
-                      ptrdiff_t first_k, ptrdiff_t n_k, const real *panels, struct const_block_rows start,
-                      struct const_rows x, const real *h_prev, const real *own_prev, real *c, real *h,
-                      struct block_rows gates)
-{
-    ptrdiff_t width = n_blocks * LANES;
-    for (ptrdiff_t r = 0; r < n_rows; r++, start.data += start.stride, gates.data += gates.stride)
-        step_rows(true, cell, last_first, 1, n_blocks, n_x, first_k, n_k, panels, start, rows_from(x, r, 0),
-                  h_prev ? h_prev + r * width : NULL, own_prev + r * width, c ? c + r * width : NULL, h + r * width,
-                  gates);
 }
 
 #define UNPACKED_DISTANCE (6 * LINE)
@@ -245,7 +232,7 @@ VEC_INLINE void unpacked_tile(int cell, bool relu, int n_rows, ptrdiff_t hidden,
     ptrdiff_t width = (hidden + LANES - 1) / LANES * LANES;
     for (ptrdiff_t first = 0; first < hidden; first += LANES) {
         ptrdiff_t n_units = hidden - first < LANES ? hidden - first : LANES;
-        vec z[UNPACKED_ROWS][VECTORS];
+        vec z[UNPACKED_ROWS * VECTORS];
         for (int v = 0; v < N_VECTORS(cell); v++) {
             ptrdiff_t x_row = of->x_gate[v] * hidden + first, h_row = of->h_gate[v] * hidden + first;
             real start[LANES];
@@ -261,12 +248,16 @@ VEC_INLINE void unpacked_tile(int cell, bool relu, int n_rows, ptrdiff_t hidden,
                 accumulate_unpacked(n_rows, n_units, hidden, weight_hh + h_row * hidden, h_prev, width, sum);
             UNROLL
             for (int r = 0; r < n_rows; r++)
-                z[r][v] = sum[r];
+                z[r * N_VECTORS(cell) + v] = sum[r];
         }
-        struct rows gates_here = {gates.data, gates.stride};
-        if (gates.data)
-            gates_here.data += first / LANES * gates.block_stride;
-        apply_cell(cell, relu, false, n_rows, z, own_prev, c, h, gates_here, first, width);
+        struct run run = {n_rows,
+                          width,
+                          own_prev ? own_prev + first : NULL,
+                          c ? c + first : NULL,
+                          h + first,
+                          {gates.data ? gates.data + first / LANES * gates.block_stride : NULL, gates.stride}};
+        apply_gates(cell, false, run, z);
+        finish(cell, relu, false, run, z);
     }
 }
 
@@ -591,8 +582,22 @@ static void sigmoid_of(ptrdiff_t n, const real *in, real *out)
 
 extern const struct kernels ISA_NAME(kernels);
 const struct kernels ISA_NAME(kernels) = {
-    LANES,           ISA_NAME(gather),      ISA_NAME(scatter), project,      step,
-    step_held,       step_unpacked,         cell_backward,     back_product, outer,
-    back_unpacked,   outer_unpacked,        column_sums,       dense,        ISA_NAME(sum_of_squares),
-    ISA_NAME(decay), ISA_NAME(solver_step), tanh_of,           sigmoid_of,
+    LANES,
+    ISA_NAME(gather),
+    ISA_NAME(scatter),
+    project,
+    step,
+    step_unpacked,
+    cell_backward,
+    back_product,
+    outer,
+    back_unpacked,
+    outer_unpacked,
+    column_sums,
+    dense,
+    ISA_NAME(sum_of_squares),
+    ISA_NAME(decay),
+    ISA_NAME(solver_step),
+    tanh_of,
+    sigmoid_of,
 };

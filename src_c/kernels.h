@@ -67,6 +67,7 @@ struct kernels {
                     const real *panels, struct const_block_rows start, struct const_rows x, struct block_rows out);
 
     /* One step: z = start + x panels[:, :n_x] + h_prev panels[:, n_x:n_k], then the cell.
+     *   holds        gates are held where `gates`, whose data is not NULL then, is not NaN before the step
      *   last_first   the blocks from the last to the first: no other bits. Steps that turn round, one after the other,
      *                find in cache what the one before read last; one direction finds nothing of what is too large
      *   start        a bias (stride 0), or rows (projected ahead, with n_x = 0 inputs skipped)
@@ -77,16 +78,10 @@ struct kernels {
      *   c            [n_rows][H'], out; of an LSTM only
      *   h            [n_rows][H'], out
      *   gates        out, where `start` may be, or data of NULL; an RNN has none, and reads no own_prev */
-    void (*step)(pylstm_cell cell, bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x,
+    void (*step)(pylstm_cell cell, bool holds, bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x,
                  ptrdiff_t first_k, ptrdiff_t n_k, const real *panels, struct const_block_rows start,
                  struct const_rows x, const real *h_prev, const real *own_prev, real *c, real *h,
                  struct block_rows gates);
-
-    /* The same with gates held: where `gates`, whose data is not NULL, is not NaN before the step. */
-    void (*step_held)(pylstm_cell cell, bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x,
-                      ptrdiff_t first_k, ptrdiff_t n_k, const real *panels, struct const_block_rows start,
-                      struct const_rows x, const real *h_prev, const real *own_prev, real *c, real *h,
-                      struct block_rows gates);
 
     /* The same step and the same bits from the weights as they lie, weight_ih [GH][n_x], weight_hh [GH][H], bias [VH]:
      * for so few rows that packing would cost more than it saves. */

@@ -281,9 +281,9 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
                 kernels->step_unpacked(layer->cell, n, hidden, n_x, layer->weight_ih, layer->weight_hh, layer->bias,
                                        x_here, h_prev, own_prev, c, h, gates);
             else
-                (steps.held ? kernels->step_held : kernels->step)(
-                    layer->cell, (s & 1) != layer->last_first, n, n_blocks, ahead ? 0 : n_x, n_x, n_k, panels,
-                    ahead ? projected : bias, x_here, h_prev, own_prev, c, h, gates);
+                kernels->step(layer->cell, steps.held != NULL, (s & 1) != layer->last_first, n, n_blocks,
+                              ahead ? 0 : n_x, n_x, n_k, panels, ahead ? projected : bias, x_here, h_prev, own_prev, c,
+                              h, gates);
 
             struct const_rows h_rows = {h, width}, ended = {h + n_next * width, width};
             kernels->scatter(n, n_units, false, h_rows, y_own, callers(layer, batch, 0, s));
@@ -369,7 +369,8 @@ static struct dgates blocks_from(struct dgates dgates, ptrdiff_t block, ptrdiff_
     return dgates;
 }
 
-/* Adds what the steps [from, to), whose dgates are complete, give to the weights' gradients; and the input's of them. */
+/* Adds what the steps [from, to), whose dgates are complete, give to the weights' gradients; and the input's of them.
+ */
 static void flush_chunk(const struct layer *layer, const pylstm_batch *batch, ptrdiff_t from, ptrdiff_t to,
                         const real *dgates, real *dx, bool adds_dx, struct steps steps,
                         struct layer_backward_scratch scratch)

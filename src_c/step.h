@@ -29,7 +29,7 @@ struct step {
     real *c, *h;
     struct block_rows gates; /* data: NULL if they are not kept */
     bool relu;  /* of an RNN: a branch for each tile, where another constant would be as many copies of the loops */
-    bool holds; /* a constant: where `gates` is not NaN before the step, the gate is held at that */
+    bool holds; /* where `gates` is not NaN before the step, the gate is held at that */
     bool last_first; /* of the blocks */
 };
 
@@ -53,9 +53,11 @@ VEC_INLINE ivec ends(vec state)
     return less(AS_REAL(AS_BITS(state) & ~SIGN_BIT), splat(CELL_END));
 }
 
-/* The cells, on the pre-activations z of one block of units, of n_rows rows that are `stride` apart in the state, the
- * first at `at`, and of whose gates the first is at `gates`. First each row's gates side by side, then all rows' last
- * tanh: the operations of one alone wait for each other, and the processor for them. */
+/* The cells. A step goes three ways over some vectors of units, `pending` in the first-level cache, V each: a tile's
+ * products, the pre-activations (step_tile); their gates (apply_gates); and what is left, another tanh (finish). Each
+ * of the last two is a chain of operations that wait for each other, and takes its time only where the processor finds
+ * others beside it: as far as it looks ahead, it finds those of the next vectors; between two tiles it found products.
+ */
 
 /* A gate v, or what `gates` holds it at. */
 VEC_INLINE vec gate_or_held(bool holds, const real *gates, ptrdiff_t at, vec v)
@@ -66,112 +68,172 @@ VEC_INLINE vec gate_or_held(bool holds, const real *gates, ptrdiff_t at, vec v)
     return blend(less(held, splat(2)), held, v); /* gates are within [-1, 1]; NaN is not less */
 }
 
-/* x [n] = tanh(x) */
-VEC_INLINE void tanh_of_rows(int n, vec *x)
+/* i, f, g, o, from z; there, what h waits for: c, o */
+VEC_INLINE void lstm_gates(bool holds, vec *z, const real *c_prev, real *c, real *kept)
 {
-    vec y[TILE];
-    struct reduced y_parts[TILE];
-    UNROLL
-    for (int r = 0; r < n; r++)
-        y[r] = tanh_argument(x[r]);
-    reduce(n, y, y_parts);
-    UNROLL
-    for (int r = 0; r < n; r++)
-        x[r] = tanh_from(x[r], y_parts[r]);
+    struct reduced y[4] = {sigmoid_argument(z[0]), sigmoid_argument(z[1]), tanh_argument(z[2]), sigmoid_argument(z[3])};
+    reduce(4, y);
+    vec i = gate_or_held(holds, kept, 0, sigmoid_from(z[0], y[0]));
+    vec f = gate_or_held(holds, kept, LANES, sigmoid_from(z[1], y[1]));
+    vec g = gate_or_held(holds, kept, 2 * LANES, tanh_from(z[2], y[2]));
+    vec o = gate_or_held(holds, kept, 3 * LANES, sigmoid_from(z[3], y[3]));
+    vec c_new = rounded(f * load(c_prev)) + i * g;
+    ivec is_zero = ends(c_new);
+    store(c, zero_where(is_zero, c_new));
+    if (kept) {
+        store(kept, i);
+        store(kept + LANES, f);
+        store(kept + 2 * LANES, g);
+        store(kept + 3 * LANES, o);
+    }
+    z[0] = c_new;
+    z[1] = zero_where(is_zero, o);
 }
 
-/* i, f, g, o */
-VEC_INLINE void apply_lstm(bool holds, int n_rows, vec (*z)[VECTORS], const real *c_prev, real *c, real *h,
-                           struct rows gates, ptrdiff_t at, ptrdiff_t stride)
+/* r, z, from the inputs' part of n, r, z, and h_{t-1}'s part of n, which is kept for the backward pass with the gates;
+ * there, what h waits for: the pre-activation of n, z */
+VEC_INLINE void gru_gates(bool holds, vec *z, real *kept)
 {
-    vec tanh_c[TILE], out[TILE];
+    struct reduced y[2] = {sigmoid_argument(z[1]), sigmoid_argument(z[2])};
+    reduce(2, y);
+    vec reset = gate_or_held(holds, kept, 0, sigmoid_from(z[1], y[0]));
+    vec update = gate_or_held(holds, kept, LANES, sigmoid_from(z[2], y[1]));
+    if (kept) {
+        store(kept, reset);
+        store(kept + LANES, update);
+        store(kept + 3 * LANES, z[3]);
+    }
+    z[0] += z[3] * reset;
+    z[1] = update;
+}
+
+/* Vectors of units of a step: rows of one block, or blocks of one row. The state lies `stride` apart; gates as well, if
+ * their data is not NULL. */
+struct run {
+    ptrdiff_t n, stride;
+    const real *own_prev;
+    real *c, *h;
+    struct rows gates;
+};
+
+VEC_INLINE struct run run_of(const struct step *s, ptrdiff_t row, ptrdiff_t block, ptrdiff_t n, bool of_rows)
+{
+    ptrdiff_t width = s->n_blocks * LANES, at = row * width + block * LANES;
+    struct run run = {n,
+                      of_rows ? width : LANES,
+                      s->own_prev ? s->own_prev + at : NULL,
+                      s->c ? s->c + at : NULL,
+                      s->h + at,
+                      {NULL, of_rows ? s->gates.stride : s->gates.block_stride}};
+    if (s->gates.data)
+        run.gates.data = s->gates.data + row * s->gates.stride + block * s->gates.block_stride;
+    return run;
+}
+
+/* The j-th of a run, and those after it. */
+VEC_INLINE struct run run_from(struct run run, ptrdiff_t j)
+{
+    run.n -= j;
+    run.own_prev = run.own_prev ? run.own_prev + j * run.stride : NULL;
+    run.c = run.c ? run.c + j * run.stride : NULL;
+    run.h += j * run.stride;
+    run.gates.data = run.gates.data ? run.gates.data + j * run.gates.stride : NULL;
+    return run;
+}
+
+VEC_INLINE void apply_gates(int cell, bool holds, struct run run, vec *pending)
+{
+    for (ptrdiff_t j = 0; j < run.n; j++, pending += N_VECTORS(cell)) {
+        struct run here = run_from(run, j);
+        if (cell == PYLSTM_LSTM)
+            lstm_gates(holds, pending, here.own_prev, here.c, here.gates.data);
+        else if (cell == PYLSTM_GRU)
+            gru_gates(holds, pending, here.gates.data);
+    }
+}
+
+/* So many chains side by side. */
+enum { CHAINS = LANES == 1 ? 1 : 4 };
+
+/* h of the first n of a run, a constant. */
+VEC_INLINE void finish_some(int cell, bool relu, bool holds, int n, struct run run, const vec *pending)
+{
+    const int n_vectors = N_VECTORS(cell);
+    struct reduced y[CHAINS];
     UNROLL
-    for (int r = 0; r < n_rows; r++) {
-        ptrdiff_t here = at + r * stride;
-        real *kept = gates.data ? gates.data + r * gates.stride : NULL;
-        const vec y[4] = {sigmoid_argument(z[r][0]), sigmoid_argument(z[r][1]), tanh_argument(z[r][2]),
-                          sigmoid_argument(z[r][3])};
-        struct reduced y_parts[4];
-        reduce(4, y, y_parts);
-        vec i = sigmoid_from(z[r][0], y_parts[0]), f = sigmoid_from(z[r][1], y_parts[1]);
-        vec g = tanh_from(z[r][2], y_parts[2]), o = sigmoid_from(z[r][3], y_parts[3]);
-        i = gate_or_held(holds, kept, 0, i);
-        f = gate_or_held(holds, kept, LANES, f);
-        g = gate_or_held(holds, kept, 2 * LANES, g);
-        o = gate_or_held(holds, kept, 3 * LANES, o);
-        vec c_new = rounded(f * load(c_prev + here)) + i * g;
-        ivec is_zero = ends(c_new);
-        store(c + here, zero_where(is_zero, c_new));
-        tanh_c[r] = c_new;
-        out[r] = zero_where(is_zero, o); /* while the next step waits for tanh, this does not */
-        if (kept) {
-            store(kept, i);
-            store(kept + LANES, f);
-            store(kept + 2 * LANES, g);
-            store(kept + 3 * LANES, o);
+    for (int j = 0; j < n; j++)
+        y[j] = tanh_argument(pending[j * n_vectors]);
+    reduce(n, y);
+    UNROLL
+    for (int j = 0; j < n; j++, pending += n_vectors) {
+        struct run here = run_from(run, j);
+        vec out = relu ? at_least(splat(0), pending[0]) : tanh_from(pending[0], y[j]);
+        if (cell == PYLSTM_LSTM) {
+            store(here.h, pending[1] * out);
+            continue;
         }
-    }
-    tanh_of_rows(n_rows, tanh_c);
-    UNROLL
-    for (int r = 0; r < n_rows; r++)
-        store(h + at + r * stride, out[r] * tanh_c[r]);
-}
-
-/* The inputs' part of n, r, z, and h_{t-1}'s part of n, which is kept for the backward pass with the gates r, z, n. */
-VEC_INLINE void apply_gru(bool holds, int n_rows, vec (*z)[VECTORS], const real *h_prev, real *h, struct rows gates,
-                          ptrdiff_t at, ptrdiff_t stride)
-{
-    vec candidate[TILE], update[TILE];
-    UNROLL
-    for (int r = 0; r < n_rows; r++) {
-        const vec y[2] = {sigmoid_argument(z[r][1]), sigmoid_argument(z[r][2])};
-        struct reduced y_parts[2];
-        reduce(2, y, y_parts);
-        real *kept = gates.data ? gates.data + r * gates.stride : NULL;
-        vec reset = gate_or_held(holds, kept, 0, sigmoid_from(z[r][1], y_parts[0]));
-        update[r] = gate_or_held(holds, kept, LANES, sigmoid_from(z[r][2], y_parts[1]));
-        candidate[r] = z[r][0] + z[r][3] * reset;
-        if (kept) {
-            store(kept, reset);
-            store(kept + LANES, update[r]);
-            store(kept + 3 * LANES, z[r][3]);
+        if (cell == PYLSTM_GRU) {
+            vec candidate = gate_or_held(holds, here.gates.data, 2 * LANES, out);
+            if (here.gates.data)
+                store(here.gates.data + 2 * LANES, candidate);
+            out = candidate + pending[1] * (load(here.own_prev) - candidate);
         }
-    }
-    tanh_of_rows(n_rows, candidate);
-    UNROLL
-    for (int r = 0; r < n_rows; r++) {
-        ptrdiff_t here = at + r * stride;
-        real *kept = gates.data ? gates.data + r * gates.stride : NULL;
-        vec n = gate_or_held(holds, kept, 2 * LANES, candidate[r]);
-        vec h_new = n + update[r] * (load(h_prev + here) - n);
-        store(h + here, zero_where(ends(h_new), h_new));
-        if (kept)
-            store(kept + 2 * LANES, n);
+        store(here.h, zero_where(ends(out), out));
     }
 }
 
-VEC_INLINE void apply_rnn(bool relu, int n_rows, vec (*z)[VECTORS], real *h, ptrdiff_t at, ptrdiff_t stride)
+VEC_INLINE void finish(int cell, bool relu, bool holds, struct run run, const vec *pending)
 {
-    vec out[TILE];
-    UNROLL
-    for (int r = 0; r < n_rows; r++)
-        out[r] = relu ? at_least(splat(0), z[r][0]) : z[r][0];
-    if (!relu)
-        tanh_of_rows(n_rows, out);
-    UNROLL
-    for (int r = 0; r < n_rows; r++)
-        store(h + at + r * stride, zero_where(ends(out[r]), out[r]));
+    const int n_vectors = N_VECTORS(cell);
+    relu = relu && n_vectors == 1; /* of the others, a constant */
+    for (; run.n >= CHAINS; run = run_from(run, CHAINS), pending += CHAINS * n_vectors) {
+        if (relu)
+            finish_some(cell, true, holds, CHAINS, run, pending);
+        else
+            finish_some(cell, false, holds, CHAINS, run, pending);
+    }
+    for (; run.n > 0; run = run_from(run, 1), pending += n_vectors) {
+        if (relu)
+            finish_some(cell, true, holds, 1, run, pending);
+        else
+            finish_some(cell, false, holds, 1, run, pending);
+    }
 }
 
-VEC_INLINE void apply_cell(int cell, bool relu, bool holds, int n_rows, vec (*z)[VECTORS], const real *own_prev,
-                           real *c, real *h, struct rows gates, ptrdiff_t at, ptrdiff_t stride)
+/* From the pre-activations of n vectors of units, rows of a block or blocks of a row, to their state. Functions of
+ * their own: else GCC keeps the constants of gates in registers that the loops of the tiles, around which it puts them,
+ * need. An exported model holds no gates. */
+#ifdef PYLSTM_EXPORTED
+#define HOLDS(s) false
+#else
+#define HOLDS(s) ((s)->holds)
+#endif
+#define DEFINE_COMPLETE(name, cell)                                                                                    \
+    VEC_APART void name(const struct step *s, ptrdiff_t row, ptrdiff_t block, ptrdiff_t n, bool of_rows, vec *pending) \
+    {                                                                                                                  \
+        struct run run = run_of(s, row, block, n, of_rows);                                                            \
+        if (HOLDS(s)) {                                                                                                \
+            apply_gates(cell, true, run, pending);                                                                     \
+            finish(cell, s->relu, true, run, pending);                                                                 \
+        } else {                                                                                                       \
+            apply_gates(cell, false, run, pending);                                                                    \
+            finish(cell, s->relu, false, run, pending);                                                                \
+        }                                                                                                              \
+    }
+
+DEFINE_COMPLETE(complete_lstm, PYLSTM_LSTM)
+DEFINE_COMPLETE(complete_gru, PYLSTM_GRU)
+DEFINE_COMPLETE(complete_rnn, PYLSTM_RNN_TANH)
+
+VEC_INLINE void complete(int cell, const struct step *s, ptrdiff_t row, ptrdiff_t block, ptrdiff_t n, bool of_rows,
+                         vec *pending)
 {
     if (cell == PYLSTM_LSTM)
-        apply_lstm(holds, n_rows, z, own_prev, c, h, gates, at, stride);
+        complete_lstm(s, row, block, n, of_rows, pending);
     else if (cell == PYLSTM_GRU)
-        apply_gru(holds, n_rows, z, own_prev, h, gates, at, stride);
+        complete_gru(s, row, block, n, of_rows, pending);
     else
-        apply_rnn(relu, n_rows, z, h, at, stride);
+        complete_rnn(s, row, block, n, of_rows, pending);
 }
 
 /* Where block b is in an array of panels of n_k inputs and n_gates each, or with n_k = 1 of biases; the next block, if
@@ -219,8 +281,10 @@ VEC_INLINE void add_product(int n_panels, int n_rows, int first, int n_gates, pt
 #endif
 }
 
+/* The pre-activations of a tile, to `pending`: those of a panel's rows side by side, those of the next panel_pending
+ * vectors later. */
 VEC_INLINE void step_tile(int cell, int n_panels, int n_rows, const struct step *s, ptrdiff_t row, ptrdiff_t block,
-                          const stored *ahead)
+                          const stored *ahead, vec *pending, ptrdiff_t panel_pending)
 {
     const int n_vectors = N_VECTORS(cell), n_gates = N_GATES(cell);
     ptrdiff_t width = s->n_blocks * LANES, p_panel = next_block(s->n_k, n_gates), scale = block_at(block, 1, n_gates);
@@ -237,11 +301,12 @@ VEC_INLINE void step_tile(int cell, int n_panels, int n_rows, const struct step 
                     panel + s->first_k * n_gates * PANEL_LANES, p_panel, s->scale_h, scale, ahead, acc);
     UNROLL
     for (int q = 0; q < n_panels; q++) {
-        struct rows gates = {s->gates.data, s->gates.stride};
-        if (gates.data)
-            gates.data += (block + q) * s->gates.block_stride + row * gates.stride;
-        apply_cell(cell, s->relu, s->holds, n_rows, acc[q], s->own_prev, s->c, s->h, gates,
-                   row * width + (block + q) * LANES, width);
+        UNROLL
+        for (int r = 0; r < n_rows; r++) {
+            UNROLL
+            for (int v = 0; v < n_vectors; v++)
+                pending[q * panel_pending + r * n_vectors + v] = acc[q][r][v];
+        }
     }
 }
 
@@ -251,15 +316,29 @@ VEC_INLINE ptrdiff_t blocks_after(bool last_first, ptrdiff_t done, ptrdiff_t n, 
     return last_first ? n_blocks - done - n : done;
 }
 
+/* Vectors of units that are pending at once, of each panel of a tile. An exported model's stack is to stay small. */
+enum { MOST_PENDING = LANES == 1 ? 4 : 36 };
+
 /* A step of one row. */
 VEC_INLINE void step_row(int cell, const struct step *s)
 {
-    const int most = TILE_PANELS(cell, 1);
-    ptrdiff_t done = 0;
-    for (; done + most <= s->n_blocks; done += most)
-        step_tile(cell, most, 1, s, 0, blocks_after(s->last_first, done, most, s->n_blocks), NULL);
-    for (int left = 1; left < most && done < s->n_blocks; left++, done++) /* at most so often, which GCC is to see */
-        step_tile(cell, 1, 1, s, 0, blocks_after(s->last_first, done, 1, s->n_blocks), NULL);
+    const int most = TILE_PANELS(cell, 1), n_vectors = N_VECTORS(cell);
+    vec pending[MOST_PENDING * VECTORS];
+    for (ptrdiff_t done = 0, n; done < s->n_blocks; done += n) {
+        n = s->n_blocks - done;
+        if (n > MOST_PENDING)
+            n = MOST_PENDING;
+        ptrdiff_t first = blocks_after(s->last_first, done, n, s->n_blocks), part = 0, b;
+        for (; part + most <= n; part += most) {
+            b = blocks_after(s->last_first, part, most, n);
+            step_tile(cell, most, 1, s, 0, first + b, NULL, pending + b * n_vectors, n_vectors);
+        }
+        for (int left = 1; left < most && part < n; left++, part++) { /* at most so often, which GCC is to see */
+            b = blocks_after(s->last_first, part, 1, n);
+            step_tile(cell, 1, 1, s, 0, first + b, NULL, pending + b * n_vectors, n_vectors);
+        }
+        complete(cell, s, 0, first, n, false, pending);
+    }
 }
 
 #endif

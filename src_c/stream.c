@@ -186,9 +186,9 @@ void NAME(stream_process)(pylstm_stream *stream, ptrdiff_t n_steps, const void *
             ptrdiff_t k = layer->input_size;
             struct const_block_rows bias = {layer->packed.bias, 0,
                                             pylstm_cell_of(net->cell)->n_vectors * on->kernels->lanes};
-            on->kernels->step(net->cell, net->last_first, on->batch_size, layer->n_blocks, k, k, k + layer->hidden_size,
-                              layer->packed.panels, bias, input, layer->h, layer->c ? layer->c : layer->h, layer->c,
-                              layer->h_next, (struct block_rows){NULL, 0, 0});
+            on->kernels->step(net->cell, false, net->last_first, on->batch_size, layer->n_blocks, k, k,
+                              k + layer->hidden_size, layer->packed.panels, bias, input, layer->h,
+                              layer->c ? layer->c : layer->h, layer->c, layer->h_next, (struct block_rows){NULL, 0, 0});
             real *h = layer->h_next;
             layer->h_next = layer->h;
             layer->h = h;

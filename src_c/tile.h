@@ -66,6 +66,8 @@ VEC_INLINE void accumulate(int n_panels, int n_rows, int first, int n_vectors, p
             UNROLL
             for (int v = 0; v < n_vectors; v++) {
                 vec weight = load_weights(p + q * p_panel + v * PANEL_LANES);
+                if (n_rows > 1) /* else GCC may read it anew for each of them, more often than there are ports */
+                    weight = in_register(weight);
                 UNROLL
                 for (int r = 0; r < n_rows; r++)
                     acc[q][r][first + v] += weight * factor[r];

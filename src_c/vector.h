@@ -17,8 +17,10 @@ typedef uint64_t unsigned_bits;
 
 #if defined(__GNUC__)
 #define VEC_INLINE static inline __attribute__((always_inline, unused))
+#define VEC_APART static __attribute__((noinline, unused))
 #else
 #define VEC_INLINE static inline
+#define VEC_APART static
 #endif
 
 /* Before loops over registers, of which the array would lie in memory were they not unrolled. clang does so unasked;
@@ -79,9 +81,8 @@ VEC_INLINE ivec less(vec a, vec b)
 }
 #endif
 
-/* v, rounded before anything is added to it. Of the two products in a * b + c * d the compiler may fuse either with the
- * sum, and another one in another inlined copy of the same function; it can't see through an assembler statement. */
-VEC_INLINE vec rounded(vec v)
+/* v, of which the compiler is not to know where it comes from. */
+VEC_INLINE vec in_register(vec v)
 {
 #if defined(__GNUC__) && defined(__x86_64__)
     __asm__("" : "+v"(v));
@@ -89,6 +90,13 @@ VEC_INLINE vec rounded(vec v)
     __asm__("" : "+w"(v));
 #endif
     return v;
+}
+
+/* v, rounded before anything is added to it. Of the two products in a * b + c * d the compiler may fuse either with the
+ * sum, and another one in another inlined copy of the same function. */
+VEC_INLINE vec rounded(vec v)
+{
+    return in_register(v);
 }
 
 VEC_INLINE vec load(const real *from)
@@ -103,7 +111,7 @@ VEC_INLINE void store(real *to, vec v)
     memcpy(to, &v, sizeof v);
 }
 
-/* Two operations for which an instruction set may have better than what GNU C can say. */
+/* Operations for which an instruction set may have better than what GNU C can say. */
 #if PYLSTM_VECTOR_BYTES >= 32 && PYLSTM_REAL_BITS == 32
 #include <immintrin.h>
 #endif
@@ -123,12 +131,12 @@ VEC_INLINE vec at_least(vec low, vec v)
 #endif
 }
 
-/* a / b for b in [1, 2]. */
+/* a / b for b in [1, 4]. */
 VEC_INLINE vec quotient(vec a, vec b)
 {
 #if PYLSTM_VECTOR_BYTES == 64 && PYLSTM_REAL_BITS == 32
     /* The hardware's division takes as long as 32 multiplications. One Newton step from 14 bits is within an ulp or so,
-     * and exact for b of 1 and 2. */
+     * and exact for powers of two. */
     vec near = (vec)_mm512_rcp14_ps((__m512)b);
     return a * (near + near * (splat(1) - b * near));
 #else
@@ -139,6 +147,16 @@ VEC_INLINE vec quotient(vec a, vec b)
 VEC_INLINE vec blend(ivec mask, vec yes, vec no)
 {
     return AS_REAL((AS_BITS(yes) & mask) | (AS_BITS(no) & ~mask));
+}
+
+/* yes where x has the sign bit, else no. */
+VEC_INLINE vec where_negative(vec x, vec yes, vec no)
+{
+#if PYLSTM_VECTOR_BYTES == 32 && PYLSTM_REAL_BITS == 32
+    return (vec)_mm256_blendv_ps((__m256)no, (__m256)yes, (__m256)x);
+#else
+    return blend(AS_BITS(x) >> (PYLSTM_REAL_BITS - 1), yes, no);
+#endif
 }
 
 #endif

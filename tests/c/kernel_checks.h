@@ -396,7 +396,7 @@ static int same_step(struct step_out a, struct step_out b)
 static void run_step(ptrdiff_t row, ptrdiff_t n_rows, real *own_prev, struct step_out out)
 {
     ptrdiff_t from = row * at.width;
-    at.kernels->step(at.cell, row > 0, n_rows, at.n_blocks, at.n_x, at.n_x, at.n_k, at.panels, bias_rows(),
+    at.kernels->step(at.cell, false, row > 0, n_rows, at.n_blocks, at.n_x, at.n_x, at.n_k, at.panels, bias_rows(),
                      (struct const_rows){at.x + row * at.x_stride, at.x_stride}, at.h_prev + from, part(own_prev, from),
                      part(out.c, from), out.h + from, gates_from(out.gates, row));
 }
@@ -432,7 +432,7 @@ static void check_step_values(struct step_out out)
 /* The inputs' part from `projected`. */
 static void run_projected(real *projected, struct step_out out)
 {
-    at.kernels->step(at.cell, true, at.n_rows, at.n_blocks, 0, at.n_x, at.n_k, at.panels, const_gates(projected),
+    at.kernels->step(at.cell, false, true, at.n_rows, at.n_blocks, 0, at.n_x, at.n_k, at.panels, const_gates(projected),
                      (struct const_rows){at.x, 0}, at.h_prev, at.own_prev, out.c, out.h, gates_from(out.gates, 0));
 }
 
@@ -493,7 +493,7 @@ static void check_first_step(void)
     at.h_prev = new_array(at.n_rows * at.width);
     memset(at.h_prev, 0, (size_t)(at.n_rows * at.width) * sizeof *at.h_prev);
     run_step(0, at.n_rows, at.own_prev, zeros);
-    at.kernels->step(at.cell, true, at.n_rows, at.n_blocks, at.n_x, at.n_x, at.n_k, at.panels, bias_rows(),
+    at.kernels->step(at.cell, false, true, at.n_rows, at.n_blocks, at.n_x, at.n_x, at.n_k, at.panels, bias_rows(),
                      (struct const_rows){at.x, at.x_stride}, NULL, at.own_prev, none.c, none.h,
                      gates_from(none.gates, 0));
     expect(same_step(none, zeros), "step without h_prev");
