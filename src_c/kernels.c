@@ -435,10 +435,43 @@ static void back_product(bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks, 
     }
 }
 
+/* Rows of which the gradients of weights are taken in one go: their dgates of one block, 16 KB or 32, and a tile's
+ * columns of the other operand stay in the first-level cache. */
+enum { OUTER_ROWS = 128 };
+
+/* The next n columns of n_rows rows, side by side. */
+VEC_INLINE void pack_tile(int n, ptrdiff_t n_rows, const real *from, ptrdiff_t stride, real *to)
+{
+    for (ptrdiff_t r = 0; r < n_rows; r++)
+        memcpy(to + r * n, from + r * stride, (size_t)n * sizeof(real));
+}
+
+/* n_rows rows of n_k columns, to be the rows [row, row + n_rows) of `packed`: of every OUTER_ROWS of all_rows rows,
+ * tile by tile of columns, the rows of a tile one after the other. Where they lie, a column's elements are a power of
+ * two apart and fall into few sets of the cache. */
+static void pack_columns(ptrdiff_t row, ptrdiff_t n_rows, ptrdiff_t all_rows, ptrdiff_t n_k, const real *a,
+                         ptrdiff_t a_stride, real *packed)
+{
+    enum { AT_ONCE = 16 }; /* rows whose lines are in cache while they are taken apart */
+    for (ptrdiff_t end = row + n_rows, next; row < end; row = next) {
+        ptrdiff_t part = row / OUTER_ROWS * OUTER_ROWS;
+        ptrdiff_t part_rows = all_rows - part < OUTER_ROWS ? all_rows - part : OUTER_ROWS;
+        next = row + AT_ONCE < end ? row + AT_ONCE : end;
+        next = next < part + part_rows ? next : part + part_rows;
+        for (ptrdiff_t k = 0, n; k < n_k; k += n) {
+            n = next_tile(n_k - k);
+            real *to = packed + part * n_k + k * part_rows + (row - part) * n;
+#define TILE_CALL(n) pack_tile(n, next - row, a + k, a_stride, to)
+            FOR_TILE(n)
+#undef TILE_CALL
+        }
+        a += (next - row) * a_stride;
+    }
+}
+
 /* Of n_panels blocks, a panel of the gradient is panel_size after the one before. */
-VEC_INLINE void outer_tile(int n_panels, int n_vectors, int n_columns, ptrdiff_t n_segments,
-                           const struct segment *segments, ptrdiff_t a_stride, ptrdiff_t column, struct dgates dgates,
-                           real *dpanel, ptrdiff_t panel_size)
+VEC_INLINE void outer_tile(int n_panels, int n_vectors, int n_columns, ptrdiff_t n_rows, const real *packed,
+                           struct dgates dgates, real *dpanel, ptrdiff_t panel_size)
 {
     const int size = n_columns * n_vectors * LANES;
     ptrdiff_t row = dgates.n_vectors * LANES;
@@ -447,10 +480,8 @@ VEC_INLINE void outer_tile(int n_panels, int n_vectors, int n_columns, ptrdiff_t
             PREFETCH(dpanel + q * panel_size + size + next);
     vec acc[PANELS][TILE][VECTORS];
     start_tile(n_panels, n_columns, n_vectors, (struct const_rows){dpanel, n_vectors * LANES}, panel_size, acc);
-    for (ptrdiff_t s = 0; s < n_segments; s++)
-        accumulate(n_panels, n_columns, 0, n_vectors, segments[s].n_rows, segments[s].a + column, 1, a_stride,
-                   dgates.data + segments[s].dgates_row * row + dgates.first * LANES, row, dgates.block_rows * row,
-                   NULL, acc);
+    accumulate(n_panels, n_columns, 0, n_vectors, n_rows, packed, 1, n_columns, dgates.data + dgates.first * LANES, row,
+               dgates.block_rows * row, NULL, acc);
     UNROLL
     for (int q = 0; q < n_panels; q++) {
         UNROLL
@@ -462,33 +493,42 @@ VEC_INLINE void outer_tile(int n_panels, int n_vectors, int n_columns, ptrdiff_t
     }
 }
 
-VEC_INLINE void outer_panels(int n_panels, int n_vectors, ptrdiff_t n_segments, const struct segment *segments,
-                             ptrdiff_t a_stride, ptrdiff_t n_k, struct dgates dgates, real *dpanel,
-                             ptrdiff_t panel_size)
+VEC_INLINE void outer_panels(int n_panels, int n_vectors, ptrdiff_t n_rows, const real *packed, ptrdiff_t n_k,
+                             struct dgates dgates, real *dpanel, ptrdiff_t panel_size)
 {
-    for (ptrdiff_t k = 0, n; k < n_k; k += n, dpanel += n * n_vectors * LANES) {
-        n = next_tile(n_k - k);
-#define TILE_CALL(n) outer_tile(n_panels, n_vectors, n, n_segments, segments, a_stride, k, dgates, dpanel, panel_size)
-        FOR_TILE(n)
+    for (ptrdiff_t part = 0; part < n_rows; part += OUTER_ROWS) {
+        ptrdiff_t n_part = n_rows - part < OUTER_ROWS ? n_rows - part : OUTER_ROWS;
+        real *to = dpanel;
+        for (ptrdiff_t k = 0, n; k < n_k; k += n, packed += n * n_part, to += n * n_vectors * LANES) {
+            n = next_tile(n_k - k);
+#define TILE_CALL(n) outer_tile(n_panels, n_vectors, n, n_part, packed, dgates, to, panel_size)
+            FOR_TILE(n)
 #undef TILE_CALL
+        }
+        dgates.data += n_part * dgates.n_vectors * LANES;
     }
 }
 
 static void outer(ptrdiff_t n_segments, const struct segment *segments, ptrdiff_t a_stride, ptrdiff_t n_k,
-                  ptrdiff_t n_blocks, struct dgates dgates, real *dpanels, ptrdiff_t panel_k)
+                  ptrdiff_t n_blocks, struct dgates dgates, real *packed, real *dpanels, ptrdiff_t panel_k)
 {
     ptrdiff_t panel_size = panel_k * dgates.n_used * LANES, block_size = dgates.block_rows * dgates.n_vectors * LANES;
+    ptrdiff_t n_rows = 0, row = 0;
+    for (ptrdiff_t s = 0; s < n_segments; s++)
+        n_rows += segments[s].n_rows;
+    for (ptrdiff_t s = 0; s < n_segments; row += segments[s++].n_rows)
+        pack_columns(row, segments[s].n_rows, n_rows, n_k, segments[s].a, a_stride, packed);
     for (ptrdiff_t b = 0, n; b < n_blocks; b += n, dgates.data += n * block_size, dpanels += n * panel_size) {
         n = 1;
         if (dgates.n_used == 4) {
-            outer_panels(1, 4, n_segments, segments, a_stride, n_k, dgates, dpanels, panel_size);
+            outer_panels(1, 4, n_rows, packed, n_k, dgates, dpanels, panel_size);
         } else if (dgates.n_used == 3) {
-            outer_panels(1, 3, n_segments, segments, a_stride, n_k, dgates, dpanels, panel_size);
+            outer_panels(1, 3, n_rows, packed, n_k, dgates, dpanels, panel_size);
         } else if (b + 4 <= n_blocks) {
             n = 4;
-            outer_panels(4, 1, n_segments, segments, a_stride, n_k, dgates, dpanels, panel_size);
+            outer_panels(4, 1, n_rows, packed, n_k, dgates, dpanels, panel_size);
         } else {
-            outer_panels(1, 1, n_segments, segments, a_stride, n_k, dgates, dpanels, panel_size);
+            outer_panels(1, 1, n_rows, packed, n_k, dgates, dpanels, panel_size);
         }
     }
 }

@@ -29,10 +29,10 @@ static inline struct const_rows rows_from(struct const_rows rows, ptrdiff_t row,
     return rows;
 }
 
-/* A stretch of rows of two arrays whose outer products are summed. */
+/* A stretch of rows. */
 struct segment {
     const real *a;
-    ptrdiff_t dgates_row, n_rows;
+    ptrdiff_t n_rows;
 };
 
 /* Gradients of pre-activations: row r of block b at data + (b * block_rows + r) * n_vectors * lanes, of which n_used
@@ -101,10 +101,10 @@ struct kernels {
     void (*back_product)(bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks, struct dgates dgates,
                          const real *panels, ptrdiff_t n_column_vectors, bool adds, struct rows out);
 
-    /* dpanels [n_blocks][n_k (part of a panel of panel_k)][n_used][lanes] += sum over the rows of the segments of
-     * a[0 .. n_k] (outer) dgates. */
+    /* dpanels [n_blocks][n_k (part of a panel of panel_k)][n_used][lanes] += sum over the rows of the segments, which
+     * are one after the other those of dgates, of a[0 .. n_k] (outer) dgates. packed   [rows][n_k], scratch */
     void (*outer)(ptrdiff_t n_segments, const struct segment *segments, ptrdiff_t a_stride, ptrdiff_t n_k,
-                  ptrdiff_t n_blocks, struct dgates dgates, real *dpanels, ptrdiff_t panel_k);
+                  ptrdiff_t n_blocks, struct dgates dgates, real *packed, real *dpanels, ptrdiff_t panel_k);
 
     /* out [n_k] += dz [n_j] weight [n_j][n_k], and dweight = dz (outer) a [n_k], added to what is there if `adds`: for
      * so few rows that packing would cost more than it saves. */

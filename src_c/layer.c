@@ -104,6 +104,14 @@ static ptrdiff_t chunk_rows(const pylstm_shape *shape)
     return shape->n_sequences > most ? shape->n_sequences : most;
 }
 
+/* Rows of a block of dgates: some more than a chunk has, which is often a power of two; the same rows of all blocks,
+ * which the backward products read one after the other, would then fall into the same few sets of the cache. */
+static ptrdiff_t dgates_rows(const pylstm_shape *shape)
+{
+    ptrdiff_t chunk = chunk_rows(shape);
+    return chunk > PTRDIFF_MAX - 3 ? chunk : chunk + 3; /* of the one there is no memory either */
+}
+
 struct steps NAME(steps_carve)(struct arena *arena, const struct layer *layer, const pylstm_shape *shape, int keep)
 {
     ptrdiff_t n_sequences = shape->n_sequences, n_rows = keep ? shape->n_rows : chunk_rows(shape);
@@ -306,9 +314,11 @@ struct layer_backward_scratch NAME(layer_backward_carve)(struct arena *arena, co
     ptrdiff_t chunk = chunk_rows(shape), width = padded_hidden(layer), n_members = layer->member.n_members;
     ptrdiff_t n_gates = cell_of(layer)->n_gates, n_vectors = cell_of(layer)->n_vectors;
     ptrdiff_t input_width = blocks_of(layer->input_size, layer->kernels->lanes) * layer->kernels->lanes;
+    ptrdiff_t most_columns = layer->input_size > layer->hidden_size ? layer->input_size : layer->hidden_size;
     return (struct layer_backward_scratch){
-        .dgates = arena_take(arena, chunk, n_vectors * width, sizeof(real)),
+        .dgates = arena_take(arena, dgates_rows(shape), n_vectors * width, sizeof(real)),
         .segments = arena_take(arena, chunk > n_members ? chunk : n_members, 1, sizeof(struct segment)),
+        .columns = arena_take(arena, chunk, n_members * most_columns, sizeof(real)),
         .dx = arena_take(arena, chunk, input_width, sizeof(real)),
         .dh = arena_take(arena, shape->n_sequences, width, sizeof(real)),
         .dc = arena_take(arena, cell_of(layer)->n_states > 1 ? shape->n_sequences : 0, width, sizeof(real)),
@@ -319,22 +329,25 @@ struct layer_backward_scratch NAME(layer_backward_carve)(struct arena *arena, co
     };
 }
 
+/* Whether the step starts from an initial state of zeros, which gives nothing to the gradient of R. */
+static bool starts_at_zero(const struct layer *layer, const pylstm_batch *batch, struct steps steps, ptrdiff_t step)
+{
+    return step == 0 && is_zero(h_after(steps, layer, batch, -1), batch->shape.n_sequences * padded_hidden(layer));
+}
+
 /* The rows of h_{t-1} of the steps [from, to), in as few stretches as they lie in: one where as many sequences are
- * alive as in the step before. An initial state of zeros is left out. */
+ * alive as in the step before. */
 static ptrdiff_t h_segments(const struct layer *layer, const pylstm_batch *batch, struct steps steps, ptrdiff_t from,
                             ptrdiff_t to, struct segment *segments)
 {
     ptrdiff_t n_segments = 0;
-    bool starts_at_zero =
-        from == 0 && is_zero(h_after(steps, layer, batch, -1), batch->shape.n_sequences * padded_hidden(layer));
-    for (ptrdiff_t s = from + starts_at_zero; s < to; s++) {
+    for (ptrdiff_t s = from; s < to; s++) {
         ptrdiff_t n = alive(batch, s);
         if (n_segments > 0 && alive(batch, s - 1) == (s > 1 ? alive(batch, s - 2) : batch->shape.n_sequences)) {
             segments[n_segments - 1].n_rows += n;
         } else {
             segments[n_segments++] = (struct segment){
                 .a = h_after(steps, layer, batch, s - 1),
-                .dgates_row = batch->offset[s] - batch->offset[from],
                 .n_rows = n,
             };
         }
@@ -345,7 +358,7 @@ static ptrdiff_t h_segments(const struct layer *layer, const pylstm_batch *batch
 static struct dgates dgates_of(const struct layer *layer, const pylstm_batch *batch, const real *data)
 {
     ptrdiff_t n_vectors = cell_of(layer)->n_vectors;
-    return (struct dgates){data, chunk_rows(&batch->shape), n_vectors, 0, n_vectors};
+    return (struct dgates){data, dgates_rows(&batch->shape), n_vectors, 0, n_vectors};
 }
 
 /* Those of the pre-activations that the inputs, or h_{t-1}, go into. */
@@ -387,20 +400,25 @@ static void flush_chunk(const struct layer *layer, const pylstm_batch *batch, pt
     struct dgates all = dgates_of(layer, batch, dgates);
     struct dgates own_x = x_part(cell, blocks_from(all, blocks.from, lanes)), own_h = h_part(cell, own_x);
     real *own_dpanels = scratch.dpanels + blocks.from * n_k * n_gates * lanes;
-    kernels->outer(1, &x_rows, n_x, n_x, n_own, own_x, own_dpanels, n_k);
-    ptrdiff_t n_segments = h_segments(layer, batch, steps, from, to, segments);
-    kernels->outer(n_segments, segments, width, hidden, n_own, own_h, own_dpanels + n_x * n_gates * lanes, n_k);
+    real *columns = scratch.columns + layer->member.index * chunk_rows(&batch->shape) * (n_x > hidden ? n_x : hidden);
+    kernels->outer(1, &x_rows, n_x, n_x, n_own, own_x, columns, own_dpanels, n_k);
+    ptrdiff_t first = from + starts_at_zero(layer, batch, steps, from);
+    ptrdiff_t n_segments = h_segments(layer, batch, steps, first, to, segments);
+    own_h.data += (batch->offset[first] - batch->offset[from]) * cell->n_vectors * lanes;
+    kernels->outer(n_segments, segments, width, hidden, n_own, own_h, columns, own_dpanels + n_x * n_gates * lanes,
+                   n_k);
     kernels->column_sums(n, n_own, blocks_from(all, blocks.from, lanes),
                          scratch.dbias + blocks.from * cell->n_vectors * lanes);
     if (!dx)
         return;
-    ptrdiff_t first = vectors.from * lanes, stride = blocks_of(n_x, lanes) * lanes;
-    kernels->back_product(false, n, n_blocks, x_part(cell, all), scratch.panels_ih + first * n_blocks * n_gates * lanes,
-                          vectors.to - vectors.from, false, (struct rows){scratch.dx + first, stride});
-    struct const_rows dx_here = {scratch.dx + first, stride};
-    ptrdiff_t n_columns = (vectors.to * lanes < n_x ? vectors.to * lanes : n_x) - first;
+    ptrdiff_t column = vectors.from * lanes, stride = blocks_of(n_x, lanes) * lanes;
+    kernels->back_product(false, n, n_blocks, x_part(cell, all),
+                          scratch.panels_ih + column * n_blocks * n_gates * lanes, vectors.to - vectors.from, false,
+                          (struct rows){scratch.dx + column, stride});
+    struct const_rows dx_here = {scratch.dx + column, stride};
+    ptrdiff_t n_columns = (vectors.to * lanes < n_x ? vectors.to * lanes : n_x) - column;
     for (ptrdiff_t s = from; s < to; dx_here = rows_from(dx_here, alive(batch, s++), 0))
-        kernels->scatter(alive(batch, s), n_columns, adds_dx, dx_here, (struct rows){dx + first, n_x},
+        kernels->scatter(alive(batch, s), n_columns, adds_dx, dx_here, (struct rows){dx + column, n_x},
                          callers(layer, batch, 0, s));
 }
 
@@ -441,7 +459,7 @@ static void flush_rows(const struct layer *layer, const pylstm_batch *batch, con
                        struct layer_backward_scratch scratch)
 {
     const struct cell *cell = cell_of(layer);
-    ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, block_rows = chunk_rows(&batch->shape);
+    ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, block_rows = dgates_rows(&batch->shape);
     ptrdiff_t row = 0, row_size = cell->n_vectors * layer->kernels->lanes;
     const real one = 1;
     for (ptrdiff_t s = 0; s < batch->shape.n_steps; s++) {
@@ -468,7 +486,8 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
     const struct cell *cell = cell_of(layer);
     ptrdiff_t lanes = kernels->lanes, n_blocks = n_blocks_of(layer), width = padded_hidden(layer);
     ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden;
-    ptrdiff_t block_rows = chunk_rows(&batch->shape), n_gates = cell->n_gates, n_vectors = cell->n_vectors;
+    ptrdiff_t chunk = chunk_rows(&batch->shape), block_rows = dgates_rows(&batch->shape);
+    ptrdiff_t n_gates = cell->n_gates, n_vectors = cell->n_vectors;
     struct range blocks = own(layer, n_blocks);
     ptrdiff_t n_own = blocks.to - blocks.from, first_unit = blocks.from * lanes;
     ptrdiff_t n_units = blocks.to * lanes < hidden ? n_own * lanes : hidden - first_unit;
@@ -495,7 +514,7 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
         ptrdiff_t n = alive(batch, s);
         kernels->gather(n, n_units, true, rows_from(dy, 0, first_unit), callers(layer, batch, 0, s),
                         (struct rows){scratch.dh + first_unit, width});
-        ptrdiff_t place = block_rows - (batch->offset[chunk_end] - batch->offset[s]);
+        ptrdiff_t place = chunk - (batch->offset[chunk_end] - batch->offset[s]);
         real *dgates = scratch.dgates + place * n_vectors * lanes;
         struct block_rows gates = gates_from(steps, layer, batch->offset[s], blocks.from);
         kernels->cell_backward(
@@ -524,7 +543,7 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
     }
 
     if (unpacked) {
-        ptrdiff_t first_row = block_rows - batch->shape.n_rows;
+        ptrdiff_t first_row = chunk - batch->shape.n_rows;
         flush_rows(layer, batch, scratch.dgates + first_row * n_vectors * lanes, dweight_ih, dweight_hh, dbias, dx,
                    adds_dx, steps, scratch);
     } else {

@@ -31,7 +31,7 @@ static const struct layout {
     {PYLSTM_RNN_RELU, "RNN with relu", 1, 1, {0}, {0}, {0}},
 };
 
-enum { MOST_ROWS = 13 };
+enum { MOST_ROWS = 13, MANY_ROWS = 269 };
 
 /* What is under test: the weights of one layer, plain and in the order of the kernels. Everything padded is laid out
  * here by place() and friends, written from the words of kernels.h, not by panels.c. */
@@ -641,8 +641,8 @@ static void check_back_product(struct matrix m, bool adds)
     free(before);
 }
 
-/* Segments of 1, 2, ... rows (of up to n_rows in all), in other places of dgates than of a, and the last apart. */
-enum { MAX_SEGMENTS = 8 };
+/* Segments of 1, 2, ... rows (of up to n_rows in all), each in an array of its own. */
+enum { MAX_SEGMENTS = 32 };
 
 static ptrdiff_t make_segments(ptrdiff_t a_stride, ptrdiff_t n_a, struct segment *segments, real **arrays)
 {
@@ -651,8 +651,7 @@ static ptrdiff_t make_segments(ptrdiff_t a_stride, ptrdiff_t n_a, struct segment
         ptrdiff_t left = at.n_rows - done;
         n = n_segments + 1 < left ? n_segments + 1 : left;
         arrays[n_segments] = random_reals((n - 1) * a_stride + n_a, 1);
-        /* from the end of dgates, whose row 0 no segment has */
-        segments[n_segments] = (struct segment){arrays[n_segments], 1 + left - n, n};
+        segments[n_segments] = (struct segment){arrays[n_segments], n};
     }
     return n_segments;
 }
@@ -666,7 +665,8 @@ static void check_outer(struct matrix m, ptrdiff_t first_k)
     real *arrays[MAX_SEGMENTS], *dgates = random_dgates(block_rows, 1);
     real *before = random_reals(size, 1), *dpanels = copy_of(before, size);
     ptrdiff_t n_segments = make_segments(a_stride, n_a, segments, arrays);
-    at.kernels->outer(n_segments, segments, a_stride, n_a, at.n_blocks, dgates_for(m, dgates, block_rows, 0),
+    real *packed = random_reals(at.n_rows * n_a, 1);
+    at.kernels->outer(n_segments, segments, a_stride, n_a, at.n_blocks, dgates_for(m, dgates, block_rows, 1), packed,
                       dpanels + first_k * at.n_gates * at.lanes, at.n_k);
     int holds = 1, rest = 1;
     for (ptrdiff_t k = 0; k < at.n_k; k++) {
@@ -677,10 +677,10 @@ static void check_outer(struct matrix m, ptrdiff_t first_k)
                 continue;
             }
             double sum = (double)before[here];
-            for (ptrdiff_t s = 0; s < n_segments; s++)
+            for (ptrdiff_t s = 0, row = 0; s < n_segments; row += segments[s++].n_rows)
                 for (ptrdiff_t r = 0; r < segments[s].n_rows; r++)
                     sum += (double)segments[s].a[r * a_stride + k - first_k] *
-                           (double)dgates[dgates_place(block_rows, segments[s].dgates_row + r, m.first + g, u)];
+                           (double)dgates[dgates_place(block_rows, 1 + row + r, m.first + g, u)];
             holds &= near(dpanels[here], sum);
         }
     }
@@ -688,6 +688,7 @@ static void check_outer(struct matrix m, ptrdiff_t first_k)
     expect(rest, "the rest of the panels of outer");
     for (ptrdiff_t s = 0; s < n_segments; s++)
         free(arrays[s]);
+    free(packed);
     free(dgates);
     free(before);
     free(dpanels);
@@ -746,7 +747,7 @@ static void check_unpacked_backward(bool adds)
 static void check_moves(bool adds, bool reverse)
 {
     ptrdiff_t n = at.hidden, stride = n + 3, n_callers = 0;
-    ptrdiff_t first[MOST_ROWS], length[MOST_ROWS];
+    ptrdiff_t first[MANY_ROWS], length[MANY_ROWS];
     for (ptrdiff_t r = 0; r < at.n_rows; r++) {
         length[r] = 2 + r % 3;
         first[r] = n_callers;
@@ -845,10 +846,12 @@ static void check_cell(const struct layout *of)
         for (int k = 0; k < N_HIDDEN; k++)
             for (int i = (int)n_rows % stride; i < N_N_X; i += stride)
                 check_sizes(n_rows, hidden[k], n_x[(i + k) % N_N_X]);
-    /* weights that are prefetched */
-    ptrdiff_t large = of->n_gates > 1 ? 258 : 450;
+    /* weights that are prefetched, and more blocks of a row than are pending at once */
+    ptrdiff_t large = of->n_gates > 1 ? 300 : 600;
     check_sizes(1, large, of->n_gates > 1 ? 300 : 3);
     check_sizes(8, large - 1, 5);
+    /* more rows than are pending at once, and than two parts of the weights' gradient have */
+    check_sizes(MANY_ROWS, 17, 5);
 }
 
 static void check_kernels(pylstm_isa isa)
