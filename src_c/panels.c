@@ -1,5 +1,7 @@
 #include "panels.h"
 
+#include "rows.h"
+
 #include <string.h>
 
 /* The units of block b that exist. */
@@ -51,8 +53,15 @@ static void transpose(ptrdiff_t n_rows, ptrdiff_t n_columns, const real *from, p
             to[j * to_stride + i] = from[i * from_stride + j];
 }
 
-/* A few inputs at a time, so that the cache lines of all units' weights stay until they are used up. */
-enum { PACK_K = 16 };
+/* A few inputs at a time, so that the cache lines of all units' weights stay until they are used up; those of the
+ * inputs PACK_AHEAD later are asked for, as the rows of the weights are more streams than the hardware follows. */
+enum { PACK_K = 16, PACK_AHEAD = 4 * PACK_K };
+
+static void ask_for_rows(ptrdiff_t n_rows, const real *from, ptrdiff_t stride)
+{
+    for (ptrdiff_t i = 0; i < n_rows; i++)
+        PREFETCH(from + i * stride + PACK_AHEAD);
+}
 
 static ptrdiff_t columns_at_once(ptrdiff_t k, ptrdiff_t n_k)
 {
@@ -69,9 +78,11 @@ void NAME(pack_forward)(struct packing as, struct range blocks, ptrdiff_t n_k, c
         if (n_units < lanes)
             memset(panel, 0, (size_t)(n_k * stride) * sizeof *panel);
         for (ptrdiff_t k = 0; k < n_k; k += PACK_K)
-            for (ptrdiff_t g = 0; g < as.n_gates; g++)
-                transpose(n_units, columns_at_once(k, n_k), weight + (as.gates[g] * as.hidden + b * lanes) * n_k + k,
-                          n_k, panel + k * stride + g * lanes, stride);
+            for (ptrdiff_t g = 0; g < as.n_gates; g++) {
+                const real *rows = weight + (as.gates[g] * as.hidden + b * lanes) * n_k + k;
+                ask_for_rows(n_units, rows, n_k);
+                transpose(n_units, columns_at_once(k, n_k), rows, n_k, panel + k * stride + g * lanes, stride);
+            }
     }
 }
 
@@ -83,9 +94,11 @@ void NAME(unpack_forward)(struct packing as, struct range blocks, ptrdiff_t n_k,
         ptrdiff_t n_units = units_of_block(lanes, as.hidden, b);
         const real *panel = panels + (b * panel_k + first_k) * stride;
         for (ptrdiff_t k = 0; k < n_k; k += PACK_K)
-            for (ptrdiff_t g = 0; g < as.n_gates; g++)
-                transpose(columns_at_once(k, n_k), n_units, panel + k * stride + g * lanes, stride,
-                          weight + (as.gates[g] * as.hidden + b * lanes) * n_k + k, n_k);
+            for (ptrdiff_t g = 0; g < as.n_gates; g++) {
+                real *rows = weight + (as.gates[g] * as.hidden + b * lanes) * n_k + k;
+                ask_for_rows(n_units, rows, n_k);
+                transpose(columns_at_once(k, n_k), n_units, panel + k * stride + g * lanes, stride, rows, n_k);
+            }
     }
 }
 
