@@ -308,6 +308,7 @@ def settings(net: Net) -> str:
 #define PYLSTM_VECTOR_BYTES 0
 #endif
 
+#define PYLSTM_EXPORTED
 #define PYLSTM_REAL_BITS 32
 #define PYLSTM_WEIGHT_BITS {bits}
 #define EXPORTED_CELL {c_name(net.cell, net.nonlinearity)}

@@ -127,12 +127,13 @@ VEC_INLINE ptrdiff_t parts_of(int n_vectors)
 VEC_INLINE void step_panels(int cell, int n_panels, ptrdiff_t n_rows, const struct step *s, ptrdiff_t block,
                             const real *next)
 {
+    enum { MOST_ROWS = PENDING / VECTORS };
     const int n_vectors = N_VECTORS(cell);
-    const ptrdiff_t panel_pending = MOST_PENDING * n_vectors;
+    const ptrdiff_t panel_pending = MOST_ROWS * n_vectors;
     ptrdiff_t n_parts = next ? parts_of(n_panels * N_GATES(cell)) : 0;
-    vec pending[MOST_PENDING * VECTORS];
+    vec pending[PENDING];
     for (ptrdiff_t first = 0, end; first < n_rows; first = end) {
-        end = first + MOST_PENDING < n_rows ? first + MOST_PENDING : n_rows;
+        end = first + MOST_ROWS < n_rows ? first + MOST_ROWS : n_rows;
         for (ptrdiff_t row = first, n; row < end; row += n) {
             n = next_tile(end - row);
             const real *ahead = n_parts-- > 0 ? next : NULL;

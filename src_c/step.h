@@ -202,14 +202,16 @@ VEC_INLINE void finish(int cell, bool relu, bool holds, struct run run, const ve
 
 /* From the pre-activations of n vectors of units, rows of a block or blocks of a row, to their state. Functions of
  * their own: else GCC keeps the constants of gates in registers that the loops of the tiles, around which it puts them,
- * need. An exported model holds no gates. */
+ * need; not in an exported model, which has one row and little stack, and holds no gates. */
 #ifdef PYLSTM_EXPORTED
 #define HOLDS(s) false
+#define APART VEC_INLINE
 #else
 #define HOLDS(s) ((s)->holds)
+#define APART VEC_APART
 #endif
 #define DEFINE_COMPLETE(name, cell)                                                                                    \
-    VEC_APART void name(const struct step *s, ptrdiff_t row, ptrdiff_t block, ptrdiff_t n, bool of_rows, vec *pending) \
+    APART void name(const struct step *s, ptrdiff_t row, ptrdiff_t block, ptrdiff_t n, bool of_rows, vec *pending)     \
     {                                                                                                                  \
         struct run run = run_of(s, row, block, n, of_rows);                                                            \
         if (HOLDS(s)) {                                                                                                \
@@ -316,18 +318,23 @@ VEC_INLINE ptrdiff_t blocks_after(bool last_first, ptrdiff_t done, ptrdiff_t n, 
     return last_first ? n_blocks - done - n : done;
 }
 
-/* Vectors of units that are pending at once, of each panel of a tile. An exported model's stack is to stay small. */
-enum { MOST_PENDING = LANES == 1 ? 4 : 36 };
+/* Room for what is pending at once: of an LSTM or a GRU 36 vectors of units. An exported model's stack is to stay
+ * small. */
+#ifdef PYLSTM_EXPORTED
+enum { PENDING = 2 * VECTORS };
+#else
+enum { PENDING = 36 * VECTORS };
+#endif
 
 /* A step of one row. */
 VEC_INLINE void step_row(int cell, const struct step *s)
 {
-    const int most = TILE_PANELS(cell, 1), n_vectors = N_VECTORS(cell);
-    vec pending[MOST_PENDING * VECTORS];
+    const int most = TILE_PANELS(cell, 1), n_vectors = N_VECTORS(cell), most_pending = PENDING / n_vectors;
+    vec pending[PENDING];
     for (ptrdiff_t done = 0, n; done < s->n_blocks; done += n) {
         n = s->n_blocks - done;
-        if (n > MOST_PENDING)
-            n = MOST_PENDING;
+        if (n > most_pending)
+            n = most_pending;
         ptrdiff_t first = blocks_after(s->last_first, done, n, s->n_blocks), part = 0, b;
         for (; part + most <= n; part += most) {
             b = blocks_after(s->last_first, part, most, n);
