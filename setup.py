@@ -50,8 +50,8 @@ class BuildCore(build_ext):
                 [source for source, made in zip(sources, objects, strict=True) if newer_group([source, *given], made)],
                 output_dir=output,
                 macros=macros,
-                # Python's own -fwrapv makes GCC spill sums in the inner loops, and nothing here needs it.
-                extra_postargs=["/std:c11"] if msvc else ["-O3", "-fno-wrapv", "-fvisibility=hidden", *flags],
+                # Python's own -fwrapv, or what it has in its place, makes GCC spill sums in the inner loops.
+                extra_postargs=["/std:c11"] if msvc else ["-O3", "-fstrict-overflow", "-fvisibility=hidden", *flags],
             )
             return objects
 

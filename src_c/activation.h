@@ -48,8 +48,8 @@ static const real EXPM1_Q[] = {
 #endif
 
 /* y = n ln 2 + r, with y in [-SIGMOID_END, 0]; e^r = 1 + r + r^2 q. Before `reduce` r is y. `shifted` is n + magic, in
- * whose last bits n stands as the exponent of 2^(n + power): magic is even whatever power is, so rounds y the same way.
- */
+ * whose last bits n stands as the exponent of 2^(n + power). Every power is odd, as the exponent's bias is: so magic is
+ * even, and halves are rounded as by ROUND_MAGIC. */
 struct reduced {
     vec r, q, whole, shifted; /* whole is n */
     real magic;

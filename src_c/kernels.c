@@ -436,8 +436,9 @@ static void back_product(bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks, 
     }
 }
 
-/* Rows of which the gradients of weights are taken in one go: their dgates of one block, 16 KB or 32, and a tile's
- * columns of the other operand stay in the first-level cache. */
+/* Rows of which the gradients of weights are taken in one go: their dgates of one block, 16 KB (of vectors of 64
+ * bytes 32, in a cache that is larger there), and a tile's columns of the other operand stay in the first-level cache.
+ */
 enum { OUTER_ROWS = 128 };
 
 /* The next n columns of n_rows rows, side by side. */

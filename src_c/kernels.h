@@ -29,9 +29,9 @@ static inline struct const_rows rows_from(struct const_rows rows, ptrdiff_t row,
     return rows;
 }
 
-/* A stretch of rows. */
+/* A stretch of rows, which are one after the other in some array. */
 struct segment {
-    const real *a;
+    const real *a; /* the first */
     ptrdiff_t n_rows;
 };
 

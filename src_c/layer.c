@@ -109,7 +109,7 @@ static ptrdiff_t chunk_rows(const pylstm_shape *shape)
 static ptrdiff_t dgates_rows(const pylstm_shape *shape)
 {
     ptrdiff_t chunk = chunk_rows(shape);
-    return chunk > PTRDIFF_MAX - 3 ? chunk : chunk + 3; /* of the one there is no memory either */
+    return chunk > PTRDIFF_MAX - 3 ? chunk : chunk + 3; /* so many have no memory either */
 }
 
 struct steps NAME(steps_carve)(struct arena *arena, const struct layer *layer, const pylstm_shape *shape, int keep)

@@ -53,13 +53,13 @@ static void transpose(ptrdiff_t n_rows, ptrdiff_t n_columns, const real *from, p
             to[j * to_stride + i] = from[i * from_stride + j];
 }
 
-/* A few inputs at a time, so that the cache lines of all units' weights stay until they are used up; those of the
- * inputs PACK_AHEAD later are asked for, as the rows of the weights are more streams than the hardware follows. */
-enum { PACK_K = 16, PACK_AHEAD = 4 * PACK_K };
+/* A line of inputs at a time, so that those of all units' weights stay until they are used up. Lines PACK_AHEAD later
+ * are asked for: the rows of the weights are more streams than the hardware follows. */
+enum { PACK_K = LINE, PACK_AHEAD = 4 * LINE };
 
-static void ask_for_rows(ptrdiff_t n_rows, const real *from, ptrdiff_t stride)
+static void ask_for_rows(ptrdiff_t n_rows, const real *from, ptrdiff_t stride, ptrdiff_t left)
 {
-    for (ptrdiff_t i = 0; i < n_rows; i++)
+    for (ptrdiff_t i = 0; left > PACK_AHEAD && i < n_rows; i++)
         PREFETCH(from + i * stride + PACK_AHEAD);
 }
 
@@ -80,7 +80,7 @@ void NAME(pack_forward)(struct packing as, struct range blocks, ptrdiff_t n_k, c
         for (ptrdiff_t k = 0; k < n_k; k += PACK_K)
             for (ptrdiff_t g = 0; g < as.n_gates; g++) {
                 const real *rows = weight + (as.gates[g] * as.hidden + b * lanes) * n_k + k;
-                ask_for_rows(n_units, rows, n_k);
+                ask_for_rows(n_units, rows, n_k, n_k - k);
                 transpose(n_units, columns_at_once(k, n_k), rows, n_k, panel + k * stride + g * lanes, stride);
             }
     }
@@ -96,7 +96,7 @@ void NAME(unpack_forward)(struct packing as, struct range blocks, ptrdiff_t n_k,
         for (ptrdiff_t k = 0; k < n_k; k += PACK_K)
             for (ptrdiff_t g = 0; g < as.n_gates; g++) {
                 real *rows = weight + (as.gates[g] * as.hidden + b * lanes) * n_k + k;
-                ask_for_rows(n_units, rows, n_k);
+                ask_for_rows(n_units, rows, n_k, n_k - k);
                 transpose(columns_at_once(k, n_k), n_units, panel + k * stride + g * lanes, stride, rows, n_k);
             }
     }

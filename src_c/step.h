@@ -28,8 +28,8 @@ struct step {
     const real *h_prev, *own_prev;
     real *c, *h;
     struct block_rows gates; /* data: NULL if they are not kept */
-    bool relu;  /* of an RNN: a branch for each tile, where another constant would be as many copies of the loops */
-    bool holds; /* where `gates` is not NaN before the step, the gate is held at that */
+    bool relu;       /* of an RNN: a branch in `finish`, where another constant would be as many copies of the loops */
+    bool holds;      /* where `gates` is not NaN before the step, the gate is held at that */
     bool last_first; /* of the blocks */
 };
 
@@ -200,21 +200,23 @@ VEC_INLINE void finish(int cell, bool relu, bool holds, struct run run, const ve
     }
 }
 
+#ifdef PYLSTM_EXPORTED /* which has one row, little stack, and no gates held */
+VEC_INLINE void complete(int cell, const struct step *s, ptrdiff_t row, ptrdiff_t block, ptrdiff_t n, bool of_rows,
+                         vec *pending)
+{
+    struct run run = run_of(s, row, block, n, of_rows);
+    apply_gates(cell, false, run, pending);
+    finish(cell, s->relu, false, run, pending);
+}
+#else
 /* From the pre-activations of n vectors of units, rows of a block or blocks of a row, to their state. Functions of
  * their own: else GCC keeps the constants of gates in registers that the loops of the tiles, around which it puts them,
- * need; not in an exported model, which has one row and little stack, and holds no gates. */
-#ifdef PYLSTM_EXPORTED
-#define HOLDS(s) false
-#define APART VEC_INLINE
-#else
-#define HOLDS(s) ((s)->holds)
-#define APART VEC_APART
-#endif
+ * need. */
 #define DEFINE_COMPLETE(name, cell)                                                                                    \
-    APART void name(const struct step *s, ptrdiff_t row, ptrdiff_t block, ptrdiff_t n, bool of_rows, vec *pending)     \
+    VEC_APART void name(const struct step *s, ptrdiff_t row, ptrdiff_t block, ptrdiff_t n, bool of_rows, vec *pending) \
     {                                                                                                                  \
         struct run run = run_of(s, row, block, n, of_rows);                                                            \
-        if (HOLDS(s)) {                                                                                                \
+        if (s->holds) {                                                                                                \
             apply_gates(cell, true, run, pending);                                                                     \
             finish(cell, s->relu, true, run, pending);                                                                 \
         } else {                                                                                                       \
@@ -237,6 +239,7 @@ VEC_INLINE void complete(int cell, const struct step *s, ptrdiff_t row, ptrdiff_
     else
         complete_rnn(s, row, block, n, of_rows, pending);
 }
+#endif
 
 /* Where block b is in an array of panels of n_k inputs and n_gates each, or with n_k = 1 of biases; the next block, if
  * b is even, is next_block further. */

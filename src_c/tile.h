@@ -5,7 +5,9 @@
 #include "rows.h"
 #include "weights.h"
 
-#if PYLSTM_VECTOR_BYTES == 64
+#if defined(EXPORTED_CELL)
+enum { TILE = 1 }; /* a model that steps has no more rows */
+#elif PYLSTM_VECTOR_BYTES == 64
 enum { TILE = 6 }; /* 24 accumulators, 6 broadcasts and a weight in 32 registers */
 #else
 enum { TILE = 3 }; /* 12, 3 and 1 in 16 registers */

@@ -847,11 +847,11 @@ static void check_cell(const struct layout *of)
             for (int i = (int)n_rows % stride; i < N_N_X; i += stride)
                 check_sizes(n_rows, hidden[k], n_x[(i + k) % N_N_X]);
     /* weights that are prefetched, and more blocks of a row than are pending at once */
-    ptrdiff_t large = of->n_gates > 1 ? 300 : 600;
+    ptrdiff_t large = of->n_gates > 1 ? 300 : 1200;
     check_sizes(1, large, of->n_gates > 1 ? 300 : 3);
     check_sizes(8, large - 1, 5);
     /* more rows than are pending at once, and than two parts of the weights' gradient have */
-    check_sizes(MANY_ROWS, 17, 5);
+    check_sizes(MANY_ROWS, 33, 5);
 }
 
 static void check_kernels(pylstm_isa isa)
