@@ -102,7 +102,9 @@ struct kernels {
                          const real *panels, ptrdiff_t n_column_vectors, bool adds, struct rows out);
 
     /* dpanels [n_blocks][n_k (part of a panel of panel_k)][n_used][lanes] += sum over the rows of the segments, which
-     * are one after the other those of dgates, of a[0 .. n_k] (outer) dgates. packed   [rows][n_k], scratch */
+     * are one after the other those of dgates, of a[0 .. n_k] (outer) dgates.
+     *
+     *   packed  [rows][n_k], scratch */
     void (*outer)(ptrdiff_t n_segments, const struct segment *segments, ptrdiff_t a_stride, ptrdiff_t n_k,
                   ptrdiff_t n_blocks, struct dgates dgates, real *packed, real *dpanels, ptrdiff_t panel_k);
 

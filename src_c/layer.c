@@ -104,6 +104,12 @@ static ptrdiff_t chunk_rows(const pylstm_shape *shape)
     return shape->n_sequences > most ? shape->n_sequences : most;
 }
 
+/* Of the inputs or of h, whose products with dgates are the weights' gradients. */
+static ptrdiff_t most_columns(const struct layer *layer)
+{
+    return layer->input_size > layer->hidden_size ? layer->input_size : layer->hidden_size;
+}
+
 /* Rows of a block of dgates: some more than a chunk has, which is often a power of two; the same rows of all blocks,
  * which the backward products read one after the other, would then fall into the same few sets of the cache. */
 static ptrdiff_t dgates_rows(const pylstm_shape *shape)
@@ -314,11 +320,10 @@ struct layer_backward_scratch NAME(layer_backward_carve)(struct arena *arena, co
     ptrdiff_t chunk = chunk_rows(shape), width = padded_hidden(layer), n_members = layer->member.n_members;
     ptrdiff_t n_gates = cell_of(layer)->n_gates, n_vectors = cell_of(layer)->n_vectors;
     ptrdiff_t input_width = blocks_of(layer->input_size, layer->kernels->lanes) * layer->kernels->lanes;
-    ptrdiff_t most_columns = layer->input_size > layer->hidden_size ? layer->input_size : layer->hidden_size;
     return (struct layer_backward_scratch){
         .dgates = arena_take(arena, dgates_rows(shape), n_vectors * width, sizeof(real)),
         .segments = arena_take(arena, chunk > n_members ? chunk : n_members, 1, sizeof(struct segment)),
-        .columns = arena_take(arena, chunk, n_members * most_columns, sizeof(real)),
+        .columns = arena_take(arena, chunk, n_members * most_columns(layer), sizeof(real)),
         .dx = arena_take(arena, chunk, input_width, sizeof(real)),
         .dh = arena_take(arena, shape->n_sequences, width, sizeof(real)),
         .dc = arena_take(arena, cell_of(layer)->n_states > 1 ? shape->n_sequences : 0, width, sizeof(real)),
@@ -400,7 +405,7 @@ static void flush_chunk(const struct layer *layer, const pylstm_batch *batch, pt
     struct dgates all = dgates_of(layer, batch, dgates);
     struct dgates own_x = x_part(cell, blocks_from(all, blocks.from, lanes)), own_h = h_part(cell, own_x);
     real *own_dpanels = scratch.dpanels + blocks.from * n_k * n_gates * lanes;
-    real *columns = scratch.columns + layer->member.index * chunk_rows(&batch->shape) * (n_x > hidden ? n_x : hidden);
+    real *columns = scratch.columns + layer->member.index * chunk_rows(&batch->shape) * most_columns(layer);
     kernels->outer(1, &x_rows, n_x, n_x, n_own, own_x, columns, own_dpanels, n_k);
     ptrdiff_t first = from + starts_at_zero(layer, batch, steps, from);
     ptrdiff_t n_segments = h_segments(layer, batch, steps, first, to, segments);
