@@ -43,11 +43,13 @@
     }
 #endif
 
-/* Rows of the next tile, when `left` rows are left: tiles as equal as possible, as a short one wastes most. */
+/* Rows of the next tile, when `left` rows are left: the last two as equal as possible, as a short one wastes most. No
+ * division: where the next tile's rows are would wait for it. */
 static inline ptrdiff_t next_tile(ptrdiff_t left)
 {
-    ptrdiff_t n_tiles = (left + TILE - 1) / TILE;
-    return (left + n_tiles - 1) / n_tiles;
+    if (left >= 2 * TILE)
+        return TILE;
+    return left > TILE ? (left + 1) / 2 : left;
 }
 
 /* ----------------------------------------------------------------- forward */
@@ -65,13 +67,20 @@ static inline ptrdiff_t next_tile(ptrdiff_t left)
         function(PYLSTM_RNN_TANH, __VA_ARGS__);                                                                        \
     }
 
+/* How many tiles of rows it takes to ask for the next panels (AHEAD). */
+VEC_INLINE ptrdiff_t parts_of(int n_vectors)
+{
+    return (n_vectors * LANES + AHEAD(n_vectors) - 1) / AHEAD(n_vectors);
+}
+
 VEC_INLINE void project_tile(int cell, int n_panels, int n_rows, ptrdiff_t n_x, const real *panel, ptrdiff_t panel_size,
-                             struct const_block_rows start, struct const_rows x, struct block_rows out)
+                             struct const_block_rows start, struct const_rows x, const real *ahead,
+                             struct block_rows out)
 {
     const int n_vectors = N_VECTORS(cell), n_gates = N_GATES(cell);
     vec acc[PANELS][TILE][VECTORS];
     start_tile(n_panels, n_rows, n_vectors, (struct const_rows){start.data, start.stride}, start.block_stride, acc);
-    accumulate(n_panels, n_rows, 0, n_gates, n_x, x.data, x.stride, 1, panel, n_gates * LANES, panel_size, NULL, acc);
+    accumulate(n_panels, n_rows, 0, n_gates, n_x, x.data, x.stride, 1, panel, n_gates * LANES, panel_size, ahead, acc);
     UNROLL
     for (int q = 0; q < n_panels; q++) {
         UNROLL
@@ -85,12 +94,16 @@ VEC_INLINE void project_tile(int cell, int n_panels, int n_rows, ptrdiff_t n_x, 
 
 VEC_INLINE void project_panels(int cell, int n_panels, ptrdiff_t n_rows, ptrdiff_t n_x, const real *panel,
                                ptrdiff_t panel_size, struct const_block_rows start, struct const_rows x,
-                               struct block_rows out)
+                               const real *next, struct block_rows out)
 {
+    ptrdiff_t n_parts = next ? parts_of(n_panels * N_GATES(cell)) : 0;
     for (ptrdiff_t row = 0, n; row < n_rows;
          row += n, start.data += n * start.stride, x.data += n * x.stride, out.data += n * out.stride) {
         n = next_tile(n_rows - row);
-#define TILE_CALL(n) project_tile(cell, n_panels, n, n_x, panel, panel_size, start, x, out)
+        const real *ahead = n_parts-- > 0 ? next : NULL;
+        if (ahead)
+            next += n_x * AHEAD(n_panels * N_GATES(cell));
+#define TILE_CALL(n) project_tile(cell, n_panels, n, n_x, panel, panel_size, start, x, ahead, out)
         FOR_TILE(n)
 #undef TILE_CALL
     }
@@ -102,13 +115,15 @@ VEC_INLINE void project_cell(int cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptr
 {
     const int most = TILE_PANELS(cell, TILE);
     ptrdiff_t panel_size = n_k * N_GATES(cell) * LANES;
+    bool prefetch = n_rows > TILE && n_blocks * n_x * N_GATES(cell) * LANES * (ptrdiff_t)sizeof(real) > PREFETCH_BYTES;
     for (ptrdiff_t b = 0, n; b < n_blocks;
          b += n, panels += n * panel_size, start.data += n * start.block_stride, out.data += n * out.block_stride) {
         n = b + most <= n_blocks ? most : 1;
+        const real *next = prefetch && b + n < n_blocks ? panels + n * panel_size : NULL;
         if (n == most)
-            project_panels(cell, most, n_rows, n_x, panels, panel_size, start, x, out);
+            project_panels(cell, most, n_rows, n_x, panels, panel_size, start, x, next, out);
         else
-            project_panels(cell, 1, n_rows, n_x, panels, panel_size, start, x, out);
+            project_panels(cell, 1, n_rows, n_x, panels, panel_size, start, x, next, out);
     }
 }
 
@@ -116,12 +131,6 @@ static void project(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrd
                     const real *panels, struct const_block_rows start, struct const_rows x, struct block_rows out)
 {
     FOR_CELL(cell, project_cell, n_rows, n_blocks, n_x, n_k, panels, start, x, out);
-}
-
-/* How many tiles of rows it takes to ask for the next panels (AHEAD). */
-VEC_INLINE ptrdiff_t parts_of(int n_vectors)
-{
-    return (n_vectors * LANES + AHEAD(n_vectors) - 1) / AHEAD(n_vectors);
 }
 
 VEC_INLINE void step_panels(int cell, int n_panels, ptrdiff_t n_rows, const struct step *s, ptrdiff_t block,
