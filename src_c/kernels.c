@@ -1,71 +1,14 @@
 /* The inner loops (kernels.h), for one dtype and instruction set. */
 #include "kernels.h"
 
+#include "cases.h"
 #include "dense.h"
 #include "gather.h"
-#include "quads.h"
 #include "solver.h"
 #include "step.h"
-
-/* Runs TILE_CALL(n) with the constant n = n_rows. */
-#if PYLSTM_VECTOR_BYTES == 64
-#define FOR_TILE(n_rows)                                                                                               \
-    switch (n_rows) {                                                                                                  \
-    case 6:                                                                                                            \
-        TILE_CALL(6);                                                                                                  \
-        break;                                                                                                         \
-    case 5:                                                                                                            \
-        TILE_CALL(5);                                                                                                  \
-        break;                                                                                                         \
-    case 4:                                                                                                            \
-        TILE_CALL(4);                                                                                                  \
-        break;                                                                                                         \
-    case 3:                                                                                                            \
-        TILE_CALL(3);                                                                                                  \
-        break;                                                                                                         \
-    case 2:                                                                                                            \
-        TILE_CALL(2);                                                                                                  \
-        break;                                                                                                         \
-    default:                                                                                                           \
-        TILE_CALL(1);                                                                                                  \
-    }
-#else
-#define FOR_TILE(n_rows)                                                                                               \
-    switch (n_rows) {                                                                                                  \
-    case 3:                                                                                                            \
-        TILE_CALL(3);                                                                                                  \
-        break;                                                                                                         \
-    case 2:                                                                                                            \
-        TILE_CALL(2);                                                                                                  \
-        break;                                                                                                         \
-    default:                                                                                                           \
-        TILE_CALL(1);                                                                                                  \
-    }
-#endif
-
-/* Rows of the next tile, when `left` rows are left: the last two as equal as possible, as a short one wastes most. No
- * division: where the next tile's rows are would wait for it. */
-static inline ptrdiff_t next_tile(ptrdiff_t left)
-{
-    if (left >= 2 * TILE)
-        return TILE;
-    return left > TILE ? (left + 1) / 2 : left;
-}
+#include "unpacked.h"
 
 /* ----------------------------------------------------------------- forward */
-
-/* Calls function(cell, ...) with a constant cell, of an RNN that with tanh. */
-#define FOR_CELL(cell, function, ...)                                                                                  \
-    switch (cell) {                                                                                                    \
-    case PYLSTM_LSTM:                                                                                                  \
-        function(PYLSTM_LSTM, __VA_ARGS__);                                                                            \
-        break;                                                                                                         \
-    case PYLSTM_GRU:                                                                                                   \
-        function(PYLSTM_GRU, __VA_ARGS__);                                                                             \
-        break;                                                                                                         \
-    default:                                                                                                           \
-        function(PYLSTM_RNN_TANH, __VA_ARGS__);                                                                        \
-    }
 
 /* How many tiles of rows it takes to ask for the next panels (AHEAD). */
 VEC_INLINE ptrdiff_t parts_of(int n_vectors)
@@ -194,109 +137,6 @@ static void step(pylstm_cell cell, bool holds, bool last_first, ptrdiff_t n_rows
                            own_prev, c,         h,       gates, cell == PYLSTM_RNN_RELU,
                            holds,    last_first};
     FOR_CELL(cell, step_cell, n_rows, &s);
-}
-
-#define UNPACKED_DISTANCE (6 * LINE)
-
-/* z[r] += sum over k of a[r][k] * weight[unit][k], for the units of one block and one gate, transposed in registers. A
- * block with fewer than LANES units reads the rows of its first one instead of those it lacks. */
-VEC_INLINE void accumulate_unpacked(int n_rows, ptrdiff_t n_units, ptrdiff_t n_k, const real *weight, const real *a,
-                                    ptrdiff_t a_row, vec *z)
-{
-    ptrdiff_t k = 0;
-    for (; n_units == LANES && k + SIDE <= n_k; k += SIDE) {
-        /* the LANES streams are more than the hardware follows: each line asked for once, some rows at a time */
-        UNROLL
-        for (ptrdiff_t u = 0; u < LANES * SIDE / LINE; u++)
-            PREFETCH(weight + (k / SIDE * (LANES * SIDE / LINE) % LANES + u) * n_k + k + UNPACKED_DISTANCE);
-        vec column[SIDE];
-        UNROLL
-        for (int j = 0; j < SIDE; j++)
-            column[j] = load_quads(weight + j * n_k + k, SIDE * n_k);
-        transpose_quads(column);
-        UNROLL
-        for (int j = 0; j < SIDE; j++) {
-            UNROLL
-            for (int r = 0; r < n_rows; r++)
-                z[r] += column[j] * splat(a[r * a_row + k + j]);
-        }
-    }
-    for (; k < n_k; k++) {
-        real column[LANES];
-        for (ptrdiff_t u = 0; u < LANES; u++)
-            column[u] = weight[(u < n_units ? u : 0) * n_k + k];
-        UNROLL
-        for (int r = 0; r < n_rows; r++)
-            z[r] += load(column) * splat(a[r * a_row + k]);
-    }
-}
-
-/* Rows that share one reading of the weights. */
-enum { UNPACKED_ROWS = 2 };
-
-VEC_INLINE void unpacked_tile(int cell, bool relu, int n_rows, ptrdiff_t hidden, ptrdiff_t n_x, const real *weight_ih,
-                              const real *weight_hh, const real *bias, struct const_rows x, const real *h_prev,
-                              const real *own_prev, real *c, real *h, struct block_rows gates)
-{
-    const struct cell *of = pylstm_cell_of((pylstm_cell)cell);
-    ptrdiff_t width = (hidden + LANES - 1) / LANES * LANES;
-    for (ptrdiff_t first = 0; first < hidden; first += LANES) {
-        ptrdiff_t n_units = hidden - first < LANES ? hidden - first : LANES;
-        vec z[UNPACKED_ROWS * VECTORS];
-        for (int v = 0; v < N_VECTORS(cell); v++) {
-            ptrdiff_t x_row = of->x_gate[v] * hidden + first, h_row = of->h_gate[v] * hidden + first;
-            real start[LANES];
-            for (ptrdiff_t u = 0; u < LANES; u++)
-                start[u] = bias[of->bias[v] * hidden + first + (u < n_units ? u : 0)];
-            vec sum[UNPACKED_ROWS];
-            UNROLL
-            for (int r = 0; r < n_rows; r++)
-                sum[r] = load(start);
-            if (of->x_gate[v] != NOTHING)
-                accumulate_unpacked(n_rows, n_units, n_x, weight_ih + x_row * n_x, x.data, x.stride, sum);
-            if (h_prev && of->h_gate[v] != NOTHING)
-                accumulate_unpacked(n_rows, n_units, hidden, weight_hh + h_row * hidden, h_prev, width, sum);
-            UNROLL
-            for (int r = 0; r < n_rows; r++)
-                z[r * N_VECTORS(cell) + v] = sum[r];
-        }
-        struct run run = {n_rows,
-                          width,
-                          own_prev ? own_prev + first : NULL,
-                          c ? c + first : NULL,
-                          h + first,
-                          {gates.data ? gates.data + first / LANES * gates.block_stride : NULL, gates.stride}};
-        apply_gates(cell, false, run, z);
-        finish(cell, relu, false, run, z);
-    }
-}
-
-VEC_INLINE void unpacked_cell(int cell, bool relu, ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x,
-                              const real *weight_ih, const real *weight_hh, const real *bias, struct const_rows x,
-                              const real *h_prev, const real *own_prev, real *c, real *h, struct block_rows gates)
-{
-    ptrdiff_t width = (hidden + LANES - 1) / LANES * LANES, left = n_rows;
-    for (; left > 0; left -= UNPACKED_ROWS) {
-        if (left == 1)
-            unpacked_tile(cell, relu, 1, hidden, n_x, weight_ih, weight_hh, bias, x, h_prev, own_prev, c, h, gates);
-        else
-            unpacked_tile(cell, relu, 2, hidden, n_x, weight_ih, weight_hh, bias, x, h_prev, own_prev, c, h, gates);
-        x = rows_from(x, UNPACKED_ROWS, 0);
-        h_prev = h_prev ? h_prev + UNPACKED_ROWS * width : NULL;
-        own_prev = own_prev ? own_prev + UNPACKED_ROWS * width : NULL;
-        c = c ? c + UNPACKED_ROWS * width : NULL;
-        h += UNPACKED_ROWS * width;
-        gates.data = gates.data ? gates.data + UNPACKED_ROWS * gates.stride : NULL;
-    }
-}
-
-static void step_unpacked(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x, const real *weight_ih,
-                          const real *weight_hh, const real *bias, struct const_rows x, const real *h_prev,
-                          const real *own_prev, real *c, real *h, struct block_rows gates)
-{
-    bool relu = cell == PYLSTM_RNN_RELU;
-    FOR_CELL(cell, unpacked_cell, relu, n_rows, hidden, n_x, weight_ih, weight_hh, bias, x, h_prev, own_prev, c, h,
-             gates);
 }
 
 /* ---------------------------------------------------------------- backward */
@@ -582,42 +422,6 @@ static void dense(ptrdiff_t n_rows, ptrdiff_t n_outputs, ptrdiff_t n_k, struct c
 }
 
 /* ------------------------------------------------------------- activations */
-
-/* n rows of weights share one reading of what they are added to. */
-VEC_INLINE void add_rows(int n, ptrdiff_t n_k, const real *dz, const real *weight, real *out)
-{
-    ptrdiff_t k = 0;
-    for (; k + LANES <= n_k; k += LANES) {
-        vec sum = load(out + k);
-        UNROLL
-        for (int j = 0; j < n; j++)
-            sum += splat(dz[j]) * load(weight + j * n_k + k);
-        store(out + k, sum);
-    }
-    for (; k < n_k; k++)
-        for (int j = 0; j < n; j++)
-            out[k] += dz[j] * weight[j * n_k + k];
-}
-
-static void back_unpacked(ptrdiff_t n_j, ptrdiff_t n_k, const real *dz, const real *weight, real *out)
-{
-    ptrdiff_t j = 0;
-    for (; j + 8 <= n_j; j += 8)
-        add_rows(8, n_k, dz + j, weight + j * n_k, out);
-    for (; j < n_j; j++)
-        add_rows(1, n_k, dz + j, weight + j * n_k, out);
-}
-
-static void outer_unpacked(ptrdiff_t n_j, ptrdiff_t n_k, const real *dz, const real *a, bool adds, real *dweight)
-{
-    for (ptrdiff_t j = 0; j < n_j; j++, dweight += n_k) {
-        ptrdiff_t k = 0;
-        for (; k + LANES <= n_k; k += LANES)
-            store(dweight + k, (adds ? load(dweight + k) : splat(0)) + splat(dz[j]) * load(a + k));
-        for (; k < n_k; k++)
-            dweight[k] = (adds ? dweight[k] : 0) + dz[j] * a[k];
-    }
-}
 
 static void tanh_of(ptrdiff_t n, const real *in, real *out)
 {

@@ -108,10 +108,22 @@ struct kernels {
     void (*outer)(ptrdiff_t n_segments, const struct segment *segments, ptrdiff_t a_stride, ptrdiff_t n_k,
                   ptrdiff_t n_blocks, struct dgates dgates, real *packed, real *dpanels, ptrdiff_t panel_k);
 
-    /* out [n_k] += dz [n_j] weight [n_j][n_k], and dweight = dz (outer) a [n_k], added to what is there if `adds`: for
-     * so few rows that packing would cost more than it saves. */
-    void (*back_unpacked)(ptrdiff_t n_j, ptrdiff_t n_k, const real *dz, const real *weight, real *out);
-    void (*outer_unpacked)(ptrdiff_t n_j, ptrdiff_t n_k, const real *dz, const real *a, bool adds, real *dweight);
+    /* What back_product and outer do, sums in the same order, with weights and their gradient as they lie: where
+     * packing would cost more than it saves. */
+
+    /* out [n_rows][n_k] += dz [n_rows][n_j] weight [n_j][n_k] */
+    void (*back_unpacked)(ptrdiff_t n_rows, ptrdiff_t n_j, ptrdiff_t n_k, struct const_rows dz,
+                          struct const_rows weight, struct rows out);
+
+    /* dweight = sum over the rows of the segments, which are one after the other those of dgates, of dgates (outer)
+     * a[0 .. n_k]; added to what is there if `adds`.
+     *
+     *   gates    unit u of the v-th vector that is used belongs to row gates[v] * hidden + u of dweight
+     *   packed   [rows][n_k padded to lanes], scratch
+     *   dweight  [GH][n_k], from the first of the n_units on */
+    void (*outer_unpacked)(ptrdiff_t n_segments, const struct segment *segments, ptrdiff_t a_stride, ptrdiff_t n_k,
+                           ptrdiff_t n_units, struct dgates dgates, const ptrdiff_t *gates, ptrdiff_t hidden, bool adds,
+                           real *packed, real *dweight);
 
     /* dbias [VH'] += the sum of n_rows rows of dgates. */
     void (*column_sums)(ptrdiff_t n_rows, ptrdiff_t n_blocks, struct dgates dgates, real *dbias);

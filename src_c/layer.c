@@ -14,13 +14,15 @@
  * them are used often, few enough that what lies between is still in cache. */
 enum { CHUNK_ROWS = 256 };
 
-/* A batch of so few rows in all reads the weights as they lie. */
-enum { UNPACKED_MOST_ROWS = 4 };
+/* A batch of so few rows in all reads the weights as they lie; backward one of more rows, if they are large. The
+ * gradient of large ones is summed where it belongs, if the batch is but a chunk: then it is written once, as by
+ * unpacking it. */
+enum { UNPACKED_MOST_ROWS = 4, LARGE_UNPACKED_MOST_ROWS = 16 };
 
 /* Inputs are projected a chunk ahead where that reads the input weights less often than every step would, and these are
  * worth it: with few rows per step, or weights that fall out of the cache before the next step. */
 enum { FEW_ROWS = 12 };
-#define LARGE_PANEL_BYTES ((ptrdiff_t)1 << 20)
+#define LARGE_PANEL_BYTES 1048576.0
 
 static ptrdiff_t alive(const pylstm_batch *batch, ptrdiff_t step)
 {
@@ -57,6 +59,28 @@ static ptrdiff_t padded_hidden(const struct layer *layer)
 static const struct cell *cell_of(const struct layer *layer)
 {
     return pylstm_cell_of(layer->cell);
+}
+
+static bool is_large(const struct layer *layer)
+{
+    double n_k = (double)layer->input_size + (double)layer->hidden_size;
+    double n_weights = n_k * (double)cell_of(layer)->n_gates * (double)layer->hidden_size;
+    return n_weights * (double)sizeof(real) > LARGE_PANEL_BYTES;
+}
+
+static bool is_unpacked(const pylstm_shape *shape)
+{
+    return shape->n_rows <= UNPACKED_MOST_ROWS;
+}
+
+static bool is_backward_unpacked(const struct layer *layer, const pylstm_shape *shape)
+{
+    return shape->n_rows <= (is_large(layer) ? LARGE_UNPACKED_MOST_ROWS : UNPACKED_MOST_ROWS);
+}
+
+static bool is_gradient_unpacked(const struct layer *layer, const pylstm_shape *shape)
+{
+    return shape->n_rows <= (is_large(layer) ? CHUNK_ROWS : UNPACKED_MOST_ROWS);
 }
 
 /* How W, R and the bias lie in panels. */
@@ -104,10 +128,11 @@ static ptrdiff_t chunk_rows(const pylstm_shape *shape)
     return shape->n_sequences > most ? shape->n_sequences : most;
 }
 
-/* Of the inputs or of h, whose products with dgates are the weights' gradients. */
+/* Of the inputs or of h, whose products with dgates are the weights' gradients; padded. */
 static ptrdiff_t most_columns(const struct layer *layer)
 {
-    return layer->input_size > layer->hidden_size ? layer->input_size : layer->hidden_size;
+    ptrdiff_t most = layer->input_size > layer->hidden_size ? layer->input_size : layer->hidden_size;
+    return blocks_of(most, layer->kernels->lanes) * layer->kernels->lanes;
 }
 
 /* Rows of a block of dgates: some more than a chunk has, which is often a power of two; the same rows of all blocks,
@@ -220,7 +245,7 @@ void NAME(pack_layer)(const struct layer *layer, struct packed packed)
 
 struct packed NAME(layer_forward_carve)(struct arena *arena, const struct layer *layer, const pylstm_shape *shape)
 {
-    return shape->n_rows > UNPACKED_MOST_ROWS ? NAME(packed_carve)(arena, layer) : (struct packed){NULL, NULL};
+    return is_unpacked(shape) ? (struct packed){NULL, NULL} : NAME(packed_carve)(arena, layer);
 }
 
 /* What the gates of one row, the caller's, are held at, to where the step looks for it: a row of the tape. */
@@ -246,7 +271,7 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
     struct range blocks = own(layer, n_blocks_of(layer));
     ptrdiff_t n_blocks = blocks.to - blocks.from, first_unit = blocks.from * lanes;
     ptrdiff_t n_units = blocks.to * lanes < hidden ? n_blocks * lanes : hidden - first_unit;
-    bool unpacked = !is_packed && batch->shape.n_rows <= UNPACKED_MOST_ROWS;
+    bool unpacked = !is_packed && is_unpacked(&batch->shape);
     if (!unpacked && !is_packed)
         NAME(pack_layer)(layer, packed);
     if (first_of_team(layer)) {
@@ -273,8 +298,7 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
         wait_for_team(layer);
 
         bool few_rows = alive(batch, from) <= FEW_ROWS;
-        bool large = n_k * cell->n_gates * width * (ptrdiff_t)sizeof(real) > LARGE_PANEL_BYTES;
-        bool ahead = !unpacked && !steps.held && to - from > 1 && (few_rows || large);
+        bool ahead = !unpacked && !steps.held && to - from > 1 && (few_rows || is_large(layer));
         if (ahead)
             kernels->project(layer->cell, batch->offset[to] - batch->offset[from], n_blocks, n_x, n_k, panels, bias,
                              (struct const_rows){steps.x + kept * n_x, n_x},
@@ -320,6 +344,8 @@ struct layer_backward_scratch NAME(layer_backward_carve)(struct arena *arena, co
     ptrdiff_t chunk = chunk_rows(shape), width = padded_hidden(layer), n_members = layer->member.n_members;
     ptrdiff_t n_gates = cell_of(layer)->n_gates, n_vectors = cell_of(layer)->n_vectors;
     ptrdiff_t input_width = blocks_of(layer->input_size, layer->kernels->lanes) * layer->kernels->lanes;
+    ptrdiff_t panel_rows = is_backward_unpacked(layer, shape) ? 0 : n_gates * width;
+    ptrdiff_t dpanel_rows = is_gradient_unpacked(layer, shape) ? 0 : n_gates * width;
     return (struct layer_backward_scratch){
         .dgates = arena_take(arena, dgates_rows(shape), n_vectors * width, sizeof(real)),
         .segments = arena_take(arena, chunk > n_members ? chunk : n_members, 1, sizeof(struct segment)),
@@ -327,9 +353,9 @@ struct layer_backward_scratch NAME(layer_backward_carve)(struct arena *arena, co
         .dx = arena_take(arena, chunk, input_width, sizeof(real)),
         .dh = arena_take(arena, shape->n_sequences, width, sizeof(real)),
         .dc = arena_take(arena, cell_of(layer)->n_states > 1 ? shape->n_sequences : 0, width, sizeof(real)),
-        .panels_hh = arena_take(arena, n_gates * width, width, sizeof(real)),
-        .panels_ih = arena_take(arena, n_gates * width, input_width, sizeof(real)),
-        .dpanels = arena_take(arena, layer->input_size + layer->hidden_size, n_gates * width, sizeof(real)),
+        .panels_hh = arena_take(arena, panel_rows, width, sizeof(real)),
+        .panels_ih = arena_take(arena, panel_rows, input_width, sizeof(real)),
+        .dpanels = arena_take(arena, layer->input_size + layer->hidden_size, dpanel_rows, sizeof(real)),
         .dbias = arena_take(arena, n_vectors * width, 1, sizeof(real)),
     };
 }
@@ -387,11 +413,54 @@ static struct dgates blocks_from(struct dgates dgates, ptrdiff_t block, ptrdiff_
     return dgates;
 }
 
-/* Adds what the steps [from, to), whose dgates are complete, give to the weights' gradients; and the input's of them.
- */
+/* Rows of dx, and of weights, that stay in the first-level cache together. */
+#define UNPACKED_ROWS_BYTES ((ptrdiff_t)16 << 10)
+
+/* out += n_rows rows of dgates times columns of weights [GH][...] as they lie; gates: of the used vectors. */
+static void unpacked_back_product(const struct layer *layer, ptrdiff_t n_rows, struct dgates dgates,
+                                  const ptrdiff_t *gates, struct const_rows weight, ptrdiff_t n_columns,
+                                  struct rows out)
+{
+    ptrdiff_t lanes = layer->kernels->lanes, hidden = layer->hidden_size, row = dgates.n_vectors * lanes;
+    for (ptrdiff_t u = 0; u < hidden; u += lanes) {
+        const real *block = dgates.data + (u / lanes * dgates.block_rows * dgates.n_vectors + dgates.first) * lanes;
+        for (ptrdiff_t v = 0; v < dgates.n_used; v++)
+            layer->kernels->back_unpacked(n_rows, hidden - u < lanes ? hidden - u : lanes, n_columns,
+                                          (struct const_rows){block + v * lanes, row},
+                                          rows_from(weight, gates[v] * hidden + u, 0), out);
+    }
+}
+
+/* The input's gradient of n rows, for the layer's share of the columns. */
+static void back_to_inputs(const struct layer *layer, const pylstm_batch *batch, ptrdiff_t n, struct dgates dgates,
+                           struct range vectors, ptrdiff_t n_columns, struct layer_backward_scratch scratch,
+                           struct rows dx)
+{
+    const struct kernels *kernels = layer->kernels;
+    ptrdiff_t lanes = kernels->lanes, n_x = layer->input_size, n_blocks = n_blocks_of(layer);
+    ptrdiff_t column = vectors.from * lanes, row = dgates.n_vectors * lanes;
+    if (!is_backward_unpacked(layer, &batch->shape)) {
+        kernels->back_product(false, n, n_blocks, dgates, scratch.panels_ih + column * n_blocks * dgates.n_used * lanes,
+                              vectors.to - vectors.from, false, dx);
+        return;
+    }
+    ptrdiff_t at_once = UNPACKED_ROWS_BYTES / ((ptrdiff_t)sizeof(real) * n_x);
+    at_once = at_once < 2 ? 2 : at_once / 2 * 2;
+    for (ptrdiff_t done = 0; done < n; done += at_once) {
+        ptrdiff_t n_rows = n - done < at_once ? n - done : at_once;
+        for (ptrdiff_t r = 0; r < n_rows; r++)
+            zero(dx.data + r * dx.stride, n_columns);
+        unpacked_back_product(layer, n_rows, dgates, cell_of(layer)->x_gate,
+                              (struct const_rows){layer->weight_ih + column, n_x}, n_columns, dx);
+        dgates.data += n_rows * row;
+        dx.data += n_rows * dx.stride;
+    }
+}
+
+/* What the steps [from, to), whose dgates are complete, give to the weights' gradients; and the input's of them. */
 static void flush_chunk(const struct layer *layer, const pylstm_batch *batch, ptrdiff_t from, ptrdiff_t to,
-                        const real *dgates, real *dx, bool adds_dx, struct steps steps,
-                        struct layer_backward_scratch scratch)
+                        const real *dgates, real *dweight_ih, real *dweight_hh, real *dx, bool adds_dx,
+                        struct steps steps, struct layer_backward_scratch scratch)
 {
     const struct kernels *kernels = layer->kernels;
     const struct cell *cell = cell_of(layer);
@@ -399,88 +468,39 @@ static void flush_chunk(const struct layer *layer, const pylstm_batch *batch, pt
     ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden, n_gates = cell->n_gates;
     ptrdiff_t n = batch->offset[to] - batch->offset[from];
     struct range blocks = own(layer, n_blocks), vectors = own(layer, blocks_of(n_x, lanes));
-    ptrdiff_t n_own = blocks.to - blocks.from;
+    ptrdiff_t n_own = blocks.to - blocks.from, first_unit = blocks.from * lanes;
     struct segment *segments = scratch.segments + layer->member.index; /* one sequence makes one stretch */
     struct segment x_rows = {.a = steps.x + batch->offset[from] * n_x, .n_rows = n};
-    struct dgates all = dgates_of(layer, batch, dgates);
-    struct dgates own_x = x_part(cell, blocks_from(all, blocks.from, lanes)), own_h = h_part(cell, own_x);
-    real *own_dpanels = scratch.dpanels + blocks.from * n_k * n_gates * lanes;
-    real *columns = scratch.columns + layer->member.index * chunk_rows(&batch->shape) * most_columns(layer);
-    kernels->outer(1, &x_rows, n_x, n_x, n_own, own_x, columns, own_dpanels, n_k);
     ptrdiff_t first = from + starts_at_zero(layer, batch, steps, from);
     ptrdiff_t n_segments = h_segments(layer, batch, steps, first, to, segments);
+    struct dgates all = dgates_of(layer, batch, dgates), own_dgates = blocks_from(all, blocks.from, lanes);
+    struct dgates own_x = x_part(cell, own_dgates), own_h = h_part(cell, own_dgates);
     own_h.data += (batch->offset[first] - batch->offset[from]) * cell->n_vectors * lanes;
-    kernels->outer(n_segments, segments, width, hidden, n_own, own_h, columns, own_dpanels + n_x * n_gates * lanes,
-                   n_k);
-    kernels->column_sums(n, n_own, blocks_from(all, blocks.from, lanes),
-                         scratch.dbias + blocks.from * cell->n_vectors * lanes);
+    real *columns = scratch.columns + layer->member.index * chunk_rows(&batch->shape) * most_columns(layer);
+    if (is_gradient_unpacked(layer, &batch->shape)) {
+        ptrdiff_t n_units = blocks.to * lanes < hidden ? n_own * lanes : hidden - first_unit;
+        bool adds = to < batch->shape.n_steps;
+        kernels->outer_unpacked(1, &x_rows, n_x, n_x, n_units, own_x, cell->x_gate, hidden, adds, columns,
+                                dweight_ih + first_unit * n_x);
+        kernels->outer_unpacked(n_segments, segments, width, hidden, n_units, own_h, h_gates(cell), hidden, adds,
+                                columns, dweight_hh + first_unit * hidden);
+    } else {
+        real *own_dpanels = scratch.dpanels + first_unit * n_k * n_gates;
+        kernels->outer(1, &x_rows, n_x, n_x, n_own, own_x, columns, own_dpanels, n_k);
+        kernels->outer(n_segments, segments, width, hidden, n_own, own_h, columns, own_dpanels + n_x * n_gates * lanes,
+                       n_k);
+    }
+    kernels->column_sums(n, n_own, own_dgates, scratch.dbias + first_unit * cell->n_vectors);
     if (!dx)
         return;
     ptrdiff_t column = vectors.from * lanes, stride = blocks_of(n_x, lanes) * lanes;
-    kernels->back_product(false, n, n_blocks, x_part(cell, all),
-                          scratch.panels_ih + column * n_blocks * n_gates * lanes, vectors.to - vectors.from, false,
-                          (struct rows){scratch.dx + column, stride});
-    struct const_rows dx_here = {scratch.dx + column, stride};
     ptrdiff_t n_columns = (vectors.to * lanes < n_x ? vectors.to * lanes : n_x) - column;
+    struct rows dx_rows = {scratch.dx + column, stride};
+    back_to_inputs(layer, batch, n, x_part(cell, all), vectors, n_columns, scratch, dx_rows);
+    struct const_rows dx_here = {dx_rows.data, stride};
     for (ptrdiff_t s = from; s < to; dx_here = rows_from(dx_here, alive(batch, s++), 0))
         kernels->scatter(alive(batch, s), n_columns, adds_dx, dx_here, (struct rows){dx + column, n_x},
                          callers(layer, batch, 0, s));
-}
-
-/* Of a batch of few rows: what back_product and flush_chunk do, sums in the same order, with weights and gradients as
- * they lie. A row of dgates, and weights [GH][n_k], whose gates are in the vectors as `gates` says. */
-
-/* out [n_k] += the row times the weights */
-static void back_row(const struct layer *layer, const real *dgates, ptrdiff_t block_rows, const ptrdiff_t *gates,
-                     ptrdiff_t n_k, const real *weight, real *out)
-{
-    ptrdiff_t lanes = layer->kernels->lanes, n_vectors = cell_of(layer)->n_vectors;
-    for (ptrdiff_t u = 0; u < layer->hidden_size; u += lanes, dgates += block_rows * n_vectors * lanes) {
-        ptrdiff_t n = layer->hidden_size - u < lanes ? layer->hidden_size - u : lanes;
-        for (ptrdiff_t v = 0; v < n_vectors; v++)
-            if (gates[v] != NOTHING)
-                layer->kernels->back_unpacked(n, n_k, dgates + v * lanes,
-                                              weight + (gates[v] * layer->hidden_size + u) * n_k, out);
-    }
-}
-
-/* dweight = the row (outer) a [n_k], added to what is there if `adds` */
-static void outer_row(const struct layer *layer, const real *dgates, ptrdiff_t block_rows, const ptrdiff_t *gates,
-                      ptrdiff_t n_k, const real *a, bool adds, real *dweight)
-{
-    ptrdiff_t lanes = layer->kernels->lanes, n_vectors = cell_of(layer)->n_vectors;
-    for (ptrdiff_t u = 0; u < layer->hidden_size; u += lanes, dgates += block_rows * n_vectors * lanes) {
-        ptrdiff_t n = layer->hidden_size - u < lanes ? layer->hidden_size - u : lanes;
-        for (ptrdiff_t v = 0; v < n_vectors; v++)
-            if (gates[v] != NOTHING)
-                layer->kernels->outer_unpacked(n, n_k, dgates + v * lanes, a, adds,
-                                               dweight + (gates[v] * layer->hidden_size + u) * n_k);
-    }
-}
-
-/* From the dgates of all rows to the weights' and the input's gradients. */
-static void flush_rows(const struct layer *layer, const pylstm_batch *batch, const real *dgates, real *dweight_ih,
-                       real *dweight_hh, real *dbias, real *dx, bool adds_dx, struct steps steps,
-                       struct layer_backward_scratch scratch)
-{
-    const struct cell *cell = cell_of(layer);
-    ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, block_rows = dgates_rows(&batch->shape);
-    ptrdiff_t row = 0, row_size = cell->n_vectors * layer->kernels->lanes;
-    const real one = 1;
-    for (ptrdiff_t s = 0; s < batch->shape.n_steps; s++) {
-        for (ptrdiff_t b = 0; b < alive(batch, s); b++, row++, dgates += row_size) {
-            const real *h_prev = h_after(steps, layer, batch, s - 1) + b * padded_hidden(layer);
-            outer_row(layer, dgates, block_rows, cell->x_gate, n_x, steps.x + row * n_x, row > 0, dweight_ih);
-            outer_row(layer, dgates, block_rows, cell->h_gate, hidden, h_prev, row > 0, dweight_hh);
-            outer_row(layer, dgates, block_rows, cell->bias, 1, &one, row > 0, dbias);
-            if (!dx)
-                continue;
-            zero(scratch.dx, n_x);
-            back_row(layer, dgates, block_rows, cell->x_gate, n_x, layer->weight_ih, scratch.dx);
-            layer->kernels->scatter(1, n_x, adds_dx, (struct const_rows){scratch.dx, 0}, (struct rows){dx, n_x},
-                                    callers(layer, batch, b, s));
-        }
-    }
 }
 
 void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, struct const_rows dy, const real *dhn,
@@ -496,12 +516,13 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
     struct range blocks = own(layer, n_blocks);
     ptrdiff_t n_own = blocks.to - blocks.from, first_unit = blocks.from * lanes;
     ptrdiff_t n_units = blocks.to * lanes < hidden ? n_own * lanes : hidden - first_unit;
-    bool unpacked = batch->shape.n_rows <= UNPACKED_MOST_ROWS && layer->member.n_members == 1;
-    if (!unpacked) {
-        zero(scratch.dbias + n_vectors * first_unit, n_vectors * n_own * lanes);
+    bool unpacked = is_backward_unpacked(layer, &batch->shape);
+    bool gradient_unpacked = is_gradient_unpacked(layer, &batch->shape);
+    zero(scratch.dbias + n_vectors * first_unit, n_vectors * n_own * lanes);
+    if (!gradient_unpacked)
         zero(scratch.dpanels + n_k * n_gates * first_unit, n_k * n_gates * n_own * lanes);
+    if (!unpacked)
         NAME(pack_backward)(packing_h(layer), blocks, hidden, layer->weight_hh, scratch.panels_hh);
-    }
     if (dx && !unpacked)
         NAME(pack_backward)(packing_x(layer), own(layer, blocks_of(n_x, lanes)), n_x, layer->weight_ih,
                             scratch.panels_ih);
@@ -527,35 +548,31 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
             own_after(steps, layer, batch, s - 1, first_unit), own_after(steps, layer, batch, s, first_unit),
             scratch.dh + first_unit, steps.c ? scratch.dc + first_unit : NULL,
             dgates + first_unit * n_vectors * block_rows, block_rows);
-        for (ptrdiff_t b = 0; unpacked && b < n; b++) {
-            real *dh = scratch.dh + b * width;
-            if (!cell->passes_on)
-                zero(dh, hidden);
-            back_row(layer, dgates + b * n_vectors * lanes, block_rows, cell->h_gate, hidden, layer->weight_hh, dh);
-        }
-        if (unpacked)
-            continue;
         wait_for_team(layer);
-        if (s > 0 || dh0)
-            kernels->back_product(s & 1, n, n_blocks, h_part(cell, dgates_of(layer, batch, dgates)),
+        struct dgates h_dgates = h_part(cell, dgates_of(layer, batch, dgates));
+        struct rows dh = {scratch.dh + first_unit, width};
+        if ((s > 0 || dh0) && unpacked) {
+            for (ptrdiff_t b = 0; b < n && !cell->passes_on; b++)
+                zero(dh.data + b * width, n_units);
+            unpacked_back_product(layer, n, h_dgates, h_gates(cell),
+                                  (struct const_rows){layer->weight_hh + first_unit, hidden}, n_units, dh);
+        } else if (s > 0 || dh0) {
+            kernels->back_product(s & 1, n, n_blocks, h_dgates,
                                   scratch.panels_hh + first_unit * n_blocks * n_gates * lanes, n_own, cell->passes_on,
-                                  (struct rows){scratch.dh + first_unit, width});
+                                  dh);
+        }
         if (s == 0 || place < alive(batch, s - 1)) {
-            flush_chunk(layer, batch, s, chunk_end, dgates, dx, adds_dx, steps, scratch);
+            flush_chunk(layer, batch, s, chunk_end, dgates, dweight_ih, dweight_hh, dx, adds_dx, steps, scratch);
             chunk_end = s;
             wait_for_team(layer); /* until all have read the dgates */
         }
     }
 
-    if (unpacked) {
-        ptrdiff_t first_row = chunk - batch->shape.n_rows;
-        flush_rows(layer, batch, scratch.dgates + first_row * n_vectors * lanes, dweight_ih, dweight_hh, dbias, dx,
-                   adds_dx, steps, scratch);
-    } else {
+    if (!gradient_unpacked) {
         NAME(unpack_forward)(packing_x(layer), blocks, n_x, dweight_ih, 0, n_k, scratch.dpanels);
         NAME(unpack_forward)(packing_h(layer), blocks, hidden, dweight_hh, n_x, n_k, scratch.dpanels);
-        NAME(unpack_forward)(packing_bias(layer), blocks, 1, dbias, 0, 1, scratch.dbias);
     }
+    NAME(unpack_forward)(packing_bias(layer), blocks, 1, dbias, 0, 1, scratch.dbias);
     if (dh0)
         kernels->scatter(batch->shape.n_sequences, n_units, false, (struct const_rows){scratch.dh + first_unit, width},
                          (struct rows){dh0 + first_unit, hidden}, callers_states(batch, 0));

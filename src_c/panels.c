@@ -118,19 +118,30 @@ void NAME(pack_gate)(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t gate, ptrdiff_
                (size_t)units_of_block(lanes, hidden, b) * sizeof *values);
 }
 
+/* n elements, then zeros up to width. A line at a time: the call of a memcpy of any size takes as long as the copy. */
+static void copy_padded(ptrdiff_t n, ptrdiff_t width, const real *from, real *to)
+{
+    ptrdiff_t k = 0;
+    for (; k + LINE <= n; k += LINE)
+        memcpy(to + k, from + k, LINE * sizeof(real));
+    for (; k < width; k++)
+        to[k] = k < n ? from[k] : 0;
+}
+
 void NAME(pack_backward)(struct packing as, struct range vectors, ptrdiff_t columns, const real *weight, real *panels)
 {
-    ptrdiff_t lanes = as.lanes, n_rows = blocks_of(as.hidden, lanes) * as.n_gates * lanes;
-    real *to = panels + vectors.from * lanes * n_rows;
-    for (ptrdiff_t v = vectors.from; v < vectors.to; v += 4) {
-        ptrdiff_t width = (vectors.to - v < 4 ? vectors.to - v : 4) * lanes, first = v * lanes;
-        ptrdiff_t n_columns = columns - first < width ? columns - first : width;
-        for (ptrdiff_t row = 0; row < n_rows; row++, to += width) {
-            ptrdiff_t b = row / (as.n_gates * lanes), g = row / lanes % as.n_gates, u = b * lanes + row % lanes;
-            ptrdiff_t n = u < as.hidden ? n_columns : 0;
-            if (n > 0)
-                memcpy(to, weight + (as.gates[g] * as.hidden + u) * columns + first, (size_t)n * sizeof *to);
-            memset(to + n, 0, (size_t)(width - n) * sizeof *to);
+    ptrdiff_t lanes = as.lanes, n_blocks = blocks_of(as.hidden, lanes), n_rows = n_blocks * as.n_gates * lanes;
+    for (ptrdiff_t b = 0, row = 0; b < n_blocks; b++)
+        for (ptrdiff_t g = 0; g < as.n_gates; g++, row += lanes) {
+            /* these rows, one after the other, stay in cache until all panels have theirs of them */
+            const real *rows = weight + (as.gates[g] * as.hidden + b * lanes) * columns;
+            ptrdiff_t n_units = units_of_block(lanes, as.hidden, b);
+            for (ptrdiff_t v = vectors.from; v < vectors.to; v += 4) {
+                ptrdiff_t width = (vectors.to - v < 4 ? vectors.to - v : 4) * lanes, first = v * lanes;
+                ptrdiff_t n_columns = columns - first < width ? columns - first : width;
+                real *to = panels + first * n_rows + row * width;
+                for (ptrdiff_t u = 0; u < lanes; u++)
+                    copy_padded(u < n_units ? n_columns : 0, width, rows + u * columns + first, to + u * width);
+            }
         }
-    }
 }

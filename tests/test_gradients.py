@@ -85,6 +85,35 @@ def test_more_rows_than_a_chunk_of_weight_gradients(cell, bidirectional):
             assert relative_error(together.parameters[name], values) <= 1e-12, name
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize(("cell", "hidden"), [("lstm", 190), ("gru", 190), ("rnn", 350)])
+def test_large_layers_take_the_same_gradients_from_few_rows_as_from_many(cell, hidden, bidirectional):
+    """Weights of more than a megabyte are read as they lie for 16 rows, their gradient is written so for 256."""
+    lengths = [3, 12, 40, 300]
+    seq, X, state, rng = make(131, hidden, lengths, bidirectional=bidirectional, dtype="float64", cell=cell)
+    Y, _ = seq.forward(X, state, training=True)
+    dY = random_like(Y, rng)
+    together = seq.backward(dY)
+    for n_threads in (1, 2):
+        one = pylstm.Sequence(
+            131, hidden, bidirectional=bidirectional, dtype="float64", cell=cell, n_threads=n_threads
+        )
+        for name, values in one.parameters().items():
+            values[...] = seq.parameters()[name]
+        total = {name: np.zeros_like(values) for name, values in one.parameters().items()}
+        for b, x in enumerate(X):
+            one.forward([x], of_sequences(state, [b]), training=True)
+            alone = one.backward([dY[b]])
+            np.testing.assert_allclose(together.input[b], alone.input[0], rtol=1e-9, atol=1e-12)
+            for layer, pair in enumerate(of_sequences(together.state, [b])):
+                for mine, theirs in zip(pair, alone.state[layer], strict=True):
+                    np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-12)
+            for name in total:
+                total[name] += alone.parameters[name]
+        for name, values in total.items():
+            assert relative_error(together.parameters[name], values) <= 1e-12, name
+
+
 def test_backward_can_be_repeated_and_is_linear():
     seq, X, state, rng = make(3, (4, 2), [5, 2, 7], bidirectional=True, dtype="float64")
     Y, _ = seq.forward(X, state, training=True)

@@ -716,28 +716,72 @@ static void check_column_sums(void)
     free(dbias);
 }
 
-/* One block of one gate, of weights as they lie. */
-static void check_unpacked_backward(bool adds)
+/* Some units of one gate, of weights as they lie. */
+static void check_back_unpacked(void)
 {
-    ptrdiff_t n_j = at.hidden < at.lanes ? at.hidden : at.lanes, n_k = at.n_k;
-    real *dz = random_reals(n_j, 1), *weight = random_reals(n_j * n_k, 1), *a = random_reals(n_k, 1);
-    real *out = random_reals(n_k, 1), *before = copy_of(out, n_k);
-    real *dweight = adds ? random_reals(n_j * n_k, 1) : new_array(n_j * n_k), *there = copy_of(dweight, n_j * n_k);
-    at.kernels->back_unpacked(n_j, n_k, dz, weight, out);
-    at.kernels->outer_unpacked(n_j, n_k, dz, a, adds, dweight);
-    int back = 1, outer = 1;
-    for (ptrdiff_t k = 0; k < n_k; k++) {
-        double sum = (double)before[k];
-        for (ptrdiff_t j = 0; j < n_j; j++) {
-            ptrdiff_t here = j * n_k + k;
-            sum += (double)dz[j] * (double)weight[here];
-            outer &= near(dweight[here], (adds ? (double)there[here] : 0) + (double)dz[j] * (double)a[k]);
+    ptrdiff_t n_j = at.hidden < at.lanes + 5 ? at.hidden : at.lanes + 5, n_k = at.n_k, dz_stride = n_j + at.n_rows % 2;
+    ptrdiff_t stride = n_k + at.n_rows % 3, size = (at.n_rows - 1) * stride + n_k,
+              weight_size = (n_j - 1) * stride + n_k;
+    real *dz = random_reals((at.n_rows - 1) * dz_stride + n_j, 1), *weight = random_reals(weight_size, 1);
+    real *out = random_reals(size, 1), *before = copy_of(out, size);
+    at.kernels->back_unpacked(at.n_rows, n_j, n_k, (struct const_rows){dz, dz_stride},
+                              (struct const_rows){weight, stride}, (struct rows){out, stride});
+    int holds = 1, between = 1;
+    for (ptrdiff_t r = 0; r < at.n_rows; r++) {
+        for (ptrdiff_t k = 0; k < n_k; k++) {
+            double sum = (double)before[r * stride + k];
+            for (ptrdiff_t j = 0; j < n_j; j++)
+                sum += (double)dz[r * dz_stride + j] * (double)weight[j * stride + k];
+            holds &= near(out[r * stride + k], sum);
         }
-        back &= near(out[k], sum);
+        for (ptrdiff_t k = n_k; k < stride && r + 1 < at.n_rows; k++)
+            between &= same_bits(out + r * stride + k, before + r * stride + k, 1);
     }
-    expect(back, "back_unpacked");
-    expect(outer, "outer_unpacked");
-    real *all[] = {dz, weight, a, out, before, dweight, there};
+    expect(holds, "back_unpacked");
+    expect(between, "what lies between the rows of back_unpacked");
+    free(dz);
+    free(weight);
+    free(out);
+    free(before);
+}
+
+/* Of the units from the second block on, if there are so many; of no rows too. */
+static void check_outer_unpacked(struct matrix m, bool adds, bool no_rows)
+{
+    ptrdiff_t n_a = m.columns, a_stride = n_a + at.n_rows % 3, block_rows = at.n_rows + 1;
+    ptrdiff_t first = at.n_blocks > 2 ? at.lanes : 0, size = at.n_gates * at.hidden * n_a;
+    struct segment segments[MAX_SEGMENTS];
+    real *arrays[MAX_SEGMENTS], *dgates = random_dgates(block_rows, 1);
+    real *dweight = adds || first > 0 ? random_reals(size, 1) : new_array(size), *before = copy_of(dweight, size);
+    ptrdiff_t n_segments = make_segments(a_stride, n_a, segments, arrays), n_made = n_segments;
+    real *packed = new_array(at.n_rows * blocks_of(n_a, at.lanes) * at.lanes);
+    struct dgates own = dgates_for(m, dgates, block_rows, 1);
+    own.data += first / at.lanes * block_rows * at.n_vectors * at.lanes;
+    n_segments = no_rows ? 0 : n_segments;
+    at.kernels->outer_unpacked(n_segments, segments, a_stride, n_a, at.hidden - first, own, m.gates, at.hidden, adds,
+                               packed, dweight + first * n_a);
+    int holds = 1, rest = 1;
+    for (ptrdiff_t row = 0; row < at.n_gates * at.hidden; row++) {
+        ptrdiff_t v = row / at.hidden, u = row % at.hidden;
+        for (ptrdiff_t k = 0; k < n_a; k++) {
+            ptrdiff_t here = (m.gates[v] * at.hidden + u) * n_a + k;
+            if (u < first) {
+                rest &= same_bits(dweight + here, before + here, 1);
+                continue;
+            }
+            double sum = adds ? (double)before[here] : 0;
+            for (ptrdiff_t s = 0, done = 0; s < n_segments; done += segments[s++].n_rows)
+                for (ptrdiff_t r = 0; r < segments[s].n_rows; r++)
+                    sum += (double)segments[s].a[r * a_stride + k] *
+                           (double)dgates[dgates_place(block_rows, 1 + done + r, m.first + v, u)];
+            holds &= near(dweight[here], sum);
+        }
+    }
+    expect(holds, no_rows ? "outer_unpacked of no rows" : "outer_unpacked");
+    expect(rest, "the rest of the rows of outer_unpacked");
+    for (ptrdiff_t s = 0; s < n_made; s++)
+        free(arrays[s]);
+    real *all[] = {packed, dgates, dweight, before};
     for (size_t k = 0; k < sizeof all / sizeof *all; k++)
         free(all[k]);
 }
@@ -819,12 +863,16 @@ static void check_sizes(ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x)
     check_outer(matrix_hh(), n_x);
     check_column_sums();
     check_dense();
-    check_unpacked_backward(n_rows % 2 == 0);
+    if (at.n_k > 0)
+        check_back_unpacked();
+    check_outer_unpacked(matrix_hh(), n_rows % 2 == 0, false);
+    check_outer_unpacked(matrix_hh(), n_rows % 2 != 0, true);
     check_moves(n_rows % 2 == 0, false);
     check_moves(n_rows % 2 != 0, true);
     if (n_x > 0) {
         check_back_product(matrix_ih(), false);
         check_outer(matrix_ih(), 0);
+        check_outer_unpacked(matrix_ih(), n_rows % 2 != 0, false);
     }
     if (n_rows == 1) { /* packing knows of no rows */
         check_pack_forward();
@@ -849,8 +897,9 @@ static void check_cell(const struct layout *of)
     /* weights that are prefetched, and more blocks of a row than are pending at once */
     ptrdiff_t large = of->n_gates > 1 ? 300 : 1200;
     check_sizes(1, large, of->n_gates > 1 ? 300 : 3);
-    check_sizes(8, large - 1, 5);
-    /* more rows than are pending at once, and than two parts of the weights' gradient have */
+    check_sizes(8, large - 1, of->n_gates > 1 ? 299 : 199);
+    /* more rows than are pending at once, and than two parts of the weights' gradient have, of whole and odd blocks */
+    check_sizes(MANY_ROWS, 64, 40);
     check_sizes(MANY_ROWS, 33, 5);
 }
 
