@@ -94,7 +94,7 @@ def _state_size(net: Net) -> int:
 
 
 def _workspace_bytes(net: Net, learning: Learning) -> int:
-    """Return what `learn_window` in exported_learn.h takes."""
+    """Return what `learn_on` in exported_learn.h takes."""
     scaled = 4 * learning.window * net.input_size if net.scaling is not None else 0
     indices = 8 * (learning.window if learning.is_per_step else 1) if net.is_softmax else 0
     return ALIGNMENT + learning.step_bytes + sum(-(-size // ALIGNMENT) * ALIGNMENT for size in (scaled, indices))
@@ -263,7 +263,7 @@ static pylstm_memory workspace_of({name}_model *model)
     init = ["memcpy(model->weights, initial_weights, sizeof model->weights);"]
     step = ["predict_row(&learner, x, y, model->weights, model->state, workspace_of(model));"]
     learn = [
-        f"return learn_window(&learner, x, {answer.labels}, {answer.targets}, learning_rate, model->weights, {state},",
+        f"return learn_on(&learner, x, {answer.labels}, {answer.targets}, learning_rate, model->weights, {state},",
         "                    workspace_of(model));",
     ]
     return constants + "\n" + _definitions(name, net, learning, init, step, learn)

@@ -225,13 +225,17 @@ def test_names(learners, tmp_path):
 
 
 def test_names_that_a_model_could_have(learners):
-    """No function of a file is called like another model's: the one that is named "run" has a run_step."""
+    """No function is called like a name of another model: one that is named "run" has run_step and run_window."""
     for export, _, _ in learners:
+        text = Path(export.path).read_text()
         own = {f"{export.name}_{each}" for each in ("init", "reset", "step", "learn")}
-        found = set(re.findall(r"^[a-zA-Z].*?\b(\w+)\([^;]*$", Path(export.path).read_text(), re.MULTILINE))
+        found = set(re.findall(r"^[a-zA-Z].*?\b(\w+)\([^;]*$", text, re.MULTILINE))
         assert own < found
+        interface = text.split(f"#ifndef {export.name.upper()}_HEADER")[0]
+        endings = {f"_{each}" for each in re.findall(rf"\b{export.name}_(\w+)", interface)}
+        assert {"_step", "_window"} < endings
         others = {name for name in found if not name.startswith((f"{export.name}_", "pylstm_"))}
-        assert not [name for name in others if name.endswith(("_init", "_reset", "_step", "_learn"))]
+        assert not [name for name in others if name.endswith(tuple(endings))]
 
 
 def program(learners, directory):

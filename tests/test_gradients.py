@@ -95,9 +95,7 @@ def test_large_layers_take_the_same_gradients_from_few_rows_as_from_many(cell, h
     dY = random_like(Y, rng)
     together = seq.backward(dY)
     for n_threads in (1, 2):
-        one = pylstm.Sequence(
-            131, hidden, bidirectional=bidirectional, dtype="float64", cell=cell, n_threads=n_threads
-        )
+        one = pylstm.Sequence(131, hidden, bidirectional=bidirectional, dtype="float64", cell=cell, n_threads=n_threads)
         for name, values in one.parameters().items():
             values[...] = seq.parameters()[name]
         total = {name: np.zeros_like(values) for name, values in one.parameters().items()}
