@@ -101,6 +101,9 @@ VEC_INLINE void step_panels(int cell, int n_panels, ptrdiff_t n_rows, const stru
     }
 }
 
+/* So few rows compute no longer than the next panel takes to come: asked for, it only came later. */
+enum { FEW_TILE_ROWS = 6 };
+
 VEC_INLINE void step_cell(int cell, ptrdiff_t n_rows, const struct step *s)
 {
     if (n_rows == 1) {
@@ -110,7 +113,7 @@ VEC_INLINE void step_cell(int cell, ptrdiff_t n_rows, const struct step *s)
 #ifndef PYLSTM_EXPORTED /* which has no batches */
     const int most = TILE_PANELS(cell, TILE);
     ptrdiff_t n_h = (s->n_k - s->first_k) * N_GATES(cell) * LANES;
-    bool prefetch = n_rows > TILE && s->n_blocks * n_h * (ptrdiff_t)sizeof(real) > PREFETCH_BYTES;
+    bool prefetch = n_rows > FEW_TILE_ROWS && s->n_blocks * n_h * (ptrdiff_t)sizeof(real) > PREFETCH_BYTES;
     for (ptrdiff_t done = 0, n; done < s->n_blocks; done += n) {
         n = done + most <= s->n_blocks ? most : 1;
         ptrdiff_t b = blocks_after(s->last_first, done, n, s->n_blocks);
