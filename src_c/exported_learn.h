@@ -39,7 +39,7 @@ static const real *scaled_inputs(const struct learner *learner, ptrdiff_t n, con
 /* The loss on a window x [T][I], before a step of SGD; -1 where a label is none. Labels or targets: one or, without
  * pooling, T. The state, or NULL for zeros, goes on. */
 static float learn_on(const struct learner *learner, const real *x, const int *labels, const real *targets,
-                          float learning_rate, real *parameters, real *state, pylstm_memory workspace)
+                      float learning_rate, real *parameters, real *state, pylstm_memory workspace)
 {
     ptrdiff_t window = learner->window, n_labels = learner->model.pooling == PYLSTM_POOL_NONE ? window : 1;
     const ptrdiff_t first = 0;
