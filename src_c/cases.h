@@ -4,41 +4,26 @@
 
 #include "tile.h"
 
-/* Runs TILE_CALL(n) with the constant n = n_rows. */
+#define TILE_CASE(n)                                                                                                   \
+    case n:                                                                                                            \
+        TILE_CALL(n);                                                                                                  \
+        break;
+
 #if PYLSTM_VECTOR_BYTES == 64
-#define FOR_TILE(n_rows)                                                                                               \
-    switch (n_rows) {                                                                                                  \
-    case 6:                                                                                                            \
-        TILE_CALL(6);                                                                                                  \
-        break;                                                                                                         \
-    case 5:                                                                                                            \
-        TILE_CALL(5);                                                                                                  \
-        break;                                                                                                         \
-    case 4:                                                                                                            \
-        TILE_CALL(4);                                                                                                  \
-        break;                                                                                                         \
-    case 3:                                                                                                            \
-        TILE_CALL(3);                                                                                                  \
-        break;                                                                                                         \
-    case 2:                                                                                                            \
-        TILE_CALL(2);                                                                                                  \
-        break;                                                                                                         \
-    default:                                                                                                           \
-        TILE_CALL(1);                                                                                                  \
-    }
+#define CASES_OF_WIDE_TILES TILE_CASE(6) TILE_CASE(5) TILE_CASE(4)
 #else
+#define CASES_OF_WIDE_TILES
+#endif
+
+/* Runs TILE_CALL(n) with the constant n = n_rows. */
 #define FOR_TILE(n_rows)                                                                                               \
     switch (n_rows) {                                                                                                  \
-    case 3:                                                                                                            \
-        TILE_CALL(3);                                                                                                  \
-        break;                                                                                                         \
-    case 2:                                                                                                            \
-        TILE_CALL(2);                                                                                                  \
-        break;                                                                                                         \
+        CASES_OF_WIDE_TILES                                                                                            \
+        TILE_CASE(3)                                                                                                   \
+        TILE_CASE(2)                                                                                                   \
     default:                                                                                                           \
         TILE_CALL(1);                                                                                                  \
     }
-#endif
 
 /* Rows of the next tile, when `left` rows are left: the last two as equal as possible, as a short one wastes most. No
  * division: where the next tile's rows are would wait for it. */

@@ -110,6 +110,13 @@ static struct range own(const struct layer *layer, ptrdiff_t n)
     return (struct range){from, to < n ? to : n};
 }
 
+/* Of the layer's blocks of units, the units that exist. */
+static ptrdiff_t n_units_of(const struct layer *layer, struct range blocks)
+{
+    ptrdiff_t from = blocks.from * layer->kernels->lanes, to = blocks.to * layer->kernels->lanes;
+    return (to < layer->hidden_size ? to : layer->hidden_size) - from;
+}
+
 /* What members of a team do once for all: true for one of them. */
 static bool first_of_team(const struct layer *layer)
 {
@@ -270,7 +277,7 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
     ptrdiff_t lanes = kernels->lanes, width = padded_hidden(layer);
     struct range blocks = own(layer, n_blocks_of(layer));
     ptrdiff_t n_blocks = blocks.to - blocks.from, first_unit = blocks.from * lanes;
-    ptrdiff_t n_units = blocks.to * lanes < hidden ? n_blocks * lanes : hidden - first_unit;
+    ptrdiff_t n_units = n_units_of(layer, blocks);
     bool unpacked = !is_packed && is_unpacked(&batch->shape);
     if (!unpacked && !is_packed)
         NAME(pack_layer)(layer, packed);
@@ -478,7 +485,7 @@ static void flush_chunk(const struct layer *layer, const pylstm_batch *batch, pt
     own_h.data += (batch->offset[first] - batch->offset[from]) * cell->n_vectors * lanes;
     real *columns = scratch.columns + layer->member.index * chunk_rows(&batch->shape) * most_columns(layer);
     if (is_gradient_unpacked(layer, &batch->shape)) {
-        ptrdiff_t n_units = blocks.to * lanes < hidden ? n_own * lanes : hidden - first_unit;
+        ptrdiff_t n_units = n_units_of(layer, blocks);
         bool adds = to < batch->shape.n_steps;
         kernels->outer_unpacked(1, &x_rows, n_x, n_x, n_units, own_x, cell->x_gate, hidden, adds, columns,
                                 dweight_ih + first_unit * n_x);
@@ -515,7 +522,7 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
     ptrdiff_t n_gates = cell->n_gates, n_vectors = cell->n_vectors;
     struct range blocks = own(layer, n_blocks);
     ptrdiff_t n_own = blocks.to - blocks.from, first_unit = blocks.from * lanes;
-    ptrdiff_t n_units = blocks.to * lanes < hidden ? n_own * lanes : hidden - first_unit;
+    ptrdiff_t n_units = n_units_of(layer, blocks);
     bool unpacked = is_backward_unpacked(layer, &batch->shape);
     bool gradient_unpacked = is_gradient_unpacked(layer, &batch->shape);
     zero(scratch.dbias + n_vectors * first_unit, n_vectors * n_own * lanes);

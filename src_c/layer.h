@@ -60,7 +60,7 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
 struct layer_backward_scratch {
     real *dgates;             /* [n_blocks][C + 3][V][lanes] of the steps in flight */
     struct segment *segments; /* [C], or one for each member of the team */
-    real *columns;            /* [C][I or H, the larger], for each member of the team */
+    real *columns;            /* [C][I' or H', the larger], for each member of the team */
     real *dx;                 /* [C][I'] */
     real *dh, *dc;            /* [B][H'] */
     real *panels_hh;          /* backward panels of R, ... */
