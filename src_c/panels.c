@@ -1,7 +1,5 @@
 #include "panels.h"
 
-#include "rows.h"
-
 #include <string.h>
 
 /* The units of block b that exist. */
@@ -116,16 +114,6 @@ void NAME(pack_gate)(ptrdiff_t lanes, ptrdiff_t hidden, ptrdiff_t gate, ptrdiff_
     for (ptrdiff_t b = 0; b < blocks_of(hidden, lanes); b++)
         memcpy(packed + b * block_stride + gate * lanes, values + b * lanes,
                (size_t)units_of_block(lanes, hidden, b) * sizeof *values);
-}
-
-/* n elements, then zeros up to width. A line at a time: the call of a memcpy of any size takes as long as the copy. */
-static void copy_padded(ptrdiff_t n, ptrdiff_t width, const real *from, real *to)
-{
-    ptrdiff_t k = 0;
-    for (; k + LINE <= n; k += LINE)
-        memcpy(to + k, from + k, LINE * sizeof(real));
-    for (; k < width; k++)
-        to[k] = k < n ? from[k] : 0;
 }
 
 void NAME(pack_backward)(struct packing as, struct range vectors, ptrdiff_t columns, const real *weight, real *panels)

@@ -2,11 +2,23 @@
 #ifndef PYLSTM_PANELS_H
 #define PYLSTM_PANELS_H
 
-#include "real.h"
+#include "rows.h"
+
+#include <string.h>
 
 static inline ptrdiff_t blocks_of(ptrdiff_t n, ptrdiff_t lanes)
 {
     return (n + lanes - 1) / lanes;
+}
+
+/* n elements, then zeros up to width. A line at a time: the call of a memcpy of any size takes as long as the copy. */
+static inline void copy_padded(ptrdiff_t n, ptrdiff_t width, const real *from, real *to)
+{
+    ptrdiff_t k = 0;
+    for (; k + LINE <= n; k += LINE)
+        memcpy(to + k, from + k, LINE * sizeof(real));
+    for (; k < width; k++)
+        to[k] = k < n ? from[k] : 0;
 }
 
 /* What follows works on the blocks of units, or vectors of columns, from <= b < to. */

@@ -3,6 +3,7 @@
 #define PYLSTM_UNPACKED_H
 
 #include "cases.h"
+#include "panels.h"
 #include "quads.h"
 #include "step.h"
 
@@ -188,7 +189,7 @@ static inline ptrdiff_t next_panel(ptrdiff_t left)
 static void pack_panels(ptrdiff_t row, ptrdiff_t n_rows, ptrdiff_t all_rows, ptrdiff_t n_k, const real *a,
                         ptrdiff_t a_stride, real *packed)
 {
-    ptrdiff_t n_vectors = (n_k + LANES - 1) / LANES;
+    ptrdiff_t n_vectors = blocks_of(n_k, LANES);
     for (ptrdiff_t end = row + n_rows; row < end; row++, a += a_stride) {
         ptrdiff_t part = row / UNPACKED_OUTER_ROWS * UNPACKED_OUTER_ROWS;
         ptrdiff_t part_rows = all_rows - part < UNPACKED_OUTER_ROWS ? all_rows - part : UNPACKED_OUTER_ROWS;
@@ -196,10 +197,7 @@ static void pack_panels(ptrdiff_t row, ptrdiff_t n_rows, ptrdiff_t all_rows, ptr
         for (ptrdiff_t v = 0, n; v < n_vectors; v += n, panel += n * LANES * part_rows) {
             n = next_panel(n_vectors - v);
             ptrdiff_t width = n * LANES, n_columns = n_k - v * LANES < width ? n_k - v * LANES : width;
-            real *to = panel + (row - part) * width;
-            memcpy(to, a + v * LANES, (size_t)n_columns * sizeof(real));
-            for (ptrdiff_t k = n_columns; k < width; k++)
-                to[k] = 0;
+            copy_padded(n_columns, width, a + v * LANES, panel + (row - part) * width);
         }
     }
 }
@@ -288,7 +286,7 @@ static void outer_unpacked(ptrdiff_t n_segments, const struct segment *segments,
                            ptrdiff_t n_units, struct dgates dgates, const ptrdiff_t *gates, ptrdiff_t hidden, bool adds,
                            real *packed, real *dweight)
 {
-    ptrdiff_t n_vectors = (n_k + LANES - 1) / LANES, dz_row = dgates.n_vectors * LANES, n_rows = 0, row = 0;
+    ptrdiff_t n_vectors = blocks_of(n_k, LANES), dz_row = dgates.n_vectors * LANES, n_rows = 0, row = 0;
     for (ptrdiff_t s = 0; s < n_segments; s++)
         n_rows += segments[s].n_rows;
     for (ptrdiff_t s = 0; s < n_segments; row += segments[s++].n_rows)
