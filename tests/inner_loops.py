@@ -15,16 +15,23 @@ ON_STACK = re.compile(r"\(%r[sb]p")
 SPILL = re.compile(r"vmov\w+\s+%[yz]mm\d+,[^,]*\(%r[sb]p")
 
 
-def loops(lines):
-    """Yield the instructions from each target of a jump back to the jump."""
+def inner_loops(lines):
+    """Yield the instructions from each target of a jump back to the jump, of loops that hold no other."""
     found = [re.match(r"\s*([0-9a-f]+):\s+(\S.*)", line) for line in lines]
     code = [(int(match[1], 16), match[2]) for match in found if match]
     at = {address: k for k, (address, _) in enumerate(code)}
-    for k, (address, instruction) in enumerate(code):
+    loops = []
+    for end, (_, instruction) in enumerate(code):
         jump = re.match(r"j\w+\s+([0-9a-f]+)", instruction)
         first = at.get(int(jump[1], 16)) if jump else None
-        if first is not None and code[first][0] <= address:
-            yield [instruction for _, instruction in code[first : k + 1]]
+        if first is not None and first <= end:
+            loops.append((first, end))
+    # In the order of their ends: the last one that begins before another within it ends first.
+    begins = -1
+    for first, end in loops:
+        if first > begins:
+            yield [instruction for _, instruction in code[first : end + 1]]
+            begins = first
 
 
 def main():
@@ -32,7 +39,7 @@ def main():
         ["objdump", "-d", "--no-show-raw-insn", sys.argv[1]], check=True, capture_output=True, text=True
     )
     n_products = n_spilling = 0
-    for body in loops(dump.stdout.splitlines()):
+    for body in inner_loops(dump.stdout.splitlines()):
         products = sum(bool(PRODUCT.match(instruction)) for instruction in body)
         on_stack = sum(bool(ON_STACK.search(instruction)) for instruction in body)
         # Loops over gates have other operations too; what is spilled does not make one of them.
