@@ -173,19 +173,24 @@ def as_steps(X: Any, n_features: int | None, dtype: npt.DTypeLike | None, name: 
     if len(X) == 0:
         raise ValueError(f"{name} must hold at least one sequence, got none")
     sequences: list[Array] = []
+    n_steps: list[int] = []
+    wanted = None if dtype is None else np.dtype(dtype)
     for index, sequence in enumerate(X):
         array = sequence
-        if not (type(array) is np.ndarray and (dtype is None or array.dtype == dtype) and array.ndim == 2):
+        if not (type(array) is np.ndarray and (wanted is None or array.dtype == wanted) and array.ndim == 2):
             array = as_numbers(sequence, f"{name}[{index}]", 2, "(n_steps, n_features)", dtype)
-        if array.shape[0] == 0:
+        length, width = array.shape
+        if length == 0:
             raise ValueError(f"{name}[{index}] must have at least one step, got shape {array.shape}")
-        expected = sequences[0].shape[1] if n_features is None and sequences else n_features
-        if expected is not None and array.shape[1] != expected:
-            raise ValueError(f"{name}[{index}] must have {expected} features per step, got {array.shape[1]}")
-        if array.shape[1] == 0:
+        if n_features is None:
+            n_features = width
+        if width != n_features:
+            raise ValueError(f"{name}[{index}] must have {n_features} features per step, got {width}")
+        if width == 0:
             raise ValueError(f"{name}[{index}] must have at least one feature per step, got shape {array.shape}")
         sequences.append(array)
-    lengths = np.array([len(array) for array in sequences], dtype=np.intp)
+        n_steps.append(length)
+    lengths = np.array(n_steps, dtype=np.intp)
     if dtype is None:
         return Steps(np.concatenate(sequences), lengths, False)
     rows = np.empty((int(lengths.sum()), sequences[0].shape[1]), dtype)  # else Fortran order would make Fortran order
