@@ -173,14 +173,14 @@ def as_steps(X: Any, n_features: int | None, dtype: npt.DTypeLike | None, name: 
     if len(X) == 0:
         raise ValueError(f"{name} must hold at least one sequence, got none")
     sequences: list[Array] = []
-    n_steps: list[int] = []
+    each_steps: list[int] = []
     wanted = None if dtype is None else np.dtype(dtype)
     for index, sequence in enumerate(X):
         array = sequence
         if not (type(array) is np.ndarray and (wanted is None or array.dtype == wanted) and array.ndim == 2):
             array = as_numbers(sequence, f"{name}[{index}]", 2, "(n_steps, n_features)", dtype)
-        length, width = array.shape
-        if length == 0:
+        n_steps, width = array.shape
+        if n_steps == 0:
             raise ValueError(f"{name}[{index}] must have at least one step, got shape {array.shape}")
         if n_features is None:
             n_features = width
@@ -189,8 +189,8 @@ def as_steps(X: Any, n_features: int | None, dtype: npt.DTypeLike | None, name: 
         if width == 0:
             raise ValueError(f"{name}[{index}] must have at least one feature per step, got shape {array.shape}")
         sequences.append(array)
-        n_steps.append(length)
-    lengths = np.array(n_steps, dtype=np.intp)
+        each_steps.append(n_steps)
+    lengths = np.array(each_steps, dtype=np.intp)
     if dtype is None:
         return Steps(np.concatenate(sequences), lengths, False)
     rows = np.empty((int(lengths.sum()), sequences[0].shape[1]), dtype)  # else Fortran order would make Fortran order
