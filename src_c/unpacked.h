@@ -50,7 +50,7 @@ VEC_INLINE void unpacked_tile(int cell, bool relu, int n_rows, ptrdiff_t hidden,
                               const real *own_prev, real *c, real *h, struct block_rows gates)
 {
     const struct cell *of = pylstm_cell_of((pylstm_cell)cell);
-    ptrdiff_t width = (hidden + LANES - 1) / LANES * LANES;
+    ptrdiff_t width = blocks_of(hidden, LANES) * LANES;
     for (ptrdiff_t first = 0; first < hidden; first += LANES) {
         ptrdiff_t n_units = hidden - first < LANES ? hidden - first : LANES;
         vec z[UNPACKED_ROWS * VECTORS];
@@ -86,7 +86,7 @@ VEC_INLINE void unpacked_cell(int cell, bool relu, ptrdiff_t n_rows, ptrdiff_t h
                               const real *weight_ih, const real *weight_hh, const real *bias, struct const_rows x,
                               const real *h_prev, const real *own_prev, real *c, real *h, struct block_rows gates)
 {
-    ptrdiff_t width = (hidden + LANES - 1) / LANES * LANES, left = n_rows;
+    ptrdiff_t width = blocks_of(hidden, LANES) * LANES, left = n_rows;
     for (; left > 0; left -= UNPACKED_ROWS) {
         if (left == 1)
             unpacked_tile(cell, relu, 1, hidden, n_x, weight_ih, weight_hh, bias, x, h_prev, own_prev, c, h, gates);
