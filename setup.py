@@ -13,9 +13,15 @@ from setuptools.modified import newer_group
 
 SOURCES = Path("src_c")
 # src_c/Makefile names the same files and flags, and says why.
-ONCE = ["api", "batch", "blas_reference", "blob", "cell", "isa", "net", "parts", "status", "threads"]
-PER_DTYPE = ["dropout", "head", "kernel_table", "layer", "model", "panels", "sequence", "stream"]
-PER_ISA = ["gather", "kernels", "solver"]
+ONCE = [
+    *("interface/api", "interface/blob", "interface/status", "layers/batch", "layers/net", "layers/parts"),
+    *("kernels/cell", "kernels/isa", "support/blas_reference", "support/threads"),
+]
+PER_DTYPE = [
+    *("model/head", "model/model", "model/stream", "layers/dropout", "layers/layer", "layers/sequence"),
+    *("kernels/kernel_table", "kernels/panels"),
+]
+PER_ISA = ["kernels/gather", "kernels/kernels", "kernels/solver"]
 KERNELS = {
     "scalar": (0, ["-ffp-contract=off"]),  # a vectorised sum in order would multiply and add apart, in some copies
     "baseline": (16, []),
@@ -35,7 +41,7 @@ class BuildCore(build_ext):
 
     def build_extension(self, ext):
         msvc = self.compiler.compiler_type == "msvc"
-        headers = [str(path) for path in SOURCES.glob("*.h")]
+        headers = [str(path) for path in SOURCES.rglob("*.h")]
         # They know nothing of Python, so a wheel and an editable install can share them: not so what is in build_temp.
         command = " ".join(getattr(self.compiler, "compiler_so", []))
         objects_of_compiler = Path("build") / f"src_c-{crc32(command.encode()):08x}"
@@ -50,6 +56,7 @@ class BuildCore(build_ext):
                 [source for source, made in zip(sources, objects, strict=True) if newer_group([source, *given], made)],
                 output_dir=output,
                 macros=macros,
+                include_dirs=[str(SOURCES)],
                 # Python's own -fwrapv, or what it has in its place, makes GCC spill sums in the inner loops.
                 extra_postargs=["/std:c11"] if msvc else ["-O3", "-fstrict-overflow", "-fvisibility=hidden", *flags],
             )
@@ -75,9 +82,9 @@ class BuildPython(build_py):
         super().run()
         if not self.editable_mode:
             target = Path(self.build_lib) / "pylstm" / SOURCES
-            self.mkpath(str(target))
-            for source in SOURCES.glob("*.[ch]"):
-                self.copy_file(str(source), str(target / source.name))
+            for source in SOURCES.rglob("*.[ch]"):
+                self.mkpath(str(target / source.parent.relative_to(SOURCES)))
+                self.copy_file(str(source), str(target / source.relative_to(SOURCES)))
 
 
 linux = sys.platform.startswith("linux")
@@ -89,7 +96,7 @@ setup(
             ["pylstm/_core.pyx"],
             include_dirs=[str(SOURCES), numpy.get_include()],
             define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
-            depends=["setup.py", *map(str, SOURCES.glob("*.[ch]")), *map(str, Path("pylstm").glob("*.px[id]"))],
+            depends=["setup.py", *map(str, SOURCES.rglob("*.[ch]")), *map(str, Path("pylstm").glob("*.px[id]"))],
             extra_link_args=["-Wl,--strip-debug"] if linux else [],
             libraries=[] if sys.platform == "win32" else ["m", "pthread"],
         )

@@ -14,9 +14,9 @@ from ._cells import KINDS, PLACES, STATES, c_name
 from ._inputs import Array
 
 #: The files of src_c that every model needs, beside those that they include.
-CARRIED = ("exported_math.h", "exported.h")
+CARRIED = ("exported/exported_math.h", "exported/exported.h")
 #: What the C file says itself of those.
-GIVEN = ("real.h", "libm.h")
+GIVEN = ("support/real.h", "support/libm.h")
 #: Units of a panel where there are vectors: as many as the widest vector has.
 LANES = 8
 #: Bytes of stack that optimised code without vectors keeps within, whatever the sizes (tests/cortex_m4.sh).
@@ -89,7 +89,11 @@ class Net(NamedTuple):
 
 def text(name: str, net: Net, labels: list[object] | None) -> str:
     """Return the C file of a model of which all names begin with `name`."""
-    needed = {"scaling.h": net.scaling is not None, "dense.h": len(net.bias_out) > 0, "softmax.h": net.is_softmax}
+    needed = {
+        "model/scaling.h": net.scaling is not None,
+        "kernels/dense.h": len(net.bias_out) > 0,
+        "kernels/softmax.h": net.is_softmax,
+    }
     roots = [*CARRIED, *(file for file, is_needed in needed.items() if is_needed)]
     cells = f"enum {{ {', '.join(c_name(*of) for of in KINDS)} }};\n"
     code = [settings(net), cells, "typedef float real;\n", sources(roots, GIVEN), weights(net), _functions(name, net)]

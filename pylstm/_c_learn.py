@@ -25,10 +25,12 @@ from ._cells import STATES, c_name
 from ._inputs import Array
 
 #: The files of src_c that train the dense layer, beside those that they include; the first names the cells.
-HEAD_FILES = ("pylstm.h", "exported_math.h", "exported.h", "exported_head.h")
+HEAD_FILES = ("pylstm.h", "exported/exported_math.h", "exported/exported.h", "exported/exported_head.h")
 #: And those that train all of a model. The order is that of compilation: the kernels' table is used after it.
-FILES = ("exported_math.h", "cell.c", "net.c", "batch.c", "panels.c", "gather.c", "kernels.c", "solver.c", "head.c",
-         "dropout.c", "alone.c", "layer.c", "sequence.c", "model.c", "exported_learn.h")  # fmt: skip
+FILES = ("exported/exported_math.h", "kernels/cell.c", "layers/net.c", "layers/batch.c", "kernels/panels.c",
+         "kernels/gather.c", "kernels/kernels.c", "kernels/solver.c", "model/head.c", "layers/dropout.c",
+         "exported/alone.c", "layers/layer.c", "layers/sequence.c", "model/model.c",
+         "exported/exported_learn.h")  # fmt: skip
 #: Bytes of stack that optimised code keeps within, whatever the sizes (tests/cortex_m4.sh): of the head, and of all.
 HEAD_STACK_BYTES, ALL_STACK_BYTES = 768, 2560
 #: What the arena in src_c aligns to.
@@ -52,13 +54,13 @@ class Learning(NamedTuple):
 def text(name: str, net: Net, labels: list[object] | None, learning: Learning) -> str:
     """Return the C file of a model of which all names begin with `name`."""
     if learning.head_only:
-        files = [*HEAD_FILES, *([] if net.scaling is None else ["scaling.h"])]
-        code = [settings(net), sources(files, ["libm.h"]), weights(net), _head_functions(name, net, learning)]
+        files = [*HEAD_FILES, *([] if net.scaling is None else ["model/scaling.h"])]
+        code = [settings(net), sources(files, ["support/libm.h"]), weights(net), _head_functions(name, net, learning)]
     else:
         code = [
             ONLY_C,
             SETTINGS,
-            sources(FILES, ["libm.h"]),
+            sources(FILES, ["support/libm.h"]),
             "/* ---- weights */\n",
             arrays(_constants(net)),
             _functions(name, net, learning),

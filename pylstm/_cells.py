@@ -33,7 +33,7 @@ class RNNGates(NamedTuple):
 
 #: The numbers of pylstm_cell.
 KINDS = {("lstm", "tanh"): 0, ("gru", "tanh"): 1, ("rnn", "tanh"): 2, ("rnn", "relu"): 3}
-#: What src_c/cell.h calls x_gate, h_gate and bias, without those that are nothing.
+#: What src_c/kernels/cell.h calls x_gate, h_gate and bias, without those that are nothing.
 PLACES = {
     "lstm": ((0, 1, 2, 3), (0, 1, 2, 3), (0, 1, 2, 3)),
     "gru": ((2, 0, 1), (0, 1, 2), (2, 0, 1, 3)),

@@ -11,7 +11,7 @@ names = zipfile.ZipFile(wheel).namelist()
 expected = ["pylstm/__init__.py", "pylstm/py.typed", "pylstm/_core.pyi", "pylstm/_page.html",
             "pylstm/datasets/japanese_vowels.npz",
             "pylstm/datasets/airline.csv", "pylstm/datasets/sunspots.csv", "pylstm/datasets/README.md",
-            "pylstm/preprocessing/__init__.py", "pylstm/src_c/step.h", "pylstm/src_c/model.c"]  # fmt: skip
+            "pylstm/preprocessing/__init__.py", "pylstm/src_c/kernels/step.h", "pylstm/src_c/model/model.c"]  # fmt: skip
 missing = [name for name in expected if name not in names]
 foreign = [name for name in names if name.endswith((".c", ".h", ".pyx", ".pxd")) or name.startswith("tests")]
 foreign = [name for name in foreign if not (name.startswith("pylstm/src_c/") and name.endswith((".c", ".h")))]

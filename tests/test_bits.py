@@ -76,7 +76,7 @@ def test_in_pieces_and_step_by_step(which, dtype):
         assert_same_bits(mine, expected[0])
 
 
-# Large enough that threads are used (src_c/parts.c): each on its sequences, or all on the units of one sequence.
+# Large enough that threads are used (src_c/layers/parts.c): each on its sequences, or all on the units of one sequence.
 SHARED = {
     "sequences": (20, (48, 30), [int(length) for length in np.random.default_rng(0).integers(1, 60, 41)]),
     "units": (130, (390, 280), [300]),

@@ -26,7 +26,7 @@ def test_inputs_of_any_size_agree_with_float64(cell, scale):
 
 @pytest.mark.parametrize(("value", "expected"), [(1e-45, 0), (1e-40, 0), (8e-16, 0), (1e-15, 1e-15), (1e-10, 1e-10)])
 def test_states_end_at_zero_below_2_to_the_minus_50(value, expected):
-    """Before they come among the denormals (src_c/step.h): an RNN that only passes its input on shows where."""
+    """Before they come among the denormals (src_c/kernels/step.h): an RNN that only passes its input on shows where."""
     seq = pylstm.Sequence(1, 1, cell="rnn", nonlinearity="relu", random_state=0)
     for name, values in seq.parameters().items():
         values[...] = name == "weight_ih_l0"

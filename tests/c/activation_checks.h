@@ -3,7 +3,7 @@
 #ifndef ACTIVATION_CHECKS_H
 #define ACTIVATION_CHECKS_H
 
-#include "isa.h"
+#include "kernels/isa.h"
 
 #include "check.h"
 

@@ -3,8 +3,8 @@
 #ifndef KERNEL_CHECKS_H
 #define KERNEL_CHECKS_H
 
-#include "isa.h"
-#include "panels.h"
+#include "kernels/isa.h"
+#include "kernels/panels.h"
 
 #include "check.h"
 

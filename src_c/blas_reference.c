@@ -1,7 +1,0 @@
-/* For programs without a BLAS. */
-#include "plain_gemm.h"
-
-DEFINE_GEMM(reference_sgemm, float)
-DEFINE_GEMM(reference_dgemm, double)
-
-const pylstm_blas pylstm_blas_reference = {reference_sgemm, reference_dgemm};

@@ -1,0 +1,352 @@
+/* The public functions: check what can be checked without reading arrays, then go to the dtype's own code. */
+#include "interface/typed.h"
+#include "pylstm.h"
+#include "support/arena.h"
+
+#include <limits.h>
+
+#define BY_DTYPE(dtype, function, ...)                                                                                 \
+    ((dtype) == PYLSTM_FLOAT32 ? function##_f32(__VA_ARGS__) : function##_f64(__VA_ARGS__))
+
+int pylstm_net_check(const pylstm_net *net)
+{
+    if (!net || !net->hidden_sizes)
+        return PYLSTM_ERROR_NULL;
+    if (net->dtype != PYLSTM_FLOAT32 && net->dtype != PYLSTM_FLOAT64)
+        return PYLSTM_ERROR_DTYPE;
+    if ((int)net->cell < 0 || net->cell >= PYLSTM_N_CELLS)
+        return PYLSTM_ERROR_CELL;
+    if (!pylstm_isa_available((int)net->isa))
+        return PYLSTM_ERROR_ISA;
+    if (net->input_size < 1 || net->n_layers < 1 || net->n_directions < 1 || net->n_directions > 2 ||
+        net->n_threads < 1)
+        return PYLSTM_ERROR_SIZE;
+    if (!(net->dropout >= 0.0 && net->dropout < 1.0))
+        return PYLSTM_ERROR_DROPOUT;
+    ptrdiff_t input = net->input_size, n_parameters = 0;
+    for (ptrdiff_t l = 0; l < net->n_layers; l++) {
+        ptrdiff_t hidden = net->hidden_sizes[l];
+        if (hidden < 1)
+            return PYLSTM_ERROR_SIZE;
+        /* 4H and I + H + 1 are dimensions of BLAS calls; their product, doubled for two directions, counts elements. */
+        if (hidden > INT_MAX / 4 || input > INT_MAX - 1 - hidden)
+            return PYLSTM_ERROR_OVERFLOW;
+        if (!product_fits(8 * hidden, input + hidden + 1))
+            return PYLSTM_ERROR_OVERFLOW;
+        ptrdiff_t per_layer = 8 * hidden * (input + hidden + 1);
+        if (per_layer > PTRDIFF_MAX / 16 - n_parameters)
+            return PYLSTM_ERROR_OVERFLOW;
+        n_parameters += per_layer;
+        input = net->n_directions * hidden;
+    }
+    return PYLSTM_OK;
+}
+
+static int check_shape(const pylstm_shape *shape)
+{
+    if (!shape)
+        return PYLSTM_ERROR_NULL;
+    if (shape->n_sequences < 1 || shape->n_steps < 1 || shape->n_rows < 1)
+        return PYLSTM_ERROR_SIZE;
+    return shape->n_sequences > INT_MAX ? PYLSTM_ERROR_OVERFLOW : PYLSTM_OK;
+}
+
+static int check_size(const pylstm_net *net, const pylstm_shape *shape, const size_t *bytes)
+{
+    int status = pylstm_net_check(net);
+    if (!status)
+        status = check_shape(shape);
+    return !status && !bytes ? PYLSTM_ERROR_NULL : status;
+}
+
+static int check_memory(pylstm_memory memory, size_t needed)
+{
+    if (!memory.data)
+        return PYLSTM_ERROR_NULL;
+    return memory.bytes < needed ? PYLSTM_ERROR_WORKSPACE : PYLSTM_OK;
+}
+
+int pylstm_tape_size(const pylstm_net *net, const pylstm_shape *shape, size_t *bytes)
+{
+    int status = check_size(net, shape, bytes);
+    return status ? status : BY_DTYPE(net->dtype, pylstm_tape_size, net, shape, bytes);
+}
+
+int pylstm_forward_size(const pylstm_net *net, const pylstm_shape *shape, size_t *bytes)
+{
+    int status = check_size(net, shape, bytes);
+    return status ? status : BY_DTYPE(net->dtype, pylstm_forward_size, net, shape, bytes);
+}
+
+int pylstm_backward_size(const pylstm_net *net, const pylstm_shape *shape, size_t *bytes)
+{
+    int status = check_size(net, shape, bytes);
+    return status ? status : BY_DTYPE(net->dtype, pylstm_backward_size, net, shape, bytes);
+}
+
+int pylstm_packed_size(const pylstm_net *net, size_t *bytes)
+{
+    int status = pylstm_net_check(net);
+    if (!status && !bytes)
+        status = PYLSTM_ERROR_NULL;
+    return status ? status : BY_DTYPE(net->dtype, pylstm_packed_size, net, bytes);
+}
+
+/* NULL data is none. */
+static int check_packed(const pylstm_net *net, pylstm_memory packed)
+{
+    size_t bytes = 0;
+    int status = packed.data ? pylstm_packed_size(net, &bytes) : PYLSTM_OK;
+    return !status && packed.data ? check_memory(packed, bytes) : status;
+}
+
+int pylstm_pack(const pylstm_net *net, const void *parameters, pylstm_memory packed)
+{
+    if (!parameters || !packed.data)
+        return PYLSTM_ERROR_NULL;
+    int status = check_packed(net, packed);
+    if (status)
+        return status;
+    BY_DTYPE(net->dtype, pylstm_pack, net, parameters, packed);
+    return PYLSTM_OK;
+}
+
+static int check_forward(const pylstm_net *net, const pylstm_shape *shape, pylstm_memory packed, pylstm_memory tape,
+                         pylstm_memory workspace)
+{
+    size_t tape_bytes = 0, bytes = 0;
+    int status = pylstm_forward_size(net, shape, &bytes);
+    if (!status)
+        status = check_memory(workspace, bytes);
+    if (!status && tape.data)
+        status = pylstm_tape_size(net, shape, &tape_bytes);
+    if (!status && tape.data)
+        status = check_memory(tape, tape_bytes);
+    return status ? status : check_packed(net, packed);
+}
+
+int pylstm_forward(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, pylstm_memory packed,
+                   const void *x, const void *state_in, void *y, void *state_out, uint64_t dropout_seed,
+                   pylstm_memory tape, pylstm_memory workspace)
+{
+    if (!batch || !parameters || !x || !y)
+        return PYLSTM_ERROR_NULL;
+    int status = check_forward(net, &batch->shape, packed, tape, workspace);
+    return status ? status
+                  : BY_DTYPE(net->dtype, pylstm_forward, net, batch, parameters, packed, x, state_in, y, state_out,
+                             dropout_seed, tape, workspace);
+}
+
+int pylstm_trace(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, pylstm_memory packed,
+                 const void *x, const void *state_in, const void *held, void *y, void *state_out, pylstm_memory tape,
+                 pylstm_memory workspace)
+{
+    if (!batch || !parameters || !x || !y || !tape.data || (held && !packed.data))
+        return PYLSTM_ERROR_NULL;
+    int status = check_forward(net, &batch->shape, packed, tape, workspace);
+    return status ? status
+                  : BY_DTYPE(net->dtype, pylstm_trace, net, batch, parameters, packed, x, state_in, held, y, state_out,
+                             tape, workspace);
+}
+
+int pylstm_backward(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, const void *dy,
+                    const void *dstate_out, void *dparameters, void *dx, void *dstate_in, uint64_t dropout_seed,
+                    pylstm_memory tape, pylstm_memory workspace)
+{
+    if (!batch || !parameters || !dy || !dparameters)
+        return PYLSTM_ERROR_NULL;
+    size_t tape_bytes = 0, bytes = 0;
+    int status = pylstm_backward_size(net, &batch->shape, &bytes);
+    if (!status)
+        status = pylstm_tape_size(net, &batch->shape, &tape_bytes);
+    if (!status)
+        status = check_memory(workspace, bytes);
+    if (!status)
+        status = check_memory(tape, tape_bytes);
+    return status ? status
+                  : BY_DTYPE(net->dtype, pylstm_backward, net, batch, parameters, dy, dstate_out, dparameters, dx,
+                             dstate_in, dropout_seed, tape, workspace);
+}
+
+int pylstm_tape_read(const pylstm_net *net, const pylstm_batch *batch, ptrdiff_t layer, ptrdiff_t direction,
+                     pylstm_memory tape, void *values)
+{
+    if (!batch || !values)
+        return PYLSTM_ERROR_NULL;
+    size_t bytes = 0;
+    int status = pylstm_tape_size(net, &batch->shape, &bytes);
+    if (!status && (layer < 0 || layer >= net->n_layers || direction < 0 || direction >= net->n_directions))
+        status = PYLSTM_ERROR_INDEX;
+    if (!status)
+        status = check_memory(tape, bytes);
+    return status ? status : BY_DTYPE(net->dtype, pylstm_tape_read, net, batch, layer, direction, tape, values);
+}
+
+/* ------------------------------------------------------------------- model */
+
+int pylstm_model_check(const pylstm_model *model)
+{
+    if (!model)
+        return PYLSTM_ERROR_NULL;
+    int status = pylstm_net_check(&model->net);
+    if (status)
+        return status;
+    if (model->n_outputs < 1)
+        return PYLSTM_ERROR_SIZE;
+    ptrdiff_t width = pylstm_net_output_size(&model->net);
+    if (model->n_outputs > INT_MAX ||
+        model->n_outputs > (PTRDIFF_MAX / 16 - pylstm_net_n_parameters(&model->net)) / (width + 1))
+        return PYLSTM_ERROR_OVERFLOW;
+    if (model->pooling < PYLSTM_POOL_LAST || model->pooling > PYLSTM_POOL_NONE)
+        return PYLSTM_ERROR_POOLING;
+    return model->loss == PYLSTM_CROSS_ENTROPY || model->loss == PYLSTM_SQUARED_ERROR ? PYLSTM_OK : PYLSTM_ERROR_LOSS;
+}
+
+static int check_model_size(const pylstm_model *model, const pylstm_shape *shape, const size_t *bytes)
+{
+    int status = pylstm_model_check(model);
+    return status ? status : check_size(&model->net, shape, bytes);
+}
+
+int pylstm_predict_size(const pylstm_model *model, const pylstm_shape *shape, size_t *bytes)
+{
+    int status = check_model_size(model, shape, bytes);
+    return status ? status : BY_DTYPE(model->net.dtype, pylstm_predict_size, model, shape, bytes);
+}
+
+int pylstm_predict(const pylstm_model *model, const pylstm_batch *batch, const void *parameters, pylstm_memory packed,
+                   const void *x, const void *state_in, void *outputs, void *state_out, pylstm_memory workspace)
+{
+    if (!batch || !parameters || !x || !outputs)
+        return PYLSTM_ERROR_NULL;
+    size_t bytes = 0;
+    int status = pylstm_predict_size(model, &batch->shape, &bytes);
+    if (!status)
+        status = check_memory(workspace, bytes);
+    if (!status)
+        status = check_packed(&model->net, packed);
+    return status ? status
+                  : BY_DTYPE(model->net.dtype, pylstm_predict, model, batch, parameters, packed, x, state_in, outputs,
+                             state_out, workspace);
+}
+
+int pylstm_read_out(const pylstm_model *model, const pylstm_batch *batch, const void *parameters, const void *y,
+                    void *outputs, pylstm_memory workspace)
+{
+    if (!batch || !parameters || !y || !outputs)
+        return PYLSTM_ERROR_NULL;
+    size_t bytes = 0;
+    int status = pylstm_predict_size(model, &batch->shape, &bytes);
+    if (!status)
+        status = check_memory(workspace, bytes);
+    return status ? status
+                  : BY_DTYPE(model->net.dtype, pylstm_read_out, model, batch, parameters, y, outputs, workspace);
+}
+
+int pylstm_train_step_size(const pylstm_model *model, const pylstm_shape *bound, size_t *bytes)
+{
+    int status = check_model_size(model, bound, bytes);
+    return status ? status : BY_DTYPE(model->net.dtype, pylstm_train_step_size, model, bound, bytes);
+}
+
+int pylstm_train_step(const pylstm_model *model, const pylstm_blas *blas, const pylstm_dataset *dataset,
+                      const ptrdiff_t *indices, ptrdiff_t n_indices, void *parameters, pylstm_solver *solver,
+                      uint64_t dropout_seed, const void *state_in, void *state_out, double *loss, double *weight,
+                      pylstm_memory workspace)
+{
+    if (!blas || !dataset || !dataset->x || !dataset->first || !dataset->length || !indices || !parameters || !solver ||
+        !loss || !weight || !workspace.data)
+        return PYLSTM_ERROR_NULL;
+    if (n_indices < 1)
+        return PYLSTM_ERROR_SIZE;
+    if (n_indices > INT_MAX)
+        return PYLSTM_ERROR_OVERFLOW;
+    if (solver->kind < PYLSTM_ADAM || solver->kind > PYLSTM_RMSPROP)
+        return PYLSTM_ERROR_SOLVER;
+    bool reads_first = solver->kind == PYLSTM_ADAM || (solver->kind == PYLSTM_SGD && solver->momentum != 0);
+    if ((reads_first && !solver->first_moment) || (solver->kind != PYLSTM_SGD && !solver->second_moment))
+        return PYLSTM_ERROR_NULL;
+    int status = pylstm_model_check(model);
+    if (!status && !(model->loss == PYLSTM_CROSS_ENTROPY ? (const void *)dataset->labels : dataset->targets))
+        status = PYLSTM_ERROR_NULL;
+    return status ? status
+                  : BY_DTYPE(model->net.dtype, pylstm_train_step, model, blas, dataset, indices, n_indices, parameters,
+                             solver, dropout_seed, state_in, state_out, loss, weight, workspace);
+}
+
+int pylstm_model_or_net_check(const pylstm_model *model)
+{
+    return model && model->n_outputs == 0 ? pylstm_net_check(&model->net) : pylstm_model_check(model);
+}
+
+static int check_stream(const pylstm_model *model, ptrdiff_t batch_size)
+{
+    int status = pylstm_model_or_net_check(model);
+    if (status)
+        return status;
+    if (model->net.n_directions != 1)
+        return PYLSTM_ERROR_DIRECTION;
+    if (model->n_outputs > 0 && model->pooling != PYLSTM_POOL_LAST && model->pooling != PYLSTM_POOL_NONE)
+        return PYLSTM_ERROR_POOLING;
+    if (batch_size < 1)
+        return PYLSTM_ERROR_SIZE;
+    return batch_size > INT_MAX ? PYLSTM_ERROR_OVERFLOW : PYLSTM_OK;
+}
+
+int pylstm_stream_size(const pylstm_model *model, ptrdiff_t batch_size, size_t *bytes)
+{
+    int status = check_stream(model, batch_size);
+    if (!status && !bytes)
+        status = PYLSTM_ERROR_NULL;
+    return status ? status : BY_DTYPE(model->net.dtype, pylstm_stream_size, model, batch_size, bytes);
+}
+
+int pylstm_stream_init(pylstm_stream **stream, const pylstm_model *model, ptrdiff_t batch_size, const void *parameters,
+                       const void *mean, const void *scale, pylstm_memory memory)
+{
+    if (!stream || !parameters || !mean != !scale)
+        return PYLSTM_ERROR_NULL;
+    size_t bytes = 0;
+    int status = pylstm_stream_size(model, batch_size, &bytes);
+    if (!status)
+        status = check_memory(memory, bytes);
+    if (status)
+        return status;
+    *stream = BY_DTYPE(model->net.dtype, pylstm_stream_init, model, batch_size, memory);
+    status = pylstm_stream_set_weights(*stream, parameters, mean, scale);
+    return status ? status : pylstm_stream_set_state(*stream, NULL);
+}
+
+int pylstm_stream_set_weights(pylstm_stream *stream, const void *parameters, const void *mean, const void *scale)
+{
+    if (!stream || !parameters || !mean != !scale)
+        return PYLSTM_ERROR_NULL;
+    BY_DTYPE(stream->dtype, pylstm_stream_set_weights, stream, parameters, mean, scale);
+    return PYLSTM_OK;
+}
+
+int pylstm_stream_set_state(pylstm_stream *stream, const void *state)
+{
+    if (!stream)
+        return PYLSTM_ERROR_NULL;
+    BY_DTYPE(stream->dtype, pylstm_stream_set_state, stream, state);
+    return PYLSTM_OK;
+}
+
+int pylstm_stream_get_state(const pylstm_stream *stream, void *state)
+{
+    if (!stream || !state)
+        return PYLSTM_ERROR_NULL;
+    BY_DTYPE(stream->dtype, pylstm_stream_get_state, stream, state);
+    return PYLSTM_OK;
+}
+
+int pylstm_stream_process(pylstm_stream *stream, ptrdiff_t n_steps, const void *x, void *y)
+{
+    if (!stream || !x || !y)
+        return PYLSTM_ERROR_NULL;
+    if (n_steps < 1)
+        return PYLSTM_ERROR_SIZE;
+    BY_DTYPE(stream->dtype, pylstm_stream_process, stream, n_steps, x, y);
+    return PYLSTM_OK;
+}

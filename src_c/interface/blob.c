@@ -1,0 +1,203 @@
+/* A model in a buffer; pylstm.h has its format, byte by byte. */
+#include "interface/typed.h"
+#include "pylstm.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+enum { VERSION = 1, ALIGNMENT = 8 };
+
+/* Where the fields are. */
+enum {
+    VERSION_AT = 8,
+    CHECKSUM_AT = 12,
+    BYTES_AT = 16,
+    DTYPE_AT = 24,
+    LOSS_AT = 28,
+    POOLING_AT = 32,
+    IS_SCALED_AT = 36,
+    INPUT_SIZE_AT = 40,
+    N_OUTPUTS_AT = 44,
+    N_DIRECTIONS_AT = 48,
+    N_LAYERS_AT = 52,
+    CELL_AT = 56,
+    HIDDEN_SIZES_AT = 60
+};
+
+static const unsigned char magic[8] = {0x89, 'P', 'Y', 'L', 'S', 'T', 'M', '\n'};
+
+static uint32_t get(const unsigned char *from)
+{
+    return (uint32_t)from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 | (uint32_t)from[3] << 24;
+}
+
+static void put(unsigned char *to, uint32_t value)
+{
+    for (int k = 0; k < 4; k++)
+        to[k] = (unsigned char)(value >> 8 * k);
+}
+
+static uint32_t checksum(const unsigned char *data, size_t bytes)
+{
+    static const uint32_t of_nibble[16] = {
+        0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
+        0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
+    };
+    uint32_t crc = UINT32_MAX;
+    for (size_t k = 0; k < bytes; k++) {
+        crc ^= data[k];
+        crc = crc >> 4 ^ of_nibble[crc & 15];
+        crc = crc >> 4 ^ of_nibble[crc & 15];
+    }
+    return ~crc;
+}
+
+static bool is_little_endian(void)
+{
+    const uint32_t one = 1;
+    unsigned char first;
+    memcpy(&first, &one, 1);
+    return first == 1;
+}
+
+static int check_model(const pylstm_model *model)
+{
+    int status = pylstm_model_or_net_check(model);
+    return !status && model->net.n_layers > PYLSTM_BLOB_LAYERS ? PYLSTM_ERROR_OVERFLOW : status;
+}
+
+/* Offsets of the numbers, for a model that has been checked: then none of this can overflow. */
+struct places {
+    size_t mean, scale, parameters, end;
+};
+
+static struct places places_of(const pylstm_model *model, bool is_scaled)
+{
+    size_t real_size = model->net.dtype == PYLSTM_FLOAT32 ? sizeof(float) : sizeof(double);
+    size_t per_feature = is_scaled ? (size_t)model->net.input_size * real_size : 0;
+    size_t header = HIDDEN_SIZES_AT + 4 * (size_t)model->net.n_layers;
+    struct places at = {.mean = (header + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT};
+    at.scale = at.mean + per_feature;
+    at.parameters = at.scale + per_feature;
+    at.end = at.parameters + (size_t)pylstm_model_n_parameters(model) * real_size;
+    return at;
+}
+
+/* The model's sizes, as far as they are there; whether they make a model is not checked. */
+static int read_model(const unsigned char *from, size_t bytes, pylstm_blob *blob)
+{
+    for (size_t at = INPUT_SIZE_AT; at <= N_LAYERS_AT; at += 4)
+        if (get(from + at) > INT32_MAX)
+            return PYLSTM_ERROR_OVERFLOW;
+    ptrdiff_t n_layers = (ptrdiff_t)get(from + N_LAYERS_AT);
+    if (n_layers > PYLSTM_BLOB_LAYERS)
+        return PYLSTM_ERROR_OVERFLOW;
+    if (get(from + IS_SCALED_AT) > 1 || bytes < HIDDEN_SIZES_AT + 4 * (size_t)n_layers)
+        return PYLSTM_ERROR_BLOB;
+    for (ptrdiff_t l = 0; l < n_layers; l++) {
+        uint32_t hidden = get(from + HIDDEN_SIZES_AT + 4 * l);
+        if (hidden > INT32_MAX)
+            return PYLSTM_ERROR_OVERFLOW;
+        blob->hidden_sizes[l] = (ptrdiff_t)hidden;
+    }
+    blob->model = (pylstm_model){
+        .net = {.dtype = (pylstm_dtype)get(from + DTYPE_AT),
+                .input_size = (ptrdiff_t)get(from + INPUT_SIZE_AT),
+                .n_layers = n_layers,
+                .hidden_sizes = blob->hidden_sizes,
+                .n_directions = (ptrdiff_t)get(from + N_DIRECTIONS_AT),
+                .isa = PYLSTM_ISA_BEST,
+                .n_threads = 1,
+                .cell = (pylstm_cell)get(from + CELL_AT)},
+        .n_outputs = (ptrdiff_t)get(from + N_OUTPUTS_AT),
+        .pooling = (pylstm_pooling)get(from + POOLING_AT),
+        .loss = (pylstm_loss)get(from + LOSS_AT),
+    };
+    return PYLSTM_OK;
+}
+
+int pylstm_blob_open(const void *data, size_t bytes, pylstm_blob *out)
+{
+    const unsigned char *from = data;
+    if (!data || !out)
+        return PYLSTM_ERROR_NULL;
+    if (!is_little_endian())
+        return PYLSTM_ERROR_ENDIAN;
+    if ((uintptr_t)data % ALIGNMENT != 0)
+        return PYLSTM_ERROR_ALIGNMENT;
+    if (bytes < HIDDEN_SIZES_AT || memcmp(from, magic, sizeof magic) != 0)
+        return PYLSTM_ERROR_BLOB;
+    if (get(from + VERSION_AT) != VERSION)
+        return PYLSTM_ERROR_VERSION;
+    uint64_t said = (uint64_t)get(from + BYTES_AT + 4) << 32 | get(from + BYTES_AT);
+    if (said != bytes || get(from + CHECKSUM_AT) != checksum(from + BYTES_AT, bytes - BYTES_AT))
+        return PYLSTM_ERROR_BLOB;
+
+    pylstm_blob blob = {0};
+    int status = read_model(from, bytes, &blob);
+    if (!status)
+        status = check_model(&blob.model);
+    if (status)
+        return status;
+    bool is_scaled = get(from + IS_SCALED_AT) != 0;
+    struct places at = places_of(&blob.model, is_scaled);
+    if (at.end != bytes)
+        return PYLSTM_ERROR_BLOB;
+    blob.parameters = from + at.parameters;
+    blob.mean = is_scaled ? from + at.mean : NULL;
+    blob.scale = is_scaled ? from + at.scale : NULL;
+    *out = blob;
+    out->model.net.hidden_sizes = out->hidden_sizes;
+    return PYLSTM_OK;
+}
+
+int pylstm_blob_size(const pylstm_model *model, int is_scaled, size_t *bytes)
+{
+    int status = check_model(model);
+    if (!status && !bytes)
+        status = PYLSTM_ERROR_NULL;
+    if (!status)
+        *bytes = places_of(model, is_scaled != 0).end;
+    return status;
+}
+
+int pylstm_blob_write(const pylstm_model *model, const void *parameters, const void *mean, const void *scale,
+                      pylstm_memory memory)
+{
+    if (!parameters || !mean != !scale || !memory.data)
+        return PYLSTM_ERROR_NULL;
+    if (!is_little_endian())
+        return PYLSTM_ERROR_ENDIAN;
+    int status = check_model(model);
+    if (status)
+        return status;
+    const pylstm_net *net = &model->net;
+    struct places at = places_of(model, mean != NULL);
+    if (memory.bytes < at.end)
+        return PYLSTM_ERROR_WORKSPACE;
+
+    unsigned char *to = memory.data;
+    memset(to, 0, at.mean);
+    memcpy(to, magic, sizeof magic);
+    put(to + VERSION_AT, VERSION);
+    put(to + BYTES_AT, (uint32_t)at.end);
+    put(to + BYTES_AT + 4, (uint32_t)((uint64_t)at.end >> 32));
+    put(to + DTYPE_AT, (uint32_t)net->dtype);
+    put(to + LOSS_AT, (uint32_t)model->loss);
+    put(to + POOLING_AT, (uint32_t)model->pooling);
+    put(to + IS_SCALED_AT, mean ? 1 : 0);
+    put(to + INPUT_SIZE_AT, (uint32_t)net->input_size);
+    put(to + N_OUTPUTS_AT, (uint32_t)model->n_outputs);
+    put(to + N_DIRECTIONS_AT, (uint32_t)net->n_directions);
+    put(to + N_LAYERS_AT, (uint32_t)net->n_layers);
+    put(to + CELL_AT, (uint32_t)net->cell);
+    for (ptrdiff_t l = 0; l < net->n_layers; l++)
+        put(to + HIDDEN_SIZES_AT + 4 * l, (uint32_t)net->hidden_sizes[l]);
+    if (mean) {
+        memcpy(to + at.mean, mean, at.scale - at.mean);
+        memcpy(to + at.scale, scale, at.parameters - at.scale);
+    }
+    memcpy(to + at.parameters, parameters, at.end - at.parameters);
+    put(to + CHECKSUM_AT, checksum(to + BYTES_AT, at.end - BYTES_AT));
+    return PYLSTM_OK;
+}

@@ -1,0 +1,67 @@
+/* The dense layer on top, on one row: each output is summed by itself, in one order. */
+#ifndef PYLSTM_DENSE_H
+#define PYLSTM_DENSE_H
+
+#include "kernels/weights.h"
+
+/* Outputs that share one reading of a row. */
+enum { DENSE_OUTPUTS = 4 };
+
+/* The part of a vector that is left of a row, then zeros. */
+VEC_INLINE vec load_rest(const real *from, ptrdiff_t n)
+{
+    real padded[LANES] = {0};
+    memcpy(padded, from, (size_t)n * sizeof *from);
+    return load(padded);
+}
+
+VEC_INLINE vec load_rest_of_weights(const stored *from, ptrdiff_t n)
+{
+    stored padded[LANES] = {0};
+    memcpy(padded, from, (size_t)n * sizeof *from);
+    return load_weights(padded);
+}
+
+VEC_INLINE void dense_tile(int n_outputs, ptrdiff_t n_k, const real *a, const stored *weight, const real *scale,
+                           const real *bias, real *out)
+{
+    vec sum[DENSE_OUTPUTS];
+    UNROLL
+    for (int j = 0; j < n_outputs; j++)
+        sum[j] = splat(0);
+    ptrdiff_t k = 0;
+    for (; k + LANES <= n_k; k += LANES) {
+        vec at = load(a + k);
+        UNROLL
+        for (int j = 0; j < n_outputs; j++)
+            sum[j] += at * load_weights(weight + j * n_k + k);
+    }
+    if (k < n_k) {
+        vec at = load_rest(a + k, n_k - k);
+        UNROLL
+        for (int j = 0; j < n_outputs; j++)
+            sum[j] += at * load_rest_of_weights(weight + j * n_k + k, n_k - k);
+    }
+    for (int j = 0; j < n_outputs; j++) {
+        real parts[LANES];
+        store(parts, sum[j]);
+        for (ptrdiff_t half = LANES / 2; half > 0; half /= 2)
+            for (ptrdiff_t l = 0; l < half; l++)
+                parts[l] += parts[l + half];
+        out[j] = bias[j] + (scale ? scale[j] * parts[0] : parts[0]);
+    }
+}
+
+/* out [n_outputs] = bias + a weight', a [n_k], weight [n_outputs][n_k]; the sums times scale [n_outputs], if there is
+ * one. */
+VEC_INLINE void dense_row(ptrdiff_t n_outputs, ptrdiff_t n_k, const real *a, const stored *weight, const real *scale,
+                          const real *bias, real *out)
+{
+    ptrdiff_t j = 0;
+    for (; j + DENSE_OUTPUTS <= n_outputs; j += DENSE_OUTPUTS)
+        dense_tile(DENSE_OUTPUTS, n_k, a, weight + j * n_k, scale ? scale + j : NULL, bias + j, out + j);
+    for (; j < n_outputs; j++)
+        dense_tile(1, n_k, a, weight + j * n_k, scale ? scale + j : NULL, bias + j, out + j);
+}
+
+#endif

@@ -1,0 +1,89 @@
+/* Squares of weights transposed in registers. */
+#ifndef PYLSTM_QUADS_H
+#define PYLSTM_QUADS_H
+
+#include "kernels/vector.h"
+
+/* The widest square that is transposed within 128 bits. */
+enum { SIDE = LANES == 1 ? 1 : (int)(16 / sizeof(real)) };
+
+#if PYLSTM_VECTOR_BYTES > 0 && defined(__GNUC__)
+typedef real quad __attribute__((vector_size(16)));
+
+VEC_INLINE quad load_quad(const real *from)
+{
+    quad q;
+    memcpy(&q, from, sizeof q);
+    return q;
+}
+
+/* The quads at from, from + stride, ..., side by side. */
+VEC_INLINE vec load_quads(const real *from, ptrdiff_t stride)
+{
+#if PYLSTM_VECTOR_BYTES == 16
+    (void)stride;
+    return load_quad(from);
+#else
+    typedef real octet __attribute__((vector_size(32)));
+#if PYLSTM_REAL_BITS == 32
+#define JOIN_QUADS(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7)
+#define JOIN_OCTETS(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+#else
+#define JOIN_QUADS(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3)
+#define JOIN_OCTETS(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7)
+#endif
+    octet low = JOIN_QUADS(load_quad(from), load_quad(from + stride));
+#if PYLSTM_VECTOR_BYTES == 32
+    return low;
+#else
+    octet high = JOIN_QUADS(load_quad(from + 2 * stride), load_quad(from + 3 * stride));
+    return JOIN_OCTETS(low, high);
+#endif
+#endif
+}
+
+#if PYLSTM_VECTOR_BYTES == 64
+#define PER_QUAD(M) M(0), M(SIDE), M(2 * SIDE), M(3 * SIDE)
+#elif PYLSTM_VECTOR_BYTES == 32
+#define PER_QUAD(M) M(0), M(SIDE)
+#else
+#define PER_QUAD(M) M(0)
+#endif
+
+/* Within each quad, column j of the square of rows v[0] .. v[SIDE - 1] to v[j]. */
+VEC_INLINE void transpose_quads(vec *v)
+{
+#if PYLSTM_REAL_BITS == 32
+#define LOW(q) (q), (q) + LANES, (q) + 1, (q) + 1 + LANES
+#define HIGH(q) (q) + 2, (q) + 2 + LANES, (q) + 3, (q) + 3 + LANES
+#define LEFT(q) (q), (q) + 1, (q) + LANES, (q) + 1 + LANES
+#define RIGHT(q) (q) + 2, (q) + 3, (q) + 2 + LANES, (q) + 3 + LANES
+    vec a = __builtin_shufflevector(v[0], v[1], PER_QUAD(LOW)), b = __builtin_shufflevector(v[2], v[3], PER_QUAD(LOW));
+    vec c = __builtin_shufflevector(v[0], v[1], PER_QUAD(HIGH)),
+        d = __builtin_shufflevector(v[2], v[3], PER_QUAD(HIGH));
+    v[0] = __builtin_shufflevector(a, b, PER_QUAD(LEFT));
+    v[1] = __builtin_shufflevector(a, b, PER_QUAD(RIGHT));
+    v[2] = __builtin_shufflevector(c, d, PER_QUAD(LEFT));
+    v[3] = __builtin_shufflevector(c, d, PER_QUAD(RIGHT));
+#else
+#define LOW(q) (q), (q) + LANES
+#define HIGH(q) (q) + 1, (q) + 1 + LANES
+    vec a = __builtin_shufflevector(v[0], v[1], PER_QUAD(LOW)), b = __builtin_shufflevector(v[0], v[1], PER_QUAD(HIGH));
+    v[0] = a;
+    v[1] = b;
+#endif
+}
+#else
+VEC_INLINE vec load_quads(const real *from, ptrdiff_t stride)
+{
+    (void)stride;
+    return *from;
+}
+
+VEC_INLINE void transpose_quads(vec *v)
+{
+    (void)v;
+}
+#endif
+
+#endif

@@ -1,0 +1,42 @@
+/* Weights as they lie: reals; or, with PYLSTM_WEIGHT_BITS of 8, bytes, which each row's scale makes reals of. */
+#ifndef PYLSTM_WEIGHTS_H
+#define PYLSTM_WEIGHTS_H
+
+#include "kernels/vector.h"
+
+#if defined(PYLSTM_WEIGHT_BITS) && PYLSTM_WEIGHT_BITS == 8
+typedef int8_t stored;
+
+#if PYLSTM_VECTOR_BYTES == 32
+VEC_INLINE vec load_weights(const stored *from)
+{
+    return (vec)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadu_si64(from)));
+}
+#elif PYLSTM_VECTOR_BYTES == 16
+/* Each byte to the four of a lane, of which the shift leaves one: compilers widen bytes one after the other. */
+VEC_INLINE vec load_weights(const stored *from)
+{
+    typedef stored bytes __attribute__((vector_size(16)));
+    int32_t four;
+    memcpy(&four, from, sizeof four);
+    const ivec in_one = {four, 0, 0, 0};
+    const bytes b = (bytes)in_one;
+    const ivec lanes = (ivec)__builtin_shufflevector(b, b, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3) >> 24;
+    return __builtin_convertvector(lanes, vec);
+}
+#else
+VEC_INLINE vec load_weights(const stored *from)
+{
+    return (real)*from;
+}
+#endif
+#else
+typedef real stored;
+
+VEC_INLINE vec load_weights(const stored *from)
+{
+    return load(from);
+}
+#endif
+
+#endif

@@ -1,0 +1,604 @@
+/* The time loop: one direction of one layer, forward and back through time.
+ *
+ * The caller's rows are batch-first; the steps' rows are time-major, alive sequences only. Those of the caller are
+ * found by `callers`, from the sequence's end in the reverse direction: nothing else knows of directions, and nothing
+ * at all of padding. */
+#include "layers/layer.h"
+
+#include "kernels/panels.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Rows whose inputs are projected ahead, or whose weight gradients are taken, in one go: enough that weights read for
+ * them are used often, few enough that what lies between is still in cache. */
+enum { CHUNK_ROWS = 256 };
+
+/* A batch of so few rows in all reads the weights as they lie; backward one of more rows, if they are large. The
+ * gradient of large ones is summed where it belongs, if the batch is but a chunk: then it is written once, as by
+ * unpacking it. */
+enum { UNPACKED_MOST_ROWS = 4, LARGE_UNPACKED_MOST_ROWS = 16 };
+
+/* Inputs are projected a chunk ahead where that reads the input weights less often than every step would, and these are
+ * worth it: with few rows per step, or weights that fall out of the cache before the next step. */
+enum { FEW_ROWS = 12 };
+#define LARGE_PANEL_BYTES 1048576.0
+
+static ptrdiff_t alive(const pylstm_batch *batch, ptrdiff_t step)
+{
+    return step < batch->shape.n_steps ? batch->offset[step + 1] - batch->offset[step] : 0;
+}
+
+/* The caller's rows of a step, of the b-th sequence and those after it. */
+static struct places callers(const struct layer *layer, const pylstm_batch *batch, ptrdiff_t b, ptrdiff_t step)
+{
+    return (struct places){batch->first + b, layer->reverse ? batch->length + b : NULL, step};
+}
+
+/* Their rows of a state, which are as the caller's sequences. */
+static struct places callers_states(const pylstm_batch *batch, ptrdiff_t b)
+{
+    return (struct places){batch->order + b, NULL, 0};
+}
+
+static void zero(real *to, ptrdiff_t n)
+{
+    memset(to, 0, (size_t)n * sizeof *to);
+}
+
+static ptrdiff_t n_blocks_of(const struct layer *layer)
+{
+    return blocks_of(layer->hidden_size, layer->kernels->lanes);
+}
+
+static ptrdiff_t padded_hidden(const struct layer *layer)
+{
+    return n_blocks_of(layer) * layer->kernels->lanes;
+}
+
+static const struct cell *cell_of(const struct layer *layer)
+{
+    return pylstm_cell_of(layer->cell);
+}
+
+static bool is_large(const struct layer *layer)
+{
+    double n_k = (double)layer->input_size + (double)layer->hidden_size;
+    double n_weights = n_k * (double)cell_of(layer)->n_gates * (double)layer->hidden_size;
+    return n_weights * (double)sizeof(real) > LARGE_PANEL_BYTES;
+}
+
+static bool is_unpacked(const pylstm_shape *shape)
+{
+    return shape->n_rows <= UNPACKED_MOST_ROWS;
+}
+
+static bool is_backward_unpacked(const struct layer *layer, const pylstm_shape *shape)
+{
+    return shape->n_rows <= (is_large(layer) ? LARGE_UNPACKED_MOST_ROWS : UNPACKED_MOST_ROWS);
+}
+
+static bool is_gradient_unpacked(const struct layer *layer, const pylstm_shape *shape)
+{
+    return shape->n_rows <= (is_large(layer) ? CHUNK_ROWS : UNPACKED_MOST_ROWS);
+}
+
+/* How W, R and the bias lie in panels. */
+static struct packing packing_x(const struct layer *layer)
+{
+    const struct cell *cell = cell_of(layer);
+    return (struct packing){layer->kernels->lanes, layer->hidden_size, cell->n_gates, cell->x_gate};
+}
+
+static struct packing packing_h(const struct layer *layer)
+{
+    const struct cell *cell = cell_of(layer);
+    return (struct packing){layer->kernels->lanes, layer->hidden_size, cell->n_gates, h_gates(cell)};
+}
+
+static struct packing packing_bias(const struct layer *layer)
+{
+    const struct cell *cell = cell_of(layer);
+    return (struct packing){layer->kernels->lanes, layer->hidden_size, cell->n_vectors, cell->bias};
+}
+
+/* The layer's share of n blocks of units or vectors of columns: whole panels of the backward product, which takes 4. */
+static struct range own(const struct layer *layer, ptrdiff_t n)
+{
+    ptrdiff_t n_panels = (n + 3) / 4, of = layer->member.n_members, m = layer->member.index;
+    ptrdiff_t from = n_panels * m / of * 4, to = n_panels * (m + 1) / of * 4;
+    return (struct range){from, to < n ? to : n};
+}
+
+/* Of the layer's blocks of units, the units that exist. */
+static ptrdiff_t n_units_of(const struct layer *layer, struct range blocks)
+{
+    ptrdiff_t from = blocks.from * layer->kernels->lanes, to = blocks.to * layer->kernels->lanes;
+    return (to < layer->hidden_size ? to : layer->hidden_size) - from;
+}
+
+/* What members of a team do once for all: true for one of them. */
+static bool first_of_team(const struct layer *layer)
+{
+    return layer->member.index == 0;
+}
+
+static void wait_for_team(const struct layer *layer)
+{
+    pylstm_wait_for_team(layer->member);
+}
+
+/* Of a batch, which may have fewer; at least one whole step. */
+static ptrdiff_t chunk_rows(const pylstm_shape *shape)
+{
+    ptrdiff_t most = shape->n_rows < CHUNK_ROWS ? shape->n_rows : CHUNK_ROWS;
+    return shape->n_sequences > most ? shape->n_sequences : most;
+}
+
+/* Of the inputs or of h, whose products with dgates are the weights' gradients; padded. */
+static ptrdiff_t most_columns(const struct layer *layer)
+{
+    ptrdiff_t most = layer->input_size > layer->hidden_size ? layer->input_size : layer->hidden_size;
+    return blocks_of(most, layer->kernels->lanes) * layer->kernels->lanes;
+}
+
+/* Rows of a block of dgates: some more than a chunk has, which is often a power of two; the same rows of all blocks,
+ * which the backward products read one after the other, would then fall into the same few sets of the cache. */
+static ptrdiff_t dgates_rows(const pylstm_shape *shape)
+{
+    ptrdiff_t chunk = chunk_rows(shape);
+    return chunk > PTRDIFF_MAX - 3 ? chunk : chunk + 3; /* so many have no memory either */
+}
+
+struct steps NAME(steps_carve)(struct arena *arena, const struct layer *layer, const pylstm_shape *shape, int keep)
+{
+    ptrdiff_t n_sequences = shape->n_sequences, n_rows = keep ? shape->n_rows : chunk_rows(shape);
+    ptrdiff_t hidden = padded_hidden(layer);
+    struct steps carved = {.keep = keep};
+    if (n_rows > PTRDIFF_MAX - n_sequences) {
+        arena->overflow = true;
+        return carved;
+    }
+    carved.x = arena_take(arena, n_rows, layer->input_size, sizeof(real));
+    carved.gates_rows = n_rows;
+    carved.gates = arena_take(arena, n_rows, cell_of(layer)->n_vectors * hidden, sizeof(real));
+    carved.h = arena_take(arena, n_sequences + (keep ? n_rows : n_sequences), hidden, sizeof(real));
+    if (cell_of(layer)->n_states > 1)
+        carved.c = arena_take(arena, n_sequences + (keep ? n_rows : 0), hidden, sizeof(real));
+    return carved;
+}
+
+/* The state after a step, at [rows][H']; after step -1 it is the initial one. */
+static real *h_after(struct steps steps, const struct layer *layer, const pylstm_batch *batch, ptrdiff_t step)
+{
+    ptrdiff_t n_sequences = batch->shape.n_sequences, row = (step & 1) * n_sequences; /* -1 & 1 is 1 */
+    if (steps.keep)
+        row = step < 0 ? 0 : n_sequences + batch->offset[step];
+    return steps.h + row * padded_hidden(layer);
+}
+
+/* Its gates from a row on, and from a block on. */
+static struct block_rows gates_from(struct steps steps, const struct layer *layer, ptrdiff_t row, ptrdiff_t block)
+{
+    ptrdiff_t stride = cell_of(layer)->n_vectors * layer->kernels->lanes, block_stride = steps.gates_rows * stride;
+    return (struct block_rows){steps.gates + block * block_stride + row * stride, stride, block_stride};
+}
+
+/* Its units from first_unit on; NULL where the cell has none. */
+static real *c_after(struct steps steps, const struct layer *layer, const pylstm_batch *batch, ptrdiff_t step,
+                     ptrdiff_t first_unit)
+{
+    if (!steps.c)
+        return NULL;
+    ptrdiff_t row = steps.keep && step >= 0 ? batch->shape.n_sequences + batch->offset[step] : 0;
+    return steps.c + row * padded_hidden(layer) + first_unit;
+}
+
+/* What units remember of themselves: c of an LSTM, else h. */
+static real *own_after(struct steps steps, const struct layer *layer, const pylstm_batch *batch, ptrdiff_t step,
+                       ptrdiff_t first_unit)
+{
+    return steps.c ? c_after(steps, layer, batch, step, first_unit) : h_after(steps, layer, batch, step) + first_unit;
+}
+
+/* state [B][H] in the caller's order into rows [B][H'] of the sorted order; NULL is zeros. */
+static void gather_state(const struct layer *layer, const pylstm_batch *batch, const real *state, real *sorted)
+{
+    ptrdiff_t hidden = layer->hidden_size, width = padded_hidden(layer), n = batch->shape.n_sequences;
+    if (!state || hidden < width)
+        zero(sorted, n * width);
+    if (state)
+        layer->kernels->gather(n, hidden, false, (struct const_rows){state, hidden}, callers_states(batch, 0),
+                               (struct rows){sorted, width});
+}
+
+static bool is_zero(const real *values, ptrdiff_t n)
+{
+    ptrdiff_t k = 0;
+    while (k < n && values[k] == 0)
+        k++;
+    return k == n;
+}
+
+/* The steps from `from` on whose rows fit a chunk. */
+static ptrdiff_t chunk_end_of(const pylstm_batch *batch, ptrdiff_t from)
+{
+    ptrdiff_t to = from + 1, room = chunk_rows(&batch->shape);
+    while (to < batch->shape.n_steps && batch->offset[to + 1] - batch->offset[from] <= room)
+        to++;
+    return to;
+}
+
+/* ----------------------------------------------------------------- forward */
+
+struct packed NAME(packed_carve)(struct arena *arena, const struct layer *layer)
+{
+    const struct cell *cell = cell_of(layer);
+    ptrdiff_t n_k = layer->input_size + layer->hidden_size, width = padded_hidden(layer);
+    return (struct packed){
+        .panels = arena_take(arena, n_k, cell->n_gates * width, sizeof(real)),
+        .bias = arena_take(arena, cell->n_vectors, width, sizeof(real)),
+    };
+}
+
+void NAME(pack_layer)(const struct layer *layer, struct packed packed)
+{
+    ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden;
+    struct range blocks = own(layer, n_blocks_of(layer));
+    NAME(pack_forward)(packing_x(layer), blocks, n_x, layer->weight_ih, 0, n_k, packed.panels);
+    NAME(pack_forward)(packing_h(layer), blocks, hidden, layer->weight_hh, n_x, n_k, packed.panels);
+    NAME(pack_forward)(packing_bias(layer), blocks, 1, layer->bias, 0, 1, packed.bias);
+}
+
+struct packed NAME(layer_forward_carve)(struct arena *arena, const struct layer *layer, const pylstm_shape *shape)
+{
+    return is_unpacked(shape) ? (struct packed){NULL, NULL} : NAME(packed_carve)(arena, layer);
+}
+
+/* What the gates of one row, the caller's, are held at, to where the step looks for it: a row of the tape. */
+static void hold_gates(const struct layer *layer, struct steps steps, ptrdiff_t callers, struct block_rows row)
+{
+    ptrdiff_t hidden = layer->hidden_size;
+    for (ptrdiff_t b = 0; b < n_blocks_of(layer); b++)
+        for (ptrdiff_t k = 0; k < row.stride; k++)
+            row.data[b * row.block_stride + k] = (real)NAN;
+    for (ptrdiff_t gate = 0; gate < cell_of(layer)->n_kept; gate++)
+        NAME(pack_gate)(layer->kernels->lanes, hidden, gate, row.block_stride,
+                        steps.held + gate * steps.held_stride + callers * hidden, row.data);
+}
+
+void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, const real *x, const real *h0,
+                         const real *c0, struct rows y, real *hn, real *cn, struct steps steps, struct packed packed,
+                         bool is_packed)
+{
+    const struct kernels *kernels = layer->kernels;
+    const struct cell *cell = cell_of(layer);
+    ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden;
+    ptrdiff_t lanes = kernels->lanes, width = padded_hidden(layer);
+    struct range blocks = own(layer, n_blocks_of(layer));
+    ptrdiff_t n_blocks = blocks.to - blocks.from, first_unit = blocks.from * lanes;
+    ptrdiff_t n_units = n_units_of(layer, blocks);
+    bool unpacked = !is_packed && is_unpacked(&batch->shape);
+    if (!unpacked && !is_packed)
+        NAME(pack_layer)(layer, packed);
+    if (first_of_team(layer)) {
+        gather_state(layer, batch, h0, h_after(steps, layer, batch, -1));
+        if (steps.c)
+            gather_state(layer, batch, c0, c_after(steps, layer, batch, -1, 0));
+    }
+
+    const real *panels = unpacked ? NULL : packed.panels + first_unit * cell->n_gates * n_k;
+    struct const_rows x_rows = {x, n_x};
+    struct rows y_own = {y.data + first_unit, y.stride};
+    struct const_block_rows bias = {unpacked ? NULL : packed.bias + cell->n_vectors * first_unit, 0,
+                                    cell->n_vectors * lanes};
+    for (ptrdiff_t from = 0, to; from < batch->shape.n_steps; from = to) {
+        to = chunk_end_of(batch, from);
+        ptrdiff_t kept = steps.keep ? batch->offset[from] : 0; /* first of the chunk's rows in x and gates */
+        real *x_row = steps.x + kept * n_x;
+        for (ptrdiff_t s = from; s < to && first_of_team(layer); x_row += alive(batch, s++) * n_x) {
+            struct places here = callers(layer, batch, 0, s);
+            kernels->gather(alive(batch, s), n_x, false, x_rows, here, (struct rows){x_row, n_x});
+            for (ptrdiff_t b = 0; steps.held && b < alive(batch, s); b++)
+                hold_gates(layer, steps, row_at(here, b), gates_from(steps, layer, batch->offset[s] + b, 0));
+        }
+        wait_for_team(layer);
+
+        bool few_rows = alive(batch, from) <= FEW_ROWS;
+        bool ahead = !unpacked && !steps.held && to - from > 1 && (few_rows || is_large(layer));
+        if (ahead)
+            kernels->project(layer->cell, batch->offset[to] - batch->offset[from], n_blocks, n_x, n_k, panels, bias,
+                             (struct const_rows){steps.x + kept * n_x, n_x},
+                             gates_from(steps, layer, kept, blocks.from));
+
+        for (ptrdiff_t s = from; s < to; s++) {
+            ptrdiff_t n = alive(batch, s), n_next = alive(batch, s + 1);
+            ptrdiff_t row = kept + batch->offset[s] - batch->offset[from];
+            struct block_rows gates = gates_from(steps, layer, row, blocks.from);
+            struct const_block_rows projected = {gates.data, gates.stride, gates.block_stride};
+            real *h = h_after(steps, layer, batch, s) + first_unit, *c = c_after(steps, layer, batch, s, first_unit);
+            const real *h_prev = s == 0 && !h0 ? NULL : h_after(steps, layer, batch, s - 1);
+            const real *own_prev = own_after(steps, layer, batch, s - 1, first_unit);
+            struct const_rows x_here = {steps.x + row * n_x, n_x};
+            if (!steps.keep)
+                gates.data = NULL;
+            if (unpacked)
+                kernels->step_unpacked(layer->cell, n, hidden, n_x, layer->weight_ih, layer->weight_hh, layer->bias,
+                                       x_here, h_prev, own_prev, c, h, gates);
+            else
+                kernels->step(layer->cell, steps.held != NULL, (s & 1) != layer->last_first, n, n_blocks,
+                              ahead ? 0 : n_x, n_x, n_k, panels, ahead ? projected : bias, x_here, h_prev, own_prev, c,
+                              h, gates);
+
+            struct const_rows h_rows = {h, width}, ended = {h + n_next * width, width};
+            kernels->scatter(n, n_units, false, h_rows, y_own, callers(layer, batch, 0, s));
+            if (hn) /* where it was the sequence's last step */
+                kernels->scatter(n - n_next, n_units, false, ended, (struct rows){hn + first_unit, hidden},
+                                 callers_states(batch, n_next));
+            if (hn && c)
+                kernels->scatter(n - n_next, n_units, false, (struct const_rows){c + n_next * width, width},
+                                 (struct rows){cn + first_unit, hidden}, callers_states(batch, n_next));
+            wait_for_team(layer);
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- backward */
+
+struct layer_backward_scratch NAME(layer_backward_carve)(struct arena *arena, const struct layer *layer,
+                                                         const pylstm_shape *shape)
+{
+    ptrdiff_t chunk = chunk_rows(shape), width = padded_hidden(layer), n_members = layer->member.n_members;
+    ptrdiff_t n_gates = cell_of(layer)->n_gates, n_vectors = cell_of(layer)->n_vectors;
+    ptrdiff_t input_width = blocks_of(layer->input_size, layer->kernels->lanes) * layer->kernels->lanes;
+    ptrdiff_t panel_rows = is_backward_unpacked(layer, shape) ? 0 : n_gates * width;
+    ptrdiff_t dpanel_rows = is_gradient_unpacked(layer, shape) ? 0 : n_gates * width;
+    return (struct layer_backward_scratch){
+        .dgates = arena_take(arena, dgates_rows(shape), n_vectors * width, sizeof(real)),
+        .segments = arena_take(arena, chunk > n_members ? chunk : n_members, 1, sizeof(struct segment)),
+        .columns = arena_take(arena, chunk, n_members * most_columns(layer), sizeof(real)),
+        .dx = arena_take(arena, chunk, input_width, sizeof(real)),
+        .dh = arena_take(arena, shape->n_sequences, width, sizeof(real)),
+        .dc = arena_take(arena, cell_of(layer)->n_states > 1 ? shape->n_sequences : 0, width, sizeof(real)),
+        .panels_hh = arena_take(arena, panel_rows, width, sizeof(real)),
+        .panels_ih = arena_take(arena, panel_rows, input_width, sizeof(real)),
+        .dpanels = arena_take(arena, layer->input_size + layer->hidden_size, dpanel_rows, sizeof(real)),
+        .dbias = arena_take(arena, n_vectors * width, 1, sizeof(real)),
+    };
+}
+
+/* Whether the step starts from an initial state of zeros, which gives nothing to the gradient of R. */
+static bool starts_at_zero(const struct layer *layer, const pylstm_batch *batch, struct steps steps, ptrdiff_t step)
+{
+    return step == 0 && is_zero(h_after(steps, layer, batch, -1), batch->shape.n_sequences * padded_hidden(layer));
+}
+
+/* The rows of h_{t-1} of the steps [from, to), in as few stretches as they lie in: one where as many sequences are
+ * alive as in the step before. */
+static ptrdiff_t h_segments(const struct layer *layer, const pylstm_batch *batch, struct steps steps, ptrdiff_t from,
+                            ptrdiff_t to, struct segment *segments)
+{
+    ptrdiff_t n_segments = 0;
+    for (ptrdiff_t s = from; s < to; s++) {
+        ptrdiff_t n = alive(batch, s);
+        if (n_segments > 0 && alive(batch, s - 1) == (s > 1 ? alive(batch, s - 2) : batch->shape.n_sequences)) {
+            segments[n_segments - 1].n_rows += n;
+        } else {
+            segments[n_segments++] = (struct segment){
+                .a = h_after(steps, layer, batch, s - 1),
+                .n_rows = n,
+            };
+        }
+    }
+    return n_segments;
+}
+
+static struct dgates dgates_of(const struct layer *layer, const pylstm_batch *batch, const real *data)
+{
+    ptrdiff_t n_vectors = cell_of(layer)->n_vectors;
+    return (struct dgates){data, dgates_rows(&batch->shape), n_vectors, 0, n_vectors};
+}
+
+/* Those of the pre-activations that the inputs, or h_{t-1}, go into. */
+static struct dgates x_part(const struct cell *cell, struct dgates dgates)
+{
+    dgates.first = 0;
+    dgates.n_used = cell->n_gates;
+    return dgates;
+}
+
+static struct dgates h_part(const struct cell *cell, struct dgates dgates)
+{
+    dgates.first = cell->n_vectors - cell->n_gates;
+    dgates.n_used = cell->n_gates;
+    return dgates;
+}
+
+static struct dgates blocks_from(struct dgates dgates, ptrdiff_t block, ptrdiff_t lanes)
+{
+    dgates.data += block * dgates.block_rows * dgates.n_vectors * lanes;
+    return dgates;
+}
+
+/* Rows of dx, and of weights, that stay in the first-level cache together. */
+#define UNPACKED_ROWS_BYTES ((ptrdiff_t)16 << 10)
+
+/* out += n_rows rows of dgates times columns of weights [GH][...] as they lie; gates: of the used vectors. */
+static void unpacked_back_product(const struct layer *layer, ptrdiff_t n_rows, struct dgates dgates,
+                                  const ptrdiff_t *gates, struct const_rows weight, ptrdiff_t n_columns,
+                                  struct rows out)
+{
+    ptrdiff_t lanes = layer->kernels->lanes, hidden = layer->hidden_size, row = dgates.n_vectors * lanes;
+    for (ptrdiff_t u = 0; u < hidden; u += lanes) {
+        const real *block = dgates.data + (u / lanes * dgates.block_rows * dgates.n_vectors + dgates.first) * lanes;
+        for (ptrdiff_t v = 0; v < dgates.n_used; v++)
+            layer->kernels->back_unpacked(n_rows, hidden - u < lanes ? hidden - u : lanes, n_columns,
+                                          (struct const_rows){block + v * lanes, row},
+                                          rows_from(weight, gates[v] * hidden + u, 0), out);
+    }
+}
+
+/* The input's gradient of n rows, for the layer's share of the columns. */
+static void back_to_inputs(const struct layer *layer, const pylstm_batch *batch, ptrdiff_t n, struct dgates dgates,
+                           struct range vectors, ptrdiff_t n_columns, struct layer_backward_scratch scratch,
+                           struct rows dx)
+{
+    const struct kernels *kernels = layer->kernels;
+    ptrdiff_t lanes = kernels->lanes, n_x = layer->input_size, n_blocks = n_blocks_of(layer);
+    ptrdiff_t column = vectors.from * lanes, row = dgates.n_vectors * lanes;
+    if (!is_backward_unpacked(layer, &batch->shape)) {
+        kernels->back_product(false, n, n_blocks, dgates, scratch.panels_ih + column * n_blocks * dgates.n_used * lanes,
+                              vectors.to - vectors.from, false, dx);
+        return;
+    }
+    ptrdiff_t at_once = UNPACKED_ROWS_BYTES / ((ptrdiff_t)sizeof(real) * n_x);
+    at_once = at_once < 2 ? 2 : at_once / 2 * 2;
+    for (ptrdiff_t done = 0; done < n; done += at_once) {
+        ptrdiff_t n_rows = n - done < at_once ? n - done : at_once;
+        for (ptrdiff_t r = 0; r < n_rows; r++)
+            zero(dx.data + r * dx.stride, n_columns);
+        unpacked_back_product(layer, n_rows, dgates, cell_of(layer)->x_gate,
+                              (struct const_rows){layer->weight_ih + column, n_x}, n_columns, dx);
+        dgates.data += n_rows * row;
+        dx.data += n_rows * dx.stride;
+    }
+}
+
+/* What the steps [from, to), whose dgates are complete, give to the weights' gradients; and the input's of them. */
+static void flush_chunk(const struct layer *layer, const pylstm_batch *batch, ptrdiff_t from, ptrdiff_t to,
+                        const real *dgates, real *dweight_ih, real *dweight_hh, real *dx, bool adds_dx,
+                        struct steps steps, struct layer_backward_scratch scratch)
+{
+    const struct kernels *kernels = layer->kernels;
+    const struct cell *cell = cell_of(layer);
+    ptrdiff_t lanes = kernels->lanes, n_blocks = n_blocks_of(layer), width = padded_hidden(layer);
+    ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden, n_gates = cell->n_gates;
+    ptrdiff_t n = batch->offset[to] - batch->offset[from];
+    struct range blocks = own(layer, n_blocks), vectors = own(layer, blocks_of(n_x, lanes));
+    ptrdiff_t n_own = blocks.to - blocks.from, first_unit = blocks.from * lanes;
+    struct segment *segments = scratch.segments + layer->member.index; /* one sequence makes one stretch */
+    struct segment x_rows = {.a = steps.x + batch->offset[from] * n_x, .n_rows = n};
+    ptrdiff_t first = from + starts_at_zero(layer, batch, steps, from);
+    ptrdiff_t n_segments = h_segments(layer, batch, steps, first, to, segments);
+    struct dgates all = dgates_of(layer, batch, dgates), own_dgates = blocks_from(all, blocks.from, lanes);
+    struct dgates own_x = x_part(cell, own_dgates), own_h = h_part(cell, own_dgates);
+    own_h.data += (batch->offset[first] - batch->offset[from]) * cell->n_vectors * lanes;
+    real *columns = scratch.columns + layer->member.index * chunk_rows(&batch->shape) * most_columns(layer);
+    if (is_gradient_unpacked(layer, &batch->shape)) {
+        ptrdiff_t n_units = n_units_of(layer, blocks);
+        bool adds = to < batch->shape.n_steps;
+        kernels->outer_unpacked(1, &x_rows, n_x, n_x, n_units, own_x, cell->x_gate, hidden, adds, columns,
+                                dweight_ih + first_unit * n_x);
+        kernels->outer_unpacked(n_segments, segments, width, hidden, n_units, own_h, h_gates(cell), hidden, adds,
+                                columns, dweight_hh + first_unit * hidden);
+    } else {
+        real *own_dpanels = scratch.dpanels + first_unit * n_k * n_gates;
+        kernels->outer(1, &x_rows, n_x, n_x, n_own, own_x, columns, own_dpanels, n_k);
+        kernels->outer(n_segments, segments, width, hidden, n_own, own_h, columns, own_dpanels + n_x * n_gates * lanes,
+                       n_k);
+    }
+    kernels->column_sums(n, n_own, own_dgates, scratch.dbias + first_unit * cell->n_vectors);
+    if (!dx)
+        return;
+    ptrdiff_t column = vectors.from * lanes, stride = blocks_of(n_x, lanes) * lanes;
+    ptrdiff_t n_columns = (vectors.to * lanes < n_x ? vectors.to * lanes : n_x) - column;
+    struct rows dx_rows = {scratch.dx + column, stride};
+    back_to_inputs(layer, batch, n, x_part(cell, all), vectors, n_columns, scratch, dx_rows);
+    struct const_rows dx_here = {dx_rows.data, stride};
+    for (ptrdiff_t s = from; s < to; dx_here = rows_from(dx_here, alive(batch, s++), 0))
+        kernels->scatter(alive(batch, s), n_columns, adds_dx, dx_here, (struct rows){dx + column, n_x},
+                         callers(layer, batch, 0, s));
+}
+
+void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, struct const_rows dy, const real *dhn,
+                          const real *dcn, real *dweight_ih, real *dweight_hh, real *dbias, real *dx, bool adds_dx,
+                          real *dh0, real *dc0, struct steps steps, struct layer_backward_scratch scratch)
+{
+    const struct kernels *kernels = layer->kernels;
+    const struct cell *cell = cell_of(layer);
+    ptrdiff_t lanes = kernels->lanes, n_blocks = n_blocks_of(layer), width = padded_hidden(layer);
+    ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden;
+    ptrdiff_t chunk = chunk_rows(&batch->shape), block_rows = dgates_rows(&batch->shape);
+    ptrdiff_t n_gates = cell->n_gates, n_vectors = cell->n_vectors;
+    struct range blocks = own(layer, n_blocks);
+    ptrdiff_t n_own = blocks.to - blocks.from, first_unit = blocks.from * lanes;
+    ptrdiff_t n_units = n_units_of(layer, blocks);
+    bool unpacked = is_backward_unpacked(layer, &batch->shape);
+    bool gradient_unpacked = is_gradient_unpacked(layer, &batch->shape);
+    zero(scratch.dbias + n_vectors * first_unit, n_vectors * n_own * lanes);
+    if (!gradient_unpacked)
+        zero(scratch.dpanels + n_k * n_gates * first_unit, n_k * n_gates * n_own * lanes);
+    if (!unpacked)
+        NAME(pack_backward)(packing_h(layer), blocks, hidden, layer->weight_hh, scratch.panels_hh);
+    if (dx && !unpacked)
+        NAME(pack_backward)(packing_x(layer), own(layer, blocks_of(n_x, lanes)), n_x, layer->weight_ih,
+                            scratch.panels_ih);
+    /* A sequence's rows are first read at its own last step: until then they hold the final state's gradient. */
+    if (first_of_team(layer)) {
+        gather_state(layer, batch, dhn, scratch.dh);
+        if (steps.c)
+            gather_state(layer, batch, dcn, scratch.dc);
+    }
+    wait_for_team(layer);
+
+    /* The chunk fills from its end, as time runs backwards: its rows then lie as the tape's do. */
+    ptrdiff_t chunk_end = batch->shape.n_steps;
+    for (ptrdiff_t s = batch->shape.n_steps - 1; s >= 0; s--) {
+        ptrdiff_t n = alive(batch, s);
+        kernels->gather(n, n_units, true, rows_from(dy, 0, first_unit), callers(layer, batch, 0, s),
+                        (struct rows){scratch.dh + first_unit, width});
+        ptrdiff_t place = chunk - (batch->offset[chunk_end] - batch->offset[s]);
+        real *dgates = scratch.dgates + place * n_vectors * lanes;
+        struct block_rows gates = gates_from(steps, layer, batch->offset[s], blocks.from);
+        kernels->cell_backward(
+            layer->cell, n, n_own, (struct const_block_rows){gates.data, gates.stride, gates.block_stride},
+            own_after(steps, layer, batch, s - 1, first_unit), own_after(steps, layer, batch, s, first_unit),
+            scratch.dh + first_unit, steps.c ? scratch.dc + first_unit : NULL,
+            dgates + first_unit * n_vectors * block_rows, block_rows);
+        wait_for_team(layer);
+        struct dgates h_dgates = h_part(cell, dgates_of(layer, batch, dgates));
+        struct rows dh = {scratch.dh + first_unit, width};
+        if ((s > 0 || dh0) && unpacked) {
+            for (ptrdiff_t b = 0; b < n && !cell->passes_on; b++)
+                zero(dh.data + b * width, n_units);
+            unpacked_back_product(layer, n, h_dgates, h_gates(cell),
+                                  (struct const_rows){layer->weight_hh + first_unit, hidden}, n_units, dh);
+        } else if (s > 0 || dh0) {
+            kernels->back_product(s & 1, n, n_blocks, h_dgates,
+                                  scratch.panels_hh + first_unit * n_blocks * n_gates * lanes, n_own, cell->passes_on,
+                                  dh);
+        }
+        if (s == 0 || place < alive(batch, s - 1)) {
+            flush_chunk(layer, batch, s, chunk_end, dgates, dweight_ih, dweight_hh, dx, adds_dx, steps, scratch);
+            chunk_end = s;
+            wait_for_team(layer); /* until all have read the dgates */
+        }
+    }
+
+    if (!gradient_unpacked) {
+        NAME(unpack_forward)(packing_x(layer), blocks, n_x, dweight_ih, 0, n_k, scratch.dpanels);
+        NAME(unpack_forward)(packing_h(layer), blocks, hidden, dweight_hh, n_x, n_k, scratch.dpanels);
+    }
+    NAME(unpack_forward)(packing_bias(layer), blocks, 1, dbias, 0, 1, scratch.dbias);
+    if (dh0)
+        kernels->scatter(batch->shape.n_sequences, n_units, false, (struct const_rows){scratch.dh + first_unit, width},
+                         (struct rows){dh0 + first_unit, hidden}, callers_states(batch, 0));
+    if (dh0 && steps.c)
+        kernels->scatter(batch->shape.n_sequences, n_units, false, (struct const_rows){scratch.dc + first_unit, width},
+                         (struct rows){dc0 + first_unit, hidden}, callers_states(batch, 0));
+    wait_for_team(layer); /* the next layer uses the same memory */
+}
+
+void NAME(steps_read)(const struct layer *layer, ptrdiff_t n_sequences, struct steps steps, ptrdiff_t row, real *values,
+                      ptrdiff_t stride)
+{
+    ptrdiff_t hidden = layer->hidden_size, width = padded_hidden(layer);
+    struct block_rows gates = gates_from(steps, layer, row, 0);
+    for (ptrdiff_t gate = 0; gate < cell_of(layer)->n_kept; gate++, values += stride)
+        NAME(unpack_gate)(layer->kernels->lanes, hidden, gate, gates.block_stride, gates.data, values);
+    if (steps.c) {
+        memcpy(values, steps.c + (n_sequences + row) * width, (size_t)hidden * sizeof(real));
+        values += stride;
+    }
+    memcpy(values, steps.h + (n_sequences + row) * width, (size_t)hidden * sizeof(real));
+}

@@ -1,0 +1,89 @@
+/* One direction of one layer over all steps of a batch; on a team of threads, each calls the same with its member. */
+#ifndef PYLSTM_LAYER_H
+#define PYLSTM_LAYER_H
+
+#include "kernels/cell.h"
+#include "kernels/kernels.h"
+#include "support/arena.h"
+#include "support/real.h"
+#include "support/threads.h"
+
+struct layer {
+    const struct kernels *kernels;
+    pylstm_cell cell;
+    ptrdiff_t input_size, hidden_size;
+    int reverse;                              /* reads each sequence from its end */
+    const real *weight_ih, *weight_hh, *bias; /* [GH][I], [GH][H], [VH] */
+    bool last_first;      /* the first step goes through its panels from the last; every step turns round */
+    struct member member; /* whose share of the units is meant; a team of several works on batches of one sequence */
+};
+
+/* What the steps leave behind, time-major: for backward every step's (the tape). Inference keeps the x of a chunk of
+ * steps (C rows), and the state before and after a step. Units are padded and ordered as kernels.h says. */
+struct steps {
+    int keep;    /* a tape */
+    real *x;     /* [N or C][I] */
+    real *gates; /* [n_blocks][N or C][V][lanes], a block's rows one after the other, as they are written and read
+                  * back; in inference pre-activations of the inputs, projected ahead */
+    ptrdiff_t gates_rows;  /* N or C, of the shape that it was carved for */
+    real *h;               /* [B + N or 2B][H'], the initial state first */
+    real *c;               /* [B + N or B][H'], the initial state first; NULL where the cell has none */
+    const real *held;      /* [n_kept][rows of the caller][H] what gates are held at, NaN where they are not; or NULL */
+    ptrdiff_t held_stride; /* elements from one gate to the next */
+};
+
+struct steps NAME(steps_carve)(struct arena *arena, const struct layer *layer, const pylstm_shape *shape, int keep);
+
+/* The weights as a step reads them. */
+struct packed {
+    real *panels; /* forward panels of [W R] */
+    real *bias;   /* [VH'] */
+};
+
+struct packed NAME(packed_carve)(struct arena *arena, const struct layer *layer);
+
+/* Packs the layer's weights; each member of a team its own units. */
+void NAME(pack_layer)(const struct layer *layer, struct packed packed);
+
+/* Room for them in a forward of this shape, if it is none of so few rows that it reads the weights as they lie. */
+struct packed NAME(layer_forward_carve)(struct arena *arena, const struct layer *layer, const pylstm_shape *shape);
+
+/*   x       [N] rows of I, caller's order
+ *   h0, c0  [B][H], caller's order, or NULL: zeros      may be hn, cn
+ *   y       [N] rows of H, out
+ *   hn, cn  [B][H], out, or NULL
+ *   packed  room for the weights, or the packed weights themselves if `is_packed`, as they are where gates are held */
+void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, const real *x, const real *h0,
+                         const real *c0, struct rows y, real *hn, real *cn, struct steps steps, struct packed packed,
+                         bool is_packed);
+
+struct layer_backward_scratch {
+    real *dgates;             /* [n_blocks][C + 3][V][lanes] of the steps in flight */
+    struct segment *segments; /* [C], or one for each member of the team */
+    real *columns;            /* [C][I' or H', the larger], for each member of the team */
+    real *dx;                 /* [C][I'] */
+    real *dh, *dc;            /* [B][H'] */
+    real *panels_hh;          /* backward panels of R, ... */
+    real *panels_ih;          /* ... and of W */
+    real *dpanels;            /* the gradient of the forward panels */
+    real *dbias;              /* [VH'] */
+};
+
+struct layer_backward_scratch NAME(layer_backward_carve)(struct arena *arena, const struct layer *layer,
+                                                         const pylstm_shape *shape);
+
+/*   dy        [N] rows of H
+ *   dhn, dcn  [B][H], or NULL: zeros
+ *   dweight_ih, dweight_hh, dbias  out
+ *   dx        [N][I], out, or added to if `adds_dx`; or NULL
+ *   dh0, dc0  [B][H], out, or NULL      may be dhn, dcn */
+void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, struct const_rows dy, const real *dhn,
+                          const real *dcn, real *dweight_ih, real *dweight_hh, real *dbias, real *dx, bool adds_dx,
+                          real *dh0, real *dc0, struct steps steps, struct layer_backward_scratch scratch);
+
+/* One row of a tape of n_sequences, out: what pylstm_tape_read says, each [H] and `stride` elements after the one
+ * before. */
+void NAME(steps_read)(const struct layer *layer, ptrdiff_t n_sequences, struct steps steps, ptrdiff_t row, real *values,
+                      ptrdiff_t stride);
+
+#endif

@@ -1,0 +1,200 @@
+/* Step after step from a state that stays: weights packed once, everything in one block of memory. */
+#include "interface/typed.h"
+#include "kernels/isa.h"
+#include "kernels/panels.h"
+#include "layers/layer.h"
+#include "model/head.h"
+#include "model/scaling.h"
+#include "support/arena.h"
+
+#include <string.h>
+
+struct stream_layer {
+    ptrdiff_t input_size, hidden_size, n_blocks, width; /* width: H' */
+    struct packed packed;
+    real *h, *h_next, *c; /* [B][H'] */
+};
+
+struct NAME(stream) {
+    struct pylstm_stream base;
+    pylstm_model model;
+    const struct kernels *kernels;
+    ptrdiff_t batch_size, output_size;
+    struct stream_layer *layers; /* [n_layers] */
+    ptrdiff_t *hidden_sizes;     /* [n_layers]; what model.net points to */
+    real *weight_out, *bias_out; /* [n_outputs][H], [n_outputs] */
+    real *mean, *scale;          /* [I]; used if is_scaled */
+    real *scaled;                /* [B][I] one step's inputs */
+    bool is_scaled;
+};
+
+static struct NAME(stream) * carve(const pylstm_model *model, ptrdiff_t batch_size, struct arena *arena)
+{
+    const pylstm_net *net = &model->net;
+    const struct kernels *kernels = NAME(kernels)(net->isa);
+    ptrdiff_t n_outputs = model->n_outputs, output_size = pylstm_net_output_size(net);
+    bool has_c = pylstm_cell_of(net->cell)->n_states > 1;
+    struct NAME(stream) *stream = arena_take(arena, 1, 1, sizeof *stream);
+    struct NAME(stream) carved = {
+        .base = {net->dtype},
+        .model = *model,
+        .kernels = kernels,
+        .batch_size = batch_size,
+        .output_size = n_outputs > 0 ? n_outputs : output_size,
+        .layers = arena_take(arena, net->n_layers, 1, sizeof(struct stream_layer)),
+        .hidden_sizes = arena_take(arena, net->n_layers, 1, sizeof(ptrdiff_t)),
+        .weight_out = arena_take(arena, n_outputs, output_size, sizeof(real)),
+        .bias_out = arena_take(arena, n_outputs, 1, sizeof(real)),
+        .mean = arena_take(arena, net->input_size, 1, sizeof(real)),
+        .scale = arena_take(arena, net->input_size, 1, sizeof(real)),
+        .scaled = arena_take(arena, batch_size, net->input_size, sizeof(real)),
+    };
+    for (ptrdiff_t l = 0; l < net->n_layers; l++) {
+        pylstm_layer at = pylstm_net_layer(net, l, 0);
+        ptrdiff_t n_blocks = blocks_of(at.hidden_size, kernels->lanes), width = n_blocks * kernels->lanes;
+        struct layer shape = {
+            .kernels = kernels, .cell = net->cell, .input_size = at.input_size, .hidden_size = at.hidden_size};
+        struct stream_layer layer = {
+            .input_size = at.input_size,
+            .hidden_size = at.hidden_size,
+            .n_blocks = n_blocks,
+            .width = width,
+            .packed = NAME(packed_carve)(arena, &shape),
+            .h = arena_take(arena, batch_size, width, sizeof(real)),
+            .h_next = arena_take(arena, batch_size, width, sizeof(real)),
+            .c = has_c ? arena_take(arena, batch_size, width, sizeof(real)) : NULL,
+        };
+        if (carved.layers)
+            carved.layers[l] = layer;
+    }
+    if (stream)
+        *stream = carved;
+    return stream;
+}
+
+int NAME(stream_size)(const pylstm_model *model, ptrdiff_t batch_size, size_t *bytes)
+{
+    struct arena counting = {0};
+    carve(model, batch_size, &counting);
+    return arena_total(&counting, bytes);
+}
+
+pylstm_stream *NAME(stream_init)(const pylstm_model *model, ptrdiff_t batch_size, pylstm_memory memory)
+{
+    struct arena arena = arena_at(memory);
+    struct NAME(stream) *stream = carve(model, batch_size, &arena);
+    memcpy(stream->hidden_sizes, model->net.hidden_sizes, (size_t)model->net.n_layers * sizeof(ptrdiff_t));
+    stream->model.net.hidden_sizes = stream->hidden_sizes;
+    return &stream->base;
+}
+
+void NAME(stream_set_weights)(pylstm_stream *stream, const void *parameters, const void *mean, const void *scale)
+{
+    struct NAME(stream) *to = (struct NAME(stream) *)stream;
+    const pylstm_net *net = &to->model.net;
+    ptrdiff_t n_outputs = to->model.n_outputs, head = pylstm_net_n_parameters(net);
+    ptrdiff_t n_weights = n_outputs * pylstm_net_output_size(net);
+    for (ptrdiff_t l = 0; l < net->n_layers; l++) {
+        pylstm_layer at = pylstm_net_layer(net, l, 0);
+        const real *from = parameters;
+        struct layer layer = {
+            .kernels = to->kernels,
+            .cell = net->cell,
+            .input_size = at.input_size,
+            .hidden_size = at.hidden_size,
+            .weight_ih = from + at.weight_ih,
+            .weight_hh = from + at.weight_hh,
+            .bias = from + at.bias,
+            .member = ALONE,
+        };
+        NAME(pack_layer)(&layer, to->layers[l].packed);
+    }
+    memcpy(to->weight_out, (const real *)parameters + head, (size_t)n_weights * sizeof(real));
+    memcpy(to->bias_out, (const real *)parameters + head + n_weights, (size_t)n_outputs * sizeof(real));
+    to->is_scaled = mean != NULL;
+    if (to->is_scaled) {
+        memcpy(to->mean, mean, (size_t)net->input_size * sizeof(real));
+        memcpy(to->scale, scale, (size_t)net->input_size * sizeof(real));
+    }
+}
+
+/* The state between the caller's layout, rows of H, and the stream's, rows of H' that end in zeros. */
+void NAME(stream_set_state)(pylstm_stream *stream, const void *state)
+{
+    struct NAME(stream) *to = (struct NAME(stream) *)stream;
+    const real *from = state;
+    for (ptrdiff_t l = 0; l < to->model.net.n_layers; l++) {
+        struct stream_layer *layer = &to->layers[l];
+        ptrdiff_t hidden = layer->hidden_size, n = to->batch_size;
+        real *const parts[] = {layer->h, layer->c};
+        for (int part = 0; part < 2 && parts[part]; part++) {
+            memset(parts[part], 0, (size_t)(n * layer->width) * sizeof(real));
+            for (ptrdiff_t b = 0; b < n && from; b++, from += hidden)
+                memcpy(parts[part] + b * layer->width, from, (size_t)hidden * sizeof(real));
+        }
+    }
+}
+
+void NAME(stream_get_state)(const pylstm_stream *stream, void *state)
+{
+    const struct NAME(stream) *from = (const struct NAME(stream) *)stream;
+    real *to = state;
+    for (ptrdiff_t l = 0; l < from->model.net.n_layers; l++) {
+        const struct stream_layer *layer = &from->layers[l];
+        ptrdiff_t hidden = layer->hidden_size;
+        const real *const parts[] = {layer->h, layer->c};
+        for (int part = 0; part < 2 && parts[part]; part++)
+            for (ptrdiff_t b = 0; b < from->batch_size; b++, to += hidden)
+                memcpy(to, parts[part] + b * layer->width, (size_t)hidden * sizeof(real));
+    }
+}
+
+/* (x - mean) / scale, where the stream has them. */
+static struct const_rows scaled_input(const struct NAME(stream) * stream, struct const_rows x)
+{
+    ptrdiff_t n_x = stream->model.net.input_size;
+    if (!stream->is_scaled)
+        return x;
+    for (ptrdiff_t b = 0; b < stream->batch_size; b++)
+        scale_input(n_x, x.data + b * x.stride, stream->mean, stream->scale, stream->scaled + b * n_x);
+    return (struct const_rows){stream->scaled, n_x};
+}
+
+static void write_output(const struct NAME(stream) * stream, struct const_rows h, struct rows y)
+{
+    const pylstm_model *model = &stream->model;
+    ptrdiff_t n_outputs = model->n_outputs, hidden = stream->layers[model->net.n_layers - 1].hidden_size;
+    if (n_outputs > 0)
+        stream->kernels->dense(stream->batch_size, n_outputs, hidden, h, stream->weight_out, stream->bias_out, y);
+    for (ptrdiff_t b = 0; b < stream->batch_size; b++) {
+        if (n_outputs == 0)
+            memcpy(y.data + b * y.stride, h.data + b * h.stride, (size_t)hidden * sizeof(real));
+        else if (model->loss == PYLSTM_CROSS_ENTROPY)
+            NAME(softmax)(1, n_outputs, y.data + b * y.stride);
+    }
+}
+
+void NAME(stream_process)(pylstm_stream *stream, ptrdiff_t n_steps, const void *x, void *y)
+{
+    struct NAME(stream) *on = (struct NAME(stream) *)stream;
+    pylstm_net *net = &on->model.net;
+    ptrdiff_t n_x = net->input_size, n_y = on->output_size;
+    for (ptrdiff_t s = 0; s < n_steps; s++) {
+        struct const_rows input = scaled_input(on, (struct const_rows){(const real *)x + s * n_x, n_steps * n_x});
+        for (ptrdiff_t l = 0; l < net->n_layers; l++) {
+            struct stream_layer *layer = &on->layers[l];
+            ptrdiff_t k = layer->input_size;
+            struct const_block_rows bias = {layer->packed.bias, 0,
+                                            pylstm_cell_of(net->cell)->n_vectors * on->kernels->lanes};
+            on->kernels->step(net->cell, false, net->last_first, on->batch_size, layer->n_blocks, k, k,
+                              k + layer->hidden_size, layer->packed.panels, bias, input, layer->h,
+                              layer->c ? layer->c : layer->h, layer->c, layer->h_next, (struct block_rows){NULL, 0, 0});
+            real *h = layer->h_next;
+            layer->h_next = layer->h;
+            layer->h = h;
+            input = (struct const_rows){h, layer->width};
+        }
+        net->last_first = !net->last_first;
+        write_output(on, input, (struct rows){(real *)y + s * n_y, n_steps * n_y});
+    }
+}

@@ -1,0 +1,21 @@
+/* What is needed of libm; exported models have exported_math.h instead. */
+#ifndef PYLSTM_LIBM_H
+#define PYLSTM_LIBM_H
+
+#include "support/real.h"
+
+#include <math.h>
+
+#if PYLSTM_REAL_BITS == 32
+#define EXP expf
+#define LOG logf
+#define SQRT sqrtf
+#else
+#define EXP exp
+#define LOG log
+#define SQRT sqrt
+#endif
+#define NORM_OF sqrt /* of a sum of squares, which is a double */
+#define IS_FINITE isfinite
+
+#endif
