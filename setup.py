@@ -92,11 +92,11 @@ setup(
     cmdclass={"build_ext": BuildCore, "build_py": BuildPython},
     ext_modules=[
         Extension(
-            "pylstm._core",
-            ["pylstm/_core.pyx"],
+            "pylstm._net.core",
+            ["pylstm/_net/core.pyx"],
             include_dirs=[str(SOURCES), numpy.get_include()],
             define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
-            depends=["setup.py", *map(str, SOURCES.rglob("*.[ch]")), *map(str, Path("pylstm").glob("*.px[id]"))],
+            depends=["setup.py", *map(str, SOURCES.rglob("*.[ch]")), *map(str, Path("pylstm/_net").glob("*.px[id]"))],
             extra_link_args=["-Wl,--strip-debug"] if linux else [],
             libraries=[] if sys.platform == "win32" else ["m", "pthread"],
         )

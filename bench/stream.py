@@ -21,7 +21,7 @@ pin(1)
 import numpy as np  # noqa: E402
 import roofline  # noqa: E402
 
-from pylstm._core import Stream  # noqa: E402
+from pylstm._net.core import Stream  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 SIZES = [(1, 8), (1, 16), (1, 32), (1, 64), (16, 32)]

@@ -8,16 +8,20 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from ._cells import Gates, GRUGates, RNNGates
-from ._core import Cell, Gradients, Sequence, Stream
-from ._explain import Explanation
-from ._streaming import stream
-from ._trace import Trace, half_life
+from ._devices.streaming import stream
+from ._inside.explain import Explanation
+from ._inside.trace import Trace, half_life
+from ._net.cells import Gates, GRUGates, RNNGates
+from ._net.core import Cell, Gradients, Sequence, Stream
 
 if TYPE_CHECKING:
     from . import datasets, metrics, preprocessing
-    from ._classifier import LSTMClassifier, LSTMTagger
-    from ._displays import (
+    from ._devices.export import Export, export_c
+    from ._estimators.classifier import LSTMClassifier, LSTMTagger
+    from ._estimators.forecaster import LSTMForecaster
+    from ._estimators.regressor import LSTMRegressor, LSTMSequenceRegressor
+    from ._files.persistence import load, save
+    from ._inside.displays import (
         CellStateDisplay,
         ForecastDisplay,
         GateDisplay,
@@ -25,10 +29,6 @@ if TYPE_CHECKING:
         LossCurveDisplay,
         SaliencyDisplay,
     )
-    from ._export import Export, export_c
-    from ._forecaster import LSTMForecaster
-    from ._persistence import load, save
-    from ._regressor import LSTMRegressor, LSTMSequenceRegressor
 
 __version__ = version("pylstm")
 
@@ -66,24 +66,24 @@ __all__ = [
 
 # Name to (module, attribute or None for the module itself, extra that brings what it needs).
 _LAZY = {
-    "CellStateDisplay": ("pylstm._displays", "CellStateDisplay", None),
-    "Export": ("pylstm._export", "Export", None),
-    "ForecastDisplay": ("pylstm._displays", "ForecastDisplay", None),
-    "GateDisplay": ("pylstm._displays", "GateDisplay", None),
-    "GradientFlowDisplay": ("pylstm._displays", "GradientFlowDisplay", None),
-    "LSTMClassifier": ("pylstm._classifier", "LSTMClassifier", "sklearn"),
-    "LSTMForecaster": ("pylstm._forecaster", "LSTMForecaster", "sklearn"),
-    "LSTMRegressor": ("pylstm._regressor", "LSTMRegressor", "sklearn"),
-    "LSTMSequenceRegressor": ("pylstm._regressor", "LSTMSequenceRegressor", "sklearn"),
-    "LSTMTagger": ("pylstm._classifier", "LSTMTagger", "sklearn"),
-    "LossCurveDisplay": ("pylstm._displays", "LossCurveDisplay", None),
-    "SaliencyDisplay": ("pylstm._displays", "SaliencyDisplay", None),
+    "CellStateDisplay": ("pylstm._inside.displays", "CellStateDisplay", None),
+    "Export": ("pylstm._devices.export", "Export", None),
+    "ForecastDisplay": ("pylstm._inside.displays", "ForecastDisplay", None),
+    "GateDisplay": ("pylstm._inside.displays", "GateDisplay", None),
+    "GradientFlowDisplay": ("pylstm._inside.displays", "GradientFlowDisplay", None),
+    "LSTMClassifier": ("pylstm._estimators.classifier", "LSTMClassifier", "sklearn"),
+    "LSTMForecaster": ("pylstm._estimators.forecaster", "LSTMForecaster", "sklearn"),
+    "LSTMRegressor": ("pylstm._estimators.regressor", "LSTMRegressor", "sklearn"),
+    "LSTMSequenceRegressor": ("pylstm._estimators.regressor", "LSTMSequenceRegressor", "sklearn"),
+    "LSTMTagger": ("pylstm._estimators.classifier", "LSTMTagger", "sklearn"),
+    "LossCurveDisplay": ("pylstm._inside.displays", "LossCurveDisplay", None),
+    "SaliencyDisplay": ("pylstm._inside.displays", "SaliencyDisplay", None),
     "datasets": ("pylstm.datasets", None, None),
-    "export_c": ("pylstm._export", "export_c", None),
-    "load": ("pylstm._persistence", "load", "sklearn"),
+    "export_c": ("pylstm._devices.export", "export_c", None),
+    "load": ("pylstm._files.persistence", "load", "sklearn"),
     "metrics": ("pylstm.metrics", None, "sklearn"),
     "preprocessing": ("pylstm.preprocessing", None, "sklearn"),
-    "save": ("pylstm._persistence", "save", "sklearn"),
+    "save": ("pylstm._files.persistence", "save", "sklearn"),
 }
 
 

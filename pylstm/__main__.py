@@ -44,9 +44,9 @@ def export(arguments: argparse.Namespace) -> None:
 
 def look(arguments: argparse.Namespace) -> None:
     """Show the gates of a toy net."""
-    from . import _look
+    from ._inside.look import look as show
 
-    _look.look(arguments.html)
+    show(arguments.html)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -10,7 +10,7 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import get_routing_for_object
 
-from ._inputs import Array
+from ._net.inputs import Array
 
 __all__ = ["per_step"]
 

@@ -113,7 +113,7 @@ def fail_in_c(name):
     act(make())  # imports, caches
     expected = tell(make()) if tell else None
     total = 0
-    for word in (b"pylstm/_core", b"_multiarray_umath"):
+    for word in (b"pylstm/_net/core", b"_multiarray_umath"):
         for at in range(1, sys.maxsize):
             kept = make()
             gc.collect()
@@ -131,11 +131,11 @@ def fail_in_c(name):
             n_left = library.outstanding()
             library.fail_in(None, 0)
             where = f"{name}: allocation {at} of {word.decode()} failed"
-            if word == b"pylstm/_core" and n_left > 0:  # NumPy keeps small blocks for later
+            if word == b"pylstm/_net/core" and n_left > 0:  # NumPy keeps small blocks for later
                 raise AssertionError(f"{where}, {n_left} were not freed")
             if n_allocations < at:
                 break
-            if word == b"pylstm/_core" and not refused and name not in THREADED:
+            if word == b"pylstm/_net/core" and not refused and name not in THREADED:
                 raise AssertionError(f"{where}, and there was no MemoryError")
             total += 1
     return total

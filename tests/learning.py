@@ -3,7 +3,7 @@
 import numpy as np
 
 import pylstm
-from pylstm._models import parts
+from pylstm._estimators.models import parts
 
 
 def net_of(model):

@@ -44,20 +44,20 @@ def build_extension(folder):
     """Link the bindings, traced line by line, to the library that counts; return where to import them from."""
     package = folder / "python" / "pylstm"
     shutil.rmtree(package.parent, ignore_errors=True)  # of an earlier run
-    shutil.copytree(ROOT / "pylstm", package, ignore=shutil.ignore_patterns("*.so", "_core.c", "__pycache__", "src_c"))
+    shutil.copytree(ROOT / "pylstm", package, ignore=shutil.ignore_patterns("*.so", "core.c", "__pycache__", "src_c"))
     shutil.copytree(ROOT / "src_c", folder / "python" / "src_c", ignore=shutil.ignore_patterns("build"))
-    run(sys.executable, "-m", "cython", "-X", "linetrace=True", "pylstm/_core.pyx", cwd=package.parent)
+    run(sys.executable, "-m", "cython", "-X", "linetrace=True", "pylstm/_net/core.pyx", cwd=package.parent)
     run(sys.executable, "setup.py", "-q", "egg_info", "--egg-base", package.parent, cwd=ROOT)  # it asks for its version
     includes = [f"-I{sysconfig.get_path('include')}", f"-I{np.get_include()}", "-Isrc_c"]
     run("gcc", "-O1", "-g1", "-w", "-fPIC", "-shared", "-DCYTHON_TRACE_NOGIL=1",
-        *includes, "pylstm/_core.c", folder / "c" / "libpylstm.a", "--coverage", "-lm", "-lpthread",
-        "-o", f"pylstm/_core{sysconfig.get_config_var('EXT_SUFFIX')}", cwd=package.parent)  # fmt: skip
+        *includes, "pylstm/_net/core.c", folder / "c" / "libpylstm.a", "--coverage", "-lm", "-lpthread",
+        "-o", f"pylstm/_net/core{sysconfig.get_config_var('EXT_SUFFIX')}", cwd=package.parent)  # fmt: skip
     return package.parent
 
 
 def counted(folder):
     """Return for each object of the library what gcov says of it: lists of files."""
-    for notes in sorted((folder / "c").glob("*.gcno")):
+    for notes in sorted((folder / "c").rglob("*.gcno")):
         if not notes.with_suffix(".o").exists():  # a test's own
             continue
         done = subprocess.run(["gcov", "--branch-probabilities", "--json-format", "--stdout", notes],
@@ -74,8 +74,8 @@ class Counts:
 
     def add(self, files):
         for file in files:
-            name = os.path.basename(file["file"])
-            if (ROOT / "src_c" / name).exists():  # not the compiler's headers
+            name = os.path.relpath(os.path.join(ROOT / "src_c", file["file"]), ROOT / "src_c")
+            if (ROOT / "src_c" / name).exists() and not name.startswith(".."):  # not the compiler's headers
                 for line in file["lines"]:
                     number = line["line_number"]
                     self.lines[name][number] += line["count"]
@@ -120,7 +120,7 @@ def main():
     pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "coverage", "run", f"--rcfile={settings}", *pytest, *arguments.tests]
     failed |= bool(run(*command, cwd=python, env=environment))
-    from_isa = [ROOT / "tests" / f"{name}.py" for name in ISA_TESTS]
+    from_isa = [ROOT / "tests" / "net" / f"{name}.py" for name in ISA_TESTS]
     for isa in ["scalar", "baseline", "avx2", "avx512"]:
         failed |= bool(run(sys.executable, *pytest, *from_isa, cwd=python, env={**environment, "PYLSTM_ISA": isa}))
 

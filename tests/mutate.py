@@ -94,14 +94,14 @@ def python_verdict(copy, tests):
 def main():
     parser = argparse.ArgumentParser(description="Mutation tests.")
     parser.add_argument("language", choices=["c", "python"])
-    parser.add_argument("file", nargs="?", help="Python file to break: pylstm/_inputs.py")
+    parser.add_argument("file", nargs="?", help="Python file to break: pylstm/_net/inputs.py")
     parser.add_argument("tests", nargs="*", help="tests that are to notice")
     parser.add_argument("--sample", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     if arguments.language == "c":
         # What exported models alone carry is tested from Python; alone.c is no part of the library.
-        files = [path for path in sorted((ROOT / "src_c").glob("*.[ch]"))
+        files = [path for path in sorted((ROOT / "src_c").rglob("*.[ch]"))
                  if not path.name.startswith(("exported", "alone", "pylstm.h"))]  # fmt: skip
     else:
         files = [ROOT / arguments.file]

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # sdist -> wheel -> install -> tests of the installed wheel, outside the checkout; twine and auditwheel have their say.
 #
-#   tests/packaging.sh [requirements of pip, such as numpy==1.26.0, and tests, such as test_forward.py]
+#   tests/packaging.sh [requirements of pip, such as numpy==1.26.0, and tests, such as net/test_forward.py]
 #
 # With requirements the wheel is tested beside these versions. Without tests, all that need no checkout around them.
 set -euo pipefail
@@ -11,7 +11,7 @@ trap 'rm -rf "$scratch"' EXIT
 requirements=() tests=()
 for argument in "$@"; do
     case $argument in
-    test_*.py) tests+=("$argument") ;;
+    */test_*.py) tests+=("$argument") ;;
     *) requirements+=("$argument") ;;
     esac
 done
@@ -35,8 +35,8 @@ cp -r tests/. "$scratch/tests"
 cp pyproject.toml "$scratch" # how pytest is to run
 cd "$scratch/tests"
 if [ ${#tests[@]} = 0 ]; then
-    for test in test_*.py; do
-        case $test in
+    for test in */test_*.py; do
+        case ${test#*/} in
         test_blob.py | test_doctests.py | test_export.py | test_export_learn.py | test_forecaster.py | test_lstm_1997.py | test_docs.py) ;;
         *) tests+=("$test") ;;
         esac

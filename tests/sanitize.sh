@@ -36,17 +36,17 @@ python)
     flags="-O1 -fexpensive-optimizations -g1 -fPIC -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all"
     tests_in "$flags" "$scratch/libpylstm.a"
     cp -r pylstm src_c README.md "$scratch"
-    rm -f "$scratch"/pylstm/*.so
+    rm -f "$scratch"/pylstm/_net/*.so
     python setup.py -q egg_info --egg-base "$scratch"
     (
         cd "$scratch"
-        python -m cython pylstm/_core.pyx
+        python -m cython pylstm/_net/core.pyx
         # What Cython writes calls functions through other types than their own, which this sanitizer counts as no error.
         include=$(python -c 'import numpy, sysconfig; print("-I" + sysconfig.get_path("include"), "-I" + numpy.get_include())')
         # shellcheck disable=SC2086
         gcc ${flags/,undefined/} -w -shared -Isrc_c $include \
-            pylstm/_core.c libpylstm.a -fsanitize=undefined -lm -lpthread \
-            -o "pylstm/_core$(python -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')"
+            pylstm/_net/core.c libpylstm.a -fsanitize=undefined -lm -lpthread \
+            -o "pylstm/_net/core$(python -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')"
     )
     # Python itself and NumPy leave memory to the end of the process. Left out is what preloads an allocator of its own, and
     # what compiles C that is tested elsewhere, as the compiler would run under the sanitizers too, and what measures memory.
@@ -54,7 +54,7 @@ python)
     LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" PYTHONMALLOC=malloc \
         ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONPATH=$scratch \
         python -m pytest -q -p no:cacheprovider --capture=sys -k "not test_no_memory_is_lost" \
-        "--ignore=$root/tests/test_allocation.py" "--ignore=$root/tests/test_blob.py" "--ignore-glob=$root/tests/test_export*" \
+        "--ignore=$root/tests/net/test_allocation.py" "--ignore=$root/tests/devices/test_blob.py" "--ignore-glob=$root/tests/devices/test_export*" \
         "${@:-$root/tests}"
     ;;
 *)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .._inputs import Array, as_numbers, is_ragged
+from .._net.inputs import Array, as_numbers, is_ragged
 
 
 def from_channels_first(X: Any) -> Array | list[Array]:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from .._inputs import Array, check_int
+from .._net.inputs import Array, check_int
 
 
 def sliding_window(

@@ -1,0 +1,407 @@
+"""The text of an exported model: a comment, its interface, files of src_c as they are, weights, and its functions."""
+
+import json
+import re
+import textwrap
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from .. import __version__
+from .._net.cells import KINDS, PLACES, STATES, c_name
+from .._net.inputs import Array
+
+#: The files of src_c that every model needs, beside those that they include.
+CARRIED = ("exported/exported_math.h", "exported/exported.h")
+#: What the C file says itself of those.
+GIVEN = ("support/real.h", "support/libm.h")
+#: Units of a panel where there are vectors: as many as the widest vector has.
+LANES = 8
+#: Bytes of stack that optimised code without vectors keeps within, whatever the sizes (tests/cortex_m4.sh).
+STACK_BYTES = 512
+
+WIDTH = 120
+
+
+class Matrix(NamedTuple):
+    """Weights: float32, or bytes with a scale for each row."""
+
+    values: Array
+    scale: Array | None = None
+
+    def quantised(self) -> "Matrix":
+        scale = (np.abs(self.values).max(axis=1, initial=0) / 127).astype(np.float32)
+        scale[scale == 0] = 1
+        rounded = np.rint(self.values / scale[:, np.newaxis])
+        return Matrix(np.clip(rounded, -127, 127).astype(np.int8), scale)
+
+    def real(self) -> Array:
+        return self.values if self.scale is None else self.values * self.scale[:, np.newaxis]
+
+
+class Layer(NamedTuple):
+    """Weights laid out as in `Sequence.parameters`."""
+
+    weight_ih: Matrix
+    weight_hh: Matrix
+    bias: Array
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Inputs and units."""
+        return self.weight_ih.values.shape[1], self.weight_hh.values.shape[1]
+
+
+class Net(NamedTuple):
+    """All that a model computes with. The dense layer may have no outputs, and the scaling be None."""
+
+    layers: list[Layer]
+    weight_out: Matrix
+    bias_out: Array
+    is_softmax: bool
+    scaling: tuple[Array, Array] | None
+    cell: str = "lstm"
+    nonlinearity: str = "tanh"
+
+    @property
+    def input_size(self) -> int:
+        return self.layers[0].sizes[0]
+
+    @property
+    def a_cell(self) -> str:
+        return {"lstm": "an LSTM", "gru": "a GRU", "rnn": "an RNN"}[self.cell]
+
+    @property
+    def output_size(self) -> int:
+        return len(self.bias_out) or self.layers[-1].sizes[1]
+
+    def quantised(self) -> "Net":
+        layers = [Layer(w.quantised(), r.quantised(), bias) for w, r, bias in self.layers]
+        return self._replace(layers=layers, weight_out=self.weight_out.quantised())
+
+    def flat(self) -> Array:
+        """Return the weights in one array, in the order of C."""
+        parts = [part for w, r, bias in self.layers for part in (w.real(), r.real(), bias)]
+        return np.concatenate([part.ravel() for part in (*parts, self.weight_out.real(), self.bias_out)])
+
+
+def text(name: str, net: Net, labels: list[object] | None) -> str:
+    """Return the C file of a model of which all names begin with `name`."""
+    needed = {
+        "model/scaling.h": net.scaling is not None,
+        "kernels/dense.h": len(net.bias_out) > 0,
+        "kernels/softmax.h": net.is_softmax,
+    }
+    roots = [*CARRIED, *(file for file, is_needed in needed.items() if is_needed)]
+    cells = f"enum {{ {', '.join(c_name(*of) for of in KINDS)} }};\n"
+    code = [settings(net), cells, "typedef float real;\n", sources(roots, GIVEN), weights(net), _functions(name, net)]
+    return whole(name, _comment(name, net, labels), _interface(name, net), code)
+
+
+def whole(name: str, comment: str, interface: str, code: list[str]) -> str:
+    """Return the C file that is also its own header."""
+    return "\n".join([comment, interface, f"#ifndef {name.upper()}_HEADER\n", *code, "#endif\n"])
+
+
+def flash_bytes(net: Net, lanes: int = 1) -> int:
+    """Return the size of all constants."""
+    return sum(values.nbytes for _, values in (*_panels(net, lanes), *constants(net)))
+
+
+def ram_bytes(net: Net) -> int:
+    """Return the size of the state."""
+    return 4 * sum(size for _, size in state_of(net))
+
+
+# ---- what there is
+
+
+def _panels(net: Net, lanes: int) -> Iterator[tuple[str, Array]]:
+    """Name the arrays of the layers, in the order in which the kernels read them."""
+    x_gates, h_gates, biases = PLACES[net.cell]
+    for k, layer in enumerate(net.layers):
+        w, r = layer.weight_ih, layer.weight_hh
+        panels = [_packed(w.values, x_gates, lanes), _packed(r.values, h_gates, lanes)]
+        yield f"panels_{k}", np.concatenate(panels, axis=1)
+        yield f"bias_{k}", _packed(layer.bias[:, np.newaxis], biases, lanes)
+        if w.scale is not None and r.scale is not None:
+            yield f"scale_x_{k}", _packed(w.scale[:, np.newaxis], x_gates, lanes)
+            yield f"scale_h_{k}", _packed(r.scale[:, np.newaxis], h_gates, lanes)
+
+
+def _packed(rows: Array, gates: tuple[int, ...], lanes: int) -> Array:
+    """Return [n_blocks][K][n_gates][lanes] of rows [n_gates H][K], with zeros where there is no unit."""
+    n_gates, n_k = len(gates), rows.shape[1]
+    hidden = len(rows) // n_gates
+    n_blocks = -(-hidden // lanes)
+    padded = np.zeros((n_gates, n_blocks * lanes, n_k), rows.dtype)
+    padded[:, :hidden] = rows.reshape(n_gates, hidden, n_k)[list(gates)]
+    return padded.reshape(n_gates, n_blocks, lanes, n_k).transpose(1, 3, 0, 2)
+
+
+def constants(net: Net) -> Iterator[tuple[str, Array]]:
+    """Name the other arrays."""
+    if net.scaling is not None:
+        yield "input_mean", net.scaling[0]
+        yield "input_scale", net.scaling[1]
+    if len(net.bias_out):
+        yield "weight_out", net.weight_out.values
+        yield "bias_out", net.bias_out
+        if net.weight_out.scale is not None:
+            yield "scale_out", net.weight_out.scale
+
+
+def state_of(net: Net) -> Iterator[tuple[str, int]]:
+    """Name the arrays of the state, with sizes that are the same with and without vectors."""
+    padded = [-(-layer.sizes[1] // LANES) * LANES for layer in net.layers]
+    for k, layer in enumerate(net.layers):
+        # whole vectors are read of what units remember of themselves: c of an LSTM, h of a GRU
+        yield f"h_{k}", padded[k] if net.cell == "gru" else layer.sizes[1]
+        if "c" in STATES[net.cell]:
+            yield f"c_{k}", padded[k]
+    yield "next", max(padded)
+    if net.scaling is not None:
+        yield "input", net.input_size
+
+
+# ---- how it is written
+
+
+def _comment(name: str, net: Net, labels: list[object] | None) -> str:
+    calls = [
+        (f"{name}_state state;", "all that changes; any number of them, each for one thread at a time"),
+        (f"{name}_reset(&state);", "before the first step of a sequence"),
+        (f"{name}_step(&state, x, y);", f"reads float x[{net.input_size}], writes float y[{net.output_size}]"),
+    ]
+    memory = [
+        flash_line(net),
+        ("RAM", ram_bytes(net), f"{name}_state, wherever it is placed"),
+        ("stack", STACK_BYTES, "at most, without vectors and optimised, -Os or from -O1; some 5,000 with -O0"),
+    ]
+    title = f"{name}: {net.a_cell}, written by pylstm {__version__}. C99 and C++; no other file, no heap, no libm."
+    return comment(title, name, net, labels, calls, memory, [WITH_VECTORS])
+
+
+#: Of code that has the vectors of `LANES`.
+WITH_VECTORS = (
+    "With clang, or GCC 12 or later, it uses the vectors of x86-64 and aarch64, unless PYLSTM_SCALAR is defined. With "
+    "GCC, -std=c99 keeps a processor from fusing multiplications and additions: -std=gnu99 is faster where it can."
+)
+
+
+def flash_line(net: Net) -> tuple[str, int, str]:
+    """Return what a comment says of the constants of code that has vectors."""
+    of_vectors = f"constants ({flash_bytes(net, LANES):,} where vectors are used), beside the code"
+    return "flash", flash_bytes(net), of_vectors
+
+
+def comment(
+    title: str,
+    name: str,
+    net: Net,
+    labels: list[object] | None,
+    calls: list[tuple[str, str]],
+    memory: list[tuple[str, int, str]],
+    notes: list[str],
+) -> str:
+    """Return the comment that the C file begins with.
+
+    Parameters
+    ----------
+    title, name, net, labels
+        Its first line; what is exported.
+    calls : list of (C, meaning)
+        How it is used.
+    memory : list of (kind, bytes, meaning)
+    notes : list of str
+        Paragraphs.
+    """
+    steps = [f"{net.input_size} inputs"]
+    if net.scaling is not None:
+        steps.append("scaling")
+    steps += [f"{net.cell.upper()} of {layer.sizes[1]} units" for layer in net.layers]
+    if len(net.bias_out):
+        steps.append(f"{net.output_size} {'probabilities' if net.is_softmax else 'values'}")
+    width = max(len(call) for call, _ in calls)
+    lines = [
+        title,
+        "",
+        *_wrapped(" -> ".join(steps), "  "),
+        "",
+        *(f"  {call:{width}}  {meaning}" for call, meaning in calls),
+        "",
+        *([] if labels is None else [*_wrapped(f"y: probabilities of {_listed(labels)}", ""), ""]),
+        f"This file is its own header: elsewhere, #define {name.upper()}_HEADER before it is included.",
+        "",
+        "Bytes of memory:",
+        "",
+        *(f"  {kind:5}  {size:>11,}  {meaning}" for kind, size, meaning in memory),
+        "",
+        *(line for note in notes for line in (*_wrapped(note, ""), "")),
+        "The code: Copyright (c) 2026, the pylstm developers. SPDX-License-Identifier: BSD-3-Clause",
+    ]
+    return "/* " + "\n".join(f" * {line}".rstrip() for line in lines)[3:] + " */\n"
+
+
+def _wrapped(paragraph: str, indent: str) -> list[str]:
+    return textwrap.wrap(paragraph, WIDTH - 3, initial_indent=indent, subsequent_indent=indent)
+
+
+def _listed(labels: list[object]) -> str:
+    """Return labels in ASCII, without the ends of comments."""
+    return json.dumps(labels, default=str)[1:-1].replace("*", "\\u002a")
+
+
+def _interface(name: str, net: Net) -> str:
+    sizes = {"input_size": net.input_size, "output_size": net.output_size}
+    functions = [
+        f"void {name}_reset({name}_state *state);",
+        f"void {name}_step({name}_state *state, const float *x, float *y);",
+    ]
+    return interface(name, sizes, state_type(name, net), functions)
+
+
+def state_type(name: str, net: Net) -> str:
+    """Return the definition of the struct that a step changes."""
+    members = "\n".join(f"    float {member}[{size}];" for member, size in state_of(net))
+    return f"typedef struct {name}_state {{\n{members}\n}} {name}_state;\n"
+
+
+def interface(name: str, sizes: dict[str, int], types: str, functions: list[str]) -> str:
+    """Return what other C and C++ files include."""
+    guard = f"{name.upper()}_INCLUDED"
+    enumerators = ", ".join(f"{name}_{key} = {value}" for key, value in sizes.items())
+    prototypes = "\n".join(functions)
+    return f"""\
+#ifndef {guard}
+#define {guard}
+
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
+enum {{ {enumerators} }};
+
+{types}
+{prototypes}
+
+#ifdef __cplusplus
+}}
+#endif
+
+#endif
+"""
+
+
+def settings(net: Net) -> str:
+    bits = 32 if net.weight_out.scale is None else 8
+    return f"""\
+#include <stddef.h>
+#include <stdint.h>
+
+#if !defined(PYLSTM_SCALAR) && (defined(__clang__) || __GNUC__ >= 12) && (defined(__SSE2__) || defined(__AARCH64EL__))
+#define PANEL_LANES ((ptrdiff_t){LANES})
+#ifdef __AVX2__
+#define PYLSTM_VECTOR_BYTES 32
+#else
+#define PYLSTM_VECTOR_BYTES 16
+#endif
+#else
+#define PYLSTM_VECTOR_BYTES 0
+#endif
+
+#define PYLSTM_EXPORTED
+#define PYLSTM_REAL_BITS 32
+#define PYLSTM_WEIGHT_BITS {bits}
+#define EXPORTED_CELL {c_name(net.cell, net.nonlinearity)}
+"""
+
+
+def sources(roots: Iterable[str], given: Iterable[str]) -> str:
+    """Return files of src_c, and before each those that it includes but for the `given` ones, as they are."""
+    package = Path(__file__).parents[1]
+    folder = package / "src_c" if (package / "src_c").is_dir() else package.parent / "src_c"
+    include = re.compile('#include "([^"]*)"\n+')
+    seen, ordered = set(given), []
+
+    def visit(file: str) -> None:
+        if file not in seen:
+            seen.add(file)
+            text = (folder / file).read_text(encoding="ascii")
+            for included in include.findall(text):
+                visit(included)
+            ordered.append(f"/* ---- {file} */\n\n" + include.sub("", text))
+
+    for root in roots:
+        visit(root)
+    return "\n".join(ordered)
+
+
+def weights(net: Net) -> str:
+    """Return the definitions of all constants."""
+    panels = [arrays(_panels(net, lanes)) for lanes in (LANES, 1)]
+    return (
+        f"/* ---- weights */\n\n#if PYLSTM_VECTOR_BYTES > 0\n{panels[0]}#else\n{panels[1]}#endif\n\n"
+        f"{arrays(constants(net))}"
+    )
+
+
+def arrays(named: Iterable[tuple[str, Array]]) -> str:
+    return "".join(_array(name, values) for name, values in named)
+
+
+def _array(name: str, values: Array) -> str:
+    is_real = values.dtype == np.float32
+    numbers = values.astype(str).ravel().tolist()
+    if is_real:
+        numbers = [f"{number}f" for number in numbers]
+    per_line = 7 if is_real else 19
+    lines = [", ".join(numbers[k : k + per_line]) for k in range(0, len(numbers), per_line)]
+    initialiser = ",\n    ".join(lines)
+    return f"static const {'real' if is_real else 'stored'} {name}[{values.size}] = {{\n    {initialiser}}};\n"
+
+
+def _functions(name: str, net: Net) -> str:
+    calls, h = layer_calls(net)
+    n_outputs, hidden = len(net.bias_out), net.layers[-1].sizes[1]
+    if n_outputs:
+        scale = "NULL" if net.weight_out.scale is None else "scale_out"
+        calls.append(f"dense_row({n_outputs}, {hidden}, {h}, weight_out, {scale}, bias_out, y);")
+    else:
+        calls.append(f"memcpy(y, {h}, {hidden} * sizeof *y);")  # which may be padded
+    if net.is_softmax:
+        calls.append(f"softmax_row({n_outputs}, y);")
+    return f"""\
+void {name}_reset({name}_state *state)
+{{
+    memset(state, 0, sizeof *state);
+}}
+
+void {name}_step({name}_state *state, const float *x, float *y)
+{{
+{body(calls)}
+}}
+"""
+
+
+def body(statements: list[str]) -> str:
+    """Return the lines of a function."""
+    return "\n".join(f"    {statement}" for statement in statements)
+
+
+def layer_calls(net: Net) -> tuple[list[str], str]:
+    """Return the statements that run the layers on x, and where the outputs of the last are then."""
+    calls, x = [], "x"
+    if net.scaling is not None:
+        calls.append(f"scale_input({net.input_size}, x, input_mean, input_scale, state->input);")
+        x = "state->input"
+    for k, layer in enumerate(net.layers):
+        scales = "NULL, NULL" if layer.weight_ih.scale is None else f"scale_x_{k}, scale_h_{k}"
+        sizes = ", ".join(map(str, layer.sizes))
+        h = f"state->h_{k}"
+        c = f"state->c_{k}" if "c" in STATES[net.cell] else "NULL"
+        calls.append(f"run_layer({sizes}, panels_{k}, bias_{k}, {scales}, {x}, {h}, {c}, state->next);")
+        x = h
+    return calls, x

@@ -1,0 +1,290 @@
+"""From a model to a C file that runs it."""
+
+import copy
+import math
+import os
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from .._files.writing import replace
+from .._net.cells import SIZES
+from .._net.core import Sequence, training_bytes
+from .._net.inputs import Array, check_int, check_real
+from . import c_file, c_learn
+from .blob import write_blob
+from .c_file import Layer, Matrix, Net
+from .c_learn import Learning
+from .streaming import described
+
+#: Of C23 and C++23.
+KEYWORDS = frozenset(
+    """
+    alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t class compl
+    concept const consteval constexpr constinit const_cast continue co_await co_return co_yield decltype default delete
+    do double dynamic_cast else enum explicit export extern false float for friend goto if inline int long mutable
+    namespace new noexcept not not_eq nullptr operator or or_eq private protected public register reinterpret_cast
+    requires restrict return short signed sizeof static static_assert static_cast struct switch template this
+    thread_local throw true try typedef typeid typename typeof typeof_unqual union unsigned using virtual void volatile
+    wchar_t while xor xor_eq
+    """.split()  # noqa: SIM905  (a list would have a line for each)
+)
+
+
+@dataclass(frozen=True)
+class Export:
+    """What `export_c` wrote.
+
+    Attributes
+    ----------
+    path : str
+        The file.
+    name : str
+        What all names in it begin with.
+    flash_bytes : int
+        Size of all constants, without the code and without vectors.
+    ram_bytes : int
+        Size of the state; of a trainable model's struct, which has its weights too.
+    score, quantised_score : float or None
+        The model's score on the data that was given, and that of the weights in the file; None without data.
+    """
+
+    path: str
+    name: str
+    flash_bytes: int
+    ram_bytes: int
+    score: float | None = None
+    quantised_score: float | None = None
+
+
+def export_c(
+    model: Any,
+    path: Any,
+    *,
+    name: str | None = None,
+    weights: str = "float32",
+    data: Any = None,
+    weights_blob: Any = None,
+    trainable: bool | str = False,
+    window: int | None = None,
+    carry_state: bool | None = None,
+    max_grad_norm: float | str | None = "auto",
+) -> Export:
+    """Write a model as one C file that needs nothing else: no other file, no heap, no libm.
+
+    Parameters
+    ----------
+    model : Sequence, estimator or Pipeline
+        As for `stream`, in float32. The C function takes a step as `Stream.step` does: with the output layer of an
+        estimator, and the scaling of a pipeline.
+    path : str or path-like
+        The file. One that exists is replaced as a whole, or not at all.
+    name : str, default=None
+        A C identifier, with which the names of all functions and types begin; None takes the file's, without its
+        ending. Programs may have several models under different names.
+    weights : {"float32", "int8"}, default="float32"
+        How weights lie in the file. With "int8" each row of a matrix has a scale, its largest magnitude / 127, and its
+        weights are rounded to multiples of that; biases, and all that is computed, are float32.
+    data : tuple (X, y), default=None
+        With "int8": what an estimator's `score` is taken on, before and after its weights are rounded.
+    weights_blob : str or path-like, default=None
+        A second file, from which ``pylstm_blob_open`` of the C library (``libpylstm.a``) takes the model: one that can
+        be replaced without compiling. The weights in it are those of the model, as they are.
+    trainable : bool or "head", default=False
+        Whether the file has a function that trains too: all of an estimator's weights, by back-propagation through
+        time; or with "head" those of its output layer, which takes little more memory than running it.
+    window : int, default=None
+        Steps that it trains on at a time, when `trainable`. None takes the estimator's own `window`, if it has one.
+    carry_state : bool, default=None
+        Whether training on a window starts from the state in which the window before ended, rather than at zero. None
+        carries it in models with an output for each step.
+    max_grad_norm : float, None or "auto", default="auto"
+        Global norm that gradients are scaled down to; None for never, "auto" for the estimator's own.
+
+    Returns
+    -------
+    Export
+        Name, memory needed, and scores.
+
+    Raises
+    ------
+    ValueError
+        If the model has two directions, a mean or maximum over the steps, or float64.
+
+    See Also
+    --------
+    stream : Runs a model step by step in Python.
+
+    Notes
+    -----
+    A comment at the top of the file tells how to use it, and what memory it takes. It is C99, and C++, for any
+    processor; with GCC or clang it uses the vectors of x86-64 and aarch64. The outputs are those of the stream but for
+    rounding: within 2e-6.
+
+    A trainable file has a function more, ``NAME_learn(&model, x, labels or targets, learning_rate)``: a step of plain
+    SGD on the loss of the estimator, over one window, without its dropout, L2 penalty, momentum, `burn_in` and weights
+    of classes. It returns the loss before the step. Everything that changes is in one struct, whose weights
+    ``NAME_init`` sets to those of the model; ``NAME_step`` runs with those learnt so far, and has a state of its own.
+    With ``trainable=True`` the file has the C code of pylstm itself, without vectors, and is C99; to C++, a header.
+
+    `quantised_score` is computed here, with the weights that the file has: the C file differs in rounding only.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np, pylstm
+    >>> X = np.random.default_rng(0).standard_normal((30, 8, 1))
+    >>> y = X.sum(axis=(1, 2)) > 0
+    >>> clf = pylstm.LSTMClassifier((4,), max_iter=2, random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     export = pylstm.export_c(clf, os.path.join(directory, "rising.c"), weights="int8", data=(X, y))
+    >>> export.name, export.flash_bytes, export.ram_bytes
+    ('rising', 296, 80)
+    >>> abs(export.score - export.quantised_score) < 0.1
+    True
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     pylstm.export_c(clf, os.path.join(directory, "rising.c"), trainable="head", window=8).ram_bytes
+    248
+    """
+    if weights not in ("float32", "int8"):
+        raise ValueError(f"weights must be 'float32' or 'int8', got {weights!r}")
+    if data is not None and (weights != "int8" or isinstance(model, Sequence)):
+        raise ValueError("data goes with weights='int8' and an estimator only: there is nothing else to compare")
+    path = os.fsdecode(path)
+    name = _checked_name(name, path)
+    sizes, (flat, mean, scale) = described(model, "exported")
+    input_size, hidden_sizes, n_outputs, loss, dtype, *cell = sizes
+    if dtype != "float32":
+        raise ValueError(f"model must be of float32 to be exported, got {dtype}: make it with dtype='float32'")
+    learning = _learning(model, trainable, window, carry_state, max_grad_norm, weights)
+    scaling = None if mean is None else (np.asarray(mean, np.float32), np.asarray(scale, np.float32))
+    if not all(np.isfinite(values).all() for values in (flat, *(scaling or ()))):
+        raise ValueError("model must have finite weights to be exported, got NaN or infinity among them")
+    net = _net(flat, (input_size, *hidden_sizes), n_outputs, loss, scaling, *cell)
+    scores: tuple[float | None, float | None] = (None, None)
+    if weights == "int8":
+        net = net.quantised()
+        if data is not None:
+            scores = _scores(model, net, data)
+    if learning is None:
+        text = c_file.text(name, net, _labels(model))
+        memory = c_file.flash_bytes(net), c_file.ram_bytes(net)
+    else:
+        text = c_learn.text(name, net, _labels(model), learning)
+        memory = c_learn.memory_of(net, learning)
+    replace(path, text.encode("ascii"))
+    if weights_blob is not None:
+        write_blob(model, weights_blob)
+    return Export(path, name, *memory, *scores)
+
+
+def _learning(
+    model: Any,
+    trainable: bool | str,
+    window: int | None,
+    carry_state: bool | None,
+    max_grad_norm: float | str | None,
+    weights: str,
+) -> Learning | None:
+    """Return how a model that can be exported is trained on the device; None for not at all."""
+    if not isinstance(trainable, bool) and trainable != "head":
+        raise ValueError(f"trainable must be True, False or 'head', got {trainable!r}")
+    if not trainable:
+        for name, value, default in (
+            ("window", window, None),
+            ("carry_state", carry_state, None),
+            ("max_grad_norm", max_grad_norm, "auto"),
+        ):
+            if value != default:
+                raise ValueError(f"{name} goes with trainable=True or 'head' only, got {value!r}")
+        return None
+    if isinstance(model, Sequence):
+        raise ValueError("model must have an output layer and a loss to be trainable: an estimator, got a Sequence")
+    if weights != "float32":
+        raise ValueError(f"weights must be 'float32' in a trainable file, got {weights!r}")
+    from .._estimators.models import parts
+
+    estimator = parts(model)[1]
+    if window is None:
+        window = getattr(estimator, "window", None)
+    if window is None:
+        raise ValueError("window must be given with trainable: the number of steps to train on at a time")
+    if carry_state is not None and not isinstance(carry_state, bool):
+        raise TypeError(f"carry_state must be True, False or None, got {carry_state!r}")
+    norm = estimator.max_grad_norm if max_grad_norm == "auto" else max_grad_norm
+    if norm is not None:
+        norm = check_real(norm, "max_grad_norm", 0, math.inf)
+        if norm == 0:
+            raise ValueError("max_grad_norm must be positive, or None for no clipping, got 0")
+    net = estimator._model
+    window = check_int(window, "window", 1)
+    is_per_step = net.configuration["pooling"] is None
+    carries = is_per_step if carry_state is None else carry_state
+    step_bytes = 0 if trainable == "head" else training_bytes(net, window)
+    return Learning(trainable == "head", window, carries, norm or 0.0, is_per_step, step_bytes)
+
+
+def _checked_name(name: str | None, path: str) -> str:
+    of = f"the name of {path!r}" if name is None else "name"
+    if name is None:
+        name = os.path.splitext(os.path.basename(path))[0]
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a string or None, got {name!r}")
+    hint = ": give another as name" if of != "name" else ""
+    if not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name):
+        raise ValueError(f"{of} must be a C identifier, letters, digits and _ after a letter, got {name!r}{hint}")
+    if name in KEYWORDS:
+        raise ValueError(f"{of} must not be a keyword of C or C++, got {name!r}{hint}")
+    if name.startswith("pylstm"):
+        raise ValueError(f"{of} must not begin with 'pylstm', as the names of its C library do, got {name!r}{hint}")
+    return name
+
+
+def _net(
+    flat: Array,
+    sizes: tuple[int, ...],
+    n_outputs: int,
+    loss: str,
+    scaling: tuple[Array, Array] | None,
+    cell: str,
+    nonlinearity: str,
+) -> Net:
+    """Return the weights that lie in one array, in the order of C; `sizes` begins with the input's."""
+    n_gates, n_biases = SIZES[cell]
+    at = 0
+
+    def take(*shape: int) -> Array:
+        nonlocal at
+        at += math.prod(shape)
+        return flat[at - math.prod(shape) : at].reshape(shape)
+
+    def matrix(*shape: int) -> Matrix:
+        return Matrix(take(*shape))
+
+    layers = [Layer(matrix(n_gates * n, n_x), matrix(n_gates * n, n), take(n_biases * n)) for n_x, n in pairwise(sizes)]
+    is_softmax = n_outputs > 0 and loss == "cross-entropy"
+    return Net(layers, matrix(n_outputs, sizes[-1]), take(n_outputs), is_softmax, scaling, cell, nonlinearity)
+
+
+def _scores(model: Any, net: Net, data: Any) -> tuple[float, float]:
+    """Return the model's score, and with the weights of `net` in place of its own."""
+    from .._estimators.models import parts
+
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise ValueError(f"data must be a pair (X, y), got {type(data).__name__}")
+    rounded = copy.deepcopy(model)
+    parts(rounded)[1]._model.set_weights(net.flat())
+    return float(model.score(*data)), float(rounded.score(*data))
+
+
+def _labels(model: Any) -> list[Any] | None:
+    """Return a classifier's classes, or None."""
+    if isinstance(model, Sequence):
+        return None
+    from .._estimators.models import parts
+
+    classes = getattr(parts(model)[1], "classes_", None)
+    return None if classes is None else classes.tolist()

@@ -1,0 +1,1 @@
+"""The estimators, their targets and their training. Imports the ground."""

@@ -1,0 +1,630 @@
+"""What all estimators share: hyperparameters, the check of X, `fit`, `partial_fit`."""
+
+import copy
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+from joblib import effective_n_jobs
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from .._files.state import (
+    State,
+    features_state,
+    model_state,
+    random_state_state,
+    read_features,
+    read_model,
+    read_random_state,
+)
+from .._inside.trace import Trace, trace_steps
+from .._net.core import Model, Solver, Stream
+from .._net.inputs import Array, Steps, check_int
+from .targets import Targets, check_y_given, weights_of
+from .training import Data, End, History, train
+from .validation import validate_sequences
+
+try:
+    from sklearn.callback import CallbackSupportMixin
+except ImportError:  # scikit-learn < 1.9 has no callbacks
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stands in for scikit-learn's."""
+
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+#: What the docstrings of all estimators have in common, in place of a line that names it.
+DOCUMENTATION = {
+    "sizes": """
+    hidden_layer_sizes : int or array-like of int, default=(64,)
+        Units of each recurrent layer, the first next to the input.
+""",
+    "parameters": """
+    bidirectional : bool, default=False
+        Whether each layer also reads the reversed sequence.
+    dropout : float in [0, 1), default=0.0
+        Probability that an output of a recurrent layer is zeroed during training, the last layer's too.
+    cell : {"lstm", "gru", "rnn"}, default="lstm"
+        What the units are.
+    nonlinearity : {"tanh", "relu"}, default="tanh"
+        Of the plain RNN's units; not read for others.
+    forget_bias : float or "chrono", default=1.0
+        Initial bias of an LSTM's forget gates. "chrono" spreads the spans that units remember up to the longest
+        training sequence (Tallec & Ollivier 2018).
+    solver : {"adam", "sgd", "rmsprop"}, default="adam"
+        What makes updates of gradients.
+    alpha : float, default=0.0001
+        Strength of the L2 penalty on the weights, divided by the mini-batch's total weight as in `MLPClassifier`.
+    batch_size : int or "auto", default="auto"
+        Sequences per mini-batch; "auto" is ``min(16, n_sequences)``. Those of a mini-batch are of similar length.
+    learning_rate : {"constant", "invscaling", "adaptive", "cosine"}, default="constant"
+        Its course over the epochs: "invscaling" divides by ``epoch ** power_t``, "cosine" goes down to 0 at `max_iter`,
+        "adaptive" divides by 5 where training would otherwise stop for want of improvement. With every solver.
+    learning_rate_init : float, default=0.01
+        The learning rate of the first epoch.
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+    max_iter : int, default=60
+        Most epochs: how often each sequence is used.
+    shuffle : bool, default=True
+        Whether the sequences are shuffled before each epoch.
+    random_state : int, RandomState instance or None, default=None
+        Determines the initial weights, the order of the sequences, the validation split and dropout. The same int gives
+        the same fit.
+    tol : float, default=0.0001
+        Training stops when the loss, or with `early_stopping` the validation score, has not become better by this for
+        more than `n_iter_no_change` epochs.
+    verbose : bool, default=False
+        Whether to print a line per epoch.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the last one.
+    momentum : float in [0, 1), default=0.9
+        Of "sgd".
+    nesterovs_momentum : bool, default=True
+        Whether "sgd" uses Nesterov's momentum.
+    early_stopping : bool, default=False
+        Whether to hold out `validation_fraction` of the sequences, stop by their score, and keep the best weights.
+    validation_fraction : float in (0, 1), default=0.1
+        See `early_stopping`.
+    n_iter_no_change : int, default=30
+        See `tol`. Longer than `MLPClassifier`'s, as LSTMs rest on plateaus before they learn.
+    beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
+        Decay rates of Adam's estimates of the gradient and its square; the second is that of "rmsprop" too.
+    epsilon : float, default=1e-8
+        Numerical stability of "adam" and "rmsprop".
+    max_grad_norm : float or None, default=1.0
+        Global norm that gradients are scaled down to; None for never.
+    n_jobs : int or None, default=None
+        Threads that share a mini-batch, or the sequences of a prediction; None is 1, -1 all cores. Pays with large nets
+        or batches only. The fit depends on it in its last bits.
+    dtype : {"float32", "float64"}, default="float32"
+        Of weights and arithmetic.
+""",
+    "attributes": """
+    n_features_in_ : int
+        Features per step; for a fit on 2-D X, the number of steps.
+    feature_names_in_ : ndarray (n_features_in_,)
+        Column names of a fit on a DataFrame.
+    n_iter_ : int
+        Epochs run.
+    loss_ : float
+        Mean training loss of the last epoch.
+    loss_curve_ : list of float
+        `loss_` after each epoch.
+    best_loss_ : float or None
+        The lowest `loss_`; None with `early_stopping`.
+    validation_scores_ : list of float or None
+        Validation score after each epoch; None without `early_stopping`.
+    best_validation_score_ : float or None
+        The highest of them.
+""",
+    "notes": """
+    X may be a 3-D array (n_sequences, n_steps, n_features), a list or 1-D object array of 2-D arrays
+    (n_steps_i, n_features), or a 2-D array (n_sequences, n_steps) with one feature per step. Predictions take the form
+    that was fitted: after a fit on 2-D X sequences of the same number of steps, else of any.
+
+    Ctrl-C during `fit` ends it with the best weights so far and a warning. scikit-learn's callbacks (1.9 and later) are
+    taken by `set_callbacks`: each epoch is a task.
+""",
+}
+
+
+def fits(method: Method) -> Method:
+    """Make a method one that fits: parameters are checked first, and an error leaves the estimator as it was."""
+    checked = _fit_context(prefer_skip_nested_validation=True)(method)
+
+    @wraps(method)
+    def fit(estimator: Any, *args: Any, **keywords: Any) -> Any:
+        before = dict(vars(estimator))
+        try:
+            return checked(estimator, *args, **keywords)
+        except BaseException:
+            vars(estimator).clear()
+            vars(estimator).update(before)
+            raise
+
+    return cast(Method, fit)
+
+
+class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
+    """A recurrent net with a dense layer on top, and its training; what the targets are is up to subclasses."""
+
+    _loss: ClassVar[str]
+    _model: Model
+    _solver: Solver
+    _history: History
+    _random_state: np.random.RandomState
+    _fitted_on_2d: bool
+    n_features_in_: int
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "bidirectional": ["boolean"],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "cell": [StrOptions({"lstm", "gru", "rnn"})],
+        "nonlinearity": [StrOptions({"tanh", "relu"})],
+        "forget_bias": [Interval(Real, None, None, closed="neither"), StrOptions({"chrono"})],
+        "solver": [StrOptions({"adam", "sgd", "rmsprop"})],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", "cosine"})],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "nesterovs_momentum": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "n_jobs": [None, Integral],
+        "dtype": [StrOptions({"float32", "float64"})],
+    }
+
+    def __init__(
+        self,
+        *,
+        hidden_layer_sizes: Any,
+        bidirectional: bool,
+        dropout: float,
+        cell: str,
+        nonlinearity: str,
+        forget_bias: float | str,
+        solver: str,
+        alpha: float,
+        batch_size: int | str,
+        learning_rate: str,
+        learning_rate_init: float,
+        power_t: float,
+        max_iter: int,
+        shuffle: bool,
+        random_state: Any,
+        tol: float,
+        verbose: bool | int,
+        warm_start: bool,
+        momentum: float,
+        nesterovs_momentum: bool,
+        early_stopping: bool,
+        validation_fraction: float,
+        n_iter_no_change: int,
+        beta_1: float,
+        beta_2: float,
+        epsilon: float,
+        max_grad_norm: float | None,
+        n_jobs: int | None,
+        dtype: str,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.bidirectional = bidirectional
+        self.dropout = dropout
+        self.cell = cell
+        self.nonlinearity = nonlinearity
+        self.forget_bias = forget_bias
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.max_grad_norm = max_grad_norm
+        self.n_jobs = n_jobs
+        self.dtype = dtype
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.target_tags.required = True
+        return tags
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        for name, text in DOCUMENTATION.items():
+            cls.__doc__ = (cls.__doc__ or "").replace(f"\n    <{name}>\n", text)
+
+    # ---- what subclasses say of their targets
+
+    def _read_targets(self, y: Any, sample_weight: Any, steps: Steps, *, reset: bool) -> Targets:
+        """Check y; with `reset` note what is particular to it (classes, number of outputs)."""
+        raise NotImplementedError
+
+    def _n_outputs(self) -> int:
+        raise NotImplementedError
+
+    def _pooling(self) -> str | None:
+        return getattr(self, "pooling", None)
+
+    def _stratify(self, targets: Targets) -> Array | None:
+        """Return the labels whose proportions a validation split keeps."""
+        return None
+
+    def _start(self, model: Model, targets: Targets) -> None:
+        """Set what of a new model's weights the targets decide."""
+
+    def _validation_score(self, outputs: Array, targets: Targets) -> float:
+        """Return the score, higher is better, of a model's outputs."""
+        raise NotImplementedError
+
+    # ---- fit
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
+        continues = self.warm_start and hasattr(self, "_model")
+        data = self._read(X, y, sample_weight, reset=not continues, reset_targets=not continues)
+        self._fit_data(X, y, sample_weight, data, continues=continues)
+        return self
+
+    def _fit_data(self, X: Any, y: Any, sample_weight: Any, data: Data, *, continues: bool) -> End:
+        """Train a new model, with the weights of the last fit if this one `continues`; return what ended it."""
+        self._random_state = check_random_state(self.random_state)
+        model = self._new_model(*data, self._random_state)
+        history = History()
+        if continues:
+            _copy_weights(self._model, model)
+            history = copy.deepcopy(self._history)
+        end = self._train(X, y, sample_weight, data, model, self._new_solver(model), history, self.max_iter)
+        if end == "max_iter" and self.learning_rate != "cosine":  # whose course ends here, as planned
+            warnings.warn(
+                f"Maximum iterations ({self.max_iter}) reached and the optimization hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=6,  # who called fit
+            )
+        return end
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, *, is_first: bool) -> Self:
+        if self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        # Classes are given beforehand.
+        data = self._read(X, y, sample_weight, reset=is_first, reset_targets=is_first and not hasattr(self, "classes_"))
+        if is_first:
+            self._random_state = check_random_state(self.random_state)
+            model = self._new_model(*data, self._random_state)
+            solver, history = self._new_solver(model), History()
+        else:  # copies, so that an error leaves all as it was
+            model, solver, history = copy.deepcopy((self._model, self._solver, self._history))
+        self._train(X, y, sample_weight, data, model, solver, history, 1)
+        return self
+
+    def _read(self, X: Any, y: Any, sample_weight: Any, *, reset: bool, reset_targets: bool) -> Data:
+        check_y_given(self, y)
+        steps = self._check_X(X, reset=reset)
+        return Data(steps, self._read_targets(y, sample_weight, steps, reset=reset_targets)).without_weightless()
+
+    def _new_model(self, steps: Steps, targets: Targets, random_state: np.random.RandomState) -> Model:
+        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object)).tolist()
+        if not sizes:
+            raise ValueError(f"hidden_layer_sizes must name at least one layer, got {self.hidden_layer_sizes!r}")
+        model = Model(
+            steps.rows.shape[1],
+            tuple(check_int(size, f"hidden_layer_sizes[{layer}]", 1) for layer, size in enumerate(sizes)),
+            self._n_outputs(),
+            pooling=self._pooling(),
+            loss=self._loss,
+            bidirectional=self.bidirectional,
+            dropout=self.dropout,
+            dtype=self.dtype,
+            forget_bias=self.forget_bias,
+            t_max=max(3, int(steps.lengths.max())) if self.forget_bias == "chrono" else None,
+            random_state=random_state,
+            n_threads=effective_n_jobs(self.n_jobs),
+            cell=self.cell,
+            nonlinearity=self.nonlinearity,
+        )
+        self._start(model, targets)
+        return model
+
+    def _new_solver(self, model: Model) -> Solver:
+        return Solver(
+            model,
+            self.solver,
+            learning_rate=self.learning_rate_init,
+            beta_1=self.beta_1,
+            beta_2=self.beta_2,
+            epsilon=self.epsilon,
+            momentum=self.momentum,
+            nesterov=self.nesterovs_momentum,
+            alpha=self.alpha,
+            max_grad_norm=self.max_grad_norm or 0.0,
+        )
+
+    def _train(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        data: Data,
+        model: Model,
+        solver: Solver,
+        history: History,
+        n_epochs: int,
+    ) -> End:
+        """Train, tell callbacks, and become what was trained; return what ended it."""
+        score = None
+        if self.early_stopping:
+            data, score = self._hold_out(data, model)
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        given = {"estimator": self, "X": X, "y": y, "metadata": metadata}
+        context = None
+        if hasattr(self, "_skl_callbacks"):
+            context = self._init_callback_context(max_subtasks=n_epochs)
+            context.call_on_fit_task_begin(**given)
+
+        @contextmanager
+        def on_epoch() -> Iterator[list[bool]]:
+            stop: list[bool] = []
+            if context is None:
+                yield stop
+                return
+            epoch_context = context.subcontext(task_name="epoch")
+            epoch_context.call_on_fit_task_begin(**given)
+            yield stop
+            # A copy, as callbacks may keep it while the training goes on.
+            fitted = {"reconstruction_attributes": lambda: {"_model": copy.copy(model)}}
+            stop.append(epoch_context.call_on_fit_task_end(**given, **fitted))
+
+        end = train(
+            model,
+            solver,
+            data,
+            history,
+            self,
+            n_epochs=n_epochs,
+            random_state=self._random_state,
+            score=score,
+            on_epoch=on_epoch,
+        )
+        self._model, self._solver = model, solver
+        self._set_history(history, scored=self.early_stopping)
+        if context is not None:
+            context.call_on_fit_task_end(**given, reconstruction_attributes={})
+        return end
+
+    def _set_history(self, history: History, *, scored: bool) -> None:
+        self._history = history
+        self.loss_curve_ = history.loss_curve
+        self.loss_ = history.loss_curve[-1]
+        self.n_iter_ = len(history.loss_curve)
+        self.validation_scores_ = history.validation_scores if scored else None
+        self.best_validation_score_ = max(history.validation_scores) if scored else None
+        self.best_loss_ = None if scored else min(history.loss_curve)
+
+    def _hold_out(self, data: Data, model: Model) -> tuple[Data, Callable[[], float]]:
+        """Split off `validation_fraction` of the sequences; return the rest, and how to score a model on them."""
+        kept, held = train_test_split(
+            np.arange(len(data.steps.lengths)),
+            random_state=self._random_state,
+            test_size=self.validation_fraction,
+            stratify=self._stratify(data.targets),
+        )
+        steps, targets = data.take(held)
+        n_scored = len(targets.values) if targets.weights is None else np.count_nonzero(targets.weights)
+        if n_scored < 2:
+            raise ValueError(
+                f"validation_fraction must hold out at least two targets to score, got {n_scored}: "
+                f"{self.validation_fraction} of {len(data.steps.lengths)} sequences"
+            )
+        return data.take(kept), lambda: self._validation_score(model.predict(steps)[0], targets)
+
+    # ---- predict
+
+    def _outputs(self, X: Any, hold: Any = None) -> tuple[Array, Steps]:
+        check_is_fitted(self, "_model")
+        steps = self._check_X(X, reset=False)
+        return self._model.predict(steps, hold=hold)[0], steps
+
+    # ---- look inside
+
+    def trace(self, X: Any, *, hold: Any = None) -> Trace:
+        """Return what happens inside the network: every gate and state of every step.
+
+        Parameters
+        ----------
+        X : array-like or list
+            Sequences, as in `fit`.
+        hold : mapping, default=None
+            Gates held at values; see `pylstm.Sequence.trace`. `predict` takes it too.
+
+        Returns
+        -------
+        pylstm.Trace
+            Of the layers; its ``output`` is what the output layer reads.
+        """
+        check_is_fitted(self, "_model")
+        return trace_steps(self._model, self._check_X(X, reset=False), None, hold)
+
+    # ---- run on
+
+    def stream(self, batch_size: int = 1) -> Stream:
+        """Return a `pylstm.Stream` of the fitted estimator, which runs on a step or a block of steps at a time.
+
+        Parameters
+        ----------
+        batch_size : int, default=1
+            Independent sequences that take their steps together.
+
+        Returns
+        -------
+        Stream
+            Its outputs are class probabilities or values for every step: what the estimator says of a sequence so far.
+
+        See Also
+        --------
+        pylstm.stream : Takes pipelines too, and says which models can't be streamed.
+        """
+        from .._devices.streaming import stream
+
+        return stream(self, batch_size)
+
+    # ---- save
+
+    def save(self, path: Any) -> None:
+        """Write the fitted estimator to a file, from which `pylstm.load` reads it.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file. One that exists is replaced as a whole, or not at all.
+
+        See Also
+        --------
+        pylstm.save : Takes pipelines too, and says what is kept.
+        """
+        from .. import save  # loads safetensors, or says which extra has it
+
+        save(self, path)
+
+    def _input_state(self) -> dict[str, Any]:
+        """Return what is known of X."""
+        return features_state(self)
+
+    def _read_input_state(self, state: State) -> int:
+        """Set what `_input_state` returned; return the net's input size."""
+        read_features(self, state)
+        return 1 if self._fitted_on_2d else self.n_features_in_
+
+    def _get_state(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """Return what `fit` left, for `_set_state`: values that JSON can hold, and arrays, by name."""
+        check_is_fitted(self, "_model")
+        model, weights = model_state(self._model)
+        values = {
+            **self._input_state(),
+            **model,
+            "n_updates": self._solver.t,
+            "scored": self.validation_scores_ is not None,
+        }
+        arrays = {
+            **weights,
+            "moments": self._solver.moments,
+            "loss_curve": np.array(self._history.loss_curve),
+            "validation_scores": np.array(self._history.validation_scores),
+            "random_state": random_state_state(self._random_state),
+        }
+        return values, arrays
+
+    def _set_state(self, state: State) -> None:
+        """Become the fitted estimator whose `_get_state` this was; the hyperparameters are set already."""
+        input_size = self._read_input_state(state)
+        self._random_state = np.random.RandomState()
+        self._model = read_model(
+            state,
+            input_size=input_size,
+            n_outputs=self._n_outputs(),
+            poolings=[None] if self._pooling() is None else ["last", "mean", "max"],
+            loss=self._loss,
+            random_state=self._random_state,
+            n_threads=effective_n_jobs(self.n_jobs),
+        )
+        read_random_state(state, self._random_state)  # after the new net has drawn from it
+        self._solver = self._new_solver(self._model)
+        self._solver.moments[...] = state.array("moments", [self._model.dtype.name], self._solver.moments.shape)
+        self._solver.t = state.integer("n_updates", at_least=0, at_most=2**62)  # C goes on counting
+        scored = state.boolean("scored")
+        history = History(
+            state.array("loss_curve", ["float64"], (None,), at_least=1).tolist(),
+            state.array("validation_scores", ["float64"], (None,), at_least=int(scored)).tolist(),
+        )
+        self._set_history(history, scored=scored)
+
+    def _check_X(self, X: Any, *, reset: bool) -> Steps:
+        """Return X's steps; `reset` notes what fit was given, else X must be of the same kind."""
+        return validate_sequences(self, X, reset=reset, dtype=self.dtype, allow_nan=False)
+
+
+def _copy_weights(source: Model, target: Model) -> None:
+    """Let a model go on from the weights of another."""
+    cells = [(m.cell, m.nonlinearity) for m in (source, target)]
+    if cells[0] != cells[1]:
+        raise ValueError(
+            "cell and nonlinearity must stay what they were in the last fit with warm_start=True: "
+            f"they were {cells[0]}, now {cells[1]}"
+        )
+    shapes, expected = ({name: a.shape for name, a in m.parameters().items()} for m in (source, target))
+    if shapes != expected:
+        raise ValueError(
+            "hidden_layer_sizes and bidirectional must stay what they were in the last fit with warm_start=True: "
+            f"weights had shapes {shapes}, now {expected}"
+        )
+    target.set_weights(source.copy_weights())
+
+
+class StepEstimator(LSTMEstimator):
+    """One target per step, and training on windows of long sequences."""
+
+    window: int | None
+    burn_in: int
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "window": [Interval(Integral, 1, None, closed="left"), None],
+        "burn_in": [Interval(Integral, 0, None, closed="left")],
+    }
+
+    def _new_model(self, steps: Steps, targets: Targets, random_state: np.random.RandomState) -> Model:
+        if self.window is not None and self.bidirectional:
+            raise ValueError(
+                f"window must be None with bidirectional=True, got {self.window}: no state comes from behind"
+            )
+        return super()._new_model(steps, targets, random_state)
+
+    def _step_weights(self, sample_weight: Any, steps: Steps) -> npt.NDArray[np.float64] | None:
+        """Return the weight of every step: its sequence's, or 0 within `burn_in`."""
+        weights = weights_of(sample_weight, len(steps.lengths), lengths=steps.lengths)
+        if self.burn_in == 0:
+            return weights
+        if self.burn_in >= steps.lengths.max():
+            raise ValueError(
+                f"burn_in must leave steps to learn from: {self.burn_in}, of at most {steps.lengths.max()}"
+            )
+        starts = np.cumsum(steps.lengths) - steps.lengths
+        settled = np.arange(len(steps.rows)) - np.repeat(starts, steps.lengths) >= self.burn_in
+        return settled.astype(np.float64) if weights is None else weights * settled

@@ -1,0 +1,534 @@
+"""Classifiers: `LSTMClassifier`, one label per sequence, and `LSTMTagger`, one per step."""
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
+
+from .._files.state import State, labels_state, read_labels
+from .._net.inputs import Array, Steps
+from .base import LSTMEstimator, StepEstimator, fits
+from .targets import Targets, labels_per_sequence, like_steps, per_step, weights_of, with_class_weight
+
+
+class _Classes(LSTMEstimator):
+    """Targets that are labels out of `classes_`."""
+
+    _loss = "cross-entropy"
+    classes_: Array
+    class_weight: Any
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **LSTMEstimator._parameter_constraints,
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+    }
+
+    def _as_targets(self, labels: Array, weights: Any, *, reset: bool) -> Targets:
+        """Return labels as indices into `classes_`; with `reset` these are the labels that there are."""
+        if reset:
+            self.classes_ = np.unique(labels)
+        indices = np.searchsorted(self.classes_, labels).clip(max=len(self.classes_) - 1)
+        unknown = np.unique(labels[self.classes_[indices] != labels])
+        if len(unknown):
+            raise ValueError(f"y must have labels out of classes_ {self.classes_.tolist()}, got {unknown.tolist()} too")
+        return Targets(indices.astype(np.intp), with_class_weight(self.class_weight, self.classes_, indices, weights))
+
+    def _n_outputs(self) -> int:
+        return len(self.classes_)
+
+    def _get_state(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        values, arrays = super()._get_state()
+        kind, labels = labels_state(self.classes_)
+        return {**values, "classes_": kind}, {**arrays, "classes_": labels}
+
+    def _set_state(self, state: State) -> None:
+        self.classes_ = read_labels(state, "classes_")
+        super()._set_state(state)
+
+    def _partial_fit_classes(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> Self:
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "partial_fit does not support class_weight='balanced', as it does not know the frequencies: "
+                "give a dict, as sklearn.utils.compute_class_weight makes it of all labels"
+            )
+        is_first = _check_partial_fit_first_call(self, classes)
+        return self._partial_fit(X, y, sample_weight, is_first=is_first)
+
+    def _validation_score(self, outputs: Array, targets: Targets) -> float:
+        return float(accuracy_score(targets.values, outputs.argmax(axis=1), sample_weight=targets.weights))
+
+
+class LSTMClassifier(ClassifierMixin, _Classes):
+    """Classify sequences by an LSTM that reads them step by step.
+
+    The network is a stack of LSTM layers and a softmax layer; training minimises cross-entropy.
+
+    Parameters
+    ----------
+    <sizes>
+    pooling : {"last", "mean", "max"}, default="last"
+        What the dense layer reads: the output after the last step of each sequence (of each direction its own last),
+        or the mean or maximum over all steps.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, ``{label: weight}``; "balanced" makes them inversely proportional to their frequencies.
+    <parameters>
+
+    Attributes
+    ----------
+    classes_ : ndarray (n_classes,)
+        The class labels.
+    <attributes>
+
+    See Also
+    --------
+    LSTMTagger : One label per step.
+    Sequence : The layers alone.
+
+    Notes
+    -----
+    <notes>
+
+    Examples
+    --------
+    >>> from pylstm import LSTMClassifier
+    >>> from pylstm.datasets import load_japanese_vowels
+    >>> X, y = load_japanese_vowels(split="train")
+    >>> clf = LSTMClassifier(hidden_layer_sizes=(16,), max_iter=20, random_state=0).fit(X, y)
+    >>> clf.predict(X[:3])
+    array([1, 1, 1])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **_Classes._parameter_constraints,
+        "pooling": [StrOptions({"last", "mean", "max"})],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (64,),
+        *,
+        pooling: str = "last",
+        class_weight: Any = None,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        cell: str = "lstm",
+        nonlinearity: str = "tanh",
+        forget_bias: float | str = 1.0,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.01,
+        power_t: float = 0.5,
+        max_iter: int = 60,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 0.0001,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 30,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        max_grad_norm: float | None = 1.0,
+        n_jobs: int | None = None,
+        dtype: str = "float32",
+    ) -> None:
+        super().__init__(
+            hidden_layer_sizes=hidden_layer_sizes,
+            bidirectional=bidirectional,
+            dropout=dropout,
+            cell=cell,
+            nonlinearity=nonlinearity,
+            forget_bias=forget_bias,
+            solver=solver,
+            alpha=alpha,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            power_t=power_t,
+            max_iter=max_iter,
+            shuffle=shuffle,
+            random_state=random_state,
+            tol=tol,
+            verbose=verbose,
+            warm_start=warm_start,
+            momentum=momentum,
+            nesterovs_momentum=nesterovs_momentum,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            max_grad_norm=max_grad_norm,
+            n_jobs=n_jobs,
+            dtype=dtype,
+        )
+        self.pooling = pooling
+        self.class_weight = class_weight
+
+    def _read_targets(self, y: Any, sample_weight: Any, steps: Steps, *, reset: bool) -> Targets:
+        n_sequences = len(steps.lengths)
+        return self._as_targets(
+            labels_per_sequence(y, n_sequences), weights_of(sample_weight, n_sequences), reset=reset
+        )
+
+    def _stratify(self, targets: Targets) -> Array:
+        return targets.values
+
+    @fits
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit to sequences and their targets.
+
+        Parameters
+        ----------
+        X : array-like (n_sequences, n_steps, n_features) or (n_sequences, n_steps), or list of (n_steps_i, n_features)
+            The training sequences; finite.
+        y : array-like (n_sequences,)
+            Their labels.
+        sample_weight : array-like (n_sequences,), default=None
+            How much each sequence counts; None is 1 for all.
+
+        Returns
+        -------
+        self : LSTMClassifier
+            The fitted estimator.
+        """
+        return self._fit(X, y, sample_weight)
+
+    @fits
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Use the given sequences for one epoch, going on from what was learnt before.
+
+        The solver keeps its memory between calls. The learning rate is `learning_rate_init`, whatever `learning_rate`
+        says: a schedule over calls is made by `set_params` between them.
+
+        Parameters
+        ----------
+        X : array-like (n_sequences, n_steps, n_features) or (n_sequences, n_steps), or list of (n_steps_i, n_features)
+            The training sequences; finite.
+        y : array-like (n_sequences,)
+            Their labels.
+        classes : array-like (n_classes,), default=None
+            All labels there will be; needed in the first call.
+        sample_weight : array-like (n_sequences,), default=None
+            How much each sequence counts; None is 1 for all.
+
+        Returns
+        -------
+        self : LSTMClassifier
+            The fitted estimator.
+        """
+        return self._partial_fit_classes(X, y, classes, sample_weight)
+
+    def predict_proba(self, X: Any, *, hold: Any = None) -> npt.NDArray[np.floating]:
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like or list
+            Sequences, as in `fit`.
+        hold : mapping, default=None
+            Gates held at values; see `pylstm.Sequence.trace`.
+
+        Returns
+        -------
+        ndarray (n_sequences, n_classes)
+            Columns in the order of `classes_`.
+        """
+        return self._outputs(X, hold)[0]
+
+    def predict_log_proba(self, X: Any, *, hold: Any = None) -> npt.NDArray[np.floating]:
+        """Return the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like or list
+            Sequences, as in `fit`.
+        hold : mapping, default=None
+            Gates held at values; see `pylstm.Sequence.trace`.
+
+        Returns
+        -------
+        ndarray (n_sequences, n_classes)
+            Columns in the order of `classes_`.
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X, hold=hold))
+
+    def predict(self, X: Any, *, hold: Any = None) -> npt.NDArray[Any]:
+        """Return the most probable class.
+
+        Parameters
+        ----------
+        X : array-like or list
+            Sequences, as in `fit`.
+        hold : mapping, default=None
+            Gates held at values; see `pylstm.Sequence.trace`.
+
+        Returns
+        -------
+        ndarray (n_sequences,)
+            Labels out of `classes_`.
+        """
+        outputs, _ = self._outputs(X, hold)
+        return self.classes_[outputs.argmax(axis=1)]
+
+
+class LSTMTagger(StepEstimator, _Classes):
+    """Label every step of sequences by an LSTM.
+
+    The network is a stack of LSTM layers and a softmax layer over each step's output; training minimises cross-entropy.
+
+    Parameters
+    ----------
+    <sizes>
+    window : int or None, default=None
+        Train by truncated back-propagation through time on so many steps at once, the state carried from window to
+        window of a sequence and gradients not: for long signals. None takes sequences whole. Not with `bidirectional`.
+    burn_in : int, default=0
+        Steps at the start of each sequence that have no part in the loss, while the state settles.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, ``{label: weight}``; "balanced" makes them inversely proportional to their frequencies.
+    <parameters>
+
+    Attributes
+    ----------
+    classes_ : ndarray (n_classes,)
+        The class labels.
+    <attributes>
+
+    See Also
+    --------
+    LSTMClassifier : One label per sequence.
+    pylstm.metrics.per_step : Scores for searches and cross-validation.
+
+    Notes
+    -----
+    <notes>
+
+    Examples
+    --------
+    Whether the steps so far sum to more than zero:
+
+    >>> import numpy as np
+    >>> from pylstm import LSTMTagger
+    >>> X = np.random.default_rng(0).standard_normal((100, 12, 1))
+    >>> y = X[:, :, 0].cumsum(axis=1) > 0
+    >>> tagger = LSTMTagger((16,), random_state=0).fit(X, y)
+    >>> tagger.predict(X).shape
+    (100, 12)
+    >>> bool(tagger.score(X, y) > 0.9)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **_Classes._parameter_constraints,
+        **StepEstimator._parameter_constraints,
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (64,),
+        *,
+        window: int | None = None,
+        burn_in: int = 0,
+        class_weight: Any = None,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        cell: str = "lstm",
+        nonlinearity: str = "tanh",
+        forget_bias: float | str = 1.0,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.01,
+        power_t: float = 0.5,
+        max_iter: int = 60,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 0.0001,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 30,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        max_grad_norm: float | None = 1.0,
+        n_jobs: int | None = None,
+        dtype: str = "float32",
+    ) -> None:
+        super().__init__(
+            hidden_layer_sizes=hidden_layer_sizes,
+            bidirectional=bidirectional,
+            dropout=dropout,
+            cell=cell,
+            nonlinearity=nonlinearity,
+            forget_bias=forget_bias,
+            solver=solver,
+            alpha=alpha,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            power_t=power_t,
+            max_iter=max_iter,
+            shuffle=shuffle,
+            random_state=random_state,
+            tol=tol,
+            verbose=verbose,
+            warm_start=warm_start,
+            momentum=momentum,
+            nesterovs_momentum=nesterovs_momentum,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            max_grad_norm=max_grad_norm,
+            n_jobs=n_jobs,
+            dtype=dtype,
+        )
+        self.window = window
+        self.burn_in = burn_in
+        self.class_weight = class_weight
+
+    def _read_targets(self, y: Any, sample_weight: Any, steps: Steps, *, reset: bool) -> Targets:
+        labels = per_step(y, steps)
+        check_classification_targets(labels)
+        return self._as_targets(labels, self._step_weights(sample_weight, steps), reset=reset)
+
+    @fits
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit to sequences and their targets.
+
+        Parameters
+        ----------
+        X : array-like (n_sequences, n_steps, n_features) or (n_sequences, n_steps), or list of (n_steps_i, n_features)
+            The training sequences; finite.
+        y : array-like (n_sequences, n_steps), or list of (n_steps_i,)
+            The label of each step.
+        sample_weight : array-like (n_sequences,), default=None
+            How much each sequence counts; None is 1 for all.
+
+        Returns
+        -------
+        self : LSTMTagger
+            The fitted estimator.
+        """
+        return self._fit(X, y, sample_weight)
+
+    @fits
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Use the given sequences for one epoch, going on from what was learnt before.
+
+        The solver keeps its memory between calls. The learning rate is `learning_rate_init`, whatever `learning_rate`
+        says: a schedule over calls is made by `set_params` between them.
+
+        Parameters
+        ----------
+        X : array-like (n_sequences, n_steps, n_features) or (n_sequences, n_steps), or list of (n_steps_i, n_features)
+            The training sequences; finite.
+        y : array-like (n_sequences, n_steps), or list of (n_steps_i,)
+            The label of each step.
+        classes : array-like (n_classes,), default=None
+            All labels there will be; needed in the first call.
+        sample_weight : array-like (n_sequences,), default=None
+            How much each sequence counts; None is 1 for all.
+
+        Returns
+        -------
+        self : LSTMTagger
+            The fitted estimator.
+        """
+        return self._partial_fit_classes(X, y, classes, sample_weight)
+
+    def predict_proba(self, X: Any, *, hold: Any = None) -> Any:
+        """Return the probability of each class at each step.
+
+        Parameters
+        ----------
+        X : array-like or list
+            Sequences, as in `fit`.
+        hold : mapping, default=None
+            Gates held at values; see `pylstm.Sequence.trace`.
+
+        Returns
+        -------
+        ndarray (n_sequences, n_steps, n_classes), or list of (n_steps_i, n_classes)
+            Of the form of X; classes in the order of `classes_`.
+        """
+        return like_steps(*self._outputs(X, hold))
+
+    def predict_log_proba(self, X: Any, *, hold: Any = None) -> Any:
+        """Return the logarithm of the probability of each class at each step.
+
+        Parameters
+        ----------
+        X : array-like or list
+            Sequences, as in `fit`.
+        hold : mapping, default=None
+            Gates held at values; see `pylstm.Sequence.trace`.
+
+        Returns
+        -------
+        ndarray (n_sequences, n_steps, n_classes), or list of (n_steps_i, n_classes)
+            Of the form of X; classes in the order of `classes_`.
+        """
+        outputs, steps = self._outputs(X, hold)
+        with np.errstate(divide="ignore"):
+            return like_steps(np.log(outputs), steps)
+
+    def predict(self, X: Any, *, hold: Any = None) -> Any:
+        """Return the most probable class of each step.
+
+        Parameters
+        ----------
+        X : array-like or list
+            Sequences, as in `fit`.
+        hold : mapping, default=None
+            Gates held at values; see `pylstm.Sequence.trace`.
+
+        Returns
+        -------
+        ndarray (n_sequences, n_steps), or list of (n_steps_i,)
+            Of the form of X; labels out of `classes_`.
+        """
+        outputs, steps = self._outputs(X, hold)
+        return like_steps(self.classes_[outputs.argmax(axis=1)], steps)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy over the steps of all sequences.
+
+        Parameters
+        ----------
+        X : array-like or list
+            Sequences, as in `fit`.
+        y : array-like (n_sequences, n_steps), or list of (n_steps_i,)
+            The right labels.
+        sample_weight : array-like (n_sequences,), default=None
+            How much each sequence's steps count.
+
+        Returns
+        -------
+        float
+            Share of steps with the right label.
+        """
+        outputs, steps = self._outputs(X)
+        weights = weights_of(sample_weight, len(steps.lengths), lengths=steps.lengths)
+        predicted = self.classes_[outputs.argmax(axis=1)]
+        return float(accuracy_score(per_step(y, steps), predicted, sample_weight=weights))

@@ -1,0 +1,691 @@
+"""`LSTMForecaster`: the next values of a series, or of several."""
+
+import warnings
+from collections.abc import Callable
+from contextlib import nullcontext
+from numbers import Integral
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import clone
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from .._files.state import State
+from .._inside.trace import Trace, trace_steps
+from .._net.cells import STATES
+from .._net.core import Model
+from .._net.inputs import Array, Steps, as_numbers, check_int
+from .base import LSTMEstimator, StepEstimator, fits
+from .series import TRANSFORMS, difference, integrate, is_list, naive_error, read_series
+from .targets import Targets, check_y_given
+from .training import Data, History, train
+
+
+class LSTMForecaster(StepEstimator):
+    """Forecast the next values of a series, or of several, by an LSTM.
+
+    The network reads a value at each step and learns to say the next one. Its state after the last value of the series
+    is kept, and forecasts go on from there, each fed back as the next input: a step costs the same however long the
+    series is. What it reads is the series transformed, differenced and scaled; forecasts are on the scale of y.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(64,)
+        Units of each LSTM layer, the first next to the input.
+    differences : int or tuple of int, default=()
+        Lags at which the series is differenced before it is learnt, one after the other: 1 for a trend, the length of
+        the season for a season that repeats, ``(12, 1)`` for both. Leave a cycle that varies in length to the network.
+    transform : {"log", "sqrt"} or None, default=None
+        What is done to y first: "log" (of positive y) where it varies in proportion to its level, "sqrt" (of y that is
+        not negative) between that and None, as counts do.
+    cv : int or None, default=5
+        Blocks that each series is cut into; for each, a network is trained with the others, and its errors there say
+        how uncertain forecasts are. None does without, for a shorter `fit`; then `predict` gives forecasts only.
+    n_paths : int, default=500
+        Sample paths that standard deviations and quantiles are taken from.
+    window : int or None, default=24
+        Train by truncated back-propagation through time on so many steps at once, the state carried from window to
+        window, an update for each. None takes series whole.
+    burn_in : int, default=0
+        Steps at the start of each series that have no part in the loss, while the state settles.
+    dropout : float in [0, 1), default=0.2
+        Probability that an output of an LSTM layer is zeroed during training, the last layer's too.
+    cell : {"lstm", "gru", "rnn"}, default="lstm"
+        What the units are.
+    nonlinearity : {"tanh", "relu"}, default="tanh"
+        Of the plain RNN's units; not read for others.
+    forget_bias : float or "chrono", default=1.0
+        Initial bias of the forget gates. "chrono" spreads the spans that units remember up to the longest series
+        (Tallec & Ollivier 2018).
+    solver : {"adam", "sgd", "rmsprop"}, default="adam"
+        What makes updates of gradients.
+    alpha : float, default=0.0001
+        Strength of the L2 penalty on the weights, divided by the mini-batch's total weight as in `MLPRegressor`.
+    batch_size : int or "auto", default="auto"
+        Series per mini-batch; "auto" is ``min(16, n_series)``.
+    learning_rate : {"constant", "invscaling", "adaptive", "cosine"}, default="cosine"
+        Its course over the epochs, as for `LSTMRegressor`.
+    learning_rate_init : float, default=0.003
+        The learning rate of the first epoch.
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+    max_iter : int, default=30
+        Most epochs: how often each series is used.
+    shuffle : bool, default=True
+        Whether a list of series is shuffled before each epoch.
+    random_state : int, RandomState instance or None, default=None
+        Determines the initial weights, the order of series, dropout and the sample paths. The same int gives the same
+        fit and the same forecasts.
+    tol : float, default=0.0001
+        Training stops when the loss, or with `early_stopping` the validation score, has not become better by this for
+        more than `n_iter_no_change` epochs.
+    verbose : bool, default=False
+        Whether to print a line per epoch.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the last one.
+    momentum : float in [0, 1), default=0.9
+        Of "sgd".
+    nesterovs_momentum : bool, default=True
+        Whether "sgd" uses Nesterov's momentum.
+    early_stopping : bool, default=False
+        Whether to hold out the last `validation_fraction` of each series, stop by the squared error of one-step
+        forecasts there, and keep the best weights.
+    validation_fraction : float in (0, 1), default=0.1
+        See `early_stopping`.
+    n_iter_no_change : int, default=20
+        See `tol`.
+    beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
+        Decay rates of Adam's estimates of the gradient and its square; the second is that of "rmsprop" too.
+    epsilon : float, default=1e-8
+        Numerical stability of "adam" and "rmsprop".
+    max_grad_norm : float or None, default=1.0
+        Global norm that gradients are scaled down to; None for never.
+    n_jobs : int or None, default=None
+        Threads that share a mini-batch, or the sample paths of a prediction; None is 1, -1 all cores. The fit depends
+        on it in its last bits.
+    dtype : {"float32", "float64"}, default="float32"
+        Of weights and arithmetic of the network.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Columns of X; 0 for a fit without.
+    n_series_ : int
+        Columns of y.
+    n_iter_ : int
+        Epochs run.
+    loss_ : float
+        Mean training loss of the last epoch: the squared error of one-step forecasts of the scaled series.
+    loss_curve_ : list of float
+        `loss_` after each epoch.
+    best_loss_ : float or None
+        The lowest `loss_`; None with `early_stopping`.
+    validation_scores_ : list of float or None
+        Validation score, the negated squared error, after each epoch; None without `early_stopping`.
+    best_validation_score_ : float or None
+        The highest of them.
+
+    See Also
+    --------
+    LSTMSequenceRegressor : Values of steps that are not the series itself.
+    pylstm.preprocessing.sliding_window : Windows of a series and what follows them, for `LSTMRegressor`.
+
+    Notes
+    -----
+    A y of several columns is one series of vectors: the network reads and forecasts all columns together. A list has
+    series of their own lengths, which one network learns; each has its own scale and its own state.
+
+    X holds what is known of each step ahead of it, such as the weekday or a price: row t of X belongs to row t of y,
+    and the forecast of a step has read its X.
+
+    The forecast is what the network says when fed its own forecasts. For `return_std` and `quantiles` it is fed its own
+    forecasts plus errors instead: errors that networks trained with the other blocks made in each of the `cv` blocks,
+    drawn with a random sign. These paths and, before `transform` is undone, their mirror images about the forecast are
+    the sample, so that the forecast is its median. That the weights themselves are uncertain is not in it, nor that the
+    future may be unlike all of the past.
+
+    Ctrl-C during `fit` ends it with the best weights so far and a warning, and without what `return_std` and
+    `quantiles` need. scikit-learn's callbacks
+    (1.9 and later) are taken by `set_callbacks`: each epoch is a task.
+
+    Examples
+    --------
+    Two years of airline passengers, with the range that nine of ten months should be in:
+
+    >>> from pylstm import LSTMForecaster
+    >>> from pylstm.datasets import load_airline
+    >>> y = load_airline()
+    >>> forecaster = LSTMForecaster(differences=12, transform="sqrt", random_state=0).fit(y[:-24])
+    >>> forecast, (low, high) = forecaster.predict(24, quantiles=[0.05, 0.95])
+    >>> forecast.shape
+    (24,)
+    >>> bool(abs(forecast - y[-24:]).mean() < 30)
+    True
+    >>> bool(((low <= y[-24:]) & (y[-24:] <= high)).mean() > 0.7)
+    True
+
+    A year later its observations are taken in, and nothing is trained again:
+
+    >>> forecaster.update(y[-24:-12]).predict(12).shape
+    (12,)
+    """
+
+    _loss = "squared error"
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **{name: kinds for name, kinds in LSTMEstimator._parameter_constraints.items() if name != "bidirectional"},
+        **StepEstimator._parameter_constraints,
+        "differences": [Interval(Integral, 1, None, closed="left"), tuple, list],
+        "transform": [StrOptions({"log", "sqrt"}), None],
+        "cv": [Interval(Integral, 2, None, closed="left"), None],
+        "n_paths": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (64,),
+        *,
+        differences: Any = (),
+        transform: str | None = None,
+        cv: int | None = 5,
+        n_paths: int = 500,
+        window: int | None = 24,
+        burn_in: int = 0,
+        dropout: float = 0.2,
+        cell: str = "lstm",
+        nonlinearity: str = "tanh",
+        forget_bias: float | str = 1.0,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "cosine",
+        learning_rate_init: float = 0.003,
+        power_t: float = 0.5,
+        max_iter: int = 30,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 0.0001,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 20,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        max_grad_norm: float | None = 1.0,
+        n_jobs: int | None = None,
+        dtype: str = "float32",
+    ) -> None:
+        super().__init__(
+            hidden_layer_sizes=hidden_layer_sizes,
+            bidirectional=False,  # nothing comes from behind the last value
+            dropout=dropout,
+            cell=cell,
+            nonlinearity=nonlinearity,
+            forget_bias=forget_bias,
+            solver=solver,
+            alpha=alpha,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            power_t=power_t,
+            max_iter=max_iter,
+            shuffle=shuffle,
+            random_state=random_state,
+            tol=tol,
+            verbose=verbose,
+            warm_start=warm_start,
+            momentum=momentum,
+            nesterovs_momentum=nesterovs_momentum,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            max_grad_norm=max_grad_norm,
+            n_jobs=n_jobs,
+            dtype=dtype,
+        )
+        self.differences = differences
+        self.transform = transform
+        self.cv = cv
+        self.n_paths = n_paths
+        self.window = window
+        self.burn_in = burn_in
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = False
+        tags.target_tags.multi_output = True
+        return tags
+
+    def _n_outputs(self) -> int:
+        return self.n_series_
+
+    @fits
+    def fit(self, y: Any, X: Any = None) -> Self:
+        """Learn a series, or several.
+
+        Parameters
+        ----------
+        y : array-like (n_steps,) or (n_steps, n_series), or list of them
+            The values, oldest first; finite.
+        X : array-like (n_steps,) or (n_steps, n_features), or list of them, default=None
+            What is known of each step ahead of it; finite.
+
+        Returns
+        -------
+        self : LSTMForecaster
+            The fitted estimator, ready to forecast what follows y.
+        """
+        return self._fit(X, y, None)
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
+        check_y_given(self, y)
+        continues = self.warm_start and hasattr(self, "_model")
+        self._lags = lags = self._read_differences()
+        self._transform, self._dtype = self.transform, self.dtype
+        series = self._read_y(y, reset=not continues)
+        exogenous = self._read_X(X, [len(values) for values in series], reset=not continues)
+        self._check_long_enough(series, lags)
+
+        transformed = [TRANSFORMS[self._transform][0](values) for values in series]
+        differenced, self._tails = zip(*(difference(values, lags) for values in transformed), strict=True)
+        scalers = [StandardScaler().fit(values) for values in differenced]
+        self._mean = np.stack([scaler.mean_ for scaler in scalers])
+        self._scale = np.stack([scaler.scale_ for scaler in scalers])
+        scaled = self._scaled(differenced)
+        steps = self._as_steps([values[:-1] for values in scaled], [x[sum(lags) + 1 :] for x in exogenous])
+        values = np.concatenate([values[1:] for values in scaled]).astype(self._dtype)
+        data = Data(steps, Targets(values, self._step_weights(sample_weight, steps)))
+
+        end = self._fit_data(X, y, sample_weight, data, continues=continues)
+
+        self._state = self._model.predict(steps)[1]
+        self._last = np.stack([values[-1] for values in scaled])
+        self._naive_error = np.stack([naive_error(values, max(lags, default=1)) for values in series])
+        self._errors = None if self.cv is None or end == "interrupt" else self._errors_in_blocks(data)
+        self._path_seed = self._random_state.randint(np.iinfo(np.int32).max)
+        return self
+
+    def predict(
+        self, n_steps: int, X: Any = None, *, return_std: bool = False, quantiles: npt.ArrayLike | None = None
+    ) -> Any:
+        """Forecast the steps that follow the series.
+
+        Parameters
+        ----------
+        n_steps : int
+            How many.
+        X : array-like (n_steps,) or (n_steps, n_features), or list of them, default=None
+            What is known of those steps; given if it was in `fit`.
+        return_std : bool, default=False
+            Whether to return how far the future is from the forecast, as a root mean square.
+        quantiles : array-like (n_quantiles,), default=None
+            Probabilities in (0, 1): the future is below their quantile that often.
+
+        Returns
+        -------
+        forecast : ndarray (n_steps,) or (n_steps, n_series), or list of them
+            Of the form of y in `fit`.
+        std : ndarray or list
+            Of the same form; only with `return_std`.
+        bounds : ndarray (n_quantiles, n_steps) or (n_quantiles, n_steps, n_series), or list of them
+            The quantiles; only with `quantiles`.
+        """
+        check_is_fitted(self, "_model")
+        n_steps = check_int(n_steps, "n_steps", 1)
+        probabilities = None if quantiles is None else as_numbers(quantiles, "quantiles", 1, "(n_quantiles,)", float)
+        if probabilities is not None and not ((probabilities > 0) & (probabilities < 1)).all():
+            raise ValueError(f"quantiles must be in (0, 1), got {quantiles!r}")
+        exogenous = self._read_X(X, [n_steps] * len(self._last), reset=False)
+        undo = TRANSFORMS[self._transform][1]
+        centres = self._run_on(n_steps, exogenous)
+        results = [self._as_y([undo(centre[:, 0]) for centre in centres])]
+        if return_std or probabilities is not None:
+            paths = self._run_on(n_steps, exogenous, self._draw_errors(n_steps))
+            samples = [
+                np.concatenate([path, 2 * centre - path], axis=1) for centre, path in zip(centres, paths, strict=True)
+            ]
+            if return_std:
+                squares = [
+                    np.square(undo(sample) - undo(centre)) for centre, sample in zip(centres, samples, strict=True)
+                ]
+                results.append(self._as_y([np.sqrt(square.mean(axis=1)) for square in squares]))
+            if probabilities is not None:
+                results.append(self._as_y([undo(np.quantile(sample, probabilities, axis=1)) for sample in samples]))
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def update(self, y: Any, X: Any = None) -> Self:
+        """Take in what was observed since: forecasts then go on from there. Weights and scales stay as they are.
+
+        Parameters
+        ----------
+        y : array-like (n_steps,) or (n_steps, n_series), or list of them
+            The values that follow those known so far; of the form of y in `fit`.
+        X : array-like (n_steps,) or (n_steps, n_features), or list of them, default=None
+            What belongs to them; given if it was in `fit`.
+
+        Returns
+        -------
+        self : LSTMForecaster
+            The same estimator, a few steps on.
+        """
+        check_is_fitted(self, "_model")
+        steps, last, tails = self._observe(y, X)
+        self._state = self._model.predict(steps, self._state)[1]
+        self._last, self._tails = last, tails
+        return self
+
+    def _observe(self, y: Any, X: Any) -> tuple[Steps, Array, tuple[Any, ...]]:
+        """Return the steps that the network reads of what follows, and what will be `_last` and `_tails` then."""
+        series = self._read_continuation(y)
+        exogenous = self._read_X(X, [len(values) for values in series], reset=False)
+        differenced, tails = zip(
+            *(
+                difference(TRANSFORMS[self._transform][0](values), self._lags, tail)
+                for values, tail in zip(series, self._tails, strict=True)
+            ),
+            strict=True,
+        )
+        scaled = self._scaled(differenced)
+        read = [
+            np.concatenate([last[np.newaxis], values[:-1]]) for last, values in zip(self._last, scaled, strict=True)
+        ]
+        return self._as_steps(read, exogenous), np.stack([values[-1] for values in scaled]), tails
+
+    def trace(self, y: Any, X: Any = None, *, hold: Any = None) -> Trace:  # type: ignore[override]  # as in `fit`
+        """Return what happens inside the network while it reads what follows the series known so far.
+
+        Parameters
+        ----------
+        y, X
+            As in `update`; but nothing is taken in.
+        hold : mapping, default=None
+            Gates held at values; see `pylstm.Sequence.trace`.
+
+        Returns
+        -------
+        pylstm.Trace
+            Of the layers, with a sequence for each series.
+        """
+        check_is_fitted(self, "_model")
+        steps, _, _ = self._observe(y, X)
+        return trace_steps(self._model, steps._replace(is_dense=not self._given_as_list), self._state, hold)
+
+    def score(self, y: Any, X: Any = None) -> float:
+        """Return the negated mean absolute scaled error (MASE) of the forecast of y.
+
+        The mean absolute error, divided by that of the naive forecast within the series of `fit`: the last value, or
+        the one `max(differences)` steps before. So -1 is as good as naive forecasts of one step, or season, ahead, and
+        0 is perfect.
+
+        Parameters
+        ----------
+        y : array-like (n_steps,) or (n_steps, n_series), or list of them
+            The values that follow those known so far; in a list all of the same length.
+        X : array-like (n_steps,) or (n_steps, n_features), or list of them, default=None
+            What belongs to them; given if it was in `fit`.
+
+        Returns
+        -------
+        float
+            At most 0; the mean over all series and columns.
+        """
+        check_is_fitted(self, "_model")
+        series = self._read_continuation(y)
+        lengths = {len(values) for values in series}
+        if len(lengths) > 1:
+            raise ValueError(f"y must have series of the same length, got lengths {sorted(lengths)}")
+        forecast = self.predict(lengths.pop(), X)
+        forecasts = forecast if self._given_as_list else [forecast]
+        errors = [np.abs(f.reshape(v.shape) - v).mean(axis=0) for f, v in zip(forecasts, series, strict=True)]
+        return -float(np.mean(np.stack(errors) / self._naive_error))
+
+    # ---- what comes in, and the form in which it goes out
+
+    def _read_differences(self) -> tuple[int, ...]:
+        lags = self.differences if isinstance(self.differences, tuple | list) else (self.differences,)
+        return tuple(check_int(lag, "differences", 1) for lag in lags)
+
+    def _read_y(self, y: Any, *, reset: bool) -> list[Array]:
+        """Return each series as (n_steps, n_series)."""
+        series = read_series(y, "y")
+        columns = series[0].shape[1:]
+        if reset:
+            self._given_as_list, self._columns = is_list(y), columns
+            self.n_series_ = columns[0] if columns else 1
+        elif columns != self._columns or is_list(y) != self._given_as_list:
+            expected = "(n_steps,)" if not self._columns else f"(n_steps, {self._columns[0]})"
+            raise ValueError(
+                f"y must be {'a list of series' if self._given_as_list else 'one series'} of shape {expected}, as in "
+                f"fit, got {'a list of series' if is_list(y) else 'one series'} of shape {series[0].shape}"
+            )
+        least = min(float(values.min()) for values in series)
+        if (self._transform == "log" and least <= 0) or (self._transform == "sqrt" and least < 0):
+            kind = "positive" if self._transform == "log" else "at least 0"
+            raise ValueError(f"y must be {kind} with transform={self._transform!r}, got {least}")
+        return [values.reshape(len(values), -1) for values in series]
+
+    def _read_continuation(self, y: Any) -> list[Array]:
+        """Return what follows each series of `fit` as (n_steps, n_series)."""
+        series = self._read_y(y, reset=False)
+        if len(series) != len(self._last):
+            raise ValueError(f"y must have {len(self._last)} series, as in fit, got {len(series)}")
+        return series
+
+    def _read_X(self, X: Any, lengths: list[int], *, reset: bool) -> list[Array]:
+        """Return X of each series as (n_steps, n_features), scaled; without columns where there is none."""
+        if X is None:
+            if reset:
+                self.n_features_in_ = 0
+            elif self.n_features_in_ > 0:
+                raise ValueError(f"X must be given, with {self.n_features_in_} features per step, as in fit; got None")
+            return [np.empty((length, 0)) for length in lengths]
+        exogenous = [values.reshape(len(values), -1) for values in read_series(X, "X")]
+        n_features = exogenous[0].shape[1]
+        if reset:
+            scaler = StandardScaler().fit(np.concatenate(exogenous))
+            self.n_features_in_, self._X_mean, self._X_scale = n_features, scaler.mean_, scaler.scale_
+        elif n_features != self.n_features_in_:
+            raise ValueError(f"X must have {self.n_features_in_} features per step, as in fit, got {n_features}")
+        if is_list(X) != self._given_as_list or len(exogenous) != len(lengths):
+            raise ValueError(
+                f"X must be {f'a list of {len(lengths)}' if self._given_as_list else 'one array'}, as y in fit, got "
+                f"{f'a list of {len(exogenous)}' if is_list(X) else 'one array'}"
+            )
+        for index, (values, length) in enumerate(zip(exogenous, lengths, strict=True)):
+            if len(values) != length:
+                called = f"X[{index}]" if self._given_as_list else "X"
+                raise ValueError(f"{called} must have one row for each of {length} steps, got {len(values)}")
+        return [(values - self._X_mean) / self._X_scale for values in exogenous]
+
+    def _check_long_enough(self, series: list[Array], lags: tuple[int, ...]) -> None:
+        """Refuse series that leave a block without a step to learn."""
+        least = sum(lags) + 1 + self.burn_in + max(2, self.cv or 0)
+        for index, values in enumerate(series):
+            if len(values) < least:
+                called = f"y[{index}]" if self._given_as_list else "y"
+                raise ValueError(
+                    f"{called} must have at least {least} steps with differences={self.differences}, "
+                    f"burn_in={self.burn_in} and cv={self.cv}, got {len(values)}"
+                )
+
+    def _scaled(self, differenced: Any) -> list[Array]:
+        return [(d - mean) / scale for d, mean, scale in zip(differenced, self._mean, self._scale, strict=True)]
+
+    def _as_steps(self, values: list[Array], exogenous: list[Array]) -> Steps:
+        """Return what the network reads: each value, and X of the step after it."""
+        rows = np.hstack([np.concatenate(values), np.concatenate(exogenous)])
+        lengths = np.array([len(v) for v in values], dtype=np.intp)
+        return Steps(np.ascontiguousarray(rows, dtype=self._dtype), lengths, False)
+
+    def _as_y(self, series: list[Array]) -> Any:
+        """Give arrays (..., n_series), one for each series, the form that y had in `fit`."""
+        series = [values.reshape(*values.shape[:-1], *self._columns) for values in series]
+        return series if self._given_as_list else series[0]
+
+    # ---- training
+
+    def _hold_out(self, data: Data, model: Model) -> tuple[Data, Callable[[], float]]:
+        """Give the last steps of each series no weight; return that, and how to score a model on them."""
+        steps, targets = data
+        ends = np.cumsum(steps.lengths)
+        held = np.zeros(len(steps.rows), dtype=bool)
+        for end, length in zip(ends, steps.lengths, strict=True):
+            held[end - int(np.ceil(self.validation_fraction * length)) : end] = True
+        weights = ~held if targets.weights is None else ~held * targets.weights
+        if not weights.any():
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} leaves no step to learn from, "
+                f"with burn_in={self.burn_in}"
+            )
+
+        def score() -> float:
+            return -float(np.mean(np.square(model.predict(steps)[0][held] - targets.values[held])))
+
+        return Data(steps, Targets(targets.values, weights.astype(np.float64))), score
+
+    def _errors_in_blocks(self, data: Data) -> list[Array] | None:
+        """Return, for each series, errors of one-step forecasts (n, n_series) by networks that did not learn them.
+
+        None if Ctrl-C was pressed.
+        """
+        assert self.cv is not None
+        steps, targets = data
+        starts = np.cumsum(steps.lengths) - steps.lengths
+        block = np.full(len(steps.rows), -1)  # -1: burn_in, in no block
+        for start, length in zip(starts, steps.lengths, strict=True):
+            n_settled = length - self.burn_in
+            block[start + self.burn_in : start + length] = np.arange(n_settled) * self.cv // n_settled
+        errors = np.empty_like(targets.values)
+        silent = clone(self).set_params(verbose=False)
+        for k in range(self.cv):
+            weights = ((block != k) & (block >= 0)).astype(np.float64)
+            model = self._new_model(steps, targets, self._random_state)
+            try:
+                end = train(
+                    model,
+                    self._new_solver(model),
+                    Data(steps, Targets(targets.values, weights)),
+                    History(),
+                    silent,
+                    n_epochs=self.n_iter_,
+                    random_state=self._random_state,
+                    score=None,
+                    on_epoch=lambda: nullcontext([]),
+                )
+            except KeyboardInterrupt:  # before the first epoch's end: there is nothing of this network to keep
+                warnings.warn("Training interrupted by user: there will be no intervals.", stacklevel=5)
+                end = "interrupt"
+            if end == "interrupt":
+                return None
+            errors[block == k] = (targets.values - model.predict(steps)[0])[block == k]
+        return [
+            errors[start + self.burn_in : start + length] for start, length in zip(starts, steps.lengths, strict=True)
+        ]
+
+    # ---- save
+
+    def _input_state(self) -> dict[str, Any]:
+        return {
+            "n_features_in_": self.n_features_in_,
+            "given_as_list": self._given_as_list,
+            "columns": list(self._columns),
+        }
+
+    def _read_input_state(self, state: State) -> int:
+        self.n_features_in_ = state.integer("n_features_in_", at_least=0)
+        self._given_as_list = state.boolean("given_as_list")
+        self._columns = tuple(state.integers("columns", at_least=1, at_most_long=1))
+        self.n_series_ = self._columns[0] if self._columns else 1
+        return self.n_series_ + self.n_features_in_
+
+    def _get_state(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        values, arrays = super()._get_state()
+        values |= {"lags": list(self._lags), "transform": self._transform, "path_seed": self._path_seed}
+        values["n_errors"] = None if self._errors is None else [len(errors) for errors in self._errors]
+        arrays |= {"last": self._last, "mean": self._mean, "scale": self._scale, "naive_error": self._naive_error}
+        if self.n_features_in_ > 0:
+            arrays |= {"X_mean": self._X_mean, "X_scale": self._X_scale}
+        if self._errors is not None:
+            arrays["errors"] = np.concatenate(self._errors)
+        for k, tails in enumerate(zip(*self._tails, strict=True)):
+            arrays[f"tail_{k}"] = np.stack(tails)
+        for layer, of_layer in enumerate(self._state):
+            arrays |= {f"{letter}_l{layer}": values for letter, values in zip("hc", of_layer, strict=False)}
+        return values, arrays
+
+    def _set_state(self, state: State) -> None:
+        super()._set_state(state)
+        self._dtype = self._model.dtype.name
+        self._lags = tuple(state.integers("lags", at_least=1))
+        self._transform = state.choice("transform", TRANSFORMS)
+        self._path_seed = state.integer("path_seed", at_least=0, at_most=2**32 - 1)
+        self._last = state.array("last", ["float64"], (None, self.n_series_), at_least=1)
+        n_sequences = len(self._last)
+        if n_sequences > 1 and not self._given_as_list:
+            raise ValueError(f"last must be of one series, as given_as_list is false, got {n_sequences}")
+        each = (n_sequences, self.n_series_)
+        self._mean, self._scale, self._naive_error = (
+            state.array(name, ["float64"], each) for name in ("mean", "scale", "naive_error")
+        )
+        if self.n_features_in_ > 0:
+            self._X_mean, self._X_scale = (
+                state.array(name, ["float64"], (self.n_features_in_,)) for name in ("X_mean", "X_scale")
+            )
+        tails = [
+            state.array(f"tail_{k}", ["float64"], (n_sequences, lag, self.n_series_))
+            for k, lag in enumerate(self._lags)
+        ]
+        self._tails = tuple([tail[k] for tail in tails] for k in range(n_sequences))
+        letters = STATES[self._model.cell]
+        self._state = [
+            tuple(state.array(f"{letter}_l{layer}", [self._dtype], (1, n_sequences, hidden)) for letter in letters)
+            for layer, hidden in enumerate(self._model.hidden_sizes)
+        ]
+        self._errors = None
+        if not state.null("n_errors"):
+            lengths = state.integers("n_errors", at_least=1, exactly_long=n_sequences)
+            errors = state.array("errors", [self._dtype], (sum(lengths), self.n_series_))
+            self._errors = np.split(errors, np.cumsum(lengths)[:-1])
+
+    # ---- forecasts
+
+    def _draw_errors(self, n_steps: int) -> Array:
+        """Return errors (n_steps, n_sequences, n_paths, n_series) of either sign; the same at each call."""
+        if self._errors is None:
+            raise ValueError(f"return_std and quantiles need a fit with cv that was not interrupted, got cv={self.cv}")
+        random_state = np.random.RandomState(self._path_seed)
+        shape = (n_steps, self.n_paths)
+        drawn = [errors[random_state.randint(len(errors), size=shape)] for errors in self._errors]
+        signs = random_state.choice([-1, 1], size=(n_steps, len(drawn), self.n_paths, 1))
+        return np.stack(drawn, axis=1) * signs
+
+    def _run_on(self, n_steps: int, exogenous: list[Array], errors: Array | None = None) -> list[Array]:
+        """Let the network go on from its own forecasts, plus `errors` where there are any.
+
+        Returns, for each series, the transformed values (n_steps, n_paths, n_series).
+        """
+        n_paths = 1 if errors is None else errors.shape[2]
+        state = [tuple(np.repeat(values, n_paths, axis=1) for values in layer) for layer in self._state]
+        last = np.repeat(self._last, n_paths, axis=0)
+        known = np.repeat(np.stack(exogenous), n_paths, axis=0)
+        run = np.empty((n_steps, *last.shape))
+        lengths = np.ones(len(last), np.intp)
+        for t in range(n_steps):
+            rows = np.ascontiguousarray(np.hstack([last, known[:, t]]), dtype=self._dtype)
+            outputs, state = self._model.predict(Steps(rows, lengths, True), state)
+            run[t] = last = outputs if errors is None else outputs + errors[t].reshape(outputs.shape)
+        paths = run.reshape(n_steps, len(self._last), n_paths, -1)
+        return [
+            integrate(paths[:, k] * self._scale[k] + self._mean[k], self._lags, self._tails[k])
+            for k in range(len(self._last))
+        ]

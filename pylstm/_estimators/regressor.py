@@ -1,0 +1,440 @@
+"""Regressors: `LSTMRegressor`, one value or vector per sequence, and `LSTMSequenceRegressor`, one per step."""
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils._param_validation import StrOptions
+
+from .._files.state import State
+from .._net.core import Model
+from .._net.inputs import Array, Steps
+from .base import LSTMEstimator, StepEstimator, fits
+from .targets import Targets, like_steps, per_step, values_per_sequence, weights_of
+
+
+class _Values(LSTMEstimator):
+    """Targets that are numbers, one or several."""
+
+    _loss = "squared error"
+    _output_shape: tuple[int, ...]
+
+    def _as_targets(self, values: Array, weights: Any, *, reset: bool) -> Targets:
+        if reset:
+            self._output_shape = values.shape[1:]
+        elif values.shape[1:] != self._output_shape:
+            raise ValueError(f"y must have outputs of shape {self._output_shape}, as before, got {values.shape[1:]}")
+        return Targets(np.ascontiguousarray(values.reshape(len(values), -1)), weights)
+
+    def _n_outputs(self) -> int:
+        return self._output_shape[0] if self._output_shape else 1
+
+    def _get_state(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        values, arrays = super()._get_state()
+        return {**values, "output_shape": list(self._output_shape)}, arrays
+
+    def _set_state(self, state: State) -> None:
+        self._output_shape = tuple(state.integers("output_shape", at_least=1, at_most_long=1))
+        super()._set_state(state)
+
+    def _start(self, model: Model, targets: Targets) -> None:
+        """Start at the mean: the net then has the deviations to learn alone."""
+        model.parameters()["bias_out"][...] = np.average(targets.values, axis=0, weights=targets.weights)
+
+    def _validation_score(self, outputs: Array, targets: Targets) -> float:
+        return float(r2_score(targets.values, outputs, sample_weight=targets.weights))
+
+    def _as_predictions(self, outputs: Array) -> npt.NDArray[np.float64]:
+        return outputs.reshape(len(outputs), *self._output_shape).astype(np.float64)
+
+
+class LSTMRegressor(RegressorMixin, _Values):
+    """Predict a value, or several, for each sequence by an LSTM that reads it step by step.
+
+    The network is a stack of LSTM layers and a linear layer; training minimises the squared error.
+
+    Parameters
+    ----------
+    <sizes>
+    pooling : {"last", "mean", "max"}, default="last"
+        What the dense layer reads: the output after the last step of each sequence (of each direction its own last),
+        or the mean or maximum over all steps.
+    <parameters>
+
+    Attributes
+    ----------
+    <attributes>
+
+    See Also
+    --------
+    LSTMSequenceRegressor : One value per step.
+    LSTMForecaster : The next values of a series.
+    sklearn.compose.TransformedTargetRegressor : Scales targets that are far from unit variance.
+
+    Notes
+    -----
+    <notes>
+
+    Examples
+    --------
+    The sum of a sequence, whatever its length:
+
+    >>> import numpy as np
+    >>> from pylstm import LSTMRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = [rng.standard_normal((rng.integers(3, 9), 1)) for _ in range(200)]
+    >>> y = np.array([x.sum() for x in X])
+    >>> reg = LSTMRegressor((16,), random_state=0).fit(X, y)
+    >>> bool(reg.score(X, y) > 0.95)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **LSTMEstimator._parameter_constraints,
+        "pooling": [StrOptions({"last", "mean", "max"})],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (64,),
+        *,
+        pooling: str = "last",
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        cell: str = "lstm",
+        nonlinearity: str = "tanh",
+        forget_bias: float | str = 1.0,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.01,
+        power_t: float = 0.5,
+        max_iter: int = 60,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 0.0001,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 30,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        max_grad_norm: float | None = 1.0,
+        n_jobs: int | None = None,
+        dtype: str = "float32",
+    ) -> None:
+        super().__init__(
+            hidden_layer_sizes=hidden_layer_sizes,
+            bidirectional=bidirectional,
+            dropout=dropout,
+            cell=cell,
+            nonlinearity=nonlinearity,
+            forget_bias=forget_bias,
+            solver=solver,
+            alpha=alpha,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            power_t=power_t,
+            max_iter=max_iter,
+            shuffle=shuffle,
+            random_state=random_state,
+            tol=tol,
+            verbose=verbose,
+            warm_start=warm_start,
+            momentum=momentum,
+            nesterovs_momentum=nesterovs_momentum,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            max_grad_norm=max_grad_norm,
+            n_jobs=n_jobs,
+            dtype=dtype,
+        )
+        self.pooling = pooling
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def _read_targets(self, y: Any, sample_weight: Any, steps: Steps, *, reset: bool) -> Targets:
+        n_sequences = len(steps.lengths)
+        values = values_per_sequence(y, n_sequences, self.dtype)
+        return self._as_targets(values, weights_of(sample_weight, n_sequences), reset=reset)
+
+    @fits
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit to sequences and their targets.
+
+        Parameters
+        ----------
+        X : array-like (n_sequences, n_steps, n_features) or (n_sequences, n_steps), or list of (n_steps_i, n_features)
+            The training sequences; finite.
+        y : array-like (n_sequences,) or (n_sequences, n_outputs)
+            Their values; finite.
+        sample_weight : array-like (n_sequences,), default=None
+            How much each sequence counts; None is 1 for all.
+
+        Returns
+        -------
+        self : LSTMRegressor
+            The fitted estimator.
+        """
+        return self._fit(X, y, sample_weight)
+
+    @fits
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Use the given sequences for one epoch, going on from what was learnt before.
+
+        The solver keeps its memory between calls. The learning rate is `learning_rate_init`, whatever `learning_rate`
+        says: a schedule over calls is made by `set_params` between them.
+
+        Parameters
+        ----------
+        X : array-like (n_sequences, n_steps, n_features) or (n_sequences, n_steps), or list of (n_steps_i, n_features)
+            The training sequences; finite.
+        y : array-like (n_sequences,) or (n_sequences, n_outputs)
+            Their values; finite.
+        sample_weight : array-like (n_sequences,), default=None
+            How much each sequence counts; None is 1 for all.
+
+        Returns
+        -------
+        self : LSTMRegressor
+            The fitted estimator.
+        """
+        return self._partial_fit(X, y, sample_weight, is_first=not hasattr(self, "_model"))
+
+    def predict(self, X: Any, *, hold: Any = None) -> npt.NDArray[np.float64]:
+        """Return the predicted values.
+
+        Parameters
+        ----------
+        X : array-like or list
+            Sequences, as in `fit`.
+        hold : mapping, default=None
+            Gates held at values; see `pylstm.Sequence.trace`.
+
+        Returns
+        -------
+        ndarray (n_sequences,) or (n_sequences, n_outputs) of float64
+            As y was in `fit`.
+        """
+        return self._as_predictions(self._outputs(X, hold)[0])
+
+
+class LSTMSequenceRegressor(StepEstimator, _Values):
+    """Predict a value, or several, for every step of sequences by an LSTM.
+
+    The network is a stack of LSTM layers and a linear layer over each step's output; training minimises the squared
+    error.
+
+    Parameters
+    ----------
+    <sizes>
+    window : int or None, default=None
+        Train by truncated back-propagation through time on so many steps at once, the state carried from window to
+        window of a sequence and gradients not: for long signals. None takes sequences whole. Not with `bidirectional`.
+    burn_in : int, default=0
+        Steps at the start of each sequence that have no part in the loss, while the state settles.
+    <parameters>
+
+    Attributes
+    ----------
+    <attributes>
+
+    See Also
+    --------
+    LSTMRegressor : One value per sequence.
+    pylstm.metrics.per_step : Scores for searches and cross-validation.
+
+    Notes
+    -----
+    <notes>
+
+    Examples
+    --------
+    A running mean of noise, learnt in windows of 50 steps:
+
+    >>> import numpy as np
+    >>> from pylstm import LSTMSequenceRegressor
+    >>> X = np.random.default_rng(0).standard_normal((8, 400, 1))
+    >>> y = np.zeros((8, 400))
+    >>> for t in range(1, 400):
+    ...     y[:, t] = 0.8 * y[:, t - 1] + 0.2 * X[:, t, 0]
+    >>> reg = LSTMSequenceRegressor((8,), window=50, burn_in=10, random_state=0).fit(X, y)
+    >>> bool(reg.score(X, y) > 0.9)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **LSTMEstimator._parameter_constraints,
+        **StepEstimator._parameter_constraints,
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (64,),
+        *,
+        window: int | None = None,
+        burn_in: int = 0,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        cell: str = "lstm",
+        nonlinearity: str = "tanh",
+        forget_bias: float | str = 1.0,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.01,
+        power_t: float = 0.5,
+        max_iter: int = 60,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 0.0001,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 30,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        max_grad_norm: float | None = 1.0,
+        n_jobs: int | None = None,
+        dtype: str = "float32",
+    ) -> None:
+        super().__init__(
+            hidden_layer_sizes=hidden_layer_sizes,
+            bidirectional=bidirectional,
+            dropout=dropout,
+            cell=cell,
+            nonlinearity=nonlinearity,
+            forget_bias=forget_bias,
+            solver=solver,
+            alpha=alpha,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            power_t=power_t,
+            max_iter=max_iter,
+            shuffle=shuffle,
+            random_state=random_state,
+            tol=tol,
+            verbose=verbose,
+            warm_start=warm_start,
+            momentum=momentum,
+            nesterovs_momentum=nesterovs_momentum,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            max_grad_norm=max_grad_norm,
+            n_jobs=n_jobs,
+            dtype=dtype,
+        )
+        self.window = window
+        self.burn_in = burn_in
+
+    def _read_targets(self, y: Any, sample_weight: Any, steps: Steps, *, reset: bool) -> Targets:
+        values = per_step(y, steps, self.dtype, most_ndim=2)
+        return self._as_targets(values, self._step_weights(sample_weight, steps), reset=reset)
+
+    @fits
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit to sequences and their targets.
+
+        Parameters
+        ----------
+        X : array-like (n_sequences, n_steps, n_features) or (n_sequences, n_steps), or list of (n_steps_i, n_features)
+            The training sequences; finite.
+        y : array-like (n_sequences, n_steps[, n_outputs]), or list of (n_steps_i,) or (n_steps_i, n_outputs)
+            The value or values of each step; finite.
+        sample_weight : array-like (n_sequences,), default=None
+            How much each sequence counts; None is 1 for all.
+
+        Returns
+        -------
+        self : LSTMSequenceRegressor
+            The fitted estimator.
+        """
+        return self._fit(X, y, sample_weight)
+
+    @fits
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Use the given sequences for one epoch, going on from what was learnt before.
+
+        The solver keeps its memory between calls. The learning rate is `learning_rate_init`, whatever `learning_rate`
+        says: a schedule over calls is made by `set_params` between them.
+
+        Parameters
+        ----------
+        X : array-like (n_sequences, n_steps, n_features) or (n_sequences, n_steps), or list of (n_steps_i, n_features)
+            The training sequences; finite.
+        y : array-like (n_sequences, n_steps[, n_outputs]), or list of (n_steps_i,) or (n_steps_i, n_outputs)
+            The value or values of each step; finite.
+        sample_weight : array-like (n_sequences,), default=None
+            How much each sequence counts; None is 1 for all.
+
+        Returns
+        -------
+        self : LSTMSequenceRegressor
+            The fitted estimator.
+        """
+        return self._partial_fit(X, y, sample_weight, is_first=not hasattr(self, "_model"))
+
+    def predict(self, X: Any, *, hold: Any = None) -> Any:
+        """Return the predicted values of each step.
+
+        Parameters
+        ----------
+        X : array-like or list
+            Sequences, as in `fit`.
+        hold : mapping, default=None
+            Gates held at values; see `pylstm.Sequence.trace`.
+
+        Returns
+        -------
+        ndarray (n_sequences, n_steps[, n_outputs]), or list of (n_steps_i,) or (n_steps_i, n_outputs), of float64
+            Of the form of X and y in `fit`.
+        """
+        outputs, steps = self._outputs(X, hold)
+        return like_steps(self._as_predictions(outputs), steps)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R^2 over the steps of all sequences.
+
+        Parameters
+        ----------
+        X : array-like or list
+            Sequences, as in `fit`.
+        y : array-like (n_sequences, n_steps[, n_outputs]), or list of (n_steps_i,) or (n_steps_i, n_outputs)
+            The right values.
+        sample_weight : array-like (n_sequences,), default=None
+            How much each sequence's steps count.
+
+        Returns
+        -------
+        float
+            At most 1; uniform average over the outputs.
+        """
+        outputs, steps = self._outputs(X)
+        weights = weights_of(sample_weight, len(steps.lengths), lengths=steps.lengths)
+        values = per_step(y, steps, np.float64, most_ndim=2)
+        return float(r2_score(values, self._as_predictions(outputs), sample_weight=weights))

@@ -1,0 +1,135 @@
+"""What comes in as y and sample_weight: one target per sequence, or one per step."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils import check_consistent_length, compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import _check_sample_weight, assert_all_finite, check_array, column_or_1d
+
+from .._net.inputs import Array, Steps, as_given, is_ragged
+
+
+class Targets(NamedTuple):
+    """The targets of all sequences, or of all their steps, one after the other."""
+
+    values: Array
+    """Labels (n,) of intp, or values (n, n_outputs)."""
+    weights: npt.NDArray[np.float64] | None
+    """(n,); None is all 1."""
+
+
+def check_y_given(estimator: Any, y: Any) -> None:
+    """Raise scikit-learn's error where y is None."""
+    if y is None:
+        raise ValueError(f"{type(estimator).__name__} requires y to be passed, but the target y is None")
+
+
+def labels_per_sequence(y: Any, n_sequences: int) -> Array:
+    """Return y as labels (n_sequences,)."""
+    if not is_ragged(y) and type_of_target(y).startswith("multilabel"):
+        raise ValueError(
+            "y must hold one label per sequence, got a multilabel indicator matrix: "
+            "fit one classifier per column, as sklearn.multioutput.MultiOutputClassifier does"
+        )
+    y = column_or_1d(y, warn=True)
+    _check_length(y, n_sequences, "label")
+    check_classification_targets(y)
+    return y
+
+
+def values_per_sequence(y: Any, n_sequences: int, dtype: npt.DTypeLike) -> Array:
+    """Return y as values (n_sequences,) or (n_sequences, n_outputs)."""
+    y = check_array(y, dtype=dtype, ensure_2d=False, allow_nd=False, input_name="y", estimator=None)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    _check_length(y, n_sequences, "value")
+    return y
+
+
+def _check_length(y: Array, n_sequences: int, what: str) -> None:
+    if len(y) != n_sequences:
+        raise ValueError(
+            f"y must have one {what} for each of the {n_sequences} sequences of X, got {len(y)}: "
+            "inconsistent numbers of samples"
+        )
+
+
+def per_step(y: Any, steps: Steps, dtype: npt.DTypeLike | None = None, *, most_ndim: int = 1) -> Array:
+    """Return y, of the same sequences and steps as X, as (n_rows,) or (n_rows, n_outputs).
+
+    Parameters
+    ----------
+    y : array-like (n_sequences, n_steps) or (n_sequences, n_steps, n_outputs), or list of (n_steps_i,) or (n_steps_i,
+        n_outputs)
+    steps : Steps
+        Those of X.
+    dtype : dtype or None
+        None takes what comes.
+    most_ndim : {1, 2}
+        Dimensions that a sequence's y may have.
+    """
+    shape = "(n_steps_i,)" if most_ndim == 1 else "(n_steps_i,) or (n_steps_i, n_outputs)"
+    if not hasattr(y, "__len__"):
+        raise TypeError(f"y must be an array or a list with an array {shape} for each sequence, got {y!r}")
+    if not isinstance(y, list | tuple):
+        y = np.asarray(y)  # a DataFrame would give its columns
+    if len(y) != len(steps.lengths):
+        raise ValueError(f"y must have an entry for each of the {len(steps.lengths)} sequences of X, got {len(y)}")
+    parts: list[Array] = []
+    for index, (sequence, length) in enumerate(zip(y, steps.lengths.tolist(), strict=True)):
+        part = np.asarray(sequence)
+        if not 1 <= part.ndim <= most_ndim:
+            raise ValueError(f"y[{index}] must have shape {shape}, got {part.shape}")
+        if len(part) != length:
+            raise ValueError(f"y[{index}] must have as many steps as X[{index}], {length}, got {len(part)}")
+        if parts and part.shape[1:] != parts[0].shape[1:]:
+            raise ValueError(
+                f"y[{index}] must have as many outputs as y[0], shape {parts[0].shape[1:]}, got {part.shape[1:]}"
+            )
+        parts.append(part)
+    values = np.concatenate(parts)
+    if dtype is None:
+        return values
+    values = np.ascontiguousarray(values, dtype=dtype)
+    assert_all_finite(values, input_name="y")
+    return values
+
+
+def like_steps(values: Array, steps: Steps) -> Array | list[Array]:
+    """Give values (n_rows,) or (n_rows, n_outputs) the form that X came in."""
+    if values.ndim == 2:
+        return as_given(values, steps)
+    given = as_given(values[:, np.newaxis], steps)
+    return [part[:, 0] for part in given] if isinstance(given, list) else given[:, :, 0]
+
+
+def weights_of(
+    sample_weight: Any, n_sequences: int, *, lengths: npt.NDArray[np.intp] | None = None
+) -> npt.NDArray[np.float64] | None:
+    """Return the weight of each sequence or, with `lengths`, of each step; None where none are given."""
+    if sample_weight is None:
+        return None
+    check_consistent_length(np.empty(n_sequences), sample_weight)
+    weights = _check_sample_weight(
+        sample_weight, np.empty((n_sequences, 1)), dtype=np.float64, ensure_non_negative=True
+    )
+    return weights if lengths is None else np.repeat(weights, lengths)
+
+
+def with_class_weight(
+    class_weight: Any, classes: Array, indices: Array, weights: npt.NDArray[np.float64] | None
+) -> npt.NDArray[np.float64] | None:
+    """Multiply weights by those of the classes; `indices` into them are the labels."""
+    if class_weight is None:
+        return weights
+    if weights is None:
+        weights = np.ones(len(indices))
+    if class_weight == "balanced":  # by weights, so that a sample of weight 2 is one that is there twice
+        totals = np.bincount(indices, weights, minlength=len(classes))
+        occurs = totals > 0
+        by_class = np.divide(totals.sum() / np.count_nonzero(occurs), totals, where=occurs, out=np.zeros_like(totals))
+    else:
+        by_class = compute_class_weight(class_weight, classes=classes, y=classes[indices])
+    return weights * by_class[indices]

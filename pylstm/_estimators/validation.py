@@ -1,0 +1,61 @@
+"""The check of X that estimators and `PerStep` share: scikit-learn's for 2-D, that of `_inputs` for sequences."""
+
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils.validation import assert_all_finite, validate_data
+
+from .._net.inputs import Steps, as_numbers, as_steps, check_unmasked, is_2d, is_ragged
+
+
+def validate_sequences(estimator: Any, X: Any, *, reset: bool, dtype: npt.DTypeLike | None, allow_nan: bool) -> Steps:
+    """Return X's steps; note on the estimator what fit was given, or check that X is of the same kind.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose `n_features_in_`, `feature_names_in_` and `_fitted_on_2d` are meant.
+    X : array-like, or list of array-likes or DataFrames
+        What the user passed.
+    reset : bool
+        Whether this is fit.
+    dtype : dtype or None
+        Of the rows; None takes what comes, and the steps of DataFrames as one DataFrame.
+    allow_nan : bool
+        Whether missing and infinite values are welcome.
+    """
+    on_2d = is_2d(X, None if reset else estimator._fitted_on_2d)
+    if on_2d:
+        check_unmasked(X, "X")
+        X = validate_data(estimator, X, reset=reset, dtype=dtype, ensure_all_finite=not allow_nan)
+        steps = as_steps(X[:, :, np.newaxis], 1, dtype)
+    else:
+        if is_ragged(X) and len(X) > 0 and all(hasattr(sequence, "columns") for sequence in X):
+            steps = _stack_frames(X)
+        else:
+            steps = as_steps(X, None if reset else estimator.n_features_in_, dtype)
+        validate_data(estimator, steps.rows, reset=reset, skip_check_array=True)
+        if dtype is not None:
+            steps = steps._replace(rows=as_numbers(steps.rows, "X", 2, "(n_steps, n_features)", dtype))
+        if not allow_nan:
+            assert_all_finite(steps.rows, input_name="X")
+    if reset:
+        estimator._fitted_on_2d = on_2d
+    return steps
+
+
+def _stack_frames(frames: Any) -> Steps:
+    """Return the steps of DataFrames; the rows are one frame."""
+    columns = list(frames[0].columns)
+    for index, frame in enumerate(frames):
+        if list(frame.columns) != columns:
+            raise ValueError(f"X[{index}] must have the columns of X[0], {columns}, got {list(frame.columns)}")
+        if len(frame) == 0:
+            raise ValueError(f"X[{index}] must have at least one step, got shape {frame.shape}")
+    if hasattr(frames[0], "iloc"):
+        rows = import_module("pandas").concat(list(frames), ignore_index=True)
+    else:  # "relaxed": a column that is integer in one frame may be floating-point in another, as in pandas
+        rows = import_module("polars").concat(list(frames), how="vertical_relaxed")
+    return Steps(rows, np.array([len(frame) for frame in frames], dtype=np.intp), False)

@@ -1,0 +1,1 @@
+"""Models in files. Imports the ground and the estimators."""

@@ -1,0 +1,354 @@
+"""Models in files.
+
+A file is in the safetensors format: a header of JSON, then the bytes of arrays. It can be read by anything that reads
+safetensors, and reading it executes nothing.
+
+**Arrays** of an estimator:
+
+- the weights, named and laid out as in `pylstm.Sequence.parameters`, with ``weight_out`` (n_outputs, width) and
+  ``bias_out``,
+- ``moments`` (2, n_parameters): what the solver remembers, in the order of the weights above,
+- ``loss_curve``, ``validation_scores``: float64, a number per epoch,
+- ``random_state`` (625,): key and position of the Mersenne Twister that shuffles and drops out,
+- ``classes_`` of a classifier: the labels, or of strings their code points (n_classes, longest), filled up with zeros,
+- of a forecaster, for each of its n series: ``last`` value, ``mean`` and ``scale`` of the differences, ``naive_error``
+  for the score, all float64 (n, n_series); ``tail_0``, ... float64 (n, lag, n_series), from which differences are
+  undone; the state ``h_l0`` and, of an LSTM, ``c_l0``, ... (1, n, hidden); ``errors`` (sum of ``n_errors``, n_series)
+  for intervals, those of one series after those of the other; and ``X_mean``, ``X_scale``, float64 (n_features,).
+
+Those of a pipeline's scaler begin with ``scaler.``: ``scaler.mean_``, ``scaler.var_``, ``scaler.scale_`` and
+``scaler.n_samples_seen_``, as far as it has them.
+
+**The rest** is a JSON object under the key ``pylstm`` of the safetensors metadata::
+
+    {
+      "format_version": 1,
+      "pylstm_version": "0.1.0",
+      "class": "LSTMClassifier",
+      "parameters": {"hidden_layer_sizes": [64], "pooling": "last", ...},
+      "state": {"n_features_in_": 12, "feature_names_in_": null, "fitted_on_2d": false, "hidden_sizes": [64], ...},
+      "pipeline": {
+        "names": ["perstep", "lstmclassifier"],
+        "verbose": false,
+        "scaler": {
+          "parameters": {"copy": true, "with_mean": true, "with_std": true},
+          "state": {"n_features_in_": 12, "feature_names_in_": null, "fitted_on_2d": false}
+        }
+      }
+    }
+
+``parameters`` are the hyperparameters; arrays among them are lists, dicts ``{"pairs": [[key, value], ...]}``. ``state``
+is what `fit` left; of the net it has what it was made with, since hyperparameters can be changed after a fit.
+``pipeline`` is null for an estimator alone. Any change that a reader must know of raises ``format_version``.
+"""
+
+import json
+import math
+import os
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as to_safetensors
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_is_fitted
+
+from .. import __version__
+from .._estimators.forecaster import LSTMForecaster
+from .._estimators.models import ESTIMATORS, parts
+from .._net.inputs import Array
+from ..preprocessing import PerStep
+from .state import DTYPES, State, features_state, read_features, short
+from .writing import replace
+
+FORMAT_VERSION = 1
+
+
+def save(model: Any, path: Any) -> None:
+    """Write a fitted model to a file, from which `load` reads it.
+
+    Parameters
+    ----------
+    model : estimator or Pipeline
+        A fitted LSTM estimator, or a `Pipeline` of ``PerStep(StandardScaler())`` and one (no forecaster).
+    path : str or path-like
+        The file. One that exists is replaced as a whole, or not at all: it is written beside it, and renamed. Its
+        permissions stay; where `path` is a symbolic link, what it points to is replaced. A process that is killed while
+        it writes leaves a file ``.pylstm-....tmp`` there, which can be deleted.
+
+    See Also
+    --------
+    load : Reads it.
+
+    Notes
+    -----
+    What comes back predicts the same bits and, by `partial_fit` or with `warm_start`, goes on training as this one
+    would: the memory of the solver and the stream of random numbers are kept. The solver's constants are those of the
+    hyperparameters.
+
+    Not kept are callbacks, routing requests, a pipeline's `memory`, and the unfitted transformer within `PerStep`,
+    which comes back as a clone of the fitted one. Lists and arrays among the hyperparameters come back as tuples. A
+    `random_state` that is a RandomState instance can't be kept: set an int or None.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np, pylstm
+    >>> X = np.random.default_rng(0).standard_normal((20, 5, 1))
+    >>> reg = pylstm.LSTMRegressor((4,), max_iter=1, random_state=0).fit(X, X.sum(axis=(1, 2)))
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     path = os.path.join(directory, "model.safetensors")
+    ...     pylstm.save(reg, path)
+    ...     loaded = pylstm.load(path)
+    >>> np.array_equal(loaded.predict(X), reg.predict(X))
+    True
+    """
+    per_step, estimator = parts(model)
+    values, arrays = estimator._get_state()
+    document = {
+        "format_version": FORMAT_VERSION,
+        "pylstm_version": __version__,
+        "class": type(estimator).__name__,
+        "parameters": _parameters_state(estimator),
+        "state": values,
+        "pipeline": None,
+    }
+    if per_step is not None:
+        document["pipeline"] = _pipeline_state(model, per_step)
+        arrays = {**arrays, **_scaler_arrays(per_step.transformer_)}
+    # As they lie, not as they are indexed, is how safetensors takes them.
+    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    replace(path, to_safetensors(contiguous, {"pylstm": json.dumps(document, allow_nan=False)}))
+
+
+def load(path: Any) -> Any:
+    """Read a model that `save` wrote.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    estimator or Pipeline
+        The fitted model: the same predictions, bit for bit.
+
+    Raises
+    ------
+    ValueError
+        If the file is anything else, is damaged in a way that shows, or was written by a newer pylstm.
+
+    See Also
+    --------
+    save : Writes it, with an example.
+
+    Notes
+    -----
+    Nothing in the file is executed, and what it says is checked against its arrays before memory of that size is taken.
+    So files from strangers can be loaded. It has no checksum: other numbers among the weights make another model.
+    """
+    name = os.fsdecode(path)
+    with open(name, "rb"):
+        pass  # the errors of `safe_open` would not say which file can't be read
+    try:
+        return _build(_read(name))
+    except (ValueError, SafetensorError, RecursionError) as error:
+        raise ValueError(f"{name!r} must be a file that pylstm.save wrote: {error}") from error
+
+
+# ---- the file
+
+
+def _read(name: str) -> State:
+    """Return the JSON object and the arrays of a file."""
+    with safe_open(name, framework="numpy") as file:
+        metadata = file.metadata() or {}
+        if "pylstm" not in metadata:
+            raise ValueError(f"its metadata must have the key 'pylstm', got {short(sorted(metadata))}")
+        document = _parse(metadata["pylstm"])
+        arrays = {}
+        for key in file.keys():  # noqa: SIM118  (no mapping: it can't be iterated)
+            dtype = file.get_slice(key).get_dtype()
+            if dtype not in DTYPES:
+                raise ValueError(f"the dtype of {key!r} must be one of {', '.join(DTYPES)}, got {dtype}")
+            arrays[key] = file.get_tensor(key)
+    return State(document, arrays)
+
+
+def _parse(text: str) -> dict[str, Any]:
+    """Return a JSON object whose numbers are finite and of 64 bits, and whose keys are different."""
+    document = json.loads(
+        text,
+        parse_int=_number(int),
+        parse_float=_number(float),
+        parse_constant=_number(float),
+        object_pairs_hook=_object,
+    )
+    if type(document) is not dict:
+        raise ValueError(f"its metadata must be a JSON object, got a {type(document).__name__}")
+    return document
+
+
+def _number(kind: type[int] | type[float]) -> Any:
+    def parse(text: str) -> int | float:
+        value = kind(text)
+        if not _is_plain_number(value):
+            raise ValueError(f"numbers must be finite and of 64 bits, got {text[:100]}")
+        return value
+
+    return parse
+
+
+def _is_plain_number(value: float) -> bool:
+    return -(2**63) <= value < 2**63 if isinstance(value, int) else math.isfinite(value)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise ValueError(f"keys of an object must be different, got {short([key for key, _ in pairs])}")
+    return values
+
+
+def _build(state: State) -> Any:
+    """Return the model that a file describes."""
+    version = state.integer("format_version", at_least=1)
+    written_by = state.value("pylstm_version", "a string", lambda value: type(value) is str)
+    if version != FORMAT_VERSION:
+        raise ValueError(
+            f"format_version must be {FORMAT_VERSION} for pylstm {__version__} to read it, got {version}, "
+            f"written by pylstm {written_by}"
+        )
+    estimator = _read_parameters(state, ESTIMATORS[state.choice("class", ESTIMATORS)])
+    fitted = state.inner("state")
+    estimator._set_state(fitted)
+    fitted.end()
+    model = estimator if state.null("pipeline") else _read_pipeline(state.inner("pipeline"), estimator)
+    state.end()
+    if state.arrays:
+        raise ValueError(f"there must be no more arrays, got {short(sorted(state.arrays))} too")
+    return model
+
+
+# ---- hyperparameters
+
+
+def _parameters_state(estimator: Any) -> dict[str, Any]:
+    return {name: _plain(value, name) for name, value in estimator.get_params(deep=False).items()}
+
+
+def _plain(value: Any, name: str) -> Any:
+    """Return a hyperparameter in JSON's types."""
+    if isinstance(value, dict):
+        return {"pairs": [[_plain_scalar(key, name), _plain_scalar(each, name)] for key, each in value.items()]}
+    if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 1):
+        return [_plain_scalar(each, name) for each in value]
+    return _plain_scalar(value, name)
+
+
+def _plain_scalar(value: Any, name: str) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if type(value) in (int, float) and not _is_plain_number(value):
+        raise ValueError(f"{name} must be finite and of 64 bits to be saved, got {value!r}")
+    if value is not None and type(value) not in (bool, int, float, str):
+        raise ValueError(
+            f"{name} must consist of numbers, strings, booleans and None to be saved, got {value!r}: "
+            f"set_params({name}=...) before"
+        )
+    return value
+
+
+def _read_parameters(state: State, cls: Any) -> Any:
+    """Return a new object of a class with hyperparameters that `_parameters_state` returned, valid ones."""
+    given = state.inner("parameters")
+    parameters = {name: _read_parameter(given, name) for name in cls._get_param_names()}
+    given.end()
+    model = cls(**parameters)
+    model._validate_params()
+    return model
+
+
+def _read_parameter(state: State, name: str) -> Any:
+    value = state.value(name, "a number, string, boolean, null, list of them, or object of pairs of them", _is_plain)
+    if type(value) is dict:
+        return dict(value["pairs"])
+    return tuple(value) if type(value) is list else value
+
+
+def _is_plain(value: Any) -> bool:
+    if type(value) is dict:
+        pairs = value.get("pairs")
+        return (
+            len(value) == 1
+            and type(pairs) is list
+            and all(type(pair) is list and len(pair) == 2 and not any(map(_is_container, pair)) for pair in pairs)
+        )
+    return type(value) is not list or not any(map(_is_container, value))
+
+
+def _is_container(value: Any) -> bool:
+    return type(value) in (dict, list)
+
+
+# ---- pipelines
+
+
+def _pipeline_state(pipeline: Pipeline, per_step: PerStep) -> dict[str, Any]:
+    check_is_fitted(per_step, "transformer_")
+    if pipeline.transform_input is not None:
+        raise ValueError(f"transform_input must be None to be saved, got {pipeline.transform_input!r}")
+    return {
+        "names": [name for name, _ in pipeline.steps],
+        "verbose": bool(pipeline.verbose),
+        "scaler": {"parameters": _parameters_state(per_step.transformer_), "state": features_state(per_step)},
+    }
+
+
+def _read_pipeline(state: State, estimator: Any) -> Pipeline:
+    if isinstance(estimator, LSTMForecaster):
+        raise ValueError("pipeline must be null for LSTMForecaster, got one")
+    names = state.strings("names", 2)
+    verbose = state.boolean("verbose")
+    described = state.inner("scaler")
+    state.end()
+    scaler = _read_parameters(described, StandardScaler)
+    features = described.inner("state")
+    described.end()
+    per_step = PerStep(clone(scaler))
+    read_features(per_step, features)
+    features.end()
+    if (per_step.n_features_in_, per_step._fitted_on_2d) != (estimator.n_features_in_, estimator._fitted_on_2d):
+        raise ValueError(
+            f"the scaler's n_features_in_ and fitted_on_2d must be the estimator's, {estimator.n_features_in_} and "
+            f"{estimator._fitted_on_2d}, got {per_step.n_features_in_} and {per_step._fitted_on_2d}"
+        )
+    _set_scaler(scaler, per_step, state)
+    per_step.transformer_ = scaler
+    pipeline = Pipeline([(names[0], per_step), (names[1], estimator)], verbose=verbose)
+    pipeline._validate_steps()
+    return pipeline
+
+
+def _scaler_arrays(scaler: StandardScaler) -> dict[str, Array]:
+    values = {name: getattr(scaler, name) for name in ("mean_", "var_", "scale_", "n_samples_seen_")}
+    return {f"scaler.{name}": np.asarray(value) for name, value in values.items() if value is not None}
+
+
+def _set_scaler(scaler: StandardScaler, per_step: PerStep, state: State) -> None:
+    """Make a scaler the fitted one within `per_step`."""
+    scaler.n_features_in_ = 1 if per_step._fitted_on_2d else per_step.n_features_in_
+    if hasattr(per_step, "feature_names_in_") and not per_step._fitted_on_2d:
+        scaler.feature_names_in_ = per_step.feature_names_in_
+    shape = (scaler.n_features_in_,)
+    needed = {"mean_": scaler.with_mean, "var_": scaler.with_std, "scale_": scaler.with_std}
+    for name, is_needed in needed.items():
+        key = f"scaler.{name}"
+        is_there = is_needed or key in state.arrays
+        setattr(scaler, name, state.array(key, ["float32", "float64"], shape) if is_there else None)
+    key = "scaler.n_samples_seen_"
+    is_one = key in state.arrays and state.arrays[key].ndim == 0  # with missing values there is one per feature
+    scaler.n_samples_seen_ = state.array(key, ["int64", "float64"], () if is_one else shape)[()]

@@ -1,0 +1,1 @@
+"""To see: traces, explanations, pages, displays. Reads models; nothing reads it."""

@@ -1,0 +1,17 @@
+"""Displays in scikit-learn's convention: what a net, an estimator or a trace shows; only `plot` loads Matplotlib."""
+
+from .cell_state import CellStateDisplay
+from .forecast import ForecastDisplay
+from .gates import GateDisplay
+from .gradient_flow import GradientFlowDisplay
+from .loss_curve import LossCurveDisplay
+from .saliency import SaliencyDisplay
+
+__all__ = [
+    "CellStateDisplay",
+    "ForecastDisplay",
+    "GateDisplay",
+    "GradientFlowDisplay",
+    "LossCurveDisplay",
+    "SaliencyDisplay",
+]

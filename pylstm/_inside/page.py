@@ -1,0 +1,90 @@
+"""A trace as one HTML page that needs nothing else; what there is on it is in ``page.html``."""
+
+import html
+import json
+import re
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+from .._files.writing import replace
+from .._net.cells import suffix_of
+from .._net.inputs import Array, check_int
+
+
+def write(trace: Any, path: Any, sequence: Any, labels: Any, title: str) -> None:
+    """Do what `Trace.to_html` says."""
+    index = check_int(sequence, "sequence", 0)
+    if index >= len(trace.lengths):
+        raise ValueError(f"sequence must be one of 0 to {len(trace.lengths) - 1}, got {index}")
+    n_steps = int(trace.lengths[index])
+    texts = [str(label) for label in (range(n_steps) if labels is None else labels)]
+    if len(texts) != n_steps:
+        raise ValueError(f"labels must have one for each of the {n_steps} steps, got {len(texts)}")
+    replace(path, page(trace, index, texts, title).encode())
+
+
+def page(
+    trace: Any,
+    index: int,
+    labels: Sequence[str],
+    title: str,
+    *,
+    notes: Sequence[str] = (),
+    guesses: Sequence[str] | None = None,
+    start: Mapping[str, int] | None = None,
+) -> str:
+    """Return the page of one sequence.
+
+    Parameters
+    ----------
+    trace : Trace
+    index : int
+        Which of its sequences.
+    labels : sequence of str, one for each step
+    title : str
+    notes : sequence of str
+        Paragraphs below the title.
+    guesses : sequence of str, one for each step, default=None
+        What the model predicts there.
+    start : mapping with "step", "unit" or "layer", default=None
+        What is chosen when the page opens.
+    """
+    values = trace.sequence(index)
+    if not all(np.isfinite(array).all() for array in values.values()):
+        raise ValueError("a trace must be finite to be drawn")
+    data = {
+        "cell": trace.cell,
+        "labels": list(labels),
+        "notes": list(notes),
+        "guesses": None if guesses is None else list(guesses),
+        "start": dict(start or {}),
+        "layers": [
+            {
+                "name": f"{layer}{', reverse' if direction else ''}",
+                "reverse": bool(direction),
+                "values": {
+                    name.removesuffix(suffix): _rounded(array)
+                    for name, array in values.items()
+                    if name.partition("_")[2] == suffix[1:]
+                },
+                "before": {
+                    letter: _rounded(state[direction, index])
+                    for letter, state in zip("hc", trace.initial_state[layer], strict=False)
+                },
+            }
+            for layer in range(len(trace.hidden_sizes))
+            for direction, suffix in enumerate(suffix_of(layer, d) for d in range(trace.n_directions))
+        ],
+    }
+    # "<" could end the script that it stands in.
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    template = (files(__package__) / "page.html").read_text(encoding="utf-8")
+    parts = {"@TITLE@": html.escape(title), "@DATA@": text}
+    return re.sub("@TITLE@|@DATA@", lambda found: parts[found.group()], template)
+
+
+def _rounded(array: Array) -> Any:
+    return np.asarray(array, np.float64).round(6).tolist()

@@ -1,0 +1,60 @@
+"""Initial weights."""
+
+from typing import Any
+
+import numpy as np
+
+from .inputs import Array, check_int, check_real
+
+RandomState = np.random.Generator | np.random.RandomState
+
+
+def as_generator(random_state: Any) -> RandomState:
+    """Return the generator that None, an int or a generator stands for."""
+    if isinstance(random_state, np.random.Generator | np.random.RandomState):
+        return random_state
+    if random_state is None:
+        return np.random.default_rng()
+    return np.random.default_rng(check_int(random_state, "random_state", 0))
+
+
+def check_forget_bias(forget_bias: Any, t_max: Any, cell: Any) -> tuple[float | str, int | None]:
+    """Return the two in their plain types."""
+    if isinstance(forget_bias, str) and cell != "lstm":
+        raise ValueError(f"forget_bias={forget_bias!r} is for cell='lstm', which has a forget gate, got cell={cell!r}")
+    if isinstance(forget_bias, str):
+        if forget_bias != "chrono":
+            raise ValueError(f"forget_bias must be a number or 'chrono', got {forget_bias!r}")
+        if t_max is None:
+            raise ValueError("forget_bias='chrono' needs t_max, the longest span of steps to remember, got None")
+        return forget_bias, check_int(t_max, "t_max", 3)
+    if t_max is not None:
+        raise ValueError(f"t_max is used with forget_bias='chrono' only, got forget_bias={forget_bias!r}")
+    return check_real(forget_bias, "forget_bias", -np.inf, np.inf), None
+
+
+def initialise(
+    parameters: dict[str, Array], cell: str, forget_bias: float | str, t_max: int | None, generator: RandomState
+) -> None:
+    """Draw the weights of a net, in place and in the order of the dict.
+
+    Weights are uniform in +-1/sqrt(H), where H is the layer's hidden size; biases are 0 but an LSTM's forget gate's.
+    With "chrono" (Tallec & Ollivier 2018, eq. 16) the forget gate's bias is log U(1, t_max - 1), the input gate's its
+    negative: memories then last for spans spread up to t_max steps.
+    """
+    hidden = 0
+    for name, values in parameters.items():
+        if name.startswith("weight_ih"):
+            hidden = parameters[name.replace("_ih", "_hh")].shape[1]
+        if not name.startswith("bias"):
+            bound = 1 / np.sqrt(hidden)
+            values[...] = generator.uniform(-bound, bound, values.shape)
+            continue
+        values[...] = 0
+        if cell != "lstm":
+            continue
+        if t_max is None:
+            values[hidden : 2 * hidden] = forget_bias
+        else:
+            values[hidden : 2 * hidden] = np.log(generator.uniform(1, t_max - 1, hidden))
+            values[:hidden] = -values[hidden : 2 * hidden]

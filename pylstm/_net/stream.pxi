@@ -1,0 +1,308 @@
+# Part of core.pyx.
+
+#: Multiply-adds from which a call lets other threads run: less takes no longer than letting go of the GIL.
+cdef Py_ssize_t RELEASE_GIL = 1 << 18
+#: Steps of a constant input after which a net that has not come to rest is given up.
+SETTLE_BLOCK, SETTLE_BLOCKS = 256, 400
+
+
+cdef class Stream(_Net):
+    """A net that runs on, a step or a block of steps at a time, with its state inside.
+
+    Made by `Sequence.stream`, by an estimator's `stream`, or by `pylstm.stream` of a pipeline. Its outputs are the bits
+    that `Sequence.forward` or ``predict`` give for all steps at once: the last layer's output for a `Sequence`, class
+    probabilities or values, for every step, for an estimator. It has a copy of the weights, which are packed once.
+
+    Attributes
+    ----------
+    batch_size, input_size, output_size : int
+        Independent sequences side by side; features and outputs per step.
+    dtype : numpy dtype
+        Of inputs, outputs and state.
+
+    Notes
+    -----
+    With `out` given, and inputs that are C-contiguous arrays of `dtype`, no call allocates memory after the first. Any
+    number of streams may run on threads of their own; one stream is for one thread at a time.
+
+    Examples
+    --------
+    >>> import numpy as np, pylstm
+    >>> seq = pylstm.Sequence(2, 3, random_state=0)
+    >>> X = np.ones((1, 5, 2), np.float32)
+    >>> stream = seq.stream()
+    >>> steps = [stream.step(x) for x in X[0]]
+    >>> np.array_equal(steps, seq.forward(X)[0][0])
+    True
+    >>> stream.reset()
+    >>> np.array_equal(stream.process(X), seq.forward(X)[0])
+    True
+    """
+
+    cdef pylstm_model model
+    cdef pylstm_stream *stream
+    cdef _Memory memory
+    cdef object mean, scale
+    cdef str loss
+    cdef char format
+    cdef readonly Py_ssize_t batch_size
+    cdef readonly Py_ssize_t output_size
+    cdef Py_ssize_t step_work   # multiply-adds
+    cdef bint is_running
+
+    def __init__(self, sizes, weights, batch_size, state=None):
+        input_size, hidden_sizes, n_outputs, loss, dtype, cell, nonlinearity = sizes
+        cdef size_t n_bytes = 0
+        cdef Py_ssize_t n_rows = check_size(batch_size, "batch_size")
+        self.setup(input_size, hidden_sizes, False, 0.0, dtype, 0, 1, cell, nonlinearity)
+        self.stream = NULL  # of an object that is initialised again: it lies in memory that goes
+        self.loss, self.batch_size = loss, n_rows
+        self.model.net = self.c
+        self.model.n_outputs = n_outputs
+        self.model.pooling = PYLSTM_POOL_NONE
+        self.model.loss = PYLSTM_CROSS_ENTROPY if self.loss == "cross-entropy" else PYLSTM_SQUARED_ERROR
+        self.output_size = n_outputs or pylstm_net_output_size(&self.c)
+        self.format = b"f"[0] if self.dtype.itemsize == 4 else b"d"[0]
+        check(pylstm_stream_size(&self.model, self.batch_size, &n_bytes))
+        self.memory = _Memory(n_bytes)
+        self.take_weights(weights)
+        self.step_work = self.batch_size * self.flat.size
+        check(pylstm_stream_init(&self.stream, &self.model, self.batch_size, self.flat_view.data,
+                                 self.data_of(self.mean), self.data_of(self.scale), self.memory.c))
+        if state is not None:
+            self.state = state
+
+    def __reduce__(self):
+        return Stream, (self.sizes_of(), (self.flat, self.mean, self.scale), self.batch_size, self.state)
+
+    def __repr__(self):
+        return (f"Stream(input_size={self.input_size}, hidden_size={self.hidden_sizes}, "
+                f"output_size={self.output_size}, batch_size={self.batch_size}, dtype={self.dtype.name!r}"
+                f"{self.kind()})")
+
+    cdef tuple sizes_of(self):
+        return (self.c.input_size, self.hidden_sizes, self.model.n_outputs, self.loss, self.dtype.name, self.cell,
+                self.nonlinearity)
+
+    cdef take_weights(self, weights):
+        """Keep a copy of the weights, in one array, and of the input's mean and scale, or None."""
+        flat, mean, scale = [None if values is None else np.array(values, self.dtype) for values in weights]
+        cdef _View flat_view = _View(flat)
+        self.flat, self.flat_view, self.mean, self.scale = flat, flat_view, mean, scale
+
+    cdef const void *data_of(self, array):
+        cdef _View view
+        if array is None:
+            return NULL
+        view = _View(array)
+        return view.data  # the array is this object's own
+
+    @property
+    def input_size(self):
+        """Features per step."""
+        return self.c.input_size
+
+    def step(self, x, out=None):
+        """Take one step.
+
+        Parameters
+        ----------
+        x : array-like (batch_size, input_size), or with a batch size of 1 (input_size,)
+        out : ndarray (batch_size, output_size), or (output_size,) where x is 1-D, default=None
+            Where to write: writable, C-contiguous, of `dtype`, without overlap with x. None makes a new array.
+
+        Returns
+        -------
+        ndarray
+            `out`, or the new array.
+        """
+        return self.run_on(x, out, 2)
+
+    def process(self, block, out=None):
+        """Take the steps of a block.
+
+        Parameters
+        ----------
+        block : array-like (batch_size, n_steps, input_size), or with a batch size of 1 (n_steps, input_size)
+            At least one step.
+        out : ndarray (batch_size, n_steps, output_size), or (n_steps, output_size) where block is 2-D, default=None
+            As in `step`.
+
+        Returns
+        -------
+        ndarray
+            `out`, or the new array.
+        """
+        return self.run_on(block, out, 3)
+
+    cdef run_on(self, x, out, int ndim):
+        cdef Py_buffer given, to
+        cdef Py_ssize_t n_steps
+        cdef bint alone
+        if self.is_running:
+            raise RuntimeError("another thread is running this Stream")
+        if type(x) is not ndarray:
+            check_unmasked(x, "x" if ndim == 2 else "block")
+        if not self.get_plain(x, &given, 0):
+            x = self.as_plain(x, ndim)
+            self.get_plain(x, &given, 0)
+        try:
+            alone = given.ndim == ndim - 1 and self.batch_size == 1
+            if not (alone or given.ndim == ndim) or given.shape[given.ndim - 1] != self.c.input_size or \
+                    not (alone or given.shape[0] == self.batch_size):
+                raise self.wrong_shape("x" if ndim == 2 else "block", np.shape(x), self.c.input_size, ndim)
+            n_steps = 1 if ndim == 2 else given.shape[given.ndim - 2]
+            if n_steps == 0:
+                raise ValueError(f"block must have at least one step, got shape {np.shape(x)}")
+            if out is None:
+                out = self.new_out(n_steps, ndim, alone)
+            if not self.get_plain(out, &to, PyBUF_WRITABLE):
+                raise ValueError(f"out must be a writable, C-contiguous, aligned array of {self.dtype}")
+            try:
+                if to.ndim != given.ndim or to.shape[to.ndim - 1] != self.output_size or \
+                        to.len != self.batch_size * n_steps * self.output_size * given.itemsize or \
+                        (ndim == 3 and to.shape[to.ndim - 2] != n_steps):
+                    raise self.wrong_shape("out", np.shape(out), self.output_size, ndim)
+                if <char *> to.buf < <char *> given.buf + given.len and <char *> given.buf < <char *> to.buf + to.len:
+                    raise ValueError(f"out must not overlap {'x' if ndim == 2 else 'block'}")
+                if self.step_work * n_steps < RELEASE_GIL:
+                    check(pylstm_stream_process(self.stream, n_steps, given.buf, to.buf))
+                else:
+                    self.run_without_gil(n_steps, given.buf, to.buf)
+            finally:
+                PyBuffer_Release(&to)
+        finally:
+            PyBuffer_Release(&given)
+        return out
+
+    cdef new_out(self, Py_ssize_t n_steps, int ndim, bint alone):
+        cdef tuple shape
+        if ndim == 2:
+            shape = (self.output_size,)
+        else:
+            shape = (n_steps, self.output_size)
+        return np.empty(shape if alone else (self.batch_size,) + shape, self.dtype)
+
+    cdef run_without_gil(self, Py_ssize_t n_steps, const void *x, void *y):
+        cdef int status
+        self.is_running = True
+        with nogil:
+            status = pylstm_stream_process(self.stream, n_steps, x, y)
+        self.is_running = False
+        check(status)
+
+    cdef bint get_plain(self, array, Py_buffer *buffer, int flags):
+        """Fill `buffer`; False, and nothing filled, where the array can't be used as it lies."""
+        try:
+            PyObject_GetBuffer(array, buffer, PyBUF_ND | PyBUF_FORMAT | flags)
+        except (BufferError, TypeError, ValueError):
+            return False
+        if buffer.format != NULL and buffer.format[0] == self.format and buffer.format[1] == 0 and buffer.ndim > 0 \
+                and <size_t> buffer.buf % <size_t> buffer.itemsize == 0:
+            return True
+        PyBuffer_Release(buffer)
+        return False
+
+    cdef as_plain(self, x, int ndim):
+        """Return what a user gave as an array that can be used as it lies."""
+        name = "x" if ndim == 2 else "block"
+        x = np.asarray(x)
+        if x.ndim != ndim and (x.ndim != ndim - 1 or self.batch_size > 1):
+            raise self.wrong_shape(name, x.shape, self.c.input_size, ndim)
+        return as_numbers(x, name, x.ndim, "", self.dtype)
+
+    cdef wrong_shape(self, name, shape, Py_ssize_t width, int ndim):
+        """Return the error."""
+        rows = "" if ndim == 2 else "n_steps, "
+        expected = f"({self.batch_size}, {rows}{width})"
+        if self.batch_size == 1:
+            expected += f" or ({width},)" if ndim == 2 else f" or (n_steps, {width})"
+        return ValueError(f"{name} must have shape {expected}, got {shape}")
+
+    def reset(self, to="zero", x=None):
+        """Start anew.
+
+        Parameters
+        ----------
+        to : {"zero", "rest"}, default="zero"
+            The state to start from: zeros, as `Sequence.forward` does, or the one that a constant input leads to. Zero
+            is not silence: a net of audio that starts there is heard.
+        x : array-like (batch_size, input_size), or with a batch size of 1 (input_size,), default=None
+            The constant input; None is zeros.
+
+        Raises
+        ------
+        ValueError
+            If the net does not come to rest within some 100,000 steps. The state is then as it was.
+        """
+        if to not in ("zero", "rest"):
+            raise ValueError(f"to must be 'zero' or 'rest', got {to!r}")
+        if to == "zero" and x is not None:
+            raise ValueError("x goes with to='rest' only")
+        before = self.state
+        check(pylstm_stream_set_state(self.stream, NULL))
+        if to == "rest":
+            try:
+                self.settle(x)
+            except BaseException:
+                self.state = before
+                raise
+
+    cdef settle(self, x):
+        if x is None:
+            x = np.zeros((self.batch_size, self.c.input_size), self.dtype)
+        constant = self.as_plain(x, 2).reshape(-1, self.c.input_size)
+        block = np.repeat(constant[:, np.newaxis], SETTLE_BLOCK, axis=1)
+        for _ in range(SETTLE_BLOCKS):
+            self.process(block)
+            last = self.flat_state()
+            self.step(constant)
+            now = self.flat_state()
+            if not np.isfinite(now).all():  # the plain RNN with relu has no bound
+                break
+            if np.abs(now - last).max() <= 4 * np.finfo(self.dtype).eps * max(1, np.abs(now).max()):
+                return
+        raise ValueError(f"the net does not come to rest within {SETTLE_BLOCK * SETTLE_BLOCKS} steps of a constant x")
+
+    cdef flat_state(self):
+        flat = self.new_state(self.batch_size)
+        cdef _View view = _View(flat, True)
+        check(pylstm_stream_get_state(self.stream, view.data))
+        return flat
+
+    @property
+    def state(self):
+        """The state, a copy: a list with a pair (h, c), or (h,), per layer, each (1, batch_size, hidden_size).
+
+        It can be set.
+        """
+        return self.state_views(self.flat_state(), self.batch_size)
+
+    @state.setter
+    def state(self, state):
+        if self.is_running:
+            raise RuntimeError("another thread is running this Stream")
+        flat = self.take_state(state, self.batch_size)
+        check(pylstm_stream_set_state(self.stream, self.data_of(flat)))
+
+    def set_model(self, model):
+        """Go on with the weights of another model, from the next step; the state stays.
+
+        Parameters
+        ----------
+        model : Sequence, estimator or Pipeline
+            As in `pylstm.stream`, of the same sizes.
+        """
+        from pylstm._devices.streaming import described
+
+        sizes, weights = described(model)
+        if sizes != self.sizes_of():
+            raise ValueError(
+                "model must have the sizes of this stream's, (input_size, hidden_sizes, n_outputs, loss, dtype, cell, "
+                f"nonlinearity) = {self.sizes_of()}, got {sizes}"
+            )
+        if self.is_running:
+            raise RuntimeError("another thread is running this Stream")
+        self.take_weights(weights)
+        check(pylstm_stream_set_weights(self.stream, self.flat_view.data, self.data_of(self.mean),
+                                        self.data_of(self.scale)))

@@ -1,0 +1,32 @@
+"""The reference names all that is public. Examples of pages run in test_doctests.py, those of examples/ in a build."""
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+from toys import ESTIMATORS
+
+import pylstm
+from pylstm import datasets, metrics, preprocessing
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_reference_has_every_public_name():
+    modules = {"preprocessing": preprocessing, "metrics": metrics, "datasets": datasets}
+    expected = {name for name in pylstm.__all__ if name not in modules}
+    expected |= {f"{prefix}.{name}" for prefix, module in modules.items() for name in module.__all__}
+    listed = [line.strip() for line in (DOCS / "api.rst").read_text().splitlines() if line.startswith("   ")]
+    assert sorted(name for name in listed if not name.startswith(":")) == sorted(expected)
+
+
+@pytest.mark.parametrize("cls", [*ESTIMATORS, pylstm.LSTMForecaster])
+def test_defaults_are_those_documented(cls):
+    documented = {}
+    for names, values in re.findall(r"^(\w+(?:, \w+)*) : .*?default=(.*)$", inspect.getdoc(cls), re.MULTILINE):
+        several = names.split(", ")
+        values = ast.literal_eval(values.replace(" and ", ", "))
+        documented.update(zip(several, values if len(several) > 1 else [values], strict=True))
+    assert documented == {name: p.default for name, p in inspect.signature(cls).parameters.items()}
