@@ -1,4 +1,4 @@
-# Part of core.pyx.
+# Part of core.pyx: a net that runs on, its state inside.
 
 #: Multiply-adds from which a call lets other threads run: less takes no longer than letting go of the GIL.
 cdef Py_ssize_t RELEASE_GIL = 1 << 18
