@@ -14,14 +14,16 @@ from setuptools.modified import newer_group
 SOURCES = Path("src_c")
 # src_c/Makefile names the same files and flags, and says why.
 ONCE = [
-    *("interface/api", "interface/blob", "interface/status", "layers/batch", "layers/net", "layers/parts"),
+    *("interface/api", "interface/api_head", "interface/blob", "interface/status"),
+    *("layers/batch", "layers/net", "layers/parts"),
     *("kernels/cell", "kernels/isa", "support/blas_reference", "support/threads"),
 ]
 PER_DTYPE = [
-    *("model/head", "model/model", "model/stream", "layers/dropout", "layers/layer", "layers/sequence"),
+    *("model/head", "model/head_pass", "model/losses", "model/model", "model/stream"),
+    *("layers/dropout", "layers/layer", "layers/sequence"),
     *("kernels/kernel_table", "kernels/panels"),
 ]
-PER_ISA = ["kernels/gather", "kernels/kernels", "kernels/solver"]
+PER_ISA = ["kernels/gather", "kernels/head", "kernels/kernels", "kernels/solver"]
 KERNELS = {
     "scalar": (0, ["-ffp-contract=off"]),  # a vectorised sum in order would multiply and add apart, in some copies
     "baseline": (16, []),

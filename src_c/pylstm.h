@@ -249,8 +249,19 @@ typedef enum pylstm_pooling {
     PYLSTM_POOL_NONE = 3
 } pylstm_pooling;
 
-/* Softmax and cross-entropy, or the identity and half the mean squared error of the outputs. */
-typedef enum pylstm_loss { PYLSTM_CROSS_ENTROPY = 0, PYLSTM_SQUARED_ERROR = 1 } pylstm_loss;
+/* How outputs become predictions, and what is wrong with them: of a row, the mean over its outputs. r = output -
+ * target.
+ */
+typedef enum pylstm_loss {
+    PYLSTM_CROSS_ENTROPY = 0,  /* softmax; -log p of the label */
+    PYLSTM_SQUARED_ERROR = 1,  /* r^2 / 2 */
+    PYLSTM_ABSOLUTE_ERROR = 2, /* |r| */
+    PYLSTM_HUBER = 3,          /* r^2 / 2 up to |r| = loss_parameter, then straight on */
+    PYLSTM_QUANTILE = 4,       /* loss_parameter |r| where the output is too small, else (1 - loss_parameter) |r| */
+    PYLSTM_SIGMOID = 5,        /* 1 / (1 + e^-output); each by itself says yes or no, targets are 1 or 0 */
+    PYLSTM_CALLER = 6,         /* the caller has another */
+    PYLSTM_N_LOSSES
+} pylstm_loss;
 
 /* A net with a dense layer on top. Its parameters are the net's, then weight_out [n_outputs][D * H], bias_out
  * [n_outputs]. It has one output per sequence or, without pooling, per step: E outputs, B or N, in the caller's order.
@@ -274,6 +285,34 @@ int pylstm_predict(const pylstm_model *model, const pylstm_batch *batch, const v
  * workspace for pylstm_predict will do. */
 int pylstm_read_out(const pylstm_model *model, const pylstm_batch *batch, const void *parameters, const void *y,
                     void *outputs, pylstm_memory workspace);
+
+/* ---------------------------------------------- the dense layer by itself */
+
+/* The dense layer on top of a model, on features [n_rows][width] from anywhere. */
+typedef struct pylstm_head {
+    pylstm_dtype dtype;
+    pylstm_isa isa;
+    ptrdiff_t n_threads; /* at most so many */
+    ptrdiff_t width, n_outputs;
+    pylstm_loss loss;
+    double loss_parameter;
+} pylstm_head;
+
+typedef struct pylstm_head_batch {
+    ptrdiff_t n_rows;
+    const void *features;      /* [n_rows][width] */
+    const void *weight, *bias; /* [n_outputs][width], [n_outputs] */
+    const ptrdiff_t *labels;   /* [n_rows], in [0, n_outputs); or, as the loss needs, */
+    const void *targets;       /* [n_rows][n_outputs] */
+    const double *weights;     /* [n_rows], not negative; or NULL: all 1 */
+    void *dfeatures;           /* out, as the features */
+    void *dweight, *dbias;     /* out */
+} pylstm_head_batch;
+
+int pylstm_head_size(const pylstm_head *head, ptrdiff_t n_rows, size_t *bytes);
+/* The weighted mean of the rows' losses, and its gradients. */
+int pylstm_head_gradient(const pylstm_head *head, const pylstm_blas *blas, const pylstm_head_batch *batch, double *loss,
+                         pylstm_memory workspace);
 
 /* Sequences to draw mini-batches from. They may overlap, or be windows of longer ones. */
 typedef struct pylstm_dataset {

@@ -42,6 +42,16 @@ read_out_function pylstm_read_out_f32, pylstm_read_out_f64;
 model_size_function pylstm_train_step_size_f32, pylstm_train_step_size_f64;
 train_step_function pylstm_train_step_f32, pylstm_train_step_f64;
 
+typedef int head_size_function(const pylstm_head *, ptrdiff_t, size_t *);
+typedef int head_gradient_function(const pylstm_head *, const pylstm_blas *, const pylstm_head_batch *, double *,
+                                   pylstm_memory);
+
+head_size_function pylstm_head_size_f32, pylstm_head_size_f64;
+head_gradient_function pylstm_head_gradient_f32, pylstm_head_gradient_f64;
+
+/* How many threads so many rows are worth, of head's n_threads. */
+ptrdiff_t pylstm_head_n_members(const pylstm_head *head, ptrdiff_t n_rows);
+
 /* What both dtypes' streams begin with. */
 struct pylstm_stream {
     pylstm_dtype dtype;

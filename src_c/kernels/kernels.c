@@ -4,6 +4,7 @@
 #include "kernels/cases.h"
 #include "kernels/dense.h"
 #include "kernels/gather.h"
+#include "kernels/head.h"
 #include "kernels/solver.h"
 #include "kernels/step.h"
 #include "kernels/unpacked.h"
@@ -458,4 +459,7 @@ const struct kernels ISA_NAME(kernels) = {
     ISA_NAME(solver_step),
     tanh_of,
     sigmoid_of,
+#ifndef PYLSTM_EXPORTED
+    &ISA_NAME(head_kernels),
+#endif
 };

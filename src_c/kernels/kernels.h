@@ -54,6 +54,8 @@ static inline ptrdiff_t row_at(struct places at, ptrdiff_t r)
     return at.first[r] + (at.length ? at.length[r] - 1 - at.step : at.step);
 }
 
+struct head_kernels; /* kernels/head.h */
+
 struct kernels {
     ptrdiff_t lanes;
 
@@ -145,6 +147,8 @@ struct kernels {
     /* out [n] = tanh(in), sigmoid(in): for the tests. n is a multiple of lanes. */
     void (*tanh)(ptrdiff_t n, const real *in, real *out);
     void (*sigmoid)(ptrdiff_t n, const real *in, real *out);
+
+    const struct head_kernels *head; /* the dense layer on top in training */
 };
 
 #endif

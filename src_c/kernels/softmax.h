@@ -26,4 +26,13 @@ static inline void softmax_row(ptrdiff_t n, real *values)
         values[j] /= sum;
 }
 
+/* Each of values [n] by itself to 1 / (1 + e^-value), in place. */
+static inline void sigmoids_row(ptrdiff_t n, real *values)
+{
+    for (ptrdiff_t j = 0; j < n; j++) {
+        real u = EXP(values[j] > 0 ? -values[j] : values[j]);
+        values[j] = (values[j] > 0 ? 1 : u) / (1 + u);
+    }
+}
+
 #endif

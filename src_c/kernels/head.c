@@ -1,0 +1,209 @@
+/* The dense layer on top in training (head.h), for one dtype and instruction set. */
+#include "kernels/head.h"
+
+#include "kernels/activation.h"
+#include "kernels/cases.h"
+#include "kernels/panels.h"
+#include "kernels/quads.h"
+
+/* ------------------------------------------------------------------ panels */
+
+/* Vectors of the next panel, when `left` are left: none of one where there are more. */
+static inline ptrdiff_t next_panel(ptrdiff_t left)
+{
+    return left > VECTORS && left < 2 * VECTORS ? (left + 1) / 2 : left < VECTORS ? left : VECTORS;
+}
+
+static void pack(ptrdiff_t n_k, ptrdiff_t n_columns, struct const_rows from, real *panels)
+{
+    for (ptrdiff_t k = 0; k < n_k; k++) {
+        real *to = panels;
+        for (ptrdiff_t left = n_columns, width; left > 0; left -= width, to += n_k * width) {
+            width = next_panel(blocks_of(left, LANES)) * LANES;
+            copy_padded(left < width ? left : width, width, from.data + k * from.stride + n_columns - left,
+                        to + k * width);
+        }
+    }
+}
+
+/* From up to LANES rows of n_k to a vector for each k, `width` apart. */
+VEC_INLINE void transpose(ptrdiff_t n_k, ptrdiff_t n, struct const_rows from, real *to, ptrdiff_t width)
+{
+    ptrdiff_t k = 0;
+    for (; n >= LANES && k + SIDE <= n_k; k += SIDE) {
+        vec columns[SIDE];
+        UNROLL
+        for (int j = 0; j < SIDE; j++)
+            columns[j] = load_quads(from.data + j * from.stride + k, SIDE * from.stride);
+        transpose_quads(columns);
+        UNROLL
+        for (int j = 0; j < SIDE; j++)
+            store(to + (k + j) * width, columns[j]);
+    }
+    for (; k < n_k; k++)
+        for (ptrdiff_t r = 0; r < LANES; r++)
+            to[k * width + r] = r < n ? from.data[r * from.stride + k] : 0;
+}
+
+/* A line of each row at a time, and all rows of a panel: rows that are a power of two apart share few sets of the
+ * cache, so lines do not stay there for long. */
+static void pack_transposed(ptrdiff_t n_k, ptrdiff_t n_columns, struct const_rows from, real *panels)
+{
+    for (ptrdiff_t left = n_columns, width; left > 0; left -= width, panels += n_k * width) {
+        width = next_panel(blocks_of(left, LANES)) * LANES;
+        for (ptrdiff_t k = 0; k < n_k; k += LINE)
+            for (ptrdiff_t r = 0; r < width; r += LANES)
+                transpose(n_k - k < LINE ? n_k - k : LINE, left - r, rows_from(from, r, k), panels + k * width + r,
+                          width);
+        from = rows_from(from, width, 0);
+    }
+}
+
+/* ----------------------------------------------------------------- product */
+
+/* Of a panel, this part stays in the first-level cache while all rows read it: 24 KB. */
+enum { PART = (24 << 10) / (VECTORS * sizeof(vec)) };
+
+/* n rows of a product by n_columns of a panel: to `out`, of which the next rows are asked for. */
+VEC_INLINE void product_tile(int n, int n_vectors, ptrdiff_t n_k, const struct product *p, const real *a,
+                             const real *panel, real *out, ptrdiff_t n_columns, bool adds)
+{
+    enum { WIDTH = VECTORS * LANES };
+    const int width = n_vectors * (int)LANES;
+    const size_t exist = (size_t)n_columns * sizeof(real);
+    real *row[TILE], *here[TILE], edge[TILE][WIDTH];
+    vec acc[PANELS][TILE][VECTORS];
+    UNROLL
+    for (int r = 0; r < n; r++) {
+        row[r] = here[r] = out + r * p->out.stride;
+        for (int next = 0; next < width; next += LINE)
+            PREFETCH(row[r] + n * p->out.stride + next);
+        if (n_columns < width) {
+            here[r] = edge[r];
+            if (adds)
+                memcpy(edge[r], row[r], exist);
+        }
+    }
+    UNROLL
+    for (int r = 0; r < n; r++) {
+        UNROLL
+        for (int v = 0; v < n_vectors; v++)
+            acc[0][r][v] = adds ? load(here[r] + v * LANES) : splat(0);
+    }
+    accumulate(1, n, 0, n_vectors, n_k, a, p->a_row, p->a_k, panel, width, 0, NULL, acc);
+    UNROLL
+    for (int r = 0; r < n; r++) {
+        UNROLL
+        for (int v = 0; v < n_vectors; v++)
+            store(here[r] + v * LANES, acc[0][r][v]);
+        if (n_columns < width)
+            memcpy(row[r], edge[r], exist);
+    }
+}
+
+VEC_INLINE void product_panel(int n_vectors, const struct product *p, const real *panel, real *out, ptrdiff_t n_columns)
+{
+    for (ptrdiff_t k = 0, n_k; k < p->n_k; k += n_k) {
+        n_k = p->n_k - k < PART ? p->n_k - k : PART;
+        for (ptrdiff_t row = 0, n; row < p->n_rows; row += n) {
+            n = next_tile(p->n_rows - row);
+            const real *a = p->a + row * p->a_row + k * p->a_k;
+            real *to = out + row * p->out.stride;
+#define TILE_CALL(n)                                                                                                   \
+    product_tile(n, n_vectors, n_k, p, a, panel + k * n_vectors * LANES, to, n_columns, p->adds || k > 0)
+            FOR_TILE(n)
+#undef TILE_CALL
+        }
+    }
+}
+
+static void product(const struct product *p)
+{
+    const real *panel = p->panels;
+    for (ptrdiff_t left = p->n_columns, n, width; left > 0; left -= width, panel += p->n_k * width) {
+        real *out = p->out.data + (p->n_columns - left);
+        n = next_panel(blocks_of(left, LANES));
+        width = n * LANES;
+        ptrdiff_t n_columns = left < width ? left : width;
+        switch (n) {
+        case 1:
+            product_panel(1, p, panel, out, n_columns);
+            break;
+        case 2:
+            product_panel(2, p, panel, out, n_columns);
+            break;
+        case 3:
+            product_panel(3, p, panel, out, n_columns);
+            break;
+        default:
+            product_panel(4, p, panel, out, n_columns);
+        }
+    }
+}
+
+/* ----------------------------------------------------------------- softmax */
+
+/* Of n_vectors of columns side by side. The block's own sums come first: one sum of all would round more. */
+VEC_INLINE void exponentials_of(int n_vectors, ptrdiff_t n, struct rows values, real *largest, real *sums)
+{
+    vec most[VECTORS], sum[VECTORS];
+    struct reduced e[VECTORS];
+    UNROLL
+    for (int v = 0; v < n_vectors; v++) {
+        most[v] = load(largest + v * LANES);
+        sum[v] = splat(0);
+    }
+    for (ptrdiff_t j = 0; j < n; j++) {
+        UNROLL
+        for (int v = 0; v < n_vectors; v++)
+            most[v] = at_least(most[v], load(values.data + j * values.stride + v * LANES));
+    }
+    for (ptrdiff_t j = 0; j < n; j++) {
+        real *row = values.data + j * values.stride;
+        UNROLL
+        for (int v = 0; v < n_vectors; v++)
+            e[v] = exp_argument(load(row + v * LANES) - most[v]);
+        reduce(n_vectors, e);
+        UNROLL
+        for (int v = 0; v < n_vectors; v++) {
+            vec value = exp_from(e[v]);
+            store(row + v * LANES, value);
+            sum[v] += value;
+        }
+    }
+    UNROLL
+    for (int v = 0; v < n_vectors; v++) {
+        vec before = load(sums + v * LANES) * vec_exp(load(largest + v * LANES) - most[v]);
+        store(sums + v * LANES, before + sum[v]);
+        store(largest + v * LANES, most[v]);
+    }
+}
+
+static void exponentials(ptrdiff_t n, ptrdiff_t n_columns, struct rows values, real *largest, real *sums)
+{
+    ptrdiff_t c = 0;
+    for (; c + VECTORS * LANES <= n_columns; c += VECTORS * LANES)
+        exponentials_of(VECTORS, n, (struct rows){values.data + c, values.stride}, largest + c, sums + c);
+    for (; c < n_columns; c += LANES)
+        exponentials_of(1, n, (struct rows){values.data + c, values.stride}, largest + c, sums + c);
+}
+
+static void scale(ptrdiff_t n, ptrdiff_t n_columns, struct rows values, const real *factors, real *sums)
+{
+    for (ptrdiff_t j = 0; j < n; j++) {
+        real *row = values.data + j * values.stride, parts[LANES];
+        vec sum = splat(0);
+        for (ptrdiff_t c = 0; c < n_columns; c += LANES) {
+            vec value = load(row + c) * load(factors + c);
+            store(row + c, value);
+            sum += value;
+        }
+        store(parts, sum);
+        for (ptrdiff_t half = LANES / 2; half > 0; half /= 2)
+            for (ptrdiff_t l = 0; l < half; l++)
+                parts[l] += parts[l + half];
+        sums[j] += parts[0];
+    }
+}
+
+const struct head_kernels ISA_NAME(head_kernels) = {pack, pack_transposed, product, exponentials, scale};

@@ -1,0 +1,40 @@
+/* What training asks of the dense layer on top (model/head.c), for one instruction set: products, and the softmax of
+ * many rows side by side.
+ *
+ * Panels are a matrix [n_k][n_columns] in the order in which a product reads it: columns in panels of up to 4 vectors,
+ * panel after panel, of a panel its columns of one k after the other; padded to whole vectors with zeros. */
+#ifndef PYLSTM_KERNELS_HEAD_H
+#define PYLSTM_KERNELS_HEAD_H
+
+#include "kernels/kernels.h"
+
+/* out [n_rows][n_columns] = sum over k of a[row][k] * panels[k][column]; added to what is there if `adds`. */
+struct product {
+    ptrdiff_t n_rows, n_columns, n_k;
+    const real *a; /* of a row and a k: at a + row * a_row + k * a_k */
+    ptrdiff_t a_row, a_k;
+    const real *panels;
+    struct rows out;
+    bool adds;
+};
+
+struct head_kernels {
+    /* Panels of a matrix [n_k][n_columns] as it lies; of one that lies transposed, n_columns rows of n_k. */
+    void (*pack)(ptrdiff_t n_k, ptrdiff_t n_columns, struct const_rows from, real *panels);
+    void (*pack_transposed)(ptrdiff_t n_k, ptrdiff_t n_columns, struct const_rows from, real *panels);
+
+    void (*product)(const struct product *product);
+
+    /* values, n rows of n_columns, a multiple of lanes: each to e^(value - largest), where largest [n_columns] becomes
+     * that of what it was and of its column; sums [n_columns], of such values, go on to the new largest, and have these
+     * added. */
+    void (*exponentials)(ptrdiff_t n, ptrdiff_t n_columns, struct rows values, real *largest, real *sums);
+
+    /* values, n rows of n_columns, a multiple of lanes, each times its column's factor; sums [n] += those of the rows.
+     */
+    void (*scale)(ptrdiff_t n, ptrdiff_t n_columns, struct rows values, const real *factors, real *sums);
+};
+
+extern const struct head_kernels ISA_NAME(head_kernels);
+
+#endif
