@@ -11,7 +11,7 @@
 /* Multiply-adds of one step that outweigh that all wait for the last: about 2 microseconds of work. */
 #define WORTH_WAITING 65536.0
 
-/* A thread more has to pay for its start as well, and very few rows have a kernel of their own (layer.c). */
+/* A thread more has to pay for its start as well, and very few rows have a kernel of their own (walk.h). */
 enum { LEAST_TEAM_STEPS = 16 };
 
 static ptrdiff_t most_threads(const pylstm_net *net)

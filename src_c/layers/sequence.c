@@ -1,5 +1,5 @@
-/* The stack: layers over directions over the time loop of layer.c, dropout between; for each part of the batch that has
- * a thread of its own (parts.h). */
+/* The stack: layers over directions over the time loops of forward.c and backward.c, dropout between; for each part of
+ * the batch that has a thread of its own (parts.h). */
 #include "interface/typed.h"
 #include "kernels/isa.h"
 #include "layers/batch.h"

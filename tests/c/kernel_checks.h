@@ -436,7 +436,7 @@ static void run_projected(real *projected, struct step_out out)
                      (struct const_rows){at.x, 0}, at.h_prev, at.own_prev, out.c, out.h, gates_from(out.gates, 0));
 }
 
-/* Projected ahead the way layer.c does it: with a tape, where the gates go. */
+/* Projected ahead the way forward.c does it: with a tape, where the gates go. */
 static void check_projected_ahead(struct step_out expected)
 {
     ptrdiff_t size = at.n_rows * at.n_vectors * at.width;

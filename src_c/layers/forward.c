@@ -1,0 +1,129 @@
+/* One direction of one layer over all steps of a batch, forward. */
+#include "layers/walk.h"
+
+#include <math.h>
+
+/* Inputs are projected a chunk ahead where that reads the input weights less often than every step would, and these are
+ * worth it: with few rows per step, or weights that fall out of the cache before the next step. */
+enum { FEW_ROWS = 12 };
+
+/* The steps from `from` on whose rows fit a chunk. */
+static ptrdiff_t chunk_end_of(const pylstm_batch *batch, ptrdiff_t from)
+{
+    ptrdiff_t to = from + 1, room = chunk_rows(&batch->shape);
+    while (to < batch->shape.n_steps && batch->offset[to + 1] - batch->offset[from] <= room)
+        to++;
+    return to;
+}
+
+struct packed NAME(packed_carve)(struct arena *arena, const struct layer *layer)
+{
+    const struct cell *cell = cell_of(layer);
+    ptrdiff_t n_k = layer->input_size + layer->hidden_size, width = padded_hidden(layer);
+    return (struct packed){
+        .panels = arena_take(arena, n_k, cell->n_gates * width, sizeof(real)),
+        .bias = arena_take(arena, cell->n_vectors, width, sizeof(real)),
+    };
+}
+
+void NAME(pack_layer)(const struct layer *layer, struct packed packed)
+{
+    ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden;
+    struct range blocks = own(layer, n_blocks_of(layer));
+    NAME(pack_forward)(packing_x(layer), blocks, n_x, layer->weight_ih, 0, n_k, packed.panels);
+    NAME(pack_forward)(packing_h(layer), blocks, hidden, layer->weight_hh, n_x, n_k, packed.panels);
+    NAME(pack_forward)(packing_bias(layer), blocks, 1, layer->bias, 0, 1, packed.bias);
+}
+
+struct packed NAME(layer_forward_carve)(struct arena *arena, const struct layer *layer, const pylstm_shape *shape)
+{
+    return is_unpacked(shape) ? (struct packed){NULL, NULL} : NAME(packed_carve)(arena, layer);
+}
+
+/* What the gates of one row, the caller's, are held at, to where the step looks for it: a row of the tape. */
+static void hold_gates(const struct layer *layer, struct steps steps, ptrdiff_t callers, struct block_rows row)
+{
+    ptrdiff_t hidden = layer->hidden_size;
+    for (ptrdiff_t b = 0; b < n_blocks_of(layer); b++)
+        for (ptrdiff_t k = 0; k < row.stride; k++)
+            row.data[b * row.block_stride + k] = (real)NAN;
+    for (ptrdiff_t gate = 0; gate < cell_of(layer)->n_kept; gate++)
+        NAME(pack_gate)(layer->kernels->lanes, hidden, gate, row.block_stride,
+                        steps.held + gate * steps.held_stride + callers * hidden, row.data);
+}
+
+void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, const real *x, const real *h0,
+                         const real *c0, struct rows y, real *hn, real *cn, struct steps steps, struct packed packed,
+                         bool is_packed)
+{
+    const struct kernels *kernels = layer->kernels;
+    const struct cell *cell = cell_of(layer);
+    ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden;
+    ptrdiff_t lanes = kernels->lanes, width = padded_hidden(layer);
+    struct range blocks = own(layer, n_blocks_of(layer));
+    ptrdiff_t n_blocks = blocks.to - blocks.from, first_unit = blocks.from * lanes;
+    ptrdiff_t n_units = n_units_of(layer, blocks);
+    bool unpacked = !is_packed && is_unpacked(&batch->shape);
+    if (!unpacked && !is_packed)
+        NAME(pack_layer)(layer, packed);
+    if (first_of_team(layer)) {
+        gather_state(layer, batch, h0, h_after(steps, layer, batch, -1));
+        if (steps.c)
+            gather_state(layer, batch, c0, c_after(steps, layer, batch, -1, 0));
+    }
+
+    const real *panels = unpacked ? NULL : packed.panels + first_unit * cell->n_gates * n_k;
+    struct const_rows x_rows = {x, n_x};
+    struct rows y_own = {y.data + first_unit, y.stride};
+    struct const_block_rows bias = {unpacked ? NULL : packed.bias + cell->n_vectors * first_unit, 0,
+                                    cell->n_vectors * lanes};
+    for (ptrdiff_t from = 0, to; from < batch->shape.n_steps; from = to) {
+        to = chunk_end_of(batch, from);
+        ptrdiff_t kept = steps.keep ? batch->offset[from] : 0; /* first of the chunk's rows in x and gates */
+        real *x_row = steps.x + kept * n_x;
+        for (ptrdiff_t s = from; s < to && first_of_team(layer); x_row += alive(batch, s++) * n_x) {
+            struct places here = callers(layer, batch, 0, s);
+            kernels->gather(alive(batch, s), n_x, false, x_rows, here, (struct rows){x_row, n_x});
+            for (ptrdiff_t b = 0; steps.held && b < alive(batch, s); b++)
+                hold_gates(layer, steps, row_at(here, b), gates_from(steps, layer, batch->offset[s] + b, 0));
+        }
+        wait_for_team(layer);
+
+        bool few_rows = alive(batch, from) <= FEW_ROWS;
+        bool ahead = !unpacked && !steps.held && to - from > 1 && (few_rows || is_large(layer));
+        if (ahead)
+            kernels->project(layer->cell, batch->offset[to] - batch->offset[from], n_blocks, n_x, n_k, panels, bias,
+                             (struct const_rows){steps.x + kept * n_x, n_x},
+                             gates_from(steps, layer, kept, blocks.from));
+
+        for (ptrdiff_t s = from; s < to; s++) {
+            ptrdiff_t n = alive(batch, s), n_next = alive(batch, s + 1);
+            ptrdiff_t row = kept + batch->offset[s] - batch->offset[from];
+            struct block_rows gates = gates_from(steps, layer, row, blocks.from);
+            struct const_block_rows projected = {gates.data, gates.stride, gates.block_stride};
+            real *h = h_after(steps, layer, batch, s) + first_unit, *c = c_after(steps, layer, batch, s, first_unit);
+            const real *h_prev = s == 0 && !h0 ? NULL : h_after(steps, layer, batch, s - 1);
+            const real *own_prev = own_after(steps, layer, batch, s - 1, first_unit);
+            struct const_rows x_here = {steps.x + row * n_x, n_x};
+            if (!steps.keep)
+                gates.data = NULL;
+            if (unpacked)
+                kernels->step_unpacked(layer->cell, n, hidden, n_x, layer->weight_ih, layer->weight_hh, layer->bias,
+                                       x_here, h_prev, own_prev, c, h, gates);
+            else
+                kernels->step(layer->cell, steps.held != NULL, (s & 1) != layer->last_first, n, n_blocks,
+                              ahead ? 0 : n_x, n_x, n_k, panels, ahead ? projected : bias, x_here, h_prev, own_prev, c,
+                              h, gates);
+
+            struct const_rows h_rows = {h, width}, ended = {h + n_next * width, width};
+            kernels->scatter(n, n_units, false, h_rows, y_own, callers(layer, batch, 0, s));
+            if (hn) /* where it was the sequence's last step */
+                kernels->scatter(n - n_next, n_units, false, ended, (struct rows){hn + first_unit, hidden},
+                                 callers_states(batch, n_next));
+            if (hn && c)
+                kernels->scatter(n - n_next, n_units, false, (struct const_rows){c + n_next * width, width},
+                                 (struct rows){cn + first_unit, hidden}, callers_states(batch, n_next));
+            wait_for_team(layer);
+        }
+    }
+}
