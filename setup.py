@@ -20,7 +20,7 @@ ONCE = [
 ]
 PER_DTYPE = [
     *("model/head", "model/head_pass", "model/losses", "model/model", "model/stream"),
-    *("layers/backward", "layers/dropout", "layers/forward", "layers/sequence", "layers/steps"),
+    *("layers/backward", "layers/dropout", "layers/forward", "layers/stack", "layers/steps"),
     *("kernels/kernel_table", "kernels/panels"),
 ]
 PER_ISA = ["kernels/gather", "kernels/head", "kernels/kernels", "kernels/solver"]

@@ -29,7 +29,7 @@ HEAD_FILES = ("pylstm.h", "exported/exported_math.h", "exported/exported.h", "ex
 #: And those that train all of a model. The order is that of compilation: the kernels' table is used after it.
 FILES = ("exported/exported_math.h", "kernels/cell.c", "layers/net.c", "layers/batch.c", "kernels/panels.c",
          "kernels/gather.c", "kernels/kernels.c", "kernels/solver.c", "model/head.c", "layers/dropout.c",
-         "exported/alone.c", "layers/steps.c", "layers/forward.c", "layers/backward.c", "layers/sequence.c", "model/model.c",
+         "exported/alone.c", "layers/steps.c", "layers/forward.c", "layers/backward.c", "layers/stack.c", "model/model.c",
          "exported/exported_learn.h")  # fmt: skip
 #: Bytes of stack that optimised code keeps within, whatever the sizes (tests/cortex_m4.sh): of the head, and of all.
 HEAD_STACK_BYTES, ALL_STACK_BYTES = 768, 2560

@@ -38,25 +38,113 @@ static bool is_zero(const real *values, ptrdiff_t n)
     return k == n;
 }
 
+static ptrdiff_t padded_inputs(const struct layer *layer)
+{
+    return blocks_of(layer->input_size, layer->kernels->lanes) * layer->kernels->lanes;
+}
+
+/* ------------------------------------------------- weights, and their gradient */
+
+struct back_panels NAME(back_panels_carve)(struct arena *arena, const struct layer *layer, const pylstm_shape *bound,
+                                           bool wants_dx)
+{
+    ptrdiff_t rows = cell_of(layer)->n_gates * padded_hidden(layer);
+    if (is_backward_unpacked(layer, bound))
+        return (struct back_panels){NULL, NULL};
+    return (struct back_panels){
+        .ih = wants_dx ? arena_take(arena, rows, padded_inputs(layer), sizeof(real)) : NULL,
+        .hh = arena_take(arena, rows, padded_hidden(layer), sizeof(real)),
+    };
+}
+
+void NAME(pack_back_panels)(const struct layer *layer, struct back_panels panels)
+{
+    ptrdiff_t n_x = layer->input_size, lanes = layer->kernels->lanes;
+    if (panels.hh)
+        NAME(pack_backward)(packing_h(layer), own(layer, n_blocks_of(layer)), layer->hidden_size, layer->weight_hh,
+                            panels.hh);
+    if (panels.ih)
+        NAME(pack_backward)(packing_x(layer), own(layer, blocks_of(n_x, lanes)), n_x, layer->weight_ih, panels.ih);
+}
+
+struct layer_sums NAME(layer_sums_carve)(struct arena *arena, const struct layer *layer, const pylstm_shape *bound,
+                                         real *gradients)
+{
+    const struct cell *cell = cell_of(layer);
+    ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, width = padded_hidden(layer);
+    struct layer_sums sums = {.bias = arena_take(arena, cell->n_vectors, width, sizeof(real)), .is_empty = true};
+    if (!is_gradient_unpacked(layer, bound)) {
+        sums.panels = arena_take(arena, n_x + hidden, cell->n_gates * width, sizeof(real));
+        return sums;
+    }
+    if (!gradients)
+        gradients = arena_take(arena, cell->n_gates * hidden, n_x + hidden, sizeof(real));
+    if (gradients) { /* else memory is only counted */
+        sums.weight_ih = gradients;
+        sums.weight_hh = gradients + cell->n_gates * hidden * n_x;
+    }
+    return sums;
+}
+
+/* to [n] += from */
+static void add_values(ptrdiff_t n, const real *from, real *to)
+{
+    for (ptrdiff_t k = 0; k < n; k++)
+        to[k] += from[k];
+}
+
+/* The layer's own rows [n_units] of each gate of a gradient [GH][n_k]: += those of another. */
+static void add_rows(const struct layer *layer, struct range blocks, ptrdiff_t n_k, const real *from, real *to)
+{
+    ptrdiff_t first = blocks.from * layer->kernels->lanes;
+    for (ptrdiff_t g = 0; g < cell_of(layer)->n_gates; g++) {
+        ptrdiff_t at = (g * layer->hidden_size + first) * n_k;
+        add_values(n_units_of(layer, blocks) * n_k, from + at, to + at);
+    }
+}
+
+void NAME(layer_sums_finish)(const struct layer *layer, const struct layer_sums *sums, ptrdiff_t n, ptrdiff_t stride,
+                             real *gradients)
+{
+    const struct cell *cell = cell_of(layer);
+    ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden, lanes = layer->kernels->lanes;
+    struct range blocks = own(layer, n_blocks_of(layer));
+    ptrdiff_t n_own = (blocks.to - blocks.from) * lanes, first_unit = blocks.from * lanes;
+    real *dweight_hh = gradients + cell->n_gates * hidden * n_x, *dbias = dweight_hh + cell->n_gates * hidden * hidden;
+    ptrdiff_t own_panels = first_unit * n_k * cell->n_gates, own_bias = first_unit * cell->n_vectors;
+    for (ptrdiff_t p = 1; p < n; p++) {
+        const struct layer_sums *more = sums + p * stride;
+        if (more->is_empty)
+            continue;
+        add_values(n_own * cell->n_vectors, more->bias + own_bias, sums->bias + own_bias);
+        if (more->panels) {
+            add_values(n_own * n_k * cell->n_gates, more->panels + own_panels, sums->panels + own_panels);
+        } else {
+            add_rows(layer, blocks, n_x, more->weight_ih, sums->weight_ih);
+            add_rows(layer, blocks, hidden, more->weight_hh, sums->weight_hh);
+        }
+    }
+    if (sums->panels) {
+        NAME(unpack_forward)(packing_x(layer), blocks, n_x, gradients, 0, n_k, sums->panels);
+        NAME(unpack_forward)(packing_h(layer), blocks, hidden, dweight_hh, n_x, n_k, sums->panels);
+    }
+    NAME(unpack_forward)(packing_bias(layer), blocks, 1, dbias, 0, 1, sums->bias);
+}
+
+/* ------------------------------------------------------------------ the steps */
+
 struct layer_backward_scratch NAME(layer_backward_carve)(struct arena *arena, const struct layer *layer,
                                                          const pylstm_shape *shape)
 {
     ptrdiff_t chunk = chunk_rows(shape), width = padded_hidden(layer), n_members = layer->member.n_members;
-    ptrdiff_t n_gates = cell_of(layer)->n_gates, n_vectors = cell_of(layer)->n_vectors;
-    ptrdiff_t input_width = blocks_of(layer->input_size, layer->kernels->lanes) * layer->kernels->lanes;
-    ptrdiff_t panel_rows = is_backward_unpacked(layer, shape) ? 0 : n_gates * width;
-    ptrdiff_t dpanel_rows = is_gradient_unpacked(layer, shape) ? 0 : n_gates * width;
+    ptrdiff_t n_vectors = cell_of(layer)->n_vectors;
     return (struct layer_backward_scratch){
         .dgates = arena_take(arena, dgates_rows(shape), n_vectors * width, sizeof(real)),
         .segments = arena_take(arena, chunk > n_members ? chunk : n_members, 1, sizeof(struct segment)),
         .columns = arena_take(arena, chunk, n_members * most_columns(layer), sizeof(real)),
-        .dx = arena_take(arena, chunk, input_width, sizeof(real)),
+        .dx = arena_take(arena, chunk, padded_inputs(layer), sizeof(real)),
         .dh = arena_take(arena, shape->n_sequences, width, sizeof(real)),
         .dc = arena_take(arena, cell_of(layer)->n_states > 1 ? shape->n_sequences : 0, width, sizeof(real)),
-        .panels_hh = arena_take(arena, panel_rows, width, sizeof(real)),
-        .panels_ih = arena_take(arena, panel_rows, input_width, sizeof(real)),
-        .dpanels = arena_take(arena, layer->input_size + layer->hidden_size, dpanel_rows, sizeof(real)),
-        .dbias = arena_take(arena, n_vectors * width, 1, sizeof(real)),
     };
 }
 
@@ -132,15 +220,14 @@ static void unpacked_back_product(const struct layer *layer, ptrdiff_t n_rows, s
 }
 
 /* The input's gradient of n rows, for the layer's share of the columns. */
-static void back_to_inputs(const struct layer *layer, const pylstm_batch *batch, ptrdiff_t n, struct dgates dgates,
-                           struct range vectors, ptrdiff_t n_columns, struct layer_backward_scratch scratch,
-                           struct rows dx)
+static void back_to_inputs(const struct layer *layer, ptrdiff_t n, struct dgates dgates, struct range vectors,
+                           ptrdiff_t n_columns, const real *panels, struct rows dx)
 {
     const struct kernels *kernels = layer->kernels;
     ptrdiff_t lanes = kernels->lanes, n_x = layer->input_size, n_blocks = n_blocks_of(layer);
     ptrdiff_t column = vectors.from * lanes, row = dgates.n_vectors * lanes;
-    if (!is_backward_unpacked(layer, &batch->shape)) {
-        kernels->back_product(false, n, n_blocks, dgates, scratch.panels_ih + column * n_blocks * dgates.n_used * lanes,
+    if (panels) {
+        kernels->back_product(false, n, n_blocks, dgates, panels + column * n_blocks * dgates.n_used * lanes,
                               vectors.to - vectors.from, false, dx);
         return;
     }
@@ -159,78 +246,75 @@ static void back_to_inputs(const struct layer *layer, const pylstm_batch *batch,
 
 /* What the steps [from, to), whose dgates are complete, give to the weights' gradients; and the input's of them. */
 static void flush_chunk(const struct layer *layer, const pylstm_batch *batch, ptrdiff_t from, ptrdiff_t to,
-                        const real *dgates, real *dweight_ih, real *dweight_hh, real *dx, bool adds_dx,
-                        struct steps steps, struct layer_backward_scratch scratch)
+                        const real *dgates, const struct layer_backward *pass)
 {
     const struct kernels *kernels = layer->kernels;
     const struct cell *cell = cell_of(layer);
+    const struct layer_sums *sums = pass->sums;
+    struct steps steps = pass->steps;
     ptrdiff_t lanes = kernels->lanes, n_blocks = n_blocks_of(layer), width = padded_hidden(layer);
     ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden, n_gates = cell->n_gates;
     ptrdiff_t n = batch->offset[to] - batch->offset[from];
     struct range blocks = own(layer, n_blocks), vectors = own(layer, blocks_of(n_x, lanes));
     ptrdiff_t n_own = blocks.to - blocks.from, first_unit = blocks.from * lanes;
-    struct segment *segments = scratch.segments + layer->member.index; /* one sequence makes one stretch */
+    struct segment *segments = pass->scratch.segments + layer->member.index; /* one sequence makes one stretch */
     struct segment x_rows = {.a = steps.x + batch->offset[from] * n_x, .n_rows = n};
     ptrdiff_t first = from + starts_at_zero(layer, batch, steps, from);
     ptrdiff_t n_segments = h_segments(layer, batch, steps, first, to, segments);
     struct dgates all = dgates_of(layer, batch, dgates), own_dgates = blocks_from(all, blocks.from, lanes);
     struct dgates own_x = x_part(cell, own_dgates), own_h = h_part(cell, own_dgates);
     own_h.data += (batch->offset[first] - batch->offset[from]) * cell->n_vectors * lanes;
-    real *columns = scratch.columns + layer->member.index * chunk_rows(&batch->shape) * most_columns(layer);
-    if (is_gradient_unpacked(layer, &batch->shape)) {
+    real *columns = pass->scratch.columns + layer->member.index * chunk_rows(&batch->shape) * most_columns(layer);
+    if (!sums->panels) {
         ptrdiff_t n_units = n_units_of(layer, blocks);
-        bool adds = to < batch->shape.n_steps;
+        bool adds = !sums->is_empty || to < batch->shape.n_steps;
         kernels->outer_unpacked(1, &x_rows, n_x, n_x, n_units, own_x, cell->x_gate, hidden, adds, columns,
-                                dweight_ih + first_unit * n_x);
+                                sums->weight_ih + first_unit * n_x);
         kernels->outer_unpacked(n_segments, segments, width, hidden, n_units, own_h, h_gates(cell), hidden, adds,
-                                columns, dweight_hh + first_unit * hidden);
+                                columns, sums->weight_hh + first_unit * hidden);
     } else {
-        real *own_dpanels = scratch.dpanels + first_unit * n_k * n_gates;
+        real *own_dpanels = sums->panels + first_unit * n_k * n_gates;
         kernels->outer(1, &x_rows, n_x, n_x, n_own, own_x, columns, own_dpanels, n_k);
         kernels->outer(n_segments, segments, width, hidden, n_own, own_h, columns, own_dpanels + n_x * n_gates * lanes,
                        n_k);
     }
-    kernels->column_sums(n, n_own, own_dgates, scratch.dbias + first_unit * cell->n_vectors);
-    if (!dx)
+    kernels->column_sums(n, n_own, own_dgates, sums->bias + first_unit * cell->n_vectors);
+    if (!pass->dx)
         return;
     ptrdiff_t column = vectors.from * lanes, stride = blocks_of(n_x, lanes) * lanes;
     ptrdiff_t n_columns = (vectors.to * lanes < n_x ? vectors.to * lanes : n_x) - column;
-    struct rows dx_rows = {scratch.dx + column, stride};
-    back_to_inputs(layer, batch, n, x_part(cell, all), vectors, n_columns, scratch, dx_rows);
+    struct rows dx_rows = {pass->scratch.dx + column, stride};
+    back_to_inputs(layer, n, x_part(cell, all), vectors, n_columns, pass->panels.ih, dx_rows);
     struct const_rows dx_here = {dx_rows.data, stride};
     for (ptrdiff_t s = from; s < to; dx_here = rows_from(dx_here, alive(batch, s++), 0))
-        kernels->scatter(alive(batch, s), n_columns, adds_dx, dx_here, (struct rows){dx + column, n_x},
+        kernels->scatter(alive(batch, s), n_columns, pass->adds_dx, dx_here, (struct rows){pass->dx + column, n_x},
                          callers(layer, batch, 0, s));
 }
 
-void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, struct const_rows dy, const real *dhn,
-                          const real *dcn, real *dweight_ih, real *dweight_hh, real *dbias, real *dx, bool adds_dx,
-                          real *dh0, real *dc0, struct steps steps, struct layer_backward_scratch scratch)
+void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, const struct layer_backward *pass)
 {
     const struct kernels *kernels = layer->kernels;
     const struct cell *cell = cell_of(layer);
+    const struct layer_backward_scratch scratch = pass->scratch;
+    struct layer_sums *sums = pass->sums;
+    struct steps steps = pass->steps;
     ptrdiff_t lanes = kernels->lanes, n_blocks = n_blocks_of(layer), width = padded_hidden(layer);
-    ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden;
+    ptrdiff_t hidden = layer->hidden_size, n_k = layer->input_size + hidden;
     ptrdiff_t chunk = chunk_rows(&batch->shape), block_rows = dgates_rows(&batch->shape);
     ptrdiff_t n_gates = cell->n_gates, n_vectors = cell->n_vectors;
     struct range blocks = own(layer, n_blocks);
     ptrdiff_t n_own = blocks.to - blocks.from, first_unit = blocks.from * lanes;
     ptrdiff_t n_units = n_units_of(layer, blocks);
-    bool unpacked = is_backward_unpacked(layer, &batch->shape);
-    bool gradient_unpacked = is_gradient_unpacked(layer, &batch->shape);
-    zero(scratch.dbias + n_vectors * first_unit, n_vectors * n_own * lanes);
-    if (!gradient_unpacked)
-        zero(scratch.dpanels + n_k * n_gates * first_unit, n_k * n_gates * n_own * lanes);
-    if (!unpacked)
-        NAME(pack_backward)(packing_h(layer), blocks, hidden, layer->weight_hh, scratch.panels_hh);
-    if (dx && !unpacked)
-        NAME(pack_backward)(packing_x(layer), own(layer, blocks_of(n_x, lanes)), n_x, layer->weight_ih,
-                            scratch.panels_ih);
+    if (sums->is_empty) {
+        zero(sums->bias + n_vectors * first_unit, n_vectors * n_own * lanes);
+        if (sums->panels)
+            zero(sums->panels + n_k * n_gates * first_unit, n_k * n_gates * n_own * lanes);
+    }
     /* A sequence's rows are first read at its own last step: until then they hold the final state's gradient. */
     if (first_of_team(layer)) {
-        gather_state(layer, batch, dhn, scratch.dh);
+        gather_state(layer, batch, pass->dhn, scratch.dh);
         if (steps.c)
-            gather_state(layer, batch, dcn, scratch.dc);
+            gather_state(layer, batch, pass->dcn, scratch.dc);
     }
     wait_for_team(layer);
 
@@ -238,7 +322,7 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
     ptrdiff_t chunk_end = batch->shape.n_steps;
     for (ptrdiff_t s = batch->shape.n_steps - 1; s >= 0; s--) {
         ptrdiff_t n = alive(batch, s);
-        kernels->gather(n, n_units, true, rows_from(dy, 0, first_unit), callers(layer, batch, 0, s),
+        kernels->gather(n, n_units, true, rows_from(pass->dy, 0, first_unit), callers(layer, batch, 0, s),
                         (struct rows){scratch.dh + first_unit, width});
         ptrdiff_t place = chunk - (batch->offset[chunk_end] - batch->offset[s]);
         real *dgates = scratch.dgates + place * n_vectors * lanes;
@@ -251,33 +335,30 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
         wait_for_team(layer);
         struct dgates h_dgates = h_part(cell, dgates_of(layer, batch, dgates));
         struct rows dh = {scratch.dh + first_unit, width};
-        if ((s > 0 || dh0) && unpacked) {
+        if ((s > 0 || pass->dh0) && !pass->panels.hh) {
             for (ptrdiff_t b = 0; b < n && !cell->passes_on; b++)
                 zero(dh.data + b * width, n_units);
             unpacked_back_product(layer, n, h_dgates, h_gates(cell),
                                   (struct const_rows){layer->weight_hh + first_unit, hidden}, n_units, dh);
-        } else if (s > 0 || dh0) {
+        } else if (s > 0 || pass->dh0) {
             kernels->back_product(s & 1, n, n_blocks, h_dgates,
-                                  scratch.panels_hh + first_unit * n_blocks * n_gates * lanes, n_own, cell->passes_on,
+                                  pass->panels.hh + first_unit * n_blocks * n_gates * lanes, n_own, cell->passes_on,
                                   dh);
         }
         if (s == 0 || place < alive(batch, s - 1)) {
-            flush_chunk(layer, batch, s, chunk_end, dgates, dweight_ih, dweight_hh, dx, adds_dx, steps, scratch);
+            flush_chunk(layer, batch, s, chunk_end, dgates, pass);
             chunk_end = s;
             wait_for_team(layer); /* until all have read the dgates */
         }
     }
 
-    if (!gradient_unpacked) {
-        NAME(unpack_forward)(packing_x(layer), blocks, n_x, dweight_ih, 0, n_k, scratch.dpanels);
-        NAME(unpack_forward)(packing_h(layer), blocks, hidden, dweight_hh, n_x, n_k, scratch.dpanels);
-    }
-    NAME(unpack_forward)(packing_bias(layer), blocks, 1, dbias, 0, 1, scratch.dbias);
-    if (dh0)
+    if (pass->dh0)
         kernels->scatter(batch->shape.n_sequences, n_units, false, (struct const_rows){scratch.dh + first_unit, width},
-                         (struct rows){dh0 + first_unit, hidden}, callers_states(batch, 0));
-    if (dh0 && steps.c)
+                         (struct rows){pass->dh0 + first_unit, hidden}, callers_states(batch, 0));
+    if (pass->dh0 && steps.c)
         kernels->scatter(batch->shape.n_sequences, n_units, false, (struct const_rows){scratch.dc + first_unit, width},
-                         (struct rows){dc0 + first_unit, hidden}, callers_states(batch, 0));
-    wait_for_team(layer); /* the next layer uses the same memory */
+                         (struct rows){pass->dc0 + first_unit, hidden}, callers_states(batch, 0));
+    wait_for_team(layer); /* the next layer uses the same scratch */
+    if (first_of_team(layer))
+        sums->is_empty = false;
 }

@@ -52,29 +52,29 @@ static void hold_gates(const struct layer *layer, struct steps steps, ptrdiff_t 
                         steps.held + gate * steps.held_stride + callers * hidden, row.data);
 }
 
-void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, const real *x, const real *h0,
-                         const real *c0, struct rows y, real *hn, real *cn, struct steps steps, struct packed packed,
-                         bool is_packed)
+void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, const struct layer_forward *pass)
 {
     const struct kernels *kernels = layer->kernels;
     const struct cell *cell = cell_of(layer);
+    struct steps steps = pass->steps;
+    struct packed packed = pass->packed;
     ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden;
     ptrdiff_t lanes = kernels->lanes, width = padded_hidden(layer);
     struct range blocks = own(layer, n_blocks_of(layer));
     ptrdiff_t n_blocks = blocks.to - blocks.from, first_unit = blocks.from * lanes;
     ptrdiff_t n_units = n_units_of(layer, blocks);
-    bool unpacked = !is_packed && is_unpacked(&batch->shape);
-    if (!unpacked && !is_packed)
+    bool unpacked = !pass->is_packed && is_unpacked(&batch->shape);
+    if (!unpacked && !pass->is_packed)
         NAME(pack_layer)(layer, packed);
     if (first_of_team(layer)) {
-        gather_state(layer, batch, h0, h_after(steps, layer, batch, -1));
+        gather_state(layer, batch, pass->h0, h_after(steps, layer, batch, -1));
         if (steps.c)
-            gather_state(layer, batch, c0, c_after(steps, layer, batch, -1, 0));
+            gather_state(layer, batch, pass->c0, c_after(steps, layer, batch, -1, 0));
     }
 
     const real *panels = unpacked ? NULL : packed.panels + first_unit * cell->n_gates * n_k;
-    struct const_rows x_rows = {x, n_x};
-    struct rows y_own = {y.data + first_unit, y.stride};
+    struct const_rows x_rows = {pass->x, n_x};
+    struct rows y_own = {pass->y.data + first_unit, pass->y.stride};
     struct const_block_rows bias = {unpacked ? NULL : packed.bias + cell->n_vectors * first_unit, 0,
                                     cell->n_vectors * lanes};
     for (ptrdiff_t from = 0, to; from < batch->shape.n_steps; from = to) {
@@ -102,7 +102,7 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
             struct block_rows gates = gates_from(steps, layer, row, blocks.from);
             struct const_block_rows projected = {gates.data, gates.stride, gates.block_stride};
             real *h = h_after(steps, layer, batch, s) + first_unit, *c = c_after(steps, layer, batch, s, first_unit);
-            const real *h_prev = s == 0 && !h0 ? NULL : h_after(steps, layer, batch, s - 1);
+            const real *h_prev = s == 0 && !pass->h0 ? NULL : h_after(steps, layer, batch, s - 1);
             const real *own_prev = own_after(steps, layer, batch, s - 1, first_unit);
             struct const_rows x_here = {steps.x + row * n_x, n_x};
             if (!steps.keep)
@@ -117,12 +117,12 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
 
             struct const_rows h_rows = {h, width}, ended = {h + n_next * width, width};
             kernels->scatter(n, n_units, false, h_rows, y_own, callers(layer, batch, 0, s));
-            if (hn) /* where it was the sequence's last step */
-                kernels->scatter(n - n_next, n_units, false, ended, (struct rows){hn + first_unit, hidden},
+            if (pass->hn) /* where it was the sequence's last step */
+                kernels->scatter(n - n_next, n_units, false, ended, (struct rows){pass->hn + first_unit, hidden},
                                  callers_states(batch, n_next));
-            if (hn && c)
+            if (pass->hn && c)
                 kernels->scatter(n - n_next, n_units, false, (struct const_rows){c + n_next * width, width},
-                                 (struct rows){cn + first_unit, hidden}, callers_states(batch, n_next));
+                                 (struct rows){pass->cn + first_unit, hidden}, callers_states(batch, n_next));
             wait_for_team(layer);
         }
     }

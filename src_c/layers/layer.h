@@ -48,14 +48,48 @@ void NAME(pack_layer)(const struct layer *layer, struct packed packed);
 /* Room for them in a forward of this shape, if it is none of so few rows that it reads the weights as they lie. */
 struct packed NAME(layer_forward_carve)(struct arena *arena, const struct layer *layer, const pylstm_shape *shape);
 
-/*   x       [N] rows of I, caller's order
- *   h0, c0  [B][H], caller's order, or NULL: zeros      may be hn, cn
- *   y       [N] rows of H, out
- *   hn, cn  [B][H], out, or NULL
- *   packed  room for the weights, or the packed weights themselves if `is_packed`, as they are where gates are held */
-void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, const real *x, const real *h0,
-                         const real *c0, struct rows y, real *hn, real *cn, struct steps steps, struct packed packed,
-                         bool is_packed);
+/* A batch's way through a layer. */
+struct layer_forward {
+    const real *x;       /* [N] rows of I, caller's order */
+    const real *h0, *c0; /* [B][H], caller's order, or NULL: zeros      may be hn, cn */
+    struct rows y;       /* [N] rows of H, out */
+    real *hn, *cn;       /* [B][H], out, or NULL */
+    struct steps steps;
+    struct packed packed; /* room for the weights, or the packed weights themselves if */
+    bool is_packed;       /* as they are where gates are held */
+};
+
+void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, const struct layer_forward *pass);
+
+/* W and R in the order in which the way back reads them. */
+struct back_panels {
+    real *ih, *hh; /* NULL: they are read as they lie */
+};
+
+/* Those that a way back of batches within `bound` reads; ih where the input's gradient is asked for. */
+struct back_panels NAME(back_panels_carve)(struct arena *arena, const struct layer *layer, const pylstm_shape *bound,
+                                           bool wants_dx);
+
+/* Fills them; each member of a team its own share. */
+void NAME(pack_back_panels)(const struct layer *layer, struct back_panels panels);
+
+/* What batches gave to the gradient of one direction of a layer, summed up. The weights' is in the order of forward
+ * panels until layer_sums_finish; that of large weights from short batches is where it belongs from the start. */
+struct layer_sums {
+    real *panels;                /* [n_blocks][I + H][G][lanes]; or NULL, and */
+    real *weight_ih, *weight_hh; /* [GH][I], [GH][H] */
+    real *bias;                  /* [VH'] */
+    bool is_empty;               /* nothing has been added: what is there is not to be read */
+};
+
+/* Sums of batches within `bound`. `gradients`: where weight_ih lies, weight_hh behind it, if they are the caller's. */
+struct layer_sums NAME(layer_sums_carve)(struct arena *arena, const struct layer *layer, const pylstm_shape *bound,
+                                         real *gradients);
+
+/* The sums of all n, which lie `stride` apart, in order, to dweight_ih [GH][I], dweight_hh, and dbias [VH], one after
+ * the other; each member of a team its own units. */
+void NAME(layer_sums_finish)(const struct layer *layer, const struct layer_sums *sums, ptrdiff_t n, ptrdiff_t stride,
+                             real *gradients);
 
 struct layer_backward_scratch {
     real *dgates;             /* [n_blocks][C + 3][V][lanes] of the steps in flight */
@@ -63,23 +97,25 @@ struct layer_backward_scratch {
     real *columns;            /* [C][I' or H', the larger], for each member of the team */
     real *dx;                 /* [C][I'] */
     real *dh, *dc;            /* [B][H'] */
-    real *panels_hh;          /* backward panels of R, ... */
-    real *panels_ih;          /* ... and of W */
-    real *dpanels;            /* the gradient of the forward panels */
-    real *dbias;              /* [VH'] */
 };
 
 struct layer_backward_scratch NAME(layer_backward_carve)(struct arena *arena, const struct layer *layer,
                                                          const pylstm_shape *shape);
 
-/*   dy        [N] rows of H
- *   dhn, dcn  [B][H], or NULL: zeros
- *   dweight_ih, dweight_hh, dbias  out
- *   dx        [N][I], out, or added to if `adds_dx`; or NULL
- *   dh0, dc0  [B][H], out, or NULL      may be dhn, dcn */
-void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, struct const_rows dy, const real *dhn,
-                          const real *dcn, real *dweight_ih, real *dweight_hh, real *dbias, real *dx, bool adds_dx,
-                          real *dh0, real *dc0, struct steps steps, struct layer_backward_scratch scratch);
+/* And its way back. */
+struct layer_backward {
+    struct const_rows dy;  /* [N] rows of H */
+    const real *dhn, *dcn; /* [B][H], or NULL: zeros */
+    real *dx;              /* [N][I], out, or added to if `adds_dx`; or NULL */
+    bool adds_dx;
+    real *dh0, *dc0; /* [B][H], out, or NULL      may be dhn, dcn */
+    struct steps steps;
+    struct back_panels panels;
+    struct layer_sums *sums; /* added to */
+    struct layer_backward_scratch scratch;
+};
+
+void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, const struct layer_backward *pass);
 
 /* One row of a tape of n_sequences, out: what pylstm_tape_read says, each [H] and `stride` elements after the one
  * before. */

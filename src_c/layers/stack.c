@@ -1,0 +1,503 @@
+#include "layers/stack.h"
+#include "interface/typed.h"
+#include "kernels/isa.h"
+#include "layers/batch.h"
+#include "layers/dropout.h"
+#include "layers/parts.h"
+#include "support/threads.h"
+
+#include <string.h>
+
+static ptrdiff_t widest_output(const pylstm_net *net)
+{
+    ptrdiff_t widest = 0;
+    for (ptrdiff_t l = 0; l < net->n_layers; l++)
+        if (net->hidden_sizes[l] > widest)
+            widest = net->hidden_sizes[l];
+    return net->n_directions * widest;
+}
+
+static struct layer layer_at(const pylstm_net *net, ptrdiff_t l, ptrdiff_t direction, const real *parameters)
+{
+    pylstm_layer at = pylstm_net_layer(net, l, direction);
+    struct layer layer = {
+        .kernels = NAME(kernels)(net->isa),
+        .cell = net->cell,
+        .input_size = at.input_size,
+        .hidden_size = at.hidden_size,
+        .reverse = direction == 1,
+        .last_first = net->last_first,
+        .member = ALONE,
+    };
+    if (parameters) { /* else only sizes are wanted */
+        layer.weight_ih = parameters + at.weight_ih;
+        layer.weight_hh = parameters + at.weight_hh;
+        layer.bias = parameters + at.bias;
+    }
+    return layer;
+}
+
+/* ------------------------------------------------------------------- parts */
+
+typedef void carve_layer(struct arena *arena, const struct layer *layer, const pylstm_shape *bound);
+
+static struct part_memory carve_part(const pylstm_net *net, const pylstm_shape *bound, ptrdiff_t n_members,
+                                     carve_layer *carve, struct arena *arena)
+{
+    struct part_memory part = {.batch = pylstm_batch_carve(arena, bound)};
+    part.per_layer = *arena;
+    for (ptrdiff_t l = 0; l < net->n_layers; l++) {
+        struct layer layer = layer_at(net, l, 0, NULL);
+        layer.member.n_members = n_members;
+        struct arena layer_arena = part.per_layer;
+        carve(&layer_arena, &layer, bound);
+        arena->used = layer_arena.used > arena->used ? layer_arena.used : arena->used;
+        arena->overflow |= layer_arena.overflow;
+    }
+    return part;
+}
+
+static void carve_parts(struct pass *pass, const pylstm_shape *shape, carve_layer *carve, struct arena *arena)
+{
+    pass->n_parts = pylstm_n_parts(pass->net, shape);
+    pass->n_members = pylstm_n_members(pass->net, shape);
+    pass->bound = pylstm_part_bound(shape, pass->n_parts);
+    for (ptrdiff_t p = 0; p < pass->n_parts; p++)
+        pass->parts[p] = carve_part(pass->net, &pass->bound, pass->n_members, carve, arena);
+}
+
+/* The whole batch where there is but one part. */
+const pylstm_batch *NAME(batch_of_part)(struct pass *pass, ptrdiff_t part)
+{
+    if (pass->n_parts == 1)
+        return pass->batch;
+    pylstm_part_init(&pass->parts[part].batch, pass->batch, part, pass->n_parts);
+    return &pass->parts[part].batch;
+}
+
+static void drop_rows(const struct pass *pass, const pylstm_batch *batch, ptrdiff_t layer, real *values)
+{
+    ptrdiff_t width = pass->net->n_directions * pass->net->hidden_sizes[layer];
+    for (ptrdiff_t b = 0; b < batch->shape.n_sequences; b++) {
+        ptrdiff_t row = pass->dropout_rows ? pass->dropout_rows[batch->order[b]] : batch->first[b];
+        NAME(dropout)(pass->dropout_seed, (uint64_t)layer, pass->net->dropout, row * width, batch->length[b] * width,
+                      values + batch->first[b] * width);
+    }
+}
+
+/* -------------------------------------------------------------------- tape */
+
+/* The steps of one part, layer and direction within a tape; carving all of them counts the tape. */
+static struct steps carve_tape(const pylstm_net *net, const pylstm_shape *bound, ptrdiff_t part, ptrdiff_t layer,
+                               ptrdiff_t direction, struct arena *arena)
+{
+    struct steps carved = {0};
+    for (ptrdiff_t p = 0; p <= part; p++) {
+        ptrdiff_t last_layer = p == part ? layer : net->n_layers - 1;
+        for (ptrdiff_t l = 0; l <= last_layer; l++) {
+            ptrdiff_t last_direction = p == part && l == layer ? direction : net->n_directions - 1;
+            for (ptrdiff_t d = 0; d <= last_direction; d++) {
+                struct layer at = layer_at(net, l, d, NULL);
+                carved = NAME(steps_carve)(arena, &at, bound, 1);
+            }
+        }
+    }
+    return carved;
+}
+
+static struct steps tape_steps(const pylstm_net *net, const pylstm_shape *bound, ptrdiff_t part, ptrdiff_t layer,
+                               ptrdiff_t direction, pylstm_memory tape)
+{
+    struct arena arena = arena_at(tape);
+    return carve_tape(net, bound, part, layer, direction, &arena);
+}
+
+void NAME(tape_carve)(const pylstm_net *net, const pylstm_shape *shape, struct arena *arena)
+{
+    ptrdiff_t n_parts = pylstm_n_parts(net, shape);
+    pylstm_shape bound = pylstm_part_bound(shape, n_parts);
+    carve_tape(net, &bound, n_parts - 1, net->n_layers - 1, net->n_directions - 1, arena);
+}
+
+int NAME(tape_size)(const pylstm_net *net, const pylstm_shape *shape, size_t *bytes)
+{
+    struct arena counting = {0};
+    NAME(tape_carve)(net, shape, &counting);
+    return arena_total(&counting, bytes);
+}
+
+int NAME(tape_read)(const pylstm_net *net, const pylstm_batch *batch, ptrdiff_t layer, ptrdiff_t direction,
+                    pylstm_memory tape, void *values)
+{
+    struct layer at = layer_at(net, layer, direction, NULL);
+    ptrdiff_t n_parts = pylstm_n_parts(net, &batch->shape), stride = batch->shape.n_rows * at.hidden_size;
+    pylstm_shape bound = pylstm_part_bound(&batch->shape, n_parts);
+    for (ptrdiff_t part = 0; part < n_parts; part++) {
+        struct steps steps = tape_steps(net, &bound, part, layer, direction, tape);
+        ptrdiff_t n_sequences = (batch->shape.n_sequences - part + n_parts - 1) / n_parts, row = 0;
+        for (ptrdiff_t s = 0; s < batch->length[part]; s++) {
+            for (ptrdiff_t b = part; b < batch->offset[s + 1] - batch->offset[s]; b += n_parts, row++) {
+                ptrdiff_t to = batch->first[b] + (at.reverse ? batch->length[b] - 1 - s : s);
+                NAME(steps_read)(&at, n_sequences, steps, row, (real *)values + to * at.hidden_size, stride);
+            }
+        }
+    }
+    return PYLSTM_OK;
+}
+
+/* ------------------------------------------------------------------ packed */
+
+/* The packed weights of one layer and direction; carving those of the last counts all. */
+static struct packed carve_packed(const pylstm_net *net, ptrdiff_t layer, ptrdiff_t direction, struct arena *arena)
+{
+    struct packed carved = {NULL, NULL};
+    for (ptrdiff_t l = 0; l <= layer; l++) {
+        for (ptrdiff_t d = 0; d <= (l == layer ? direction : net->n_directions - 1); d++) {
+            struct layer at = layer_at(net, l, d, NULL);
+            carved = NAME(packed_carve)(arena, &at);
+        }
+    }
+    return carved;
+}
+
+static struct packed packed_of(const pylstm_net *net, ptrdiff_t layer, ptrdiff_t direction, pylstm_memory packed)
+{
+    struct arena arena = arena_at(packed);
+    return carve_packed(net, layer, direction, &arena);
+}
+
+int NAME(packed_size)(const pylstm_net *net, size_t *bytes)
+{
+    struct arena counting = {0};
+    carve_packed(net, net->n_layers - 1, net->n_directions - 1, &counting);
+    return arena_total(&counting, bytes);
+}
+
+void NAME(pack_stack)(const pylstm_net *net, const real *parameters, pylstm_memory packed, struct member member)
+{
+    for (ptrdiff_t l = 0; l < net->n_layers; l++) {
+        for (ptrdiff_t d = 0; d < net->n_directions; d++) {
+            struct layer layer = layer_at(net, l, d, parameters);
+            layer.member = member;
+            NAME(pack_layer)(&layer, packed_of(net, l, d, packed));
+        }
+    }
+}
+
+void NAME(pack)(const pylstm_net *net, const void *parameters, pylstm_memory packed)
+{
+    NAME(pack_stack)(net, parameters, packed, ALONE);
+}
+
+/* ----------------------------------------------------------------- forward */
+
+static void carve_forward_layer(struct arena *arena, const struct layer *layer, const pylstm_shape *bound)
+{
+    NAME(steps_carve)(arena, layer, bound, 0);
+    NAME(layer_forward_carve)(arena, layer, bound);
+}
+
+void NAME(forward_carve)(struct forward_pass *forward, const pylstm_shape *shape, struct arena *arena)
+{
+    const pylstm_net *net = forward->pass.net;
+    for (ptrdiff_t k = 0; k < 2; k++)
+        forward->between[k] =
+            arena_take(arena, k < net->n_layers - 1 ? shape->n_rows : 0, widest_output(net), sizeof(real));
+    carve_parts(&forward->pass, shape, carve_forward_layer, arena);
+}
+
+int NAME(forward_size)(const pylstm_net *net, const pylstm_shape *shape, size_t *bytes)
+{
+    struct arena counting = {0};
+    struct forward_pass forward = {.pass.net = net};
+    NAME(forward_carve)(&forward, shape, &counting);
+    return arena_total(&counting, bytes);
+}
+
+void NAME(forward_part)(struct forward_pass *forward, ptrdiff_t part, struct member member)
+{
+    struct pass *pass = &forward->pass;
+    const pylstm_net *net = pass->net;
+    const pylstm_batch *batch = NAME(batch_of_part)(pass, part);
+    ptrdiff_t n_sequences = pass->batch->shape.n_sequences; /* states are laid out for all */
+
+    const real *input = forward->x, *held = forward->held;
+    for (ptrdiff_t l = 0; l < net->n_layers; l++) {
+        real *output = l == net->n_layers - 1 ? forward->y : forward->between[l % 2];
+        for (ptrdiff_t d = 0; d < net->n_directions; d++) {
+            pylstm_layer at = pylstm_net_layer(net, l, d);
+            struct layer layer = layer_at(net, l, d, pass->parameters);
+            layer.member = member;
+            struct arena arena = pass->parts[part].per_layer;
+            struct steps steps = pass->tape.data ? tape_steps(net, &pass->bound, part, l, d, pass->tape)
+                                                 : NAME(steps_carve)(&arena, &layer, &pass->bound, 0);
+            if (held) {
+                steps.held = held;
+                steps.held_stride = pass->batch->shape.n_rows * layer.hidden_size;
+                held += pylstm_cell_of(net->cell)->n_kept * steps.held_stride;
+            }
+            bool is_packed = forward->packed.data != NULL;
+            struct packed packed = is_packed ? packed_of(net, l, d, forward->packed)
+                                             : NAME(layer_forward_carve)(&arena, &layer, &pass->bound);
+            struct layer_forward through = {
+                .x = input,
+                .y = {output + d * at.hidden_size, net->n_directions * at.hidden_size},
+                .steps = steps,
+                .packed = packed,
+                .is_packed = is_packed,
+            };
+            if (forward->state_in) {
+                through.h0 = forward->state_in + at.h * n_sequences;
+                through.c0 = forward->state_in + at.c * n_sequences;
+            }
+            if (forward->state_out) {
+                through.hn = forward->state_out + at.h * n_sequences;
+                through.cn = forward->state_out + at.c * n_sequences;
+            }
+            NAME(layer_forward)(&layer, batch, &through);
+        }
+        if (pass->tape.data && member.index == 0)
+            drop_rows(pass, batch, l, output);
+        pylstm_wait_for_team(member);
+        input = output;
+    }
+}
+
+static void forward_alone(void *context, ptrdiff_t part)
+{
+    NAME(forward_part)(context, part, ALONE);
+}
+
+static void forward_together(void *context, struct member member)
+{
+    NAME(forward_part)(context, 0, member);
+}
+
+/* Every part on a thread of its own, or several threads on the only one. */
+static int run_forward(struct forward_pass *forward, pylstm_memory workspace)
+{
+    struct arena arena = arena_at(workspace);
+    NAME(forward_carve)(forward, &forward->pass.batch->shape, &arena);
+    if (forward->pass.n_members > 1)
+        pylstm_run_team(forward->pass.n_members, forward_together, forward);
+    else
+        pylstm_run_parts(forward->pass.n_parts, forward_alone, forward);
+    return PYLSTM_OK;
+}
+
+int NAME(forward)(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, pylstm_memory packed,
+                  const void *x, const void *state_in, void *y, void *state_out, uint64_t dropout_seed,
+                  pylstm_memory tape, pylstm_memory workspace)
+{
+    struct forward_pass forward = {
+        .pass = {.net = net, .batch = batch, .parameters = parameters, .dropout_seed = dropout_seed, .tape = tape},
+        .packed = packed,
+        .x = x,
+        .state_in = state_in,
+        .y = y,
+        .state_out = state_out,
+    };
+    return run_forward(&forward, workspace);
+}
+
+int NAME(trace)(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, pylstm_memory packed,
+                const void *x, const void *state_in, const void *held, void *y, void *state_out, pylstm_memory tape,
+                pylstm_memory workspace)
+{
+    pylstm_net undropped = *net;
+    undropped.dropout = 0;
+    struct forward_pass forward = {
+        .pass = {.net = &undropped, .batch = batch, .parameters = parameters, .tape = tape},
+        .packed = packed,
+        .x = x,
+        .state_in = state_in,
+        .held = held,
+        .y = y,
+        .state_out = state_out,
+    };
+    return run_forward(&forward, workspace);
+}
+
+/* ---------------------------------------------------------------- backward */
+
+static void carve_backward_layer(struct arena *arena, const struct layer *layer, const pylstm_shape *bound)
+{
+    NAME(layer_backward_carve)(arena, layer, bound);
+}
+
+/* For each part, layer and direction. */
+static ptrdiff_t n_directions_of_layers(const pylstm_net *net)
+{
+    return net->n_layers * net->n_directions;
+}
+
+void NAME(sums_carve)(struct stack_sums *sums, const pylstm_shape *bound, real *gradients, struct arena *arena)
+{
+    const pylstm_net *net = sums->net;
+    ptrdiff_t n = n_directions_of_layers(net);
+    sums->n_parts = pylstm_n_parts(net, bound);
+    pylstm_shape of_part = pylstm_part_bound(bound, sums->n_parts);
+    sums->layers = arena_take(arena, sums->n_parts, n, sizeof(struct layer_sums));
+    sums->panels = arena_take(arena, n, 1, sizeof(struct back_panels));
+    for (ptrdiff_t l = 0; l < net->n_layers; l++) {
+        for (ptrdiff_t d = 0; d < net->n_directions; d++) {
+            ptrdiff_t at = l * net->n_directions + d;
+            struct layer layer = layer_at(net, l, d, NULL);
+            struct back_panels panels = NAME(back_panels_carve)(arena, &layer, &of_part, l > 0 || sums->wants_dx);
+            if (sums->panels)
+                sums->panels[at] = panels;
+            for (ptrdiff_t p = 0; p < sums->n_parts; p++) {
+                real *own = p == 0 && gradients ? gradients + pylstm_net_layer(net, l, d).weight_ih : NULL;
+                struct layer_sums carved = NAME(layer_sums_carve)(arena, &layer, &of_part, own);
+                if (sums->layers)
+                    sums->layers[p * n + at] = carved;
+            }
+        }
+    }
+}
+
+void NAME(sums_clear)(struct stack_sums *sums)
+{
+    for (ptrdiff_t k = 0; k < sums->n_parts * n_directions_of_layers(sums->net); k++)
+        sums->layers[k].is_empty = true;
+}
+
+void NAME(sums_pack)(struct stack_sums *sums, const real *parameters, struct member member)
+{
+    const pylstm_net *net = sums->net;
+    for (ptrdiff_t l = 0; l < net->n_layers; l++) {
+        for (ptrdiff_t d = 0; d < net->n_directions; d++) {
+            struct layer layer = layer_at(net, l, d, parameters);
+            layer.member = member;
+            NAME(pack_back_panels)(&layer, sums->panels[l * net->n_directions + d]);
+        }
+    }
+}
+
+void NAME(sums_finish)(struct stack_sums *sums, real *gradients, struct member member)
+{
+    const pylstm_net *net = sums->net;
+    for (ptrdiff_t l = 0; l < net->n_layers; l++) {
+        for (ptrdiff_t d = 0; d < net->n_directions; d++) {
+            struct layer layer = layer_at(net, l, d, NULL);
+            layer.member = member;
+            NAME(layer_sums_finish)(&layer, sums->layers + l * net->n_directions + d, sums->n_parts,
+                                    n_directions_of_layers(net), gradients + pylstm_net_layer(net, l, d).weight_ih);
+        }
+    }
+}
+
+void NAME(backward_carve)(struct backward_pass *backward, const pylstm_shape *shape, struct arena *arena)
+{
+    const pylstm_net *net = backward->pass.net;
+    ptrdiff_t n_turns = net->n_layers - 1 + (net->dropout > 0); /* the last layer's too, where dropout changes it */
+    for (ptrdiff_t k = 0; k < 2; k++)
+        backward->between[(k + 1) % 2] =
+            arena_take(arena, k < n_turns ? shape->n_rows : 0, widest_output(net), sizeof(real));
+    carve_parts(&backward->pass, shape, carve_backward_layer, arena);
+}
+
+void NAME(backward_part)(struct backward_pass *backward, ptrdiff_t part, struct member member)
+{
+    struct pass *pass = &backward->pass;
+    const pylstm_net *net = pass->net;
+    const pylstm_batch *batch = NAME(batch_of_part)(pass, part);
+    ptrdiff_t n_sequences = pass->batch->shape.n_sequences, width = pylstm_net_output_size(net);
+    struct layer_sums *sums = backward->sums->layers + part * n_directions_of_layers(net);
+    for (ptrdiff_t b = 0; net->dropout > 0 && b < batch->shape.n_sequences && member.index == 0; b++)
+        memcpy(backward->between[net->n_layers % 2] + batch->first[b] * width, backward->dy + batch->first[b] * width,
+               (size_t)(batch->length[b] * width) * sizeof(real));
+
+    for (ptrdiff_t l = net->n_layers - 1; l >= 0; l--) {
+        const real *dy = backward->between[(l + 1) % 2];
+        if (net->dropout == 0 && l == net->n_layers - 1)
+            dy = backward->dy;
+        else if (member.index == 0)
+            drop_rows(pass, batch, l, backward->between[(l + 1) % 2]);
+        for (ptrdiff_t d = 0; d < net->n_directions; d++) {
+            pylstm_layer at = pylstm_net_layer(net, l, d);
+            struct layer layer = layer_at(net, l, d, pass->parameters);
+            layer.member = member;
+            struct arena arena = pass->parts[part].per_layer;
+            struct layer_backward through = {
+                .dy = {dy + d * at.hidden_size, net->n_directions * at.hidden_size},
+                .dx = l > 0 ? backward->between[l % 2] : backward->dx,
+                .adds_dx = d > 0,
+                .steps = tape_steps(net, &pass->bound, part, l, d, pass->tape),
+                .panels = backward->sums->panels[l * net->n_directions + d],
+                .sums = sums + l * net->n_directions + d,
+                .scratch = NAME(layer_backward_carve)(&arena, &layer, &pass->bound),
+            };
+            if (backward->dstate_out) {
+                through.dhn = backward->dstate_out + at.h * n_sequences;
+                through.dcn = backward->dstate_out + at.c * n_sequences;
+            }
+            if (backward->dstate_in) {
+                through.dh0 = backward->dstate_in + at.h * n_sequences;
+                through.dc0 = backward->dstate_in + at.c * n_sequences;
+            }
+            NAME(layer_backward)(&layer, batch, &through);
+        }
+    }
+}
+
+struct backward_call {
+    struct backward_pass backward;
+    struct stack_sums sums;
+    real *gradients;
+};
+
+static void backward_by(void *context, struct member member)
+{
+    struct backward_call *call = context;
+    struct pass *pass = &call->backward.pass;
+    NAME(sums_pack)(&call->sums, pass->parameters, member);
+    pylstm_wait_for_team(member);
+    if (pass->n_members > 1)
+        NAME(backward_part)(&call->backward, 0, member);
+    else
+        for (ptrdiff_t part = member.index; part < pass->n_parts; part += member.n_members)
+            NAME(backward_part)(&call->backward, part, ALONE);
+    pylstm_wait_for_team(member);
+    NAME(sums_finish)(&call->sums, call->gradients, member);
+}
+
+static void carve_backward(struct backward_call *call, const pylstm_shape *shape, struct arena *arena)
+{
+    call->sums.net = call->backward.pass.net;
+    NAME(sums_carve)(&call->sums, shape, call->gradients, arena);
+    NAME(backward_carve)(&call->backward, shape, arena);
+}
+
+int NAME(backward_size)(const pylstm_net *net, const pylstm_shape *shape, size_t *bytes)
+{
+    struct arena counting = {0};
+    struct backward_call call = {.backward.pass.net = net, .sums.wants_dx = true};
+    carve_backward(&call, shape, &counting);
+    return arena_total(&counting, bytes);
+}
+
+int NAME(backward)(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, const void *dy,
+                   const void *dstate_out, void *dparameters, void *dx, void *dstate_in, uint64_t dropout_seed,
+                   pylstm_memory tape, pylstm_memory workspace)
+{
+    struct backward_call call = {
+        .backward =
+            {
+                .pass =
+                    {.net = net, .batch = batch, .parameters = parameters, .dropout_seed = dropout_seed, .tape = tape},
+                .dy = dy,
+                .dstate_out = dstate_out,
+                .dx = dx,
+                .dstate_in = dstate_in,
+                .sums = &call.sums,
+            },
+        .sums.wants_dx = dx != NULL,
+        .gradients = dparameters,
+    };
+    struct arena arena = arena_at(workspace);
+    carve_backward(&call, &batch->shape, &arena);
+    const struct pass *pass = &call.backward.pass;
+    pylstm_run_team(pass->n_members > pass->n_parts ? pass->n_members : pass->n_parts, backward_by, &call);
+    return PYLSTM_OK;
+}
