@@ -4,7 +4,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-LIMIT_BYTES = 1_500_000
+LIMIT_BYTES = 2_200_000
 
 wheel = Path(sys.argv[1])
 names = zipfile.ZipFile(wheel).namelist()

@@ -30,10 +30,9 @@ cdef class _Net:
         net.input_size = check_size(input_size, "input_size")
         checked_dtype = check_dtype(dtype)
         net.dtype = PYLSTM_FLOAT32 if checked_dtype == np.float32 else PYLSTM_FLOAT64
-        checked_sizes = tuple(
-            [check_size(size, "hidden_size" if len(hidden_sizes) == 1 else f"hidden_size[{index}]")
-             for index, size in enumerate(hidden_sizes)]
-        )
+        checked_sizes = ()  # a list comprehension of Cython 3.3 drops an element twice where there is no memory for it
+        for index, size in enumerate(hidden_sizes):
+            checked_sizes += (check_size(size, "hidden_size" if len(hidden_sizes) == 1 else f"hidden_size[{index}]"),)
         if not checked_sizes:
             raise ValueError("hidden_size must name at least one layer, got ()")
         net.n_layers = len(checked_sizes)

@@ -86,7 +86,10 @@ cdef class Stream(_Net):
 
     cdef take_weights(self, weights):
         """Keep a copy of the weights, in one array, and of the input's mean and scale, or None."""
-        flat, mean, scale = [None if values is None else np.array(values, self.dtype) for values in weights]
+        flat, mean, scale = weights
+        flat = np.array(flat, self.dtype)
+        if mean is not None:
+            mean, scale = np.array(mean, self.dtype), np.array(scale, self.dtype)
         cdef _View flat_view = _View(flat)
         self.flat, self.flat_view, self.mean, self.scale = flat, flat_view, mean, scale
 

@@ -1,15 +1,17 @@
 /* To be preloaded: the N-th allocation of a shared object fails, and what it has not freed is counted.
  *
  * Allocations are malloc, calloc, realloc, posix_memalign and pthread_create, called from an object whose path contains
- * the word that `fail_in` was given. Linux, gcc or clang. */
+ * the word that `fail_in` was given, or from CPython when such an object has called it. Linux, gcc or clang. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
+#include <unwind.h>
 
-void fail_in(const char *word, long at);
+void fail_in(const char *word, int with_objects, long at);
 long allocations(void);
 long outstanding(void);
 
@@ -22,21 +24,33 @@ extern void __libc_free(void *data);
 enum { MOST = 1 << 14 };
 
 static const char *of;      /* NULL: nothing is counted */
+static void *cpython, *own; /* where they lie; cpython NULL: what it allocates is not meant */
 static long counted, fails; /* the fails-th fails; 0: none */
 static void *live[MOST];
 static long n_live;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Count allocations of objects that `word` names from now on, and let one fail. */
-void fail_in(const char *word, long at)
+static void *object_of(void *address)
+{
+    Dl_info info;
+    return dladdr(address, &info) ? info.dli_fbase : NULL;
+}
+
+/* Count allocations of shared objects that `word` names from now on, and let one fail; with_objects: those too that
+ * CPython makes for them, which under PYTHONMALLOC=malloc are all of Python's objects. */
+void fail_in(const char *word, int with_objects, long at)
 {
     of = word;
+    cpython = with_objects ? object_of(dlsym(RTLD_DEFAULT, "PyObject_Malloc")) : NULL;
+    own = object_of((void *)(uintptr_t)fail_in);
     counted = n_live = 0;
     fails = at;
 }
 
+/* How many there were. None fails from now on. */
 long allocations(void)
 {
+    fails = 0;
     return counted;
 }
 
@@ -45,10 +59,25 @@ long outstanding(void)
     return n_live;
 }
 
+static _Unwind_Reason_Code look_outside(struct _Unwind_Context *frame, void *path)
+{
+    Dl_info info;
+    if (!dladdr((void *)_Unwind_GetIP(frame), &info) || info.dli_fbase == cpython || info.dli_fbase == own)
+        return _URC_NO_REASON;
+    *(const char **)path = info.dli_fname;
+    return _URC_END_OF_STACK;
+}
+
 static int is_meant(void *caller)
 {
     Dl_info info;
-    return of && dladdr(caller, &info) && info.dli_fname && strstr(info.dli_fname, of);
+    const char *path;
+    if (!of || !dladdr(caller, &info))
+        return 0;
+    path = info.dli_fname;
+    if (cpython && info.dli_fbase == cpython)
+        _Unwind_Backtrace(look_outside, &path); /* NumPy's objects are left alone: NumPy itself crashes without some */
+    return path && strstr(path, of);
 }
 
 /* 1 where the call is to fail. */

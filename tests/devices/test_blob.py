@@ -1,6 +1,5 @@
-"""Blobs: what the C library reads of them, and that it reads nothing else. Needs make and a C compiler."""
+"""Blobs: what the C library reads of them, and that it reads nothing else."""
 
-import shutil
 import struct
 import subprocess
 import zlib
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from compilers import SOURCES, run
 from nets import CELLS
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
@@ -22,25 +22,22 @@ from pylstm.preprocessing import PerStep
 ROOT = Path(__file__).parents[2]
 
 
-def make(*arguments):
-    """Build in the checkout, where what is built stays."""
-    if not shutil.which("make") or not shutil.which("cc"):
-        pytest.skip("needs make and cc")
-    subprocess.run(["make", "--silent", "-C", *arguments], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
-
-
 @pytest.fixture(scope="module")
-def stream_program():
+def stream_program(library, tmp_path_factory):
     """The example that streams a blob."""
-    make("examples/c")
-    return ROOT / "examples/c/build/stream"
+    program = tmp_path_factory.mktemp("blob") / "stream"
+    run("cc", "-std=c11", f"-I{SOURCES}", ROOT / "examples/c/stream.c", library, "-lm", "-lpthread", "-o", program)
+    return program
 
 
 @pytest.fixture(scope="module")
-def mutations_program():
-    """The C test that opens a blob and its mutations, under the sanitizers."""
-    make("src_c", "sanitize", "TESTS=build/sanitize/test_blob", "CXX_TESTS=")
-    return ROOT / "src_c/build/sanitize/test_blob"
+def mutations_program(library, tmp_path_factory):
+    """The C test that opens a blob and its mutations; all that reads of them is under the sanitizers."""
+    program = tmp_path_factory.mktemp("blob") / "test_blob"
+    sanitize = ["-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    sources = [ROOT / "tests/c/test_blob.c", SOURCES / "interface/blob.c"]
+    run("cc", "-std=c11", *sanitize, f"-I{SOURCES}", *sources, library, "-lm", "-lpthread", "-o", program)
+    return program
 
 
 def run_in_c(program, blob, X, tmp_path):

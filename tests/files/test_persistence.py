@@ -543,7 +543,9 @@ def load_or_refuse(path, cls):
         return
     for form in FORMS:
         try:
-            with np.errstate(all="ignore"):
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                # The file may name the features, and X does not.
+                warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
                 model.predict(data(cls, form)[0])
         except ValueError:
             pass
