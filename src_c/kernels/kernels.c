@@ -3,6 +3,7 @@
 
 #include "kernels/cases.h"
 #include "kernels/dense.h"
+#include "kernels/derivatives.h"
 #include "kernels/gather.h"
 #include "kernels/head.h"
 #include "kernels/solver.h"
@@ -111,7 +112,6 @@ VEC_INLINE void step_cell(int cell, ptrdiff_t n_rows, const struct step *s)
         step_row(cell, s);
         return;
     }
-#ifndef PYLSTM_EXPORTED /* which has no batches */
     const int most = TILE_PANELS(cell, TILE);
     ptrdiff_t n_h = (s->n_k - s->first_k) * N_GATES(cell) * LANES;
     bool prefetch = n_rows > FEW_TILE_ROWS && s->n_blocks * n_h * (ptrdiff_t)sizeof(real) > PREFETCH_BYTES;
@@ -128,7 +128,6 @@ VEC_INLINE void step_cell(int cell, ptrdiff_t n_rows, const struct step *s)
         else
             step_panels(cell, 1, n_rows, s, b, next);
     }
-#endif
 }
 
 static void step(pylstm_cell cell, bool holds, bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x,
@@ -145,48 +144,6 @@ static void step(pylstm_cell cell, bool holds, bool last_first, ptrdiff_t n_rows
 
 /* ---------------------------------------------------------------- backward */
 
-/* The derivatives of one vector of units, from the gates that were kept, what the units remember, and dh; dz, out, are
- * the gradients of the pre-activations. */
-
-/* With tanh' = 1 - tanh^2 and sigmoid' = sigmoid (1 - sigmoid):
- *   dc += dh o (1 - tanh(c)^2)
- *   dz_o = dh tanh(c) o (1 - o)      dz_f = dc c_prev f (1 - f)
- *   dz_i = dc g i (1 - i)            dz_g = dc i (1 - g^2)
- *   dc_prev = dc f */
-VEC_INLINE void lstm_backward(const real *gate, vec c_prev, vec c, vec dh, real *dc, real *dz)
-{
-    const vec one = splat(1);
-    vec i = load(gate), f = load(gate + LANES), g = load(gate + 2 * LANES), o = load(gate + 3 * LANES);
-    vec tanh_c = vec_tanh(c), dc_here = load(dc) + dh * o * (one - tanh_c * tanh_c);
-    store(dz, dc_here * g * i * (one - i));
-    store(dz + LANES, dc_here * c_prev * f * (one - f));
-    store(dz + 2 * LANES, dc_here * i * (one - g * g));
-    store(dz + 3 * LANES, dh * tanh_c * o * (one - o));
-    store(dc, dc_here * f);
-}
-
-/* With m = (R h_prev)_n + b_hn, which the reset gate multiplies:
- *   dz_n = dh (1 - z) (1 - n^2)      dm = dz_n r
- *   dz_r = dz_n m r (1 - r)          dz_z = dh (h_prev - n) z (1 - z)
- *   dh_prev = dh z, beside what goes through R */
-VEC_INLINE void gru_backward(const real *gate, vec h_prev, real *dh, real *dz)
-{
-    const vec one = splat(1);
-    vec r = load(gate), z = load(gate + LANES), n = load(gate + 2 * LANES), m = load(gate + 3 * LANES);
-    vec dh_here = load(dh), dn = dh_here * (one - z) * (one - n * n);
-    store(dz, dn);
-    store(dz + LANES, dn * m * r * (one - r));
-    store(dz + 2 * LANES, dh_here * (h_prev - n) * z * (one - z));
-    store(dz + 3 * LANES, dn * r);
-    store(dh, dh_here * z);
-}
-
-/* dz = dh (1 - h^2), or dh where h > 0. */
-VEC_INLINE void rnn_backward(bool relu, vec h, vec dh, real *dz)
-{
-    store(dz, relu ? zero_where(~less(splat(0), h), dh) : dh * (splat(1) - h * h));
-}
-
 VEC_INLINE void backward_of(int cell, bool relu, ptrdiff_t n_rows, ptrdiff_t n_blocks, struct const_block_rows gates,
                             const real *own_prev, const real *own, real *dh, real *dc, real *dgates,
                             ptrdiff_t block_rows)
@@ -194,14 +151,8 @@ VEC_INLINE void backward_of(int cell, bool relu, ptrdiff_t n_rows, ptrdiff_t n_b
     for (ptrdiff_t r = 0; r < n_rows; r++) {
         for (ptrdiff_t b = 0; b < n_blocks; b++) {
             ptrdiff_t at = (r * n_blocks + b) * LANES;
-            const real *gate = gates.data + b * gates.block_stride + r * gates.stride;
-            real *dz = dgates + (b * block_rows + r) * N_VECTORS(cell) * LANES;
-            if (cell == PYLSTM_LSTM)
-                lstm_backward(gate, load(own_prev + at), load(own + at), load(dh + at), dc + at, dz);
-            else if (cell == PYLSTM_GRU)
-                gru_backward(gate, load(own_prev + at), dh + at, dz);
-            else
-                rnn_backward(relu, load(own + at), load(dh + at), dz);
+            unit_backward(cell, relu, gates.data + b * gates.block_stride + r * gates.stride, own_prev + at, own + at,
+                          dh + at, dc + at, dgates + (b * block_rows + r) * N_VECTORS(cell) * LANES);
         }
     }
 }
