@@ -54,3 +54,4 @@ for pair in float32:exported_vowels int8:exported_vowels learn_all:exported_lear
         "${machine#*:}" "$work/program"
     done
 done
+"$python" tests/cortex_m4.py

@@ -29,11 +29,11 @@ for kind, trainable in (("all", True), ("head", "head")):
         pipeline, folder / f"learn_{kind}.c", name="vowels", trainable=trainable, window=WINDOW, carry_state=False
     )
     print(f"trainable={trainable!r}: {export.flash_bytes} bytes of constants, {export.ram_bytes} bytes of RAM")
-    reference = Reference(pipeline, head_only=kind == "head", carry_state=False, max_grad_norm=1.0)
+    reference = Reference.of_model(pipeline, head_only=kind == "head", carry_state=False, max_grad_norm=1.0)
     labels = [classes.index(label) for _, label in cases]
     losses = [reference.learn(x, label, np.float32(LEARNING_RATE)) for (x, _), label in zip(cases, labels, strict=True)]
     (folder / f"learn_{kind}_cases.h").write_text(
-        f"enum {{ LEARNS_ALL = {int(trainable is True)} }};\nstatic const float learning_rate = {LEARNING_RATE};\n"
+        f"static const float learning_rate = {LEARNING_RATE};\n"
         + array("int", "labels", labels)
         + array("float", "inputs", np.concatenate([x for x, _ in cases]))
         + array("float", "expected_losses", losses)

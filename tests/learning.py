@@ -10,41 +10,78 @@ def net_of(model):
     return parts(model)[1]._model
 
 
-class Reference:
-    """Training on windows in float64, by `Sequence.backward` and SGD with clipping."""
+def loss_of(loss, outputs, answers, parameter=0.0):
+    """Return the mean loss of rows, and its gradient by the outputs."""
+    n, n_outputs = outputs.shape
+    if loss == "cross-entropy":
+        p = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        onehot = np.eye(n_outputs)[np.atleast_1d(answers)]
+        return -np.log((p * onehot).sum(axis=1)).mean(), (p - onehot) / n
+    answers = np.reshape(answers, outputs.shape)
+    r = outputs - answers
+    if loss == "squared error":
+        values, slopes = r**2 / 2, r
+    elif loss == "absolute error":
+        values, slopes = np.abs(r), np.sign(r)
+    elif loss == "huber":
+        slopes = np.clip(r, -parameter, parameter)
+        values = slopes * (r - slopes / 2)
+    elif loss == "quantile":
+        slopes = np.where(r > 0, 1 - parameter, np.where(r < 0, -parameter, 0))
+        values = slopes * r
+    elif loss == "sigmoid":
+        values = np.logaddexp(0, outputs) - answers * outputs
+        slopes = 1 / (1 + np.exp(-outputs)) - answers
+    return values.mean(), slopes / outputs.size
 
-    def __init__(self, model, *, head_only, carry_state, max_grad_norm):
-        net, made_with = net_of(model), net_of(model).configuration
-        per_step, _ = parts(model)
-        self.scaler = None if per_step is None else per_step.transformer_
-        cell = {"cell": net.cell, "nonlinearity": net.nonlinearity}
-        self.seq = pylstm.Sequence(made_with["input_size"], net.hidden_sizes, dtype="float64", **cell)
+
+class Reference:
+    """Training on windows in float64, by `Sequence.backward` and SGD with clipping.
+
+    Parameters
+    ----------
+    weights : array
+        All, in the order of C.
+    sizes : tuple of int
+        Of the inputs, and of the layers.
+    """
+
+    def __init__(self, weights, sizes, n_outputs, *, loss, per_step, carry_state, max_grad_norm, head_only=False,
+                 scaling=None, parameter=0.0, **cell):  # fmt: skip
+        self.seq = pylstm.Sequence(sizes[0], tuple(sizes[1:]), dtype="float64", **cell)
         self.parameters = {**self.seq.parameters()}
-        given = net.parameters()
-        for name, values in self.parameters.items():
-            values[...] = given[name]
-        self.parameters |= {name: given[name].astype(np.float64) for name in ("weight_out", "bias_out")}
+        rest = np.asarray(weights, np.float64)
+        for values in self.parameters.values():
+            values[...] = rest[: values.size].reshape(values.shape)
+            rest = rest[values.size :]
+        self.parameters["weight_out"] = rest[: n_outputs * sizes[-1]].reshape(n_outputs, sizes[-1]).copy()
+        self.parameters["bias_out"] = rest[n_outputs * sizes[-1] :].copy()
         self.trained = ["weight_out", "bias_out"] if head_only else list(self.parameters)
-        self.classifies, self.is_per_step = made_with["loss"] == "cross-entropy", made_with["pooling"] is None
+        self.loss, self.parameter, self.is_per_step, self.scaling = loss, parameter, per_step, scaling
         self.carry_state, self.max_grad_norm, self.state = carry_state, max_grad_norm, None
 
+    @classmethod
+    def of_model(cls, model, **options):
+        net, made_with = net_of(model), net_of(model).configuration
+        per_step, _ = parts(model)
+        scaler = None if per_step is None else per_step.transformer_
+        scaling = None if scaler is None else (scaler.mean_, scaler.scale_)
+        sizes = (made_with["input_size"], *net.hidden_sizes)
+        return cls(net.copy_weights(), sizes, made_with["n_outputs"], loss=made_with["loss"], scaling=scaling,
+                   per_step=made_with["pooling"] is None, cell=net.cell, nonlinearity=net.nonlinearity,
+                   **options)  # fmt: skip
+
     def learn(self, x, y, rate):
-        x = x if self.scaler is None else self.scaler.transform(x)
+        x = x if self.scaling is None else (x - self.scaling[0]) / self.scaling[1]
         H, state = self.seq.forward(x[np.newaxis].astype(np.float64), self.state, training=True)
         self.state = state if self.carry_state else None
         features = H[0] if self.is_per_step else H[0, -1:]
-        out = features @ self.parameters["weight_out"].T + self.parameters["bias_out"]
-        if self.classifies:
-            out = np.exp(out - out.max(axis=1, keepdims=True))
-            out /= out.sum(axis=1, keepdims=True)
-            onehot = np.eye(out.shape[1])[np.atleast_1d(y)]
-            loss, dout = -np.log((out * onehot).sum(axis=1)).mean(), (out - onehot) / len(out)
-        else:
-            dout = (out - np.atleast_2d(y)) / out.size
-            loss = (dout**2).sum() * out.size / 2
+        outputs = features @ self.parameters["weight_out"].T + self.parameters["bias_out"]
+        loss, doutputs = loss_of(self.loss, outputs, y, self.parameter)
         dH = np.zeros_like(H)
-        dH[0, -len(features) :] = dout @ self.parameters["weight_out"]
-        gradients = {"weight_out": dout.T @ features, "bias_out": dout.sum(axis=0)}
+        dH[0, -len(features) :] = doutputs @ self.parameters["weight_out"]
+        gradients = {"weight_out": doutputs.T @ features, "bias_out": doutputs.sum(axis=0)}
         gradients |= self.seq.backward(dH).parameters
         norm = np.sqrt(sum((gradients[name] ** 2).sum() for name in self.trained))
         scale = self.max_grad_norm / norm if self.max_grad_norm and norm > self.max_grad_norm else 1

@@ -1,8 +1,12 @@
 """Random nets, sequences and states for the tests, in the forms that `Sequence` takes."""
 
+from itertools import pairwise
+
 import numpy as np
 
 import pylstm
+from pylstm._devices.c_file import Layer, Matrix, Net
+from pylstm._net.cells import SIZES
 
 # input_size, hidden_size, lengths: ones, primes, equal lengths (also given dense), one beside far longer ones.
 SHAPES = [
@@ -88,3 +92,22 @@ def quantised(net):
             values = np.round(values / scale) * scale
         parts.append(values.ravel())
     return np.concatenate(parts)
+
+
+def exported_net(cell="lstm", sizes=(12, 16), n_outputs=9, loss="cross-entropy", parameter=0.5, scaled=False,
+                 int8=False, seed=0):  # fmt: skip
+    """Return a net of random weights, as `export_c` has it; `sizes` begins with that of the inputs."""
+    rng, kind = np.random.default_rng(seed), CELLS[cell]["cell"]
+    n_gates, n_biases = SIZES[kind]
+
+    def some(*shape):
+        return rng.uniform(-0.6, 0.6, shape).astype(np.float32)
+
+    layers = [
+        Layer(Matrix(some(n_gates * n, n_x)), Matrix(some(n_gates * n, n)), some(n_biases * n))
+        for n_x, n in pairwise(sizes)
+    ]
+    scaling = (some(sizes[0]), 2 + some(sizes[0])) if scaled else None
+    head = Matrix(some(n_outputs, sizes[-1])), some(n_outputs)
+    net = Net(layers, *head, loss, scaling, kind, CELLS[cell].get("nonlinearity", "tanh"), parameter)
+    return net.quantised() if int8 else net

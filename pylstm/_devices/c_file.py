@@ -12,17 +12,36 @@ import numpy as np
 from .. import __version__
 from .._net.cells import KINDS, PLACES, STATES, c_name
 from .._net.inputs import Array
+from .cortex_m4 import Taken, taken
 
 #: The files of src_c that every model needs, beside those that they include.
-CARRIED = ("exported/exported_math.h", "exported/exported.h")
+CARRIED = ("exported/math.h", "exported/step.h")
 #: What the C file says itself of those.
 GIVEN = ("support/real.h", "support/libm.h")
 #: Units of a panel where there are vectors: as many as the widest vector has.
 LANES = 8
-#: Bytes of stack that optimised code without vectors keeps within, whatever the sizes (tests/cortex_m4.sh).
-STACK_BYTES = 512
 
 WIDTH = 120
+
+
+class Loss(NamedTuple):
+    """What training minimised: its function in losses.h; in words, which may have the parameter; and the function in
+    softmax.h that makes predictions of outputs, if there is one.
+    """
+
+    row: str
+    words: str
+    predict: str | None = None
+
+
+LOSSES = {
+    "cross-entropy": Loss("cross_entropy_row", "cross-entropy", "softmax_row"),
+    "squared error": Loss("squared_error_row", "half the squared error"),
+    "absolute error": Loss("absolute_error_row", "absolute error"),
+    "huber": Loss("huber_row", "Huber loss, straight from {:g},"),
+    "quantile": Loss("quantile_row", "loss of the quantile {:g}"),
+    "sigmoid": Loss("sigmoid_row", "cross-entropy of each output by itself", "sigmoids_row"),
+}
 
 
 class Matrix(NamedTuple):
@@ -60,10 +79,21 @@ class Net(NamedTuple):
     layers: list[Layer]
     weight_out: Matrix
     bias_out: Array
-    is_softmax: bool
+    loss: str
     scaling: tuple[Array, Array] | None
     cell: str = "lstm"
     nonlinearity: str = "tanh"
+    loss_parameter: float = 0.0
+
+    @property
+    def reads_labels(self) -> bool:
+        """Whether its outputs are told apart by a label; else they are values."""
+        return self.loss == "cross-entropy"
+
+    @property
+    def c_name(self) -> str:
+        """The cell in pylstm.h."""
+        return c_name(self.cell, self.nonlinearity)
 
     @property
     def input_size(self) -> int:
@@ -92,11 +122,10 @@ def text(name: str, net: Net, labels: list[object] | None) -> str:
     needed = {
         "model/scaling.h": net.scaling is not None,
         "kernels/dense.h": len(net.bias_out) > 0,
-        "kernels/softmax.h": net.is_softmax,
+        "kernels/softmax.h": len(prediction(net)) > 0,
     }
     roots = [*CARRIED, *(file for file, is_needed in needed.items() if is_needed)]
-    cells = f"enum {{ {', '.join(c_name(*of) for of in KINDS)} }};\n"
-    code = [settings(net), cells, "typedef float real;\n", sources(roots, GIVEN), weights(net), _functions(name, net)]
+    code = [VECTORS, types(net), sources(roots), weights(net), _functions(name, net)]
     return whole(name, _comment(name, net, labels), _interface(name, net), code)
 
 
@@ -175,11 +204,9 @@ def _comment(name: str, net: Net, labels: list[object] | None) -> str:
         (f"{name}_reset(&state);", "before the first step of a sequence"),
         (f"{name}_step(&state, x, y);", f"reads float x[{net.input_size}], writes float y[{net.output_size}]"),
     ]
-    memory = [
-        flash_line(net),
-        ("RAM", ram_bytes(net), f"{name}_state, wherever it is placed"),
-        ("stack", STACK_BYTES, "at most, without vectors and optimised, -Os or from -O1; some 5,000 with -O0"),
-    ]
+    with_vectors = f"{flash_bytes(net, LANES):,} where vectors are used"
+    ram = ram_bytes(net), f"{name}_state, wherever it is placed"
+    memory = memory_lines(taken("plain", net.c_name, features(net)), (flash_bytes(net), with_vectors), ram)
     title = f"{name}: {net.a_cell}, written by pylstm {__version__}. C99 and C++; no other file, no heap, no libm."
     return comment(title, name, net, labels, calls, memory, [WITH_VECTORS])
 
@@ -191,10 +218,37 @@ WITH_VECTORS = (
 )
 
 
-def flash_line(net: Net) -> tuple[str, int, str]:
-    """Return what a comment says of the constants of code that has vectors."""
-    of_vectors = f"constants ({flash_bytes(net, LANES):,} where vectors are used), beside the code"
-    return "flash", flash_bytes(net), of_vectors
+def features(net: Net) -> dict[str, int]:
+    """Return what, beside its cell, decides on how large the code of a net is, and how often it has that."""
+    n_layers, n_outputs = len(net.layers), len(net.bias_out)
+    at_once = 4 if net.cell == "rnn" else 2  # TILE_PANELS in step.h; of outputs DENSE_OUTPUTS in dense.h
+    is_int8 = net.weight_out.scale is not None
+    are_left = any(layer.sizes[1] % at_once for layer in net.layers)
+    return {
+        "scaled": net.scaling is not None,
+        net.loss if n_outputs else "none": 1,
+        "int8": is_int8 and n_layers == 1,
+        "int8 of layers": is_int8 and n_layers > 1,
+        "second layer": n_layers > 1,
+        "further layer": max(n_layers - 2, 0),
+        "units left": are_left and n_layers == 1,
+        "units left of layers": are_left and n_layers > 1,
+        "few outputs": 0 < n_outputs < 4,
+        "fours of outputs": n_outputs > 0 and n_outputs % 4 == 0,
+    }
+
+
+Memory = tuple[int, str]
+
+
+def memory_lines(code: Taken, constants: Memory, ram: Memory) -> list[tuple[str, int, str]]:
+    """Return what a comment says of memory, of each kind how much and a remark."""
+    return [
+        ("code", code.small_code, f"on a Cortex-M4, by GCC with -Os; {code.fast_code:,} with -O2"),
+        ("constants", *constants),
+        ("RAM", *ram),
+        ("stack", code.small_stack, f"on a Cortex-M4, by GCC with -Os; {code.fast_stack:,} with -O2"),
+    ]
 
 
 def comment(
@@ -223,7 +277,7 @@ def comment(
         steps.append("scaling")
     steps += [f"{net.cell.upper()} of {layer.sizes[1]} units" for layer in net.layers]
     if len(net.bias_out):
-        steps.append(f"{net.output_size} {'probabilities' if net.is_softmax else 'values'}")
+        steps.append(f"{net.output_size} {'probabilities' if prediction(net) else 'values'}")
     width = max(len(call) for call, _ in calls)
     lines = [
         title,
@@ -237,7 +291,7 @@ def comment(
         "",
         "Bytes of memory:",
         "",
-        *(f"  {kind:5}  {size:>11,}  {meaning}" for kind, size, meaning in memory),
+        *(f"  {kind:9}  {size:>11,}  {meaning}" for kind, size, meaning in memory),
         "",
         *(line for note in notes for line in (*_wrapped(note, ""), "")),
         "The code: Copyright (c) 2026, the pylstm developers. SPDX-License-Identifier: BSD-3-Clause",
@@ -295,12 +349,14 @@ enum {{ {enumerators} }};
 """
 
 
-def settings(net: Net) -> str:
-    bits = 32 if net.weight_out.scale is None else 8
-    return f"""\
+#: The includes that all files need.
+SETTINGS = """\
 #include <stddef.h>
 #include <stdint.h>
-
+"""
+#: Which vectors there are.
+VECTORS = f"""\
+{SETTINGS}
 #if !defined(PYLSTM_SCALAR) && (defined(__clang__) || __GNUC__ >= 12) && (defined(__SSE2__) || defined(__AARCH64EL__))
 #define PANEL_LANES ((ptrdiff_t){LANES})
 #ifdef __AVX2__
@@ -311,20 +367,29 @@ def settings(net: Net) -> str:
 #else
 #define PYLSTM_VECTOR_BYTES 0
 #endif
+"""
+#: Or that there are none.
+SCALARS = f"{SETTINGS}\n#define PYLSTM_VECTOR_BYTES 0\n"
 
-#define PYLSTM_EXPORTED
+
+def types(net: Net) -> str:
+    """Return what the files of src_c read of a model, and know from others in the library."""
+    return f"""\
 #define PYLSTM_REAL_BITS 32
-#define PYLSTM_WEIGHT_BITS {bits}
-#define EXPORTED_CELL {c_name(net.cell, net.nonlinearity)}
+#define PYLSTM_WEIGHT_BITS {32 if net.weight_out.scale is None else 8}
+#define EXPORTED_CELL {net.c_name}
+
+enum {{ {", ".join(c_name(*of) for of in KINDS)} }};
+typedef float real, wide;
 """
 
 
-def sources(roots: Iterable[str], given: Iterable[str]) -> str:
-    """Return files of src_c, and before each those that it includes but for the `given` ones, as they are."""
+def sources(roots: Iterable[str]) -> str:
+    """Return files of src_c, and before each those that it includes but for the `GIVEN` ones, as they are."""
     package = Path(__file__).parents[1]
     folder = package / "src_c" if (package / "src_c").is_dir() else package.parent / "src_c"
     include = re.compile('#include "([^"]*)"\n+')
-    seen, ordered = set(given), []
+    seen, ordered = set(GIVEN), []
 
     def visit(file: str) -> None:
         if file not in seen:
@@ -371,8 +436,7 @@ def _functions(name: str, net: Net) -> str:
         calls.append(f"dense_row({n_outputs}, {hidden}, {h}, weight_out, {scale}, bias_out, y);")
     else:
         calls.append(f"memcpy(y, {h}, {hidden} * sizeof *y);")  # which may be padded
-    if net.is_softmax:
-        calls.append(f"softmax_row({n_outputs}, y);")
+    calls += prediction(net)
     return f"""\
 void {name}_reset({name}_state *state)
 {{
@@ -384,6 +448,12 @@ void {name}_step({name}_state *state, const float *x, float *y)
 {body(calls)}
 }}
 """
+
+
+def prediction(net: Net) -> list[str]:
+    """Return the statement that makes predictions of outputs y, if one is needed."""
+    n_outputs, predict = len(net.bias_out), LOSSES[net.loss].predict
+    return [f"{predict}({n_outputs}, y);"] if n_outputs and predict else []
 
 
 def body(statements: list[str]) -> str:

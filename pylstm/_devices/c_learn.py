@@ -1,40 +1,44 @@
 """The text of an exported model that goes on learning: all of it, or its dense layer alone."""
 
-import re
 from typing import NamedTuple
 
+import numpy as np
+
 from .. import __version__
-from .._net.cells import STATES, c_name
+from .._net.cells import STATES
 from .._net.inputs import Array
 from .c_file import (
+    CARRIED,
+    LANES,
+    LOSSES,
+    SCALARS,
+    VECTORS,
     WITH_VECTORS,
     Net,
     arrays,
     body,
     comment,
+    features,
     flash_bytes,
-    flash_line,
     interface,
     layer_calls,
+    memory_lines,
+    prediction,
     ram_bytes,
-    settings,
     sources,
     state_type,
+    types,
     weights,
     whole,
 )
+from .cortex_m4 import taken
 
-#: The files of src_c that train the dense layer, beside those that they include; the first names the cells.
-HEAD_FILES = ("pylstm.h", "exported/exported_math.h", "exported/exported.h", "exported/exported_head.h")
-#: And those that train all of a model. The order is that of compilation: the kernels' table is used after it.
-FILES = ("exported/exported_math.h", "kernels/cell.c", "layers/net.c", "layers/batch.c", "kernels/panels.c",
-         "kernels/gather.c", "kernels/kernels.c", "kernels/solver.c", "model/head.c", "layers/dropout.c",
-         "exported/alone.c", "layers/steps.c", "layers/forward.c", "layers/backward.c", "layers/stack.c", "model/model.c",
-         "exported/exported_learn.h")  # fmt: skip
-#: Bytes of stack that optimised code keeps within, whatever the sizes (tests/cortex_m4.sh): of the head, and of all.
-HEAD_STACK_BYTES, ALL_STACK_BYTES = 768, 2560
-#: What the arena in src_c aligns to.
-ALIGNMENT = 64
+#: The files of src_c that train the dense layer, beside those that they include.
+HEAD_FILES = (*CARRIED, "exported/head.h")
+#: And those that train all of a model.
+FILES = ("exported/math.h", "exported/learn.h")
+#: Bytes of the structs of learn.h, where pointers have 32 bits.
+LAYER_BYTES, MATRIX_BYTES = 12, 32
 
 
 class Learning(NamedTuple):
@@ -47,36 +51,28 @@ class Learning(NamedTuple):
     """0 for no clipping."""
     is_per_step: bool
     """Whether there is a label, or there are targets, for every step of a window."""
-    step_bytes: int
-    """Workspace of a training step, in 64 bits; 0 for the head's, which has none."""
 
 
 def text(name: str, net: Net, labels: list[object] | None, learning: Learning) -> str:
     """Return the C file of a model of which all names begin with `name`."""
+    loss = f"#define LOSS_ROW {LOSSES[net.loss].row}\n#define LOSS_PARAMETER {_real(net.loss_parameter)}\n"
     if learning.head_only:
         files = [*HEAD_FILES, *([] if net.scaling is None else ["model/scaling.h"])]
-        code = [settings(net), sources(files, ["support/libm.h"]), weights(net), _head_functions(name, net, learning)]
+        code = [VECTORS, types(net), loss, sources(files), weights(net), _head_functions(name, net, learning)]
     else:
-        code = [
-            ONLY_C,
-            SETTINGS,
-            sources(FILES, ["support/libm.h"]),
-            "/* ---- weights */\n",
-            arrays(_constants(net)),
-            _functions(name, net, learning),
-        ]
-        # For functions that are not static, and with them all that is called alike: so that several files link.
-        code = [re.sub(r"\b(pylstm|PYLSTM)_", rf"{name}_\1_", part) for part in code]
+        constants = ["/* ---- weights */\n", arrays(_constants(net))]
+        code = [SCALARS, types(net), loss, sources(FILES), *constants, _functions(name, net, learning)]
     return whole(name, _comment(name, net, labels, learning), _interface(name, net, learning), code)
 
 
 def memory_of(net: Net, learning: Learning) -> tuple[int, int]:
     """Return the bytes of the constants, and of the model's struct."""
     if learning.head_only:
-        return flash_bytes(net), 2 * ram_bytes(net) + 4 * (2 * _n_trained(net, learning) + net.output_size)
-    floats = _n_trained(net, learning) + (2 if learning.carry_state else 1) * _state_size(net)
-    flash = sum(values.nbytes for _, values in _constants(net))
-    return flash, 4 * (floats + floats % 2) + _workspace_bytes(net, learning)
+        return flash_bytes(net), 2 * ram_bytes(net) + 4 * (2 * n_trained(net, learning) + net.output_size)
+    n_states, tape = 2 if learning.carry_state else 1, _tape(net, learning)
+    floats = n_trained(net, learning) + n_states * _state_size(net) + tape.size
+    tables = LAYER_BYTES * len(tape.layers) + MATRIX_BYTES * len(tape.matrices)
+    return tables + sum(values.nbytes for _, values in _constants(net)), 4 * floats
 
 
 # ---- what there is
@@ -87,7 +83,8 @@ def _constants(net: Net) -> list[tuple[str, Array]]:
     return [("initial_weights", net.flat()), *scaling]
 
 
-def _n_trained(net: Net, learning: Learning) -> int:
+def n_trained(net: Net, learning: Learning) -> int:
+    """Return the number of weights that are learnt."""
     return net.weight_out.values.size + net.bias_out.size if learning.head_only else net.flat().size
 
 
@@ -95,32 +92,60 @@ def _state_size(net: Net) -> int:
     return sum(len(STATES[net.cell]) * layer.sizes[1] for layer in net.layers)
 
 
-def _workspace_bytes(net: Net, learning: Learning) -> int:
-    """Return what `learn_on` in exported_learn.h takes."""
-    scaled = 4 * learning.window * net.input_size if net.scaling is not None else 0
-    indices = 8 * (learning.window if learning.is_per_step else 1) if net.is_softmax else 0
-    return ALIGNMENT + learning.step_bytes + sum(-(-size // ALIGNMENT) * ALIGNMENT for size in (scaled, indices))
+class Tape(NamedTuple):
+    """What learn.h says of a model: where everything stands, counted in floats."""
+
+    size: int
+    layers: list[tuple[int, ...]]
+    """As struct layer."""
+    matrices: list[tuple[int, ...]]
+    """As struct matrix."""
+    states: int
+    dstate: int
+
+
+def _tape(net: Net, learning: Learning) -> Tape:
+    window, n_x, n_states, state_size = learning.window, net.input_size, len(STATES[net.cell]), _state_size(net)
+    one, inputs = 0, 1
+    states = inputs + window * n_x
+    size = states + (window + 1) * state_size
+    at, units, x, x_step = 0, states, inputs, n_x
+    layers: list[tuple[int, ...]] = []
+    matrices: list[tuple[int, ...]] = []
+    for layer in net.layers:
+        hidden, n_biases, n_rows = layer.sizes[1], len(layer.bias), len(layer.weight_hh.values)
+        layers.append((hidden, size, units))
+        recurrent = at + n_rows * n_x
+        matrices += [
+            (recurrent + n_rows * hidden, n_biases, 1, window, one, 0, size, n_biases),
+            (at, n_rows, n_x, window, x, x_step, size, n_biases),
+        ]
+        # of a GRU the candidate's part of h_{t-1}, the last of the vectors, stands apart from that of the inputs
+        apart = hidden if net.cell == "gru" else 0
+        matrices.append((recurrent, n_rows - apart, hidden, window, units, state_size, size, n_biases))
+        if apart:
+            first = recurrent + (n_rows - apart) * hidden
+            matrices.append((first, apart, hidden, window, units, state_size, size + n_rows, n_biases))
+        at = recurrent + n_rows * hidden + n_biases
+        size += window * n_biases
+        # what the layer above reads of a step is in the state after it
+        n_x, x, x_step = hidden, units + state_size, state_size
+        units += n_states * hidden
+    n_y = net.output_size
+    n_steps = window if learning.is_per_step else 1
+    features = x + (window - n_steps) * state_size
+    matrices += [
+        (at + n_y * n_x, n_y, 1, n_steps, one, 0, size, n_y),
+        (at, n_y, n_x, n_steps, features, state_size, size, n_y),
+    ]
+    dstate = size + n_steps * n_y
+    size = dstate + n_states * max(layer.sizes[1] for layer in net.layers)
+    return Tape(size, layers, matrices, states, dstate)
 
 
 # ---- how it is written
 
 LABELS = "Labels are places in the list above, counted from 0; where one is not, nothing happens, and the loss is -1."
-
-ONLY_C = """\
-#ifdef __cplusplus
-#error "This file is C. C++ programs include it as a header."
-#endif
-"""
-SETTINGS = """\
-#include <stddef.h>
-#include <stdint.h>
-
-#define PYLSTM_EXPORTED
-#define PYLSTM_REAL_BITS 32
-#define PYLSTM_VECTOR_BYTES 0
-#define PYLSTM_ISA_NAME scalar
-#define PYLSTM_MAX_THREADS 1
-"""
 
 
 class Answer(NamedTuple):
@@ -136,7 +161,7 @@ class Answer(NamedTuple):
 
 def _answer(net: Net, learning: Learning) -> Answer:
     n, n_y = learning.window, net.output_size
-    if not net.is_softmax:
+    if not net.reads_labels:
         shape = f"float targets[{n}][{n_y}]" if learning.is_per_step else f"float targets[{n_y}]"
         return Answer("targets", "const float *targets", shape, "NULL", "targets")
     if learning.is_per_step:
@@ -146,7 +171,7 @@ def _answer(net: Net, learning: Learning) -> Answer:
 
 def _comment(name: str, net: Net, labels: list[object] | None, learning: Learning) -> str:
     answer = _answer(net, learning)
-    n_trained, what = _n_trained(net, learning), "the output layer" if learning.head_only else "the model"
+    n, what = n_trained(net, learning), "the output layer" if learning.head_only else "the model"
     flash, ram = memory_of(net, learning)
     calls = [
         (f"{name}_model model;", "all that changes; any number of them, each for one thread at a time"),
@@ -158,45 +183,45 @@ def _comment(name: str, net: Net, labels: list[object] | None, learning: Learnin
             f"reads float x[{learning.window}][{net.input_size}], {answer.shape}",
         ),
     ]
-    memory = [
-        flash_line(net) if learning.head_only else ("flash", flash, "constants, beside the code"),
-        ("RAM", ram, f"{name}_model, wherever it is placed"),
-        ("stack", HEAD_STACK_BYTES, "at most, without vectors and optimised, -Os or from -O1")
-        if learning.head_only
-        else ("stack", ALL_STACK_BYTES, "at most, optimised, -Os or from -O1; twice that in 64 bits"),
-    ]
+    code = taken(
+        "head" if learning.head_only else "all",
+        net.c_name,
+        features(net) | {"per step": learning.is_per_step, "carried": learning.carry_state},
+    )
+    of_vectors = f"{flash_bytes(net, LANES):,} where vectors are used"
+    of_constants = of_vectors if learning.head_only else "the weights once more"
+    memory = memory_lines(code, (flash, of_constants), (ram, f"{name}_model, wherever it is placed"))
     start = "where the one before ended" if learning.carry_state else "at zero"
     clipped = f", its norm clipped to {learning.max_grad_norm:g}" if learning.max_grad_norm > 0 else ""
     over = "all steps" if learning.is_per_step else "the last step"
-    kind = "cross-entropy" if net.is_softmax else "half the squared error"
+    kind = LOSSES[net.loss].words.format(net.loss_parameter)
     notes = [
         f"{name}_learn trains {what} on a window of {learning.window} steps: SGD by the gradient of the mean {kind} of "
         f"{over}{clipped}; no momentum, L2 penalty or dropout. Each window starts {start}; {name}_step has a state of "
         "its own, which learning leaves alone. The loss returned is that before the update; where it is not finite, "
         f"nothing has been learnt, and {name}_reset is due.",
-        *([LABELS] if net.is_softmax else []),
-        f"model.weights, {n_trained} floats, are what is learnt: copy them to keep them, and back after {name}_init.",
+        *([LABELS] if net.reads_labels else []),
+        f"model.weights, {n} floats, are what is learnt: copy them to keep them, and back after {name}_init.",
         *([WITH_VECTORS] if learning.head_only else []),
     ]
-    languages = "C99 and C++" if learning.head_only else "C99, for C++ its header"
-    title = f"{name}: {net.a_cell} that learns, by pylstm {__version__}. {languages}; no other file, no heap, no libm."
+    title = f"{name}: {net.a_cell} that learns, by pylstm {__version__}. C99 and C++; no other file, no heap, no libm."
     return comment(title, name, net, labels, calls, memory, notes)
 
 
 def _interface(name: str, net: Net, learning: Learning) -> str:
     sizes = {"input_size": net.input_size, "output_size": net.output_size, "window": learning.window}
-    n_trained = _n_trained(net, learning)
-    members = [f"float weights[{n_trained}];"]
+    n = n_trained(net, learning)
+    members = [f"float weights[{n}];"]
     if learning.head_only:
         members += [
             f"{name}_state state, window_state;",
-            f"float gradient[{n_trained}];",
+            f"float gradient[{n}];",
             f"float outputs[{net.output_size}];",
         ]
     else:
         members += [f"float state[{_state_size(net)}];"]
         members += [f"float window_state[{_state_size(net)}];"] if learning.carry_state else []
-        members += [f"double workspace[{_workspace_bytes(net, learning) // 8}];"]
+        members += [f"float tape[{_tape(net, learning).size}];"]
     types = f"typedef struct {name}_model {{\n{body(members)}\n}} {name}_model;\n"
     if learning.head_only:
         types = state_type(name, net) + "\n" + types
@@ -241,70 +266,86 @@ void {name}_step({name}_model *model, const float *x, float *y)
 
 
 def _functions(name: str, net: Net, learning: Learning) -> str:
-    hidden_sizes = [layer.sizes[1] for layer in net.layers]
-    pooling = "PYLSTM_POOL_NONE" if learning.is_per_step else "PYLSTM_POOL_LAST"
-    cell = c_name(net.cell, net.nonlinearity)
-    loss = "PYLSTM_CROSS_ENTROPY" if net.is_softmax else "PYLSTM_SQUARED_ERROR"
-    sizes = f"{net.input_size}, {len(hidden_sizes)}, hidden_sizes"
-    shape = f"{{PYLSTM_FLOAT32, {sizes}, 1, 0, PYLSTM_ISA_SCALAR, 1, {cell}, 0}}"
-    answer = _answer(net, learning)
+    tape, answer, n_y = _tape(net, learning), _answer(net, learning), net.output_size
+    scaling = "NULL, NULL" if net.scaling is None else "input_mean, input_scale"
     state = "model->window_state" if learning.carry_state else "NULL"
     constants = f"""\
-static const ptrdiff_t hidden_sizes[] = {{{", ".join(map(str, hidden_sizes))}}};
+static const struct matrix matrices[] = {{
+{_rows(tape.matrices)}}};
+static const struct layer layers[] = {{
+{_rows(tape.layers)}}};
 static const struct learner learner = {{
-    {{{shape}, {net.output_size}, {pooling}, {loss}}},
-    {learning.window},
-    {learning.max_grad_norm!r},
-    {"NULL, NULL" if net.scaling is None else "input_mean, input_scale"}}};
-
-static pylstm_memory workspace_of({name}_model *model)
-{{
-    return (pylstm_memory){{model->workspace, sizeof model->workspace}};
-}}
+    matrices, layers, {len(tape.layers)}, {learning.window}, {net.input_size}, {tape.states}, {_state_size(net)},
+    {tape.dstate}, {scaling}, {_real(learning.max_grad_norm)}}};
 """
+    memory = "const struct memory memory = {model->weights, model->tape};"
     init = ["memcpy(model->weights, initial_weights, sizeof model->weights);"]
-    step = ["predict_row(&learner, x, y, model->weights, model->state, workspace_of(model));"]
+    step = [
+        memory,
+        f"run_layers(&learner, {learning.window - 1}, x, model->state, &memory);",
+        f"memcpy(y, run_head(&learner, {learning.window - 1 if learning.is_per_step else 0}, &memory), "
+        f"{n_y} * sizeof *y);",
+        *prediction(net),
+    ]
     learn = [
-        f"return learn_on(&learner, x, {answer.labels}, {answer.targets}, learning_rate, model->weights, {state},",
-        "                    workspace_of(model));",
+        memory,
+        f"return learn_all(&learner, x, {answer.labels}, {answer.targets}, learning_rate, {state}, &memory);",
     ]
     return constants + "\n" + _definitions(name, net, learning, init, step, learn)
 
 
+def _rows(structs: list[tuple[int, ...]]) -> str:
+    return ",\n".join(f"    {{{', '.join(map(str, struct))}}}" for struct in structs)
+
+
+def _real(value: float) -> str:
+    """Return a float of C, as near as there is one that is neither infinite nor, of another, 0."""
+    limits = np.finfo(np.float32)
+    return f"{np.float32(np.clip(value, limits.tiny, limits.max) if value else 0)!s}f"
+
+
 def _head_functions(name: str, net: Net, learning: Learning) -> str:
     calls, h = layer_calls(net)
-    member = h.removeprefix("state->")
+    features = f"model->window_state.{h.removeprefix('state->')}"
     n_y, hidden, window = net.output_size, net.layers[-1].sizes[1], learning.window
     answer = _answer(net, learning)
+    bias = f"model->weights + {n_y * hidden}"
     run_layers = f"static void run_layers({name}_state *state, const float *x)\n{{\n{body(calls)}\n}}\n"
     init = [
         "memcpy(model->weights, weight_out, sizeof weight_out);",
-        f"memcpy(model->weights + {n_y * hidden}, bias_out, sizeof bias_out);",
+        f"memcpy({bias}, bias_out, sizeof bias_out);",
     ]
-    weights = f"model->weights, NULL, model->weights + {n_y * hidden}"
-    step = ["run_layers(&model->state, x);", f"dense_row({n_y}, {hidden}, model->state.{member}, {weights}, y);"]
-    step += [f"softmax_row({n_y}, y);"] if net.is_softmax else []
+    own = features.replace("window_state", "state")
+    head = f"const struct head head = {{{n_y}, {hidden}, model->weights, model->gradient, "
+    step = [f"{head}y, 1}};", "run_layers(&model->state, x);", f"run_head(&head, {own});"]
+    step += prediction(net)
 
     steps = f"for (ptrdiff_t t = 0; t < {window}; t++)"
-    learn, label, labels, targets, share = [], "label", answer.labels, answer.targets, "1"
+    label, values, share = answer.name, answer.name, "1"
     if learning.is_per_step:
-        learn, label, share = [steps], "labels[t]", f"1.0 / {window}"
-        labels, targets = ("labels + t", "NULL") if net.is_softmax else ("NULL", f"targets + t * {n_y}")
-    learn = [*learn, f"    if ({label} < 0 || {label} >= {n_y})", "        return -1;"] if net.is_softmax else []
+        label, values, share = "labels[t]", f"targets + t * {n_y}", f"1.0f / {window}"
+    learn = []
+    if net.reads_labels:
+        learn = [
+            *([steps] if learning.is_per_step else []),
+            f"    if ({label} < 0 || {label} >= {n_y})",
+            "        return -1;",
+        ]
+    learn += [
+        f"{head}model->outputs, {share}}};",
+        "float loss = 0;",
+    ]
     if not learning.carry_state:
         learn.append("memset(&model->window_state, 0, sizeof model->window_state);")
-    learn += ["memset(model->gradient, 0, sizeof model->gradient);", "double loss = 0;"]
+    learn.append("memset(model->gradient, 0, sizeof model->gradient);")
     each_step = f"    run_layers(&model->window_state, x + t * {net.input_size});"
     learn_row = [
-        f"loss += learn_row({n_y}, {hidden}, model->window_state.{member}, model->weights, {labels}, {targets},",
-        f"                  {share}, model->outputs, model->gradient);",
+        f"const struct target target = {{{f'{label}, NULL' if net.reads_labels else f'0, {values}'}}};",
+        f"loss += learn_row(&head, {features}, target);",
     ]
     if learning.is_per_step:
         learn += [f"{steps} {{", each_step, *(f"    {line}" for line in learn_row), "}"]
     else:
         learn += [steps, each_step, *learn_row]
-    learn += [
-        f"return learn_gradient({_n_trained(net, learning)}, model->weights, model->gradient, loss, learning_rate,",
-        f"                      {learning.max_grad_norm!r});",
-    ]
+    learn.append(f"return descend(&head, loss, {_real(learning.max_grad_norm)}, learning_rate);")
     return run_layers + "\n" + _definitions(name, net, learning, init, step, learn)

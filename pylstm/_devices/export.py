@@ -12,7 +12,7 @@ import numpy as np
 
 from .._files.writing import replace
 from .._net.cells import SIZES
-from .._net.core import Sequence, training_bytes
+from .._net.core import Sequence
 from .._net.inputs import Array, check_int, check_real
 from . import c_file, c_learn
 from .blob import write_blob
@@ -32,6 +32,9 @@ KEYWORDS = frozenset(
     wchar_t while xor xor_eq
     """.split()  # noqa: SIM905  (a list would have a line for each)
 )
+
+#: The largest size of C in 64 bits.
+PTRDIFF_MAX = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,8 @@ def export_c(
     SGD on the loss of the estimator, over one window, without its dropout, L2 penalty, momentum, `burn_in` and weights
     of classes. It returns the loss before the step. Everything that changes is in one struct, whose weights
     ``NAME_init`` sets to those of the model; ``NAME_step`` runs with those learnt so far, and has a state of its own.
-    With ``trainable=True`` the file has the C code of pylstm itself, without vectors, and is C99; to C++, a header.
+    With ``trainable=True`` it uses no vectors, and gradients are worked out twice rather than kept: the struct has the
+    weights once, and of each step of a window the gates and states.
 
     `quantised_score` is computed here, with the weights that the file has: the C file differs in rounding only.
 
@@ -175,6 +179,8 @@ def export_c(
     else:
         text = c_learn.text(name, net, _labels(model), learning)
         memory = c_learn.memory_of(net, learning)
+    if memory[1] > PTRDIFF_MAX:
+        raise ValueError("window must be shorter: a size does not fit in memory")
     replace(path, text.encode("ascii"))
     if weights_blob is not None:
         write_blob(model, weights_blob)
@@ -223,8 +229,7 @@ def _learning(
     window = check_int(window, "window", 1)
     is_per_step = net.configuration["pooling"] is None
     carries = is_per_step if carry_state is None else carry_state
-    step_bytes = 0 if trainable == "head" else training_bytes(net, window)
-    return Learning(trainable == "head", window, carries, norm or 0.0, is_per_step, step_bytes)
+    return Learning(trainable == "head", window, carries, norm or 0.0, is_per_step)
 
 
 def _checked_name(name: str | None, path: str) -> str:
@@ -265,8 +270,7 @@ def _net(
         return Matrix(take(*shape))
 
     layers = [Layer(matrix(n_gates * n, n_x), matrix(n_gates * n, n), take(n_biases * n)) for n_x, n in pairwise(sizes)]
-    is_softmax = n_outputs > 0 and loss == "cross-entropy"
-    return Net(layers, matrix(n_outputs, sizes[-1]), take(n_outputs), is_softmax, scaling, cell, nonlinearity)
+    return Net(layers, matrix(n_outputs, sizes[-1]), take(n_outputs), loss, scaling, cell, nonlinearity)
 
 
 def _scores(model: Any, net: Net, data: Any) -> tuple[float, float]:

@@ -172,8 +172,6 @@ class Solver:
     @property
     def moments(self) -> _Array: ...
 
-def training_bytes(model: Model, n_steps: int) -> int: ...
-
 class Trainer:
     def __init__(
         self,

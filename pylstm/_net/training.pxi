@@ -56,17 +56,6 @@ cdef class Solver:
         self.c.t = value
 
 
-def training_bytes(Model model, n_steps):
-    """Return the workspace of a training step on one sequence of so many steps, without vectors, on one thread."""
-    cdef pylstm_model alone = model.model
-    cdef pylstm_shape bound = pylstm_shape(1, n_steps, n_steps)
-    cdef size_t n_bytes = 0
-    alone.net.isa = PYLSTM_ISA_SCALAR
-    alone.net.n_threads = 1
-    check(pylstm_train_step_size(&alone, &bound, &n_bytes))
-    return n_bytes
-
-
 cdef class Trainer:
     """Fits a `Model` to sequences, a mini-batch at a time, without the GIL from gathering to update.
 

@@ -114,7 +114,14 @@ VEC_INLINE vec exp_from(struct reduced y)
 #endif
 }
 
-VEC_INLINE vec vec_exp(vec y)
+/* Where code is to be small, there is one copy of each of these. */
+#if defined(__OPTIMIZE_SIZE__) && PYLSTM_VECTOR_BYTES == 0
+#define VEC_ONCE VEC_APART
+#else
+#define VEC_ONCE VEC_INLINE
+#endif
+
+VEC_ONCE vec vec_exp(vec y)
 {
     struct reduced parts = exp_argument(y);
     reduce(1, &parts);
@@ -134,7 +141,7 @@ VEC_INLINE vec tanh_from(vec x, struct reduced y)
     return AS_REAL(AS_BITS(quotient(twice_e, splat(4) - twice_e)) ^ (AS_BITS(x) & SIGN_BIT));
 }
 
-VEC_INLINE vec vec_tanh(vec x)
+VEC_ONCE vec vec_tanh(vec x)
 {
     struct reduced parts = tanh_argument(x);
     reduce(1, &parts);
@@ -147,17 +154,25 @@ VEC_INLINE struct reduced sigmoid_argument(vec x)
     return exp_argument(AS_REAL(AS_BITS(x) | SIGN_BIT));
 }
 
-VEC_INLINE vec sigmoid_from(vec x, struct reduced y)
+VEC_INLINE vec sigmoid_of_exp(vec x, vec t)
 {
-    vec t = exp_from(y);
     return quotient(where_negative(x, t, splat(1)), t + splat(1));
 }
 
-VEC_INLINE vec vec_sigmoid(vec x)
+VEC_INLINE vec sigmoid_from(vec x, struct reduced y)
 {
-    struct reduced parts = sigmoid_argument(x);
-    reduce(1, &parts);
-    return sigmoid_from(x, parts);
+    return sigmoid_of_exp(x, exp_from(y));
 }
+
+VEC_ONCE vec vec_sigmoid(vec x)
+{
+    return sigmoid_of_exp(x, vec_exp(sigmoid_argument(x).r));
+}
+
+#if defined(__OPTIMIZE_SIZE__) && PYLSTM_VECTOR_BYTES == 0 /* for all that would be worked out side by side, too */
+#define reduce(count, e) ((void)(e))
+#define tanh_from(x, y) vec_tanh(x)
+#define sigmoid_from(x, y) vec_sigmoid(x)
+#endif
 
 #endif

@@ -1,5 +1,5 @@
-/* The derivatives of the cells, of one vector of units: from the gates that were kept (gates.h), what the units remember,
- * and dh; dz, out, are the gradients of the pre-activations. */
+/* The derivatives of the cells, of one vector of units: from the gates that were kept (gates.h), what the units
+ * remember, and dh; dz, out, are the gradients of the pre-activations. */
 #ifndef PYLSTM_DERIVATIVES_H
 #define PYLSTM_DERIVATIVES_H
 

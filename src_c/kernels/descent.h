@@ -1,4 +1,4 @@
-/* From a gradient to updated weights, as far as exported models have it. */
+/* From a gradient to updated weights. */
 #ifndef PYLSTM_DESCENT_H
 #define PYLSTM_DESCENT_H
 
@@ -24,7 +24,7 @@ static inline double sum_of_squares(ptrdiff_t n, const real *values)
 /* What scales a gradient of this sum of squares down to a norm of max_norm, if it is above; 0: never. */
 static inline double clipping(double squares, double max_norm)
 {
-    double norm = NORM_OF(squares);
+    double norm = sqrt(squares);
     return max_norm > 0 && norm > max_norm ? max_norm / norm : 1;
 }
 

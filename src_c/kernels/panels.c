@@ -16,7 +16,7 @@ enum { SQUARE = 16 / sizeof(real) };
 
 static void transpose_block(const real *from, ptrdiff_t from_stride, real *to, ptrdiff_t to_stride)
 {
-#if defined(__GNUC__) && PYLSTM_REAL_BITS == 32 && !defined(PYLSTM_EXPORTED)
+#if defined(__GNUC__) && PYLSTM_REAL_BITS == 32
     typedef real quad __attribute__((vector_size(16)));
     quad row[SQUARE];
     for (ptrdiff_t i = 0; i < SQUARE; i++)

@@ -14,7 +14,6 @@ double ISA_NAME(decay)(ptrdiff_t n, double scale, const real *weights, real *gra
     return sum_of_squares(n, weights);
 }
 
-#ifndef PYLSTM_EXPORTED
 /* Kingma & Ba 2015, algorithm 1, with the two bias corrections taken out of the loop:
  *   m = beta_1 m + (1 - beta_1) g        v = beta_2 v + (1 - beta_2) g^2
  *   theta -= learning_rate * m / (1 - beta_1^t) / (sqrt(v / (1 - beta_2^t)) + epsilon) */
@@ -45,7 +44,6 @@ static void rmsprop(ptrdiff_t n, real *parameters, const real *gradient, real sc
         parameters[k] -= step * g / (SQRT(v[k]) + epsilon);
     }
 }
-#endif
 
 /* Sutskever et al. 2013, with the weights themselves where Nesterov's momentum looks ahead from them:
  *   u = momentum u - learning_rate g        theta += u, with Nesterov momentum u - learning_rate g */
@@ -68,10 +66,8 @@ void ISA_NAME(solver_step)(ptrdiff_t n, real *parameters, const real *gradient, 
     solver->t++;
     if (solver->kind == PYLSTM_SGD)
         sgd(n, parameters, gradient, (real)scale, solver);
-#ifndef PYLSTM_EXPORTED
     else if (solver->kind == PYLSTM_ADAM)
         adam(n, parameters, gradient, (real)scale, solver);
     else
         rmsprop(n, parameters, gradient, (real)scale, solver);
-#endif
 }

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#if defined(EXPORTED_CELL)
+#ifdef EXPORTED_CELL
 enum { TILE = 1 }; /* a model that steps has no more rows */
 #elif PYLSTM_VECTOR_BYTES == 64
 enum { TILE = 6 }; /* 24 accumulators, 6 broadcasts and a weight in 32 registers */
@@ -35,7 +35,7 @@ enum { PANELS = 4, VECTORS = 4 };
 /* Four turns of the loop of products in one, with AVX2. The 12 products of a k are 19 instructions, what steps on is 4
  * more and a jump: nothing to a core that has no other work, as it waits for products, but up to a quarter of the
  * time where another thread takes turns with it at decoding. An exported model is to stay small. */
-#if defined(__GNUC__) && !defined(__clang__) && PYLSTM_VECTOR_BYTES == 32 && !defined(PYLSTM_EXPORTED)
+#if defined(__GNUC__) && !defined(__clang__) && PYLSTM_VECTOR_BYTES == 32 && !defined(EXPORTED_CELL)
 #define FOUR_TURNS _Pragma("GCC unroll 4")
 #else
 #define FOUR_TURNS

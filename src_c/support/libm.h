@@ -1,4 +1,4 @@
-/* What is needed of libm; exported models have exported_math.h instead. */
+/* What is needed of libm; exported models have exported/math.h instead. */
 #ifndef PYLSTM_LIBM_H
 #define PYLSTM_LIBM_H
 
@@ -15,7 +15,6 @@
 #define LOG log
 #define SQRT sqrt
 #endif
-#define NORM_OF sqrt /* of a sum of squares, which is a double */
 #define IS_FINITE isfinite
 
 #endif

@@ -5,6 +5,9 @@
 
 #include "pylstm.h"
 
+/* Of losses. Exported models have float here too: small processors have nothing else. */
+typedef double wide;
+
 #if PYLSTM_REAL_BITS == 32
 typedef float real;
 #define NAME(x) pylstm_##x##_f32

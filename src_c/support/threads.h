@@ -5,10 +5,7 @@
 
 #include <stddef.h>
 
-#ifndef PYLSTM_MAX_THREADS
-#define PYLSTM_MAX_THREADS 64
-#endif
-enum { MAX_THREADS = PYLSTM_MAX_THREADS };
+enum { MAX_THREADS = 64 };
 
 /* work(context, 0) .. work(context, n_parts - 1); the first on the calling thread. A part for which no thread can be
  * had runs on the calling thread too. n_parts is at most MAX_THREADS. */

@@ -13,7 +13,7 @@
 enum {
     N_CASES = sizeof labels / sizeof *labels,
     N_WEIGHTS = sizeof expected_weights / sizeof *expected_weights,
-    STACK = LEARNS_ALL ? 1280 * (int)(sizeof(void *) / 2) : 768 /* which the model's comment promises */
+    STACK = 64 * sizeof(void *)
 };
 
 static float distance(float a, float b)

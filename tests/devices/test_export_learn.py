@@ -2,23 +2,25 @@
 
 import copy
 import ctypes
+import itertools
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
-from compilers import C99, SOURCES, WARNINGS, gcc, run
+from compilers import C99, SOURCES, WARNINGS, compile_all, gcc, run
 from learning import Reference, net_of
-from nets import CELLS
+from nets import CELLS, exported_net
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from toys import toy
 
 import pylstm
 from pylstm import LSTMClassifier, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger
+from pylstm._devices import c_file, c_learn
 from pylstm.preprocessing import PerStep
 
 N_STEPS = 50
@@ -47,13 +49,15 @@ def model_of(cls, sizes, input_size=3, n_outputs=3, scaled=False, seed=0, cell="
 class Learner:
     """An exported model that learns."""
 
-    def __init__(self, export, model, directory, flags=()):
-        library = directory / f"{export.name}.so"
-        run(gcc, *C99, "-O1", "-fPIC", "-shared", *flags, export.path, "-o", library)
-        self.library, self.name, self.size = ctypes.CDLL(str(library)), export.name, export.ram_bytes
-        self.memory = np.full(export.ram_bytes + 64, 0xA5, np.uint8)
-        self.n_outputs = net_of(model).configuration["n_outputs"]
+    def __init__(self, library, name, ram_bytes, n_outputs):
+        self.library, self.name, self.size, self.n_outputs = library, name, ram_bytes, n_outputs
+        self.memory = np.full(ram_bytes + 64, 0xA5, np.uint8)
         self.call("init")
+
+    @classmethod
+    def of_export(cls, export, model, directory):
+        library, n_outputs = compiled([export.path], directory), net_of(model).configuration["n_outputs"]
+        return cls(library, export.name, export.ram_bytes, n_outputs)
 
     def call(self, function, *arguments):
         to_call = getattr(self.library, f"{self.name}_{function}")
@@ -76,6 +80,17 @@ class Learner:
 
     def weights(self, n):
         return self.memory[: 4 * n].view(np.float32).copy()
+
+    def set_weights(self, weights):
+        self.memory[: 4 * len(weights)] = np.asarray(weights, np.float32).view(np.uint8)
+
+
+def compiled(paths, directory):
+    """Return a library of C files."""
+    objects = [f"{path}.o" for path in paths]
+    compile_all([gcc, *C99, "-O1", "-fPIC", "-c", path, "-o", to] for path, to in zip(paths, objects, strict=True))
+    run(gcc, "-shared", *objects, "-o", directory / "models.so")
+    return ctypes.CDLL(str(directory / "models.so"))
 
 
 def data_of(model, window, seed=0):
@@ -117,8 +132,8 @@ def test_learning(cls, sizes, window, options, made, trainable, tmp_path):
     """Losses and weights over 50 windows, beside a stream that goes on with the weights of the moment."""
     model = model_of(cls, sizes, **made)
     export = pylstm.export_c(model, tmp_path / "model.c", trainable=trainable, window=window, **options)
-    learner = Learner(export, model, tmp_path)
-    reference = Reference(
+    learner = Learner.of_export(export, model, tmp_path)
+    reference = Reference.of_model(
         model,
         head_only=trainable == "head",
         carry_state=options.get("carry_state", cls in (LSTMTagger, LSTMSequenceRegressor)),
@@ -148,7 +163,7 @@ def test_learning(cls, sizes, window, options, made, trainable, tmp_path):
 def test_what_can_not_be_learnt(trainable, tmp_path):
     model = model_of(LSTMTagger, (5,))
     export = pylstm.export_c(model, tmp_path / "model.c", trainable=trainable, window=3)
-    learner = Learner(export, model, tmp_path)
+    learner = Learner.of_export(export, model, tmp_path)
     x, weights = np.ones((3, 3), np.float32), learner.weights(10)
     for bad in (3, -1):
         assert learner.learn(x, np.array([0, 1, bad]), 0.1) == -1
@@ -159,6 +174,108 @@ def test_what_can_not_be_learnt(trainable, tmp_path):
     np.testing.assert_array_equal(learner.weights(10), weights)
     assert np.isfinite(learner.learn(np.ones((3, 3)), np.array([0, 1, 2]), 0.1))
     assert (learner.weights(10) != weights).any()
+
+
+@pytest.mark.parametrize("head_only", [False, True])
+def test_targets_beyond_all_numbers(head_only, tmp_path):
+    """What is finite in double and not in float is not learnt either."""
+    net, of = exported_net(loss="squared error"), c_learn.Learning(head_only, 2, False, 1.0, False)
+    (tmp_path / "net.c").write_text(c_learn.text("net", net, None, of))
+    n_y, n_trained = net.output_size, net.flat().size if not head_only else net.output_size * (16 + 1)
+    learner = Learner(compiled([tmp_path / "net.c"], tmp_path), "net", c_learn.memory_of(net, of)[1], n_y)
+    weights, x = learner.weights(n_trained), np.ones((2, 12))
+    assert learner.learn(x, np.full(n_y, 1e25), 0.1) == np.inf
+    np.testing.assert_array_equal(learner.weights(n_trained), weights)
+    assert np.isfinite(learner.learn(x, np.full(n_y, 1e9), 0.1))
+    assert np.abs(learner.weights(n_trained) - weights).max() < 0.11  # clipped
+    assert (learner.weights(n_trained) != weights).any()
+
+
+# ---- cells, losses, and how they go together
+
+
+class Case(NamedTuple):
+    name: str
+    cell: str
+    net: c_file.Net
+    learning: c_learn.Learning
+
+    def learner(self, library):
+        return Learner(library, self.name, c_learn.memory_of(self.net, self.learning)[1], self.net.output_size)
+
+    def data(self):
+        """Yield windows and their answers."""
+        rng = np.random.default_rng(0)
+        n_steps = self.learning.window if self.learning.is_per_step else 1
+        while True:
+            x = (2 * rng.normal(size=(self.learning.window, self.net.input_size))).astype(np.float32)
+            if self.net.loss == "cross-entropy":
+                y = rng.integers(self.net.output_size, size=n_steps, dtype=np.int32)
+                yield x, y if self.learning.is_per_step else int(y[0])
+            else:
+                y = rng.normal(size=(n_steps, self.net.output_size)).astype(np.float32)
+                yield x, (y > 0).astype(np.float32) if self.net.loss == "sigmoid" else y
+
+
+def cases():
+    """Return every cell with every loss, each pair of other features somewhere; and the head with every loss."""
+    found = []
+    for k, (loss, cell) in enumerate(itertools.product(c_learn.LOSSES, CELLS)):
+        bits = k * 11 % 16  # each of four features with and without each other, for each loss and each cell
+        stacked, per_step, carried, scaled = (bool(bits >> bit & 1) for bit in range(4))
+        sizes = (3, 5, 4, 6)[: 4 if stacked else 2]
+        net = exported_net(cell, sizes, 3, loss, parameter=0.3, scaled=scaled, seed=k)
+        for head_only in (False, True) if k % 4 == k // 4 % 4 else (False,):
+            name = f"{cell}_{loss.replace(' ', '_').replace('-', '_')}_{'head' if head_only else 'all'}"
+            found.append(Case(name, cell, net, c_learn.Learning(head_only, 7, carried, 0.0, per_step)))
+    return found
+
+
+ALL_CASES = cases()
+
+
+@pytest.fixture(scope="module")
+def library_of_cases(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("cases")
+    for case in ALL_CASES:
+        (directory / f"{case.name}.c").write_text(c_learn.text(case.name, case.net, None, case.learning))
+    return compiled([directory / f"{case.name}.c" for case in ALL_CASES], directory)
+
+
+@pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: case.name)
+def test_cells_and_losses(case, library_of_cases):
+    """Losses and weights over 20 windows."""
+    net, of = case.net, case.learning
+    reference = Reference(
+        net.flat(), (net.input_size, *(layer.sizes[1] for layer in net.layers)), net.output_size, loss=net.loss,
+        parameter=net.loss_parameter, scaling=net.scaling, per_step=of.is_per_step, carry_state=of.carry_state,
+        max_grad_norm=None, head_only=of.head_only, **CELLS[case.cell],
+    )  # fmt: skip
+    learner, start = case.learner(library_of_cases), reference.weights()
+    for (x, y), _ in zip(case.data(), range(20), strict=False):
+        assert abs(learner.learn(x, y, 0.1) - reference.learn(x, y, 0.1)) < 1e-5
+        np.testing.assert_allclose(learner.weights(len(start)), reference.weights(), rtol=0, atol=1e-5)
+    assert np.abs(reference.weights() - start).max() > 1e-3
+
+
+@pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: case.name)
+def test_central_differences(case, library_of_cases):
+    """What learning changes is the slope of the loss that it returns, along itself."""
+    learner, (x, y) = case.learner(library_of_cases), next(case.data())
+    n_trained = c_learn.n_trained(case.net, case.learning)
+    start, rate, step = learner.weights(n_trained).astype(np.float64), 100.0, 1e-3
+
+    def loss(weights):
+        learner.call("init")
+        learner.set_weights(weights)
+        return float(learner.learn(x, y, 0))
+
+    learner.learn(x, y, rate)
+    gradient = (start - learner.weights(n_trained)) / rate
+    norm = np.linalg.norm(gradient)
+    slope = (loss(start + step * gradient / norm) - loss(start - step * gradient / norm)) / (2 * step)
+    assert abs(slope - norm) < 3e-4 + 1e-3 * norm
+    assert norm > 1e-2
 
 
 # ---- compilers, linking, sanitizers
@@ -185,39 +302,27 @@ def learners(tmp_path_factory):
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang", "g++", "clang++"])
 def test_compilers(compiler, learners, tmp_path):
-    """All is C, for C++ a header; the head is C and C++."""
     if shutil.which(compiler) is None:
         pytest.skip(f"no {compiler}")
-    for export, _, trainable in learners:
-        cpp = compiler.endswith("++")
-        if cpp and trainable is True:
-            (tmp_path / "main.cpp").write_text(
-                f'#define {export.name.upper()}_HEADER\n#include "{export.path}"\n'
-                f"{export.name}_model model;\nint main() {{ {export.name}_init(&model); return 0; }}\n"
-            )
-            run(compiler, *WARNINGS, "-Wconversion", "-c", tmp_path / "main.cpp", "-o", tmp_path / "main.o")
-            done = subprocess.run([compiler, "-x", "c++", "-c", export.path, "-o", tmp_path / "main.o"],
-                                  capture_output=True, text=True, check=False)  # fmt: skip
-            assert "This file is C" in done.stderr
-            continue
-        language = ["-x", "c++", *WARNINGS] if cpp else ["-x", "c", *C99, "-Wdouble-promotion"]
-        for flags in ([], ["-DPYLSTM_SCALAR"]):
-            run(compiler, *language, "-O2", *flags, "-c", export.path, "-o", tmp_path / "model.o")
+    language = ["-x", "c++", *WARNINGS] if compiler.endswith("++") else ["-x", "c", *C99, "-Wdouble-promotion"]
+    forms = (["-O2"], ["-Os", "-DPYLSTM_SCALAR"])
+    compile_all(
+        [compiler, *language, *flags, "-c", export.path, "-o", tmp_path / f"{export.name}_{k}.o"]
+        for export, _, _ in learners
+        for k, flags in enumerate(forms)
+    )
 
 
 def test_names(learners, tmp_path):
-    for export, _, trainable in learners:
+    for export, _, _ in learners:
         run(gcc, "-O1", "-c", export.path, "-o", tmp_path / "model.o")
         lines = [line.split() for line in run("nm", tmp_path / "model.o").splitlines()]
         defined = {name for *_, kind, name in lines if kind in "TDBCR"}
-        public = {f"{export.name}_{each}" for each in ("init", "reset", "step", "learn")}
-        assert public <= defined
-        assert all(name.startswith(f"{export.name}_pylstm_") for name in defined - public)
-        assert trainable is True or defined == public
+        assert defined == {f"{export.name}_{each}" for each in ("init", "reset", "step", "learn")}
         needed = {name for *_, kind, name in lines if kind == "U"}
         assert needed <= {"memcpy", "memset", "_GLOBAL_OFFSET_TABLE_", "__stack_chk_fail"}
         assert not [name for *_, kind, name in lines if kind in "bBC"]
-        # What is written to is in no section of data: addresses of functions are what the linker fills in.
+        # What is written to is in no section of data: addresses are what the linker fills in.
         sections = run("objdump", "-h", tmp_path / "model.o")
         assert not [
             line for line in sections.splitlines() if line.split()[1:2] == [".data"] and int(line.split()[2], 16)
@@ -278,7 +383,7 @@ def test_one_program_with_the_library_under_sanitizers(learners, library, tmp_pa
         size, window, loss = words[1 + 3 * k : 4 + 3 * k]
         assert (int(size), int(window)) == (export.ram_bytes, 4)
         is_tagger = "tag" in export.name
-        reference = Reference(model, head_only=trainable == "head", carry_state=is_tagger, max_grad_norm=1.0)
+        reference = Reference.of_model(model, head_only=trainable == "head", carry_state=is_tagger, max_grad_norm=1.0)
         y = np.array([2, 0, 1, 1]) if is_tagger else np.array([0.5, -1])
         losses = [reference.learn(x.reshape(4, 3), y, np.float32(0.1)) for _ in range(20)]
         assert abs(float(loss) - losses[-1]) < 1e-5
@@ -318,6 +423,14 @@ def test_errors(tmp_path):
     refused("model must be one of", TypeError, model="model", trainable=True, window=5)
     refused("a size does not fit in memory", trainable=True, window=2**62)
     assert not list(tmp_path.iterdir())
+
+
+def test_norms_that_float_has_not(tmp_path):
+    model = model_of(LSTMTagger, (5,))
+    for norm, written in ((1e300, "3.4028235e+38f"), (1e-60, "1.1754944e-38f"), (None, " 0.0f}")):
+        for trainable in (True, "head"):
+            pylstm.export_c(model, tmp_path / "model.c", trainable=trainable, window=3, max_grad_norm=norm)
+            assert written.replace("}", "") in (tmp_path / "model.c").read_text()
 
 
 def test_window_of_the_estimator(tmp_path):

@@ -6,10 +6,9 @@
 
 #define EXP exp_of
 #define LOG log_of
-#define NORM_OF norm_of
 #define IS_FINITE(v) ((v) - (v) == 0)
 
-/* e^y for y <= 0: softmax asks for no more. */
+/* e^y for y <= 0: softmax and the losses ask for no more. */
 VEC_INLINE real exp_of(real y)
 {
     real lanes[LANES];
@@ -31,15 +30,15 @@ VEC_INLINE float log_of(float p)
     return (float)n * 0.693147181f + 2 * (z + z * series);
 }
 
-/* The square root of squares, by Heron's method from a guess that is within 4 % of it. */
-VEC_INLINE double norm_of(double squares)
+/* The square root of normal squares, by Heron's method from a guess that is within 4 % of it. */
+VEC_INLINE float root_of(float squares)
 {
-    int64_t b;
+    int32_t b;
     memcpy(&b, &squares, sizeof b);
-    b = (b >> 1) + ((int64_t)511 << 52);
-    double root;
+    b = (b >> 1) + (127 << 22);
+    float root;
     memcpy(&root, &b, sizeof root);
-    for (int k = 0; k < 4; k++)
+    for (int k = 0; k < 3; k++)
         root = (root + squares / root) / 2;
     return root;
 }

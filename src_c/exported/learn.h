@@ -1,0 +1,284 @@
+/* An exported model that learns: a window of steps forward, back through time, and a step of SGD, in plain loops over
+ * weights that lie as the library's do (pylstm.h). What the steps leave behind stands on a tape. */
+#ifndef PYLSTM_EXPORTED_LEARN_H
+#define PYLSTM_EXPORTED_LEARN_H
+
+#include "exported/descent.h"
+#include "kernels/derivatives.h"
+#include "kernels/losses.h"
+
+/* Weights [n_rows][n_columns] as they are used: in each of n_steps, out [n_rows] += weights in [n_columns]. When the
+ * gradient by out stands in its place, that of the weights is the sum over steps of the products of out and in. A bias
+ * is a matrix with one column, whose input is 1. `weights` says where among all, the others where on the tape. */
+struct matrix {
+    ptrdiff_t weights, n_rows, n_columns, n_steps;
+    ptrdiff_t in, in_step, out, out_step;
+};
+
+/* The matrices of a layer; of a GRU the last has the candidate's part of h_{t-1}, whose sum stands apart. Those of the
+ * dense layer are the first two. */
+enum { BIAS, INPUTS, RECURRENT, MATRICES = EXPORTED_CELL == PYLSTM_GRU ? RECURRENT + 2 : RECURRENT + 1 };
+
+/* Where a layer is on the tape. gates [T][V][H], in the order of the bias: pre-activations, then gates, then the
+ * gradients of the former. units: its part of the states [T + 1][S]: h [H] and, of an LSTM, c [H]. */
+struct layer {
+    ptrdiff_t hidden, gates, units;
+};
+
+struct learner {
+    const struct matrix *matrices; /* [n_layers][MATRICES], then the two of the dense layer */
+    const struct layer *layers;    /* [n_layers] */
+    ptrdiff_t n_layers, window;    /* T */
+    ptrdiff_t input_size;          /* I; the tape begins with 1 and the inputs [T][I] */
+    ptrdiff_t states, state_size;  /* S */
+    ptrdiff_t dstate;              /* dh and, of an LSTM, dc of the layer that has most units */
+    const real *mean, *scale;      /* [I], of the inputs; or NULL */
+    real max_norm;                 /* of the gradient; 0: any */
+};
+
+/* What a model has in RAM. */
+struct memory {
+    real *weights, *tape;
+};
+
+/* Rows, or columns, that are worked on together. */
+enum { TOGETHER = 4 };
+
+/* ------------------------------------------------------------ the products */
+
+VEC_INLINE void add_rows(int n, ptrdiff_t n_columns, const real *weights, const real *in, real *out)
+{
+    real sums[TOGETHER];
+    UNROLL
+    for (int r = 0; r < n; r++)
+        sums[r] = out[r];
+    for (ptrdiff_t k = 0; k < n_columns; k++) {
+        UNROLL
+        for (int r = 0; r < n; r++)
+            sums[r] += weights[r * n_columns + k] * in[k];
+    }
+    UNROLL
+    for (int r = 0; r < n; r++)
+        out[r] = sums[r];
+}
+
+/* out += weights in, in step t */
+static void add_product(const struct matrix *m, ptrdiff_t t, const struct memory *memory)
+{
+    const real *weights = memory->weights + m->weights, *in = memory->tape + m->in + t * m->in_step;
+    real *out = memory->tape + m->out + t * m->out_step;
+    ptrdiff_t r = 0;
+    for (; r + TOGETHER <= m->n_rows; r += TOGETHER)
+        add_rows(TOGETHER, m->n_columns, weights + r * m->n_columns, in, out + r);
+    for (; r < m->n_rows; r++)
+        add_rows(1, m->n_columns, weights + r * m->n_columns, in, out + r);
+}
+
+VEC_INLINE void add_columns(int n, const struct matrix *m, const real *weights, const real *dout, real *din)
+{
+    real sums[TOGETHER];
+    UNROLL
+    for (int k = 0; k < n; k++)
+        sums[k] = din[k];
+    for (ptrdiff_t r = 0; r < m->n_rows; r++) {
+        UNROLL
+        for (int k = 0; k < n; k++)
+            sums[k] += dout[r] * weights[r * m->n_columns + k];
+    }
+    UNROLL
+    for (int k = 0; k < n; k++)
+        din[k] = sums[k];
+}
+
+/* din [n_columns] += weights' dout, of step t */
+static void add_back(const struct matrix *m, ptrdiff_t t, const struct memory *memory, real *din)
+{
+    const real *weights = memory->weights + m->weights, *dout = memory->tape + m->out + t * m->out_step;
+    ptrdiff_t k = 0;
+    for (; k + TOGETHER <= m->n_columns; k += TOGETHER)
+        add_columns(TOGETHER, m, weights + k, dout, din + k);
+    for (; k < m->n_columns; k++)
+        add_columns(1, m, weights + k, dout, din + k);
+}
+
+/* Of n weights in a row, less rate times their gradient; at rate 0 as they are. Returns the squares of the latter. */
+VEC_INLINE real descend_columns(int n, const struct matrix *m, const real *in, const real *dout, real rate,
+                                real *weights)
+{
+    real gradient[TOGETHER] = {0}, squares = 0;
+    for (ptrdiff_t t = 0; t < m->n_steps; t++, in += m->in_step, dout += m->out_step) {
+        UNROLL
+        for (int k = 0; k < n; k++)
+            gradient[k] += *dout * in[k];
+    }
+    UNROLL
+    for (int k = 0; k < n; k++) {
+        squares += gradient[k] * gradient[k];
+        if (rate != 0) /* else the gradient may be infinite */
+            weights[k] -= rate * gradient[k];
+    }
+    return squares;
+}
+
+static real descend(const struct matrix *m, real rate, const struct memory *memory)
+{
+    real *weights = memory->weights + m->weights, squares = 0;
+    for (ptrdiff_t r = 0; r < m->n_rows; r++, weights += m->n_columns) {
+        const real *in = memory->tape + m->in, *dout = memory->tape + m->out + r;
+        real of_row = 0;
+        ptrdiff_t k = 0;
+        for (; k + TOGETHER <= m->n_columns; k += TOGETHER)
+            of_row += descend_columns(TOGETHER, m, in + k, dout, rate, weights + k);
+        for (; k < m->n_columns; k++)
+            of_row += descend_columns(1, m, in + k, dout, rate, weights + k);
+        squares += of_row;
+    }
+    return squares;
+}
+
+/* The same of all matrices. No gradient is kept: it would take as much room as the weights, and what it is made of is
+ * there; so it is made twice, once for its norm. */
+static real descend_all(const struct learner *learner, real rate, const struct memory *memory)
+{
+    real squares = 0;
+    for (ptrdiff_t k = 0; k < learner->n_layers * MATRICES + 2; k++)
+        squares += descend(learner->matrices + k, rate, memory);
+    return squares;
+}
+
+/* --------------------------------------------------------------- the cells */
+
+/* Where vector v of a unit (gates.h) stands in the order of the bias. */
+#define PLACE(v) (EXPORTED_CELL == PYLSTM_GRU && (v) < 3 ? ((v) + 2) % 3 : (v))
+
+enum { V = N_VECTORS(EXPORTED_CELL), IS_RELU = EXPORTED_CELL == PYLSTM_RNN_RELU };
+
+/* Of a layer's state, what units remember of themselves. */
+#define OWN(hidden) (EXPORTED_CELL == PYLSTM_LSTM ? (hidden) : 0)
+
+/* From the pre-activations of step t to gates and the next state. */
+static void apply_cell(const struct learner *learner, const struct layer *layer, ptrdiff_t t, real *tape)
+{
+    ptrdiff_t hidden = layer->hidden;
+    real *gates = tape + layer->gates + t * V * hidden, *h = tape + layer->units + t * learner->state_size;
+    const real *own_prev = h + OWN(hidden);
+    h += learner->state_size;
+    for (ptrdiff_t u = 0; u < hidden; u++) {
+        real z[V], kept[V];
+        UNROLL
+        for (int v = 0; v < V; v++)
+            z[v] = gates[PLACE(v) * hidden + u];
+        const struct run unit = {1, 1, own_prev + u, h + OWN(hidden) + u, h + u, {V > 1 ? kept : NULL, 0}};
+        apply_gates(EXPORTED_CELL, false, unit, z);
+        finish(EXPORTED_CELL, IS_RELU, false, unit, z);
+        UNROLL
+        for (int v = 0; v < V && V > 1; v++)
+            gates[v * hidden + u] = kept[v];
+    }
+}
+
+/* And back: from dh and dc to the gradients of the pre-activations, and what of dh and dc goes past them. */
+static void back_through_cell(const struct learner *learner, const struct layer *layer, ptrdiff_t t, real *tape)
+{
+    ptrdiff_t hidden = layer->hidden;
+    real *gates = tape + layer->gates + t * V * hidden, *dh = tape + learner->dstate;
+    const real *own = tape + layer->units + t * learner->state_size + OWN(hidden);
+    for (ptrdiff_t u = 0; u < hidden; u++) {
+        real gate[V], dz[V];
+        UNROLL
+        for (int v = 0; v < V; v++)
+            gate[v] = gates[v * hidden + u];
+        unit_backward(EXPORTED_CELL, IS_RELU, gate, own + u, own + learner->state_size + u, dh + u,
+                      dh + OWN(hidden) + u, dz);
+        UNROLL
+        for (int v = 0; v < V; v++)
+            gates[PLACE(v) * hidden + u] = dz[v];
+    }
+}
+
+/* -------------------------------------------------------------- the window */
+
+/* Runs the layers over the steps from `first` to the window's end, x [T - first][I], from a state and on to the next;
+ * or with NULL from zeros. */
+static void run_layers(const struct learner *learner, ptrdiff_t first, const real *x, real *state,
+                       const struct memory *memory)
+{
+    ptrdiff_t n_x = learner->input_size;
+    real *tape = memory->tape, *row = tape + learner->states + first * learner->state_size;
+    size_t bytes = (size_t)learner->state_size * sizeof(real);
+    memset(row, 0, bytes);
+    if (state)
+        memcpy(row, state, bytes);
+    *tape = 1;
+    for (ptrdiff_t t = first; t < learner->window; t++, x += n_x)
+        for (ptrdiff_t k = 0; k < n_x; k++)
+            tape[1 + t * n_x + k] = learner->mean ? (x[k] - learner->mean[k]) / learner->scale[k] : x[k];
+    for (ptrdiff_t l = 0; l < learner->n_layers; l++) {
+        const struct layer *layer = learner->layers + l;
+        for (ptrdiff_t t = first; t < learner->window; t++) {
+            memset(tape + layer->gates + t * V * layer->hidden, 0, (size_t)(V * layer->hidden) * sizeof(real));
+            for (ptrdiff_t k = 0; k < MATRICES; k++)
+                add_product(learner->matrices + l * MATRICES + k, t, memory);
+            apply_cell(learner, layer, t, tape);
+        }
+    }
+    if (state)
+        memcpy(state, tape + learner->states + learner->window * learner->state_size, bytes);
+}
+
+/* The dense layer's outputs of its step t. */
+static real *run_head(const struct learner *learner, ptrdiff_t t, const struct memory *memory)
+{
+    const struct matrix *head = learner->matrices + learner->n_layers * MATRICES;
+    real *outputs = memory->tape + head->out + t * head->out_step;
+    memset(outputs, 0, (size_t)head->n_rows * sizeof *outputs);
+    add_product(head + BIAS, t, memory);
+    add_product(head + INPUTS, t, memory);
+    return outputs;
+}
+
+/* From the gradient by the dense layer's outputs to those by all pre-activations. */
+static void run_back(const struct learner *learner, const struct memory *memory)
+{
+    real *dh = memory->tape + learner->dstate;
+    for (ptrdiff_t l = learner->n_layers; l-- > 0;) {
+        const struct layer *layer = learner->layers + l;
+        const struct matrix *own = learner->matrices + l * MATRICES, *above = own + MATRICES + INPUTS;
+        memset(dh, 0, (size_t)(layer->hidden + OWN(layer->hidden)) * sizeof *dh);
+        for (ptrdiff_t t = learner->window; t-- > 0;) {
+            ptrdiff_t of_above = t - (learner->window - above->n_steps); /* which may have the last step only */
+            if (EXPORTED_CELL != PYLSTM_GRU)
+                memset(dh, 0, (size_t)layer->hidden * sizeof *dh);
+            for (ptrdiff_t k = RECURRENT; k < MATRICES && t + 1 < learner->window; k++)
+                add_back(own + k, t + 1, memory, dh);
+            if (of_above >= 0)
+                add_back(above, of_above, memory, dh);
+            back_through_cell(learner, layer, t, memory->tape);
+        }
+    }
+}
+
+/* Trains on a window x [T][I]. The answers, one for each step of the dense layer: labels, or values [n_outputs].
+ * Returns the loss before that; -1 where a label is none. */
+static float learn_all(const struct learner *learner, const float *x, const int *labels, const float *values,
+                       float learning_rate, real *state, const struct memory *memory)
+{
+    const struct matrix *head = learner->matrices + learner->n_layers * MATRICES;
+    for (ptrdiff_t t = 0; labels && t < head->n_steps; t++)
+        if (labels[t] < 0 || labels[t] >= head->n_rows)
+            return -1;
+    run_layers(learner, 0, x, state, memory);
+    real loss = 0;
+    for (ptrdiff_t t = 0; t < head->n_steps; t++) {
+        const struct target target = {labels ? labels[t] : 0, values ? values + t * head->n_rows : NULL};
+        loss += LOSS_ROW(head->n_rows, run_head(learner, t, memory), target, 1 / (wide)head->n_steps, LOSS_PARAMETER);
+    }
+    loss /= (real)head->n_steps;
+    run_back(learner, memory);
+    real rate = descent_rate(descend_all(learner, 0, memory), learner->max_norm, learning_rate, &loss);
+    if (rate != 0)
+        descend_all(learner, rate, memory);
+    return loss;
+}
+
+#endif

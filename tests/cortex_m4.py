@@ -1,0 +1,259 @@
+"""What exported models take of a Cortex-M4, as its compiler and an emulator measure it.
+
+`cortex_m4.py --write` measures each feature of files, and writes pylstm/_devices/cortex_m4_table.py. `cortex_m4.py`
+compares what the files of some models say with what they take, and one that learns with bounds; it fails where they are
+more than 10 % off, or that is beyond its bounds.
+"""
+
+import itertools
+import random
+import re
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from nets import exported_net
+
+from pylstm._devices import c_file, c_learn
+from pylstm._devices.cortex_m4_table import GCC
+
+TESTS = Path(__file__).parent
+TABLE = TESTS.parent / "pylstm" / "_devices" / "cortex_m4_table.py"
+COMPILER = ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard", "-std=gnu99"]
+EMULATOR = ["qemu-system-arm", "-M", "mps2-an386", "-nographic", "-semihosting", "-kernel"]
+CELLS = ["lstm", "gru", "rnn", "relu"]
+LOSSES = [*c_learn.LOSSES]
+#: What each feature of `cortex_m4.features` is, beside what a model has without it.
+BASE = {"sizes": (12, 16), "loss": "squared error"}
+FEATURES = {
+    "scaled": {"scaled": True},
+    **{loss: {"loss": loss} for loss in LOSSES if loss != "squared error"},
+    "none": {"n_outputs": 0},
+    "int8": {"int8": True},
+    "int8 of layers": {"int8": True, "sizes": (12, 16, 8)},
+    "second layer": {"sizes": (12, 16, 8)},
+    "further layer": {"sizes": (12, 16, 8, 8)},
+    "units left": {"sizes": (12, 17)},
+    "units left of layers": {"sizes": (12, 17, 9)},
+    "few outputs": {"n_outputs": 3},
+    "fours of outputs": {"n_outputs": 8},
+    "per step": {"per_step": True},
+    "carried": {"carried": True},
+}
+#: What is added to, where it is not a model without.
+BELOW = dict.fromkeys(("further layer", "int8 of layers", "units left of layers"), "second layer")
+#: Features that a kind of file does not have, or that its code does not read.
+SIZES = {"units left", "units left of layers", "few outputs", "fours of outputs"}
+WITHOUT = {
+    "plain": {"per step", "carried", "absolute error", "huber", "quantile"},
+    "head": {"none", "int8", "int8 of layers"},
+    "all": {"none", "int8", "int8 of layers", *SIZES},
+}
+
+
+class Measured(NamedTuple):
+    code: int
+    constants: int
+    stack: int
+
+
+def run(*command):
+    command = [str(part) for part in command]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return done.stdout
+
+
+def file_of(kind, cell, *, per_step=False, carried=False, n_counted=None, **of):
+    """Return the text of an exported model, and of a program that says how much stack it took; or learns so often."""
+    net = exported_net(cell, **of)
+    if kind == "plain":
+        text = c_file.text("m", net, None)
+        state, calls = "state", ["m_reset(&model)", "m_step(&model, x, y)"]
+    else:
+        text = c_learn.text("m", net, None, c_learn.Learning(kind == "head", 16, carried, 1.0, per_step))
+        answer = ("labels" if per_step else "1") if net.reads_labels else "values"
+        state, calls = "model", ["m_init(&model)", "m_step(&model, x, y)", f"m_learn(&model, x, {answer}, 0.1f)"]
+    if n_counted is None:
+        calls = [f"STACK_OF({call}, written);\n    if (written > most)\n        most = written;" for call in calls]
+    else:
+        calls = [f"{calls[0]};", f"for (int k = 0; k < {n_counted}; k++)\n        {calls[-1]};", "written = most;"]
+    lines = "\n    ".join(calls)
+    program = f"""\
+#include "device.h"
+#define M_HEADER
+#include "model.c"
+
+int main(void)
+{{
+    static m_{state} model;
+    static float x[1000], y[100], values[1000];
+    static int labels[100];
+    int written, most = 0;
+    (void)values, (void)labels, (void)y;
+    {lines}
+    printf("%d\\n", most);
+    return 0;
+}}
+"""
+    return text, program
+
+
+def build(folder, text, program, optimised):
+    """Compile a model to folder/model.o, and the program with it to folder/main."""
+    model, main = folder / "model", folder / "main"
+    model.with_suffix(".c").write_text(text)
+    main.with_suffix(".c").write_text(program)
+    run(*COMPILER, optimised, "-c", f"{model}.c", "-o", f"{model}.o")
+    run(*COMPILER, optimised, "-DCORTEX_M4", f"-I{TESTS / 'c'}", f"{main}.c", f"{model}.o", "--specs=rdimon.specs",
+        "-nostartfiles", "-T", TESTS / "c" / "cortex_m4.ld", "-o", main)  # fmt: skip
+
+
+def measure(text, program, optimised):
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        build(folder, text, program, optimised)
+        total = int(run("arm-none-eabi-size", folder / "model.o").splitlines()[1].split()[0])
+        symbols = [line.split() for line in run("arm-none-eabi-nm", "-S", folder / "model.o").splitlines()]
+        constants = sum(int(symbol[1], 16) for symbol in symbols if len(symbol) == 4 and symbol[2] in "rR")
+        return Measured(total - constants, constants, int(run(*EMULATOR, folder / "main")))
+
+
+def measure_all(files):
+    """Return what each of the files takes with -Os and with -O2."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda file: [measure(*file, optimised) for optimised in ("-Os", "-O2")], files))
+
+
+# ---- the table
+
+
+HEAD = '''\
+"""Bytes of code with -Os and with -O2, and of stack likewise, which tests/cortex_m4.py measures and writes down.
+
+Of a model of one layer that learns squared errors, and what each feature adds; one that adds next to nothing is not
+listed.
+"""
+'''
+
+
+def write():
+    which = [
+        (kind, cell, feature)
+        for kind, without in WITHOUT.items()
+        for cell in CELLS
+        for feature in ("", *(feature for feature in FEATURES if feature not in without))
+    ]
+    files = [file_of(kind, cell, **BASE | FEATURES.get(feature, {})) for kind, cell, feature in which]
+    rows = {
+        key: (small.code, fast.code, small.stack, fast.stack)
+        for key, (small, fast) in zip(which, measure_all(files), strict=True)
+    }
+    lines = [HEAD, f'GCC = "{version()}"', "MEASURED = {"]
+    for kind, cell in itertools.product(WITHOUT, CELLS):
+        base = rows[kind, cell, ""]
+        lines += [f'    ("{kind}", "{exported_net(cell).c_name}"): {{', f'        "": {base},']
+        for feature in FEATURES:
+            if (kind, cell, feature) not in rows:
+                continue
+            below = rows[kind, cell, BELOW.get(feature, "")]
+            added = tuple(with_it - without for with_it, without in zip(rows[kind, cell, feature], below, strict=True))
+            if any(abs(more) > 0.015 * there for more, there in zip(added, base, strict=True)):
+                lines.append(f'        "{feature}": {added},')
+        lines.append("    },")
+    TABLE.write_text("\n".join([*lines, "}", ""]))
+
+
+def version():
+    return run(COMPILER[0], "-dumpversion").split(".")[0]
+
+
+# ---- the check
+
+#: A model of the Japanese vowels, as tests/export_learning.py has it.
+VOWELS = {"cell": "lstm", "sizes": (12, 16), "n_outputs": 9, "loss": "cross-entropy", "scaled": True}
+#: What that takes at most: code (-Os), RAM, stack (-Os, -O2), and instructions for a window (-O2). The library's own
+#: files, of which it was made once, took 47.5 KB, 50,024, 2,308 and 808,203.
+MOST = {"code": 3072, "RAM": 16384, "stack": 256, "instructions": 542_000}
+
+
+def instructions():
+    """Return how many instructions a window takes with -O2."""
+    counts = []
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        run("gcc", "-shared", "-fPIC", TESTS / "c" / "count_instructions.c", "-o", folder / "count.so")
+        for n_counted in (2, 12):
+            build(folder, *file_of("all", n_counted=n_counted, **VOWELS), "-O2")
+            command = [*EMULATOR, folder / "main", "-plugin", folder / "count.so"]
+            done = subprocess.run(command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+            counts.append(int(done.stderr))
+    return (counts[1] - counts[0]) // 10
+
+
+def check_vowels():
+    learning = c_learn.Learning(False, 16, False, 1.0, False)
+    small, fast = measure_all([file_of("all", **VOWELS)])[0]
+    takes = {
+        "code": small.code,
+        "RAM": c_learn.memory_of(exported_net(**VOWELS), learning)[1],
+        "stack": max(small.stack, fast.stack),
+        "instructions": instructions(),
+    }
+    beyond = [what for what, most in MOST.items() if takes[what] > most]
+    print(f"a model of 16 units that learns takes {takes}; too much: {beyond or 'nothing'}")
+    return len(beyond)
+
+
+def some_models(n):
+    """Yield kinds, cells and options of random models."""
+    rng = random.Random(0)
+    for k in range(n):
+        kind, cell = [*WITHOUT][k % 3], rng.choice(CELLS)
+        sizes = [rng.randint(1, 20), *(rng.randint(4, 40) for _ in range(rng.choice([1, 1, 2, 3])))]
+        options = {"sizes": sizes, "scaled": rng.random() < 0.5, "n_outputs": rng.randint(1, 10)}
+        if kind == "plain":
+            options |= {"loss": rng.choice(LOSSES), "int8": rng.random() < 0.5}
+        else:
+            options |= {"loss": rng.choice(LOSSES), "per_step": rng.random() < 0.5, "carried": rng.random() < 0.5}
+        yield kind, cell, options
+
+
+def is_off(says, takes):
+    """Return whether it is by more than 10 %. Of a stack of 100 or 200 bytes, a few registers are much."""
+    return abs(says - takes) > max(takes / 10, 32)
+
+
+def stated(text):
+    """Return what the comment of a file says, for -Os and for -O2."""
+    of = {
+        kind: [int(number.replace(",", "")) for number in re.findall(r"(?:^| )(\d[\d,]*)(?= )", said)]
+        for kind, said in re.findall(r"^ \*   (code|constants|stack) +(.*)$", text, re.MULTILINE)
+    }
+    constants = of["constants"][0]
+    return [Measured(of["code"][k], constants, of["stack"][k]) for k in (0, 1)]
+
+
+def check():
+    if version() != GCC:
+        print(f"what files say of code and stack is of GCC {GCC}, this is {version()}")
+        return 0
+    failures, models = 0, [*some_models(24)]
+    files = [file_of(kind, cell, **options) for kind, cell, options in models]
+    for (kind, cell, options), (text, _), takes in zip(models, files, measure_all(files), strict=True):
+        says = stated(text)
+        if any(is_off(*numbers) for pair in zip(says, takes, strict=True) for numbers in zip(*pair, strict=True)):
+            failures += 1
+            print(f"{kind} {cell} {options}: the file says {says}, it takes {takes}")
+    print(f"what files say of code, constants and stack, of {len(models)} models: {failures} off by more than 10 %")
+    return failures
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--write"]:
+        write()
+    else:
+        sys.exit(check() + check_vowels() > 0)
