@@ -59,11 +59,20 @@ long outstanding(void)
     return n_live;
 }
 
+/* Pages of CPython's code and of this file's, as far as they are known: dladdr looks through all symbols. */
+static uintptr_t inside[1 << 12];
+
 static _Unwind_Reason_Code look_outside(struct _Unwind_Context *frame, void *path)
 {
+    uintptr_t address = (uintptr_t)_Unwind_GetIP(frame), page = address >> 12;
+    uintptr_t *known = &inside[page % (sizeof inside / sizeof *inside)];
     Dl_info info;
-    if (!dladdr((void *)_Unwind_GetIP(frame), &info) || info.dli_fbase == cpython || info.dli_fbase == own)
+    if (*known == page || !dladdr((void *)address, &info))
         return _URC_NO_REASON;
+    if (info.dli_fbase == cpython || info.dli_fbase == own) {
+        *known = page;
+        return _URC_NO_REASON;
+    }
     *(const char **)path = info.dli_fname;
     return _URC_END_OF_STACK;
 }
