@@ -14,12 +14,13 @@ from setuptools.modified import newer_group
 SOURCES = Path("src_c")
 # src_c/Makefile names the same files and flags, and says why.
 ONCE = [
-    *("interface/api", "interface/api_head", "interface/blob", "interface/status"),
+    *("interface/api", "interface/api_head", "interface/api_training", "interface/blob", "interface/status"),
     *("layers/batch", "layers/net", "layers/parts"),
     *("kernels/cell", "kernels/isa", "support/blas_reference", "support/threads"),
 ]
 PER_DTYPE = [
-    *("model/head", "model/head_pass", "model/losses", "model/model", "model/stream"),
+    *("model/gradient", "model/head_pass", "model/losses", "model/pooling", "model/predict", "model/stream"),
+    "model/update",
     *("layers/backward", "layers/dropout", "layers/forward", "layers/stack", "layers/steps"),
     *("kernels/kernel_table", "kernels/panels"),
 ]

@@ -271,6 +271,7 @@ typedef struct pylstm_model {
     ptrdiff_t n_outputs;
     pylstm_pooling pooling;
     pylstm_loss loss;
+    double loss_parameter; /* of PYLSTM_HUBER and PYLSTM_QUANTILE */
 } pylstm_model;
 
 int pylstm_model_check(const pylstm_model *model);
@@ -314,17 +315,51 @@ int pylstm_head_size(const pylstm_head *head, ptrdiff_t n_rows, size_t *bytes);
 int pylstm_head_gradient(const pylstm_head *head, const pylstm_blas *blas, const pylstm_head_batch *batch, double *loss,
                          pylstm_memory workspace);
 
-/* Sequences to draw mini-batches from. They may overlap, or be windows of longer ones. */
-typedef struct pylstm_dataset {
-    const void *x;           /* [rows][I] */
-    const ptrdiff_t *first;  /* [n_sequences] first row of each */
-    const ptrdiff_t *length; /* [n_sequences] its rows */
-    ptrdiff_t n_sequences;
-    /* Per sequence or, without pooling, per row; of the first two the one that the loss needs. */
-    const ptrdiff_t *labels; /* in [0, n_outputs) */
-    const void *targets;     /* rows of n_outputs */
-    const double *weights;   /* not negative; or NULL: all 1 */
-} pylstm_dataset;
+/* ---------------------------------------------------------------- training */
+
+/* A mini-batch, or a shard of one: sequences with targets. There is an output for each of them or, without pooling, for
+ * each of their steps. */
+typedef struct pylstm_minibatch {
+    ptrdiff_t n_sequences;      /* B */
+    const void *const *x;       /* [B] the first step of each; the next ones lie x_stride elements apart */
+    ptrdiff_t x_stride;         /* I or more */
+    const ptrdiff_t *length;    /* [B] steps of each */
+    const ptrdiff_t *row;       /* [B] where its steps begin among the rows of the whole mini-batch, by which dropout is
+                                   drawn; or NULL: this is the whole */
+    const void *const *targets; /* [B] those of its outputs: ptrdiff_t labels in [0, n_outputs), or rows of n_outputs,
+                                   as the loss has it; unread by a loss of the caller's */
+    const double *const *weights; /* [B] those of its outputs, not negative; or NULL: all 1 */
+    double total_weight;          /* of the whole mini-batch: its loss is the mean by it */
+    uint64_t dropout_seed;
+    const void *state_in;   /* a state, or NULL: zeros */
+    void *state_out;        /* out, or NULL                            may be state_in */
+    const void *dstate_out; /* gradient of the loss by it, or NULL: zeros */
+    void *dstate_in;        /* out: by the state before, or NULL       may be dstate_out */
+} pylstm_minibatch;
+
+/* The gradient of a model's parameters, in the caller's memory, which has to stay where it is. Mini-batches, shards of
+ * one, or segments of long sequences are added as often as wanted; what is done with the sum is up to the caller. One
+ * gradient is for one thread at a time; each call shares its work out to n_threads of its own. */
+typedef struct pylstm_gradient pylstm_gradient;
+
+/* For mini-batches within `bound`. */
+int pylstm_gradient_size(const pylstm_model *model, const pylstm_shape *bound, size_t *bytes);
+/*   parameters  [n_parameters], read whenever something is added; of the calls below only pylstm_train_step writes them
+ *   gradients   [n_parameters], in use from begin to finish, then the sum
+ * Both stay where they are, as does what `model` points to. */
+int pylstm_gradient_init(pylstm_gradient **gradient, const pylstm_model *model, const pylstm_blas *blas,
+                         const pylstm_shape *bound, void *parameters, void *gradients, pylstm_memory memory);
+/* Starts from zero; the parameters are now what they are until it is finished. */
+int pylstm_gradient_begin(pylstm_gradient *gradient);
+/* Adds a mini-batch's gradient and loss. Where its total weight is zero it only carries on the state. A bad label, size
+ * or length is found before anything is changed. */
+int pylstm_gradient_add(pylstm_gradient *gradient, const pylstm_minibatch *batch);
+/* The same in two halves, for a loss that only the caller knows: the outputs [E][n_outputs] of the dense layer, out;
+ * and the way back from the gradient of the loss by them, of the same mini-batch with nothing called between. */
+int pylstm_gradient_outputs(pylstm_gradient *gradient, const pylstm_minibatch *batch, void *outputs);
+int pylstm_gradient_backward(pylstm_gradient *gradient, const pylstm_minibatch *batch, const void *doutputs);
+/* loss, out: the sum over what was added of weight / total_weight times loss. */
+int pylstm_gradient_finish(pylstm_gradient *gradient, double *loss);
 
 typedef enum pylstm_solver_kind { PYLSTM_ADAM = 0, PYLSTM_SGD = 1, PYLSTM_RMSPROP = 2 } pylstm_solver_kind;
 
@@ -342,19 +377,16 @@ typedef struct pylstm_solver {
                                            momentum only, rmsprop the second */
 } pylstm_solver;
 
-/* Memory for mini-batches within `bound`. */
-int pylstm_train_step_size(const pylstm_model *model, const pylstm_shape *bound, size_t *bytes);
-/* One mini-batch: gathers the sequences `indices` [n_indices], then forward, loss, backward, clipping and the update of
- * parameters, moments and t.
- *   state_in, state_out  as in pylstm_forward; no gradient flows through them (truncated BPTT)
- *   loss    out: weighted mean over the outputs plus the L2 term, before the update
- *   weight  out: the total weight of the outputs
- * Where the total weight is zero nothing is updated, nor where the loss or the gradient is not finite: then neither is
- * `loss`. A bad index, label or size is found before anything is changed. */
-int pylstm_train_step(const pylstm_model *model, const pylstm_blas *blas, const pylstm_dataset *dataset,
-                      const ptrdiff_t *indices, ptrdiff_t n_indices, void *parameters, pylstm_solver *solver,
-                      uint64_t dropout_seed, const void *state_in, void *state_out, double *loss, double *weight,
-                      pylstm_memory workspace);
+/* Adds the gradient of the L2 penalty to gradients, clips them, and takes a step on the parameters.
+ *   total_weight  that of the mini-batch
+ *   loss          in: of these gradients; out: with the L2 penalty of the parameters before the step. Where it or the
+ *                 gradient is not finite, nothing is updated, and it is not finite */
+int pylstm_update(const pylstm_model *model, pylstm_solver *solver, void *parameters, void *gradients,
+                  double total_weight, double *loss);
+
+/* begin, add, finish and update of one mini-batch, by one team of threads. Where its total weight is zero nothing is
+ * updated, and the loss is 0. */
+int pylstm_train_step(pylstm_gradient *gradient, const pylstm_minibatch *batch, pylstm_solver *solver, double *loss);
 
 /* ------------------------------------------------------------------ stream */
 
@@ -392,7 +424,7 @@ int pylstm_stream_process(pylstm_stream *stream, ptrdiff_t n_steps, const void *
  *       12      4   CRC-32 of all bytes from 16 on: that of zlib and PNG
  *       16      8   bytes of all, from 0 on
  *       24      4   dtype       0 float32, 1 float64
- *       28      4   loss        0 cross-entropy, 1 squared error
+ *       28      4   loss        as in pylstm_loss
  *       32      4   pooling     0 last, 1 mean, 2 max, 3 none
  *       36      4   is_scaled   1 with mean and scale, 0 without
  *       40      4   input_size I

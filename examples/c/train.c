@@ -70,15 +70,9 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     static float x[N_SEQUENCES * LENGTH];
-    static ptrdiff_t labels[N_SEQUENCES * LENGTH], first[N_SEQUENCES], length[N_SEQUENCES];
-    for (ptrdiff_t k = 0; k < N_SEQUENCES; k++) {
-        first[k] = k * LENGTH;
-        length[k] = LENGTH;
-        draw_sequence(LENGTH, x + first[k], labels + first[k]);
-    }
-    const pylstm_dataset dataset = {
-        .x = x, .first = first, .length = length, .n_sequences = N_SEQUENCES, .labels = labels};
-
+    static ptrdiff_t labels[N_SEQUENCES * LENGTH];
+    for (ptrdiff_t k = 0; k < N_SEQUENCES; k++)
+        draw_sequence(LENGTH, x + k * LENGTH, labels + k * LENGTH);
     const ptrdiff_t hidden_sizes[] = {HIDDEN};
     const pylstm_model model = {
         .net = {.input_size = 1, .n_layers = 1, .hidden_sizes = hidden_sizes, .n_directions = 1, .n_threads = 1},
@@ -88,7 +82,8 @@ int main(int argc, char **argv)
     };
     check(pylstm_model_check(&model), "model");
     size_t n_parameters = (size_t)pylstm_model_n_parameters(&model);
-    float *parameters = allocate(n_parameters * sizeof(float)), *moments = allocate(2 * n_parameters * sizeof(float));
+    float *parameters = allocate(n_parameters * sizeof(float)), *gradients = allocate(n_parameters * sizeof(float));
+    float *moments = allocate(2 * n_parameters * sizeof(float));
     for (size_t k = 0; k < n_parameters; k++)
         parameters[k] = ((float)draw() / 32768.0f - 1.0f) / sqrtf(HIDDEN);
     memset(moments, 0, 2 * n_parameters * sizeof(float));
@@ -101,19 +96,31 @@ int main(int argc, char **argv)
                             .first_moment = moments,
                             .second_moment = moments + n_parameters};
 
-    pylstm_memory workspace;
+    pylstm_memory memory;
+    pylstm_gradient *gradient;
     const pylstm_shape bound = {BATCH, LENGTH, BATCH * LENGTH};
-    check(pylstm_train_step_size(&model, &bound, &workspace.bytes), "size of the workspace");
-    workspace.data = allocate(workspace.bytes);
+    check(pylstm_gradient_size(&model, &bound, &memory.bytes), "size of a gradient");
+    memory.data = allocate(memory.bytes);
+    check(pylstm_gradient_init(&gradient, &model, &pylstm_blas_reference, &bound, parameters, gradients, memory),
+          "gradient");
+    const void *x_of[BATCH], *labels_of[BATCH];
+    ptrdiff_t length[BATCH];
+    const pylstm_minibatch batch = {.n_sequences = BATCH,
+                                    .x = x_of,
+                                    .x_stride = 1,
+                                    .length = length,
+                                    .targets = labels_of,
+                                    .total_weight = BATCH * LENGTH};
     for (int epoch = 1; epoch <= EPOCHS; epoch++) {
-        double loss = 0, weight;
+        double loss = 0;
         for (ptrdiff_t from = 0; from < N_SEQUENCES; from += BATCH) {
-            ptrdiff_t indices[BATCH];
-            for (ptrdiff_t b = 0; b < BATCH; b++)
-                indices[b] = (ptrdiff_t)(draw() % N_SEQUENCES);
-            check(pylstm_train_step(&model, &pylstm_blas_reference, &dataset, indices, BATCH, parameters, &solver, 0,
-                                    NULL, NULL, &loss, &weight, workspace),
-                  "train");
+            for (ptrdiff_t b = 0; b < BATCH; b++) {
+                ptrdiff_t k = (ptrdiff_t)(draw() % N_SEQUENCES);
+                x_of[b] = x + k * LENGTH;
+                labels_of[b] = labels + k * LENGTH;
+                length[b] = LENGTH;
+            }
+            check(pylstm_train_step(gradient, &batch, &solver, &loss), "train");
         }
         if (epoch % 5 == 0)
             printf("epoch %2d: loss %.4f\n", epoch, loss);
@@ -124,7 +131,8 @@ int main(int argc, char **argv)
     double right = accuracy(argv[2]);
     printf("right after %.1f %% of the bits of sequences of %d\n", 100 * right, LONG);
     free(parameters);
+    free(gradients);
     free(moments);
-    free(workspace.data);
+    free(memory.data);
     return right >= 0.99 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

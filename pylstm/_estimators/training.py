@@ -4,15 +4,18 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from .._net.core import Model, Solver, Trainer
+from .._net.core import Gradient, Model, Solver
 from .._net.inputs import Array, Steps
 from .targets import Targets
 
+#: Trains on a mini-batch, from a state; returns loss, weight, and the state after it.
+Step = Callable[[npt.NDArray[np.intp], Any], tuple[float, float, Any]]
 #: What a training was ended by.
 End = Literal["max_iter", "patience", "callback", "interrupt"]
 #: Mini-batches whose sequences are sorted by length among themselves, so that those of a mini-batch are much alike.
@@ -97,7 +100,7 @@ class Windows:
         self.first: npt.NDArray[np.intp] = np.repeat(starts, counts) + number * window
         self.length: npt.NDArray[np.intp] = np.minimum(window, np.repeat(steps.lengths, counts) - number * window)
 
-    def train(self, trainer: Trainer, batch: npt.NDArray[np.intp]) -> tuple[float, float]:
+    def train(self, step: Step, batch: npt.NDArray[np.intp]) -> tuple[float, float]:
         """Train on the windows of a mini-batch, one after the other; return summed loss and weight."""
         batch = batch[np.argsort(-self.counts[batch], kind="stable")]
         total = total_weight = 0.0
@@ -106,7 +109,7 @@ class Windows:
             n_alive = int(np.count_nonzero(self.counts[batch] > number))
             if state is not None:
                 state = [tuple(values[:, :n_alive] for values in layer) for layer in state]
-            loss, weight, state = trainer.step(self.base[batch[:n_alive]] + number, state)
+            loss, weight, state = step(self.base[batch[:n_alive]] + number, state)
             total += loss * weight
             total_weight += weight
         return total, total_weight
@@ -185,16 +188,16 @@ class Patience:
 
 
 def train_epoch(
-    trainer: Trainer, data: Data, batch_size: int, windows: Windows | None, random_state: np.random.RandomState | None
+    step: Step, data: Data, batch_size: int, windows: Windows | None, random_state: np.random.RandomState | None
 ) -> float:
     """Use every sequence once; return the mean loss, not finite where it diverged."""
     total = total_weight = 0.0
     for batch in data.batches(batch_size, random_state):
         if windows is None:
-            loss, weight, _ = trainer.step(batch)
+            loss, weight, _ = step(batch, None)
             loss *= weight
         else:
-            loss, weight = windows.train(trainer, batch)
+            loss, weight = windows.train(step, batch)
         total += loss
         total_weight += weight
         if not np.isfinite(loss):
@@ -238,15 +241,15 @@ def train(
     batch_size = min(n_sequences, 16 if e.batch_size == "auto" else int(e.batch_size))
     window = getattr(e, "window", None)
     windows = None if window is None else Windows(data.steps, window)
-    trainer = Trainer(
+    gradient = Gradient(
         model,
-        solver,
         data.steps,
         data.targets.values,
         data.targets.weights,
         batch_size=batch_size,
         windows=None if windows is None else (windows.first, windows.length),
     )
+    step = partial(gradient.step, solver)
     schedule = Schedule(e.learning_rate, e.learning_rate_init, e.power_t, n_epochs)
     patience = Patience(model, e.tol, e.n_iter_no_change)
     if score is not None and history.loss_curve:
@@ -255,7 +258,7 @@ def train(
         for epoch in range(n_epochs):
             with on_epoch() as stop:
                 solver.learning_rate = schedule.of_epoch(epoch)
-                loss = train_epoch(trainer, data, batch_size, windows, random_state if e.shuffle else None)
+                loss = train_epoch(step, data, batch_size, windows, random_state if e.shuffle else None)
                 if not (np.isfinite(loss) and model.is_finite()):
                     raise ValueError(
                         f"training diverged: loss {loss} in epoch {epoch + 1}, or weights that are not finite. "

@@ -91,12 +91,18 @@ cdef extern from "pylstm.h" nogil:
     ctypedef enum pylstm_loss:
         PYLSTM_CROSS_ENTROPY
         PYLSTM_SQUARED_ERROR
+        PYLSTM_ABSOLUTE_ERROR
+        PYLSTM_HUBER
+        PYLSTM_QUANTILE
+        PYLSTM_SIGMOID
+        PYLSTM_CALLER
 
     ctypedef struct pylstm_model:
         pylstm_net net
         Py_ssize_t n_outputs
         pylstm_pooling pooling
         pylstm_loss loss
+        double loss_parameter
 
     int pylstm_model_check(const pylstm_model *)
     Py_ssize_t pylstm_model_n_parameters(const pylstm_model *)
@@ -107,14 +113,32 @@ cdef extern from "pylstm.h" nogil:
     int pylstm_read_out(const pylstm_model *, const pylstm_batch *, const void *, const void *, void *,
                         pylstm_memory)
 
-    ctypedef struct pylstm_dataset:
-        const void *x
-        const Py_ssize_t *first
-        const Py_ssize_t *length
+    ctypedef struct pylstm_minibatch:
         Py_ssize_t n_sequences
-        const Py_ssize_t *labels
-        const void *targets
-        const double *weights
+        const void *const *x
+        Py_ssize_t x_stride
+        const Py_ssize_t *length
+        const Py_ssize_t *row
+        const void *const *targets
+        const double *const *weights
+        double total_weight
+        uint64_t dropout_seed
+        const void *state_in
+        void *state_out
+        const void *dstate_out
+        void *dstate_in
+
+    ctypedef struct pylstm_gradient:
+        pass
+
+    int pylstm_gradient_size(const pylstm_model *, const pylstm_shape *, size_t *)
+    int pylstm_gradient_init(pylstm_gradient **, const pylstm_model *, const pylstm_blas *, const pylstm_shape *,
+                             void *, void *, pylstm_memory)
+    int pylstm_gradient_begin(pylstm_gradient *)
+    int pylstm_gradient_add(pylstm_gradient *, const pylstm_minibatch *)
+    int pylstm_gradient_outputs(pylstm_gradient *, const pylstm_minibatch *, void *)
+    int pylstm_gradient_backward(pylstm_gradient *, const pylstm_minibatch *, const void *)
+    int pylstm_gradient_finish(pylstm_gradient *, double *)
 
     ctypedef enum pylstm_solver_kind:
         PYLSTM_ADAM
@@ -132,10 +156,8 @@ cdef extern from "pylstm.h" nogil:
         void *first_moment
         void *second_moment
 
-    int pylstm_train_step_size(const pylstm_model *, const pylstm_shape *, size_t *)
-    int pylstm_train_step(const pylstm_model *, const pylstm_blas *, const pylstm_dataset *, const Py_ssize_t *,
-                          Py_ssize_t, void *, pylstm_solver *, uint64_t, const void *, void *, double *, double *,
-                          pylstm_memory)
+    int pylstm_update(const pylstm_model *, pylstm_solver *, void *, void *, double, double *)
+    int pylstm_train_step(pylstm_gradient *, const pylstm_minibatch *, pylstm_solver *, double *)
 
     ctypedef struct pylstm_stream:
         pass

@@ -32,6 +32,19 @@ cdef class Solver:
         cdef Py_ssize_t n_bytes = moments.strides[0]
         self.c.second_moment = <char *> self.moments_view.data + n_bytes
 
+    def update(self, Model model, Gradient gradient, double total_weight, double loss):
+        """Clip a finished gradient and take a step; return the loss with the L2 penalty.
+
+        Where it or the gradient is not finite, nothing is updated, and what is returned is not finite.
+        """
+        cdef int status
+        cdef void *weights = model.weights()
+        with nogil:
+            status = pylstm_update(&model.model, &self.c, weights, gradient.values_view.data, total_weight, &loss)
+        model.changed()
+        check(status)
+        return loss
+
     def __reduce__(self):
         c = (self.c.kind, self.c.learning_rate, self.c.beta_1, self.c.beta_2, self.c.epsilon, self.c.momentum,
              self.c.nesterov, self.c.alpha, self.c.max_grad_norm, self.c.t)
@@ -56,18 +69,20 @@ cdef class Solver:
         self.c.t = value
 
 
-cdef class Trainer:
-    """Fits a `Model` to sequences, a mini-batch at a time, without the GIL from gathering to update.
+cdef class Gradient:
+    """The gradient of a `Model`'s parameters, of mini-batches of its sequences that are added up.
+
+    `begin`, `add` as often as wanted, `finish`; then `Solver.update`, or whatever else is to be done with it. `step` is
+    all of them for one mini-batch, on one team of threads.
 
     Parameters
     ----------
     model : Model
-    solver : Solver
     steps : Steps
-        The training sequences, of the model's dtype.
-    targets : ndarray
+        The sequences, of the model's dtype.
+    targets : ndarray or None
         For cross-entropy labels (n,) of intp, else (n, n_outputs) of the model's dtype; one for each sequence or,
-        without pooling, each row.
+        without pooling, each row. None for a loss that is the caller's own.
     weights : ndarray (n,) of float64, default=None
         Of the targets; None is all 1.
     batch_size : int
@@ -77,45 +92,203 @@ cdef class Trainer:
     """
 
     cdef Model model
-    cdef Solver solver
-    cdef pylstm_dataset dataset
-    cdef _View x_view, first_view, length_view, targets_view, weights_view
-    cdef _Memory workspace
+    cdef readonly object values   # (n_parameters,), the sum once it is finished
+    cdef _View values_view, x_view, first_view, length_view, targets_view, weights_view
+    cdef Py_ssize_t n_sequences, batch_size, target_bytes
+    cdef pylstm_gradient *c
+    cdef _Memory memory, pointers
+    cdef pylstm_minibatch batch   # the one at work: its arrays are `pointers`
 
-    def __init__(self, Model model, Solver solver, steps, targets, weights=None, *, Py_ssize_t batch_size,
-                 windows=None):
+    def __init__(self, Model model, steps, targets, weights=None, *, Py_ssize_t batch_size, windows=None):
         cdef size_t n_bytes = 0
         cdef pylstm_shape bound
-        self.model, self.solver = model, solver
         first, lengths = (np.cumsum(steps.lengths) - steps.lengths, steps.lengths) if windows is None else windows
-        self.x_view = _View(steps.rows)
-        self.first_view, self.length_view = _View(first), _View(lengths)
-        self.targets_view = _View(targets)
-        self.weights_view = None if weights is None else _View(weights)
-        self.dataset.x = self.x_view.data
-        self.dataset.first = <const Py_ssize_t *> self.first_view.data
-        self.dataset.length = <const Py_ssize_t *> self.length_view.data
-        self.dataset.n_sequences = len(lengths)
-        self.dataset.labels = NULL
-        self.dataset.targets = NULL
-        if model.model.loss == PYLSTM_CROSS_ENTROPY:
-            self.dataset.labels = <const Py_ssize_t *> self.targets_view.data
-        else:
-            self.dataset.targets = self.targets_view.data
-        self.dataset.weights = NULL
+        n_targets = len(steps.rows) if model.model.pooling == PYLSTM_POOL_NONE else len(lengths)
+        expect(steps.rows, (len(steps.rows), model.c.input_size), model.dtype, "steps")
+        if targets is not None and model.model.loss == PYLSTM_CROSS_ENTROPY:
+            expect(targets, (n_targets,), np.dtype(np.intp), "targets")
+        elif targets is not None:
+            expect(targets, (n_targets, model.model.n_outputs), model.dtype, "targets")
         if weights is not None:
-            self.dataset.weights = <const double *> self.weights_view.data
+            expect(weights, (n_targets,), np.dtype(np.float64), "weights")
+        self.model = model
+        self.x_view, self.first_view, self.length_view = _View(steps.rows), _View(first), _View(lengths)
+        self.targets_view = None if targets is None else _View(targets)
+        self.target_bytes = 0 if targets is None else targets.nbytes // n_targets
+        self.weights_view = None if weights is None else _View(weights)
+        self.n_sequences = len(lengths)
         # No mini-batch is larger than one of the longest sequences.
         longest = np.sort(lengths)[::-1][:batch_size]
         bound = pylstm_shape(len(longest), longest[0], longest.sum())
-        check(pylstm_train_step_size(&model.model, &bound, &n_bytes))
-        self.workspace = _Memory(n_bytes)
+        self.batch_size = bound.n_sequences
+        self.pointers = _Memory(4 * self.batch_size * sizeof(void *))
+        self.values = np.zeros(model.flat.size, model.dtype)
+        self.values_view = _View(self.values, True)
+        check(pylstm_gradient_size(&model.model, &bound, &n_bytes))
+        self.memory = _Memory(n_bytes)
+        check(pylstm_gradient_init(&self.c, &model.model, &BLAS, &bound, model.weights(), self.values_view.data,
+                                   self.memory.c))
 
-    def step(self, indices, state=None):
-        """Train on one mini-batch.
+    cdef const pylstm_minibatch *minibatch(self, indices) except NULL:
+        """Describe a mini-batch to C, without states, and its weight as that of the whole."""
+        cdef _View view = _View(indices)
+        cdef const Py_ssize_t *data = <const Py_ssize_t *> view.data
+        cdef Py_ssize_t n = indices.shape[0], b, k, at
+        cdef Py_ssize_t width = self.model.c.input_size * <Py_ssize_t> self.model.dtype.itemsize
+        cdef bint per_step = self.model.model.pooling == PYLSTM_POOL_NONE
+        cdef const Py_ssize_t *first = <const Py_ssize_t *> self.first_view.data
+        cdef const Py_ssize_t *length = <const Py_ssize_t *> self.length_view.data
+        cdef const void **x = <const void **> self.pointers.c.data
+        cdef const void **targets = x + self.batch_size
+        cdef const double **weights = <const double **> (x + 2 * self.batch_size)
+        cdef Py_ssize_t *lengths = <Py_ssize_t *> (x + 3 * self.batch_size)
+        cdef double total = 0
+        if n < 1 or n > self.batch_size:
+            raise ValueError(f"indices must be of 1 to {self.batch_size} sequences, got {n}")
+        for b in range(n):
+            if data[b] < 0 or data[b] >= self.n_sequences:
+                raise ValueError(f"indices must be of {self.n_sequences} sequences, got {data[b]}")
+            at = first[data[b]] if per_step else data[b]
+            x[b] = <const char *> self.x_view.data + first[data[b]] * width
+            lengths[b] = length[data[b]]
+            if self.targets_view is not None:
+                targets[b] = <const char *> self.targets_view.data + at * self.target_bytes
+            if self.weights_view is not None:
+                weights[b] = <const double *> self.weights_view.data + at
+                for k in range(lengths[b] if per_step else 1):
+                    total += weights[b][k]
+            else:
+                total += lengths[b] if per_step else 1
+        self.batch = pylstm_minibatch(n, x, self.model.c.input_size, lengths, NULL, NULL, NULL, total, 0, NULL, NULL,
+                                      NULL, NULL)
+        if self.targets_view is not None:
+            self.batch.targets = targets
+        if self.weights_view is not None:
+            self.batch.weights = weights
+        return &self.batch
+
+    def draw_seed(self):
+        """Return a seed for the dropout of a mini-batch; 0 where there is none."""
+        return int.from_bytes(self.model.generator.bytes(8), "little") if self.model.c.dropout > 0 else 0
+
+    def begin(self):
+        """Start from zero, for the weights as they are now."""
+        check(pylstm_gradient_begin(self.c))
+
+    def add(self, indices, state=None, *, rows=None, total_weight=None, seed=None):
+        """Add the gradient and the loss of a mini-batch, or of a shard of one.
 
         Parameters
         ----------
+        indices : ndarray (n,) of intp
+            Its sequences, or windows.
+        state : list, default=None
+            To start from, as in `Sequence.forward`; None starts at zero.
+        rows : ndarray (n,) of intp, default=None
+            Of a shard: where each sequence's steps begin among the rows of the whole mini-batch.
+        total_weight : float, default=None
+            That of the whole; None: this is the whole.
+        seed : int, default=None
+            The whole's, of `draw_seed`; None draws one.
+
+        Returns
+        -------
+        weight : float
+            Total weight of the targets.
+        state : list
+            After the mini-batch.
+        """
+        cdef int status
+        self.minibatch(indices)
+        cdef double weight = self.batch.total_weight
+        cdef _View rows_view = None
+        if rows is not None:
+            expect(rows, (len(indices),), np.dtype(np.intp), "rows")
+            rows_view = _View(rows)
+            self.batch.row = <const Py_ssize_t *> rows_view.data
+        if total_weight is not None:
+            self.batch.total_weight = total_weight
+        self.batch.dropout_seed = self.draw_seed() if seed is None else seed
+        state_out = self.take_states(state)
+        with nogil:
+            status = pylstm_gradient_add(self.c, &self.batch)
+        check(status)
+        return weight, self.model.state_views(state_out, self.batch.n_sequences)
+
+    cdef take_states(self, state):
+        """Set the initial state; return room for the final one, flat."""
+        cdef Py_ssize_t n = self.batch.n_sequences
+        state_out = self.model.new_state(n)
+        state_in = self.model.take_state(state, n)
+        cdef _View out_view = _View(state_out, True), in_view
+        self.batch.state_out = out_view.data
+        if state_in is not None:  # what is after it may lie where it lay: then no other array has to live on
+            state_out[...] = state_in
+            self.batch.state_in = out_view.data
+        return state_out
+
+    def outputs(self, indices, state=None, *, seed=None):
+        """Return the outputs of a mini-batch, for a loss that is the caller's own; `backward` goes on from there.
+
+        Parameters
+        ----------
+        indices, state, seed
+            As in `add`.
+
+        Returns
+        -------
+        outputs : ndarray (n_targets, n_outputs)
+            Of the dense layer: for each sequence or, without pooling, each step.
+        weight : float
+        state : list
+            After the mini-batch.
+        """
+        cdef int status
+        self.minibatch(indices)
+        self.batch.dropout_seed = self.draw_seed() if seed is None else seed
+        state_out = self.take_states(state)
+        cdef Py_ssize_t n = self.batch.n_sequences, b
+        if self.model.model.pooling == PYLSTM_POOL_NONE:
+            n = 0
+            for b in range(self.batch.n_sequences):
+                n += self.batch.length[b]
+        outputs = self.model.empty(2, n, self.model.model.n_outputs)
+        cdef _View outputs_view = _View(outputs, True)
+        with nogil:
+            status = pylstm_gradient_outputs(self.c, &self.batch, outputs_view.data)
+        check(status)
+        self.batch.state_in = self.batch.state_out = NULL  # the tape has what `backward` needs
+        return outputs, self.batch.total_weight, self.model.state_views(state_out, self.batch.n_sequences)
+
+    def backward(self, doutputs):
+        """Add the gradient of the parameters, of the mini-batch whose `outputs` were asked for last.
+
+        Parameters
+        ----------
+        doutputs : ndarray (n_targets, n_outputs)
+            Gradient of the loss by them.
+        """
+        cdef int status
+        cdef _View view = _View(doutputs)
+        with nogil:
+            status = pylstm_gradient_backward(self.c, &self.batch, view.data)
+        check(status)
+
+    def finish(self):
+        """Complete `values`; return the loss that was added up."""
+        cdef double loss = 0
+        cdef int status
+        with nogil:
+            status = pylstm_gradient_finish(self.c, &loss)
+        check(status)
+        return loss
+
+    def step(self, Solver solver, indices, state=None):
+        """Train on one mini-batch: `begin`, `add`, `finish` and `Solver.update` at once.
+
+        Parameters
+        ----------
+        solver : Solver
         indices : ndarray (n,) of intp
             Its sequences, or windows.
         state : list, default=None
@@ -124,31 +297,28 @@ cdef class Trainer:
         Returns
         -------
         loss : float
-            Weighted mean before the update; where it is not finite there was none.
+            Weighted mean, with the L2 penalty, before the update; where it is not finite there was none.
         weight : float
             Total weight of the targets.
         state : list
             After the mini-batch.
         """
-        cdef _View view = _View(indices)
-        cdef const Py_ssize_t *data = <const Py_ssize_t *> view.data
-        cdef Py_ssize_t n_indices = indices.shape[0]
-        cdef uint64_t seed = 0
-        cdef double loss = 0, weight = 0
+        cdef double loss = 0
         cdef int status
-        if self.model.c.dropout > 0:
-            seed = int.from_bytes(self.model.generator.bytes(8), "little")
-        state_in, state_out = self.model.take_state(state, n_indices), self.model.new_state(n_indices)
-        cdef _View out_view = _View(state_out, True), in_view = None if state_in is None else _View(state_in)
-        cdef const void *in_data = NULL if state_in is None else in_view.data
-        cdef void *weights = self.model.weights()
+        self.minibatch(indices)
+        self.batch.dropout_seed = self.draw_seed()
+        state_out = self.take_states(state)
         with nogil:
-            status = pylstm_train_step(&self.model.model, &BLAS, &self.dataset, data, n_indices,
-                                       weights, &self.solver.c, seed, in_data, out_view.data, &loss,
-                                       &weight, self.workspace.c)
+            status = pylstm_train_step(self.c, &self.batch, &solver.c, &loss)
         self.model.changed()
         check(status)
-        return loss, weight, self.model.state_views(state_out, n_indices)
+        return loss, self.batch.total_weight, self.model.state_views(state_out, self.batch.n_sequences)
+
+
+cdef expect(array, tuple shape, dtype, str name):
+    """Raise an error where an array is none of this shape and dtype."""
+    if array.shape != shape or array.dtype != dtype:
+        raise ValueError(f"{name} must be {shape} of {dtype}, got {array.shape} of {array.dtype}")
 
 
 def _restore_solver(c, moments):

@@ -1,12 +1,11 @@
 /* The public functions: check what can be checked without reading arrays, then go to the dtype's own code. */
-#include "interface/typed.h"
+#include "interface/checks.h"
+#include "layers/passes.h"
+#include "model/model.h"
 #include "pylstm.h"
 #include "support/arena.h"
 
 #include <limits.h>
-
-#define BY_DTYPE(dtype, function, ...)                                                                                 \
-    ((dtype) == PYLSTM_FLOAT32 ? function##_f32(__VA_ARGS__) : function##_f64(__VA_ARGS__))
 
 int pylstm_net_check(const pylstm_net *net)
 {
@@ -42,7 +41,7 @@ int pylstm_net_check(const pylstm_net *net)
     return PYLSTM_OK;
 }
 
-static int check_shape(const pylstm_shape *shape)
+int pylstm_shape_check(const pylstm_shape *shape)
 {
     if (!shape)
         return PYLSTM_ERROR_NULL;
@@ -55,7 +54,7 @@ static int check_size(const pylstm_net *net, const pylstm_shape *shape, const si
 {
     int status = pylstm_net_check(net);
     if (!status)
-        status = check_shape(shape);
+        status = pylstm_shape_check(shape);
     return !status && !bytes ? PYLSTM_ERROR_NULL : status;
 }
 
@@ -199,7 +198,7 @@ int pylstm_model_check(const pylstm_model *model)
         return PYLSTM_ERROR_OVERFLOW;
     if (model->pooling < PYLSTM_POOL_LAST || model->pooling > PYLSTM_POOL_NONE)
         return PYLSTM_ERROR_POOLING;
-    return model->loss == PYLSTM_CROSS_ENTROPY || model->loss == PYLSTM_SQUARED_ERROR ? PYLSTM_OK : PYLSTM_ERROR_LOSS;
+    return (int)model->loss < 0 || model->loss >= PYLSTM_N_LOSSES ? PYLSTM_ERROR_LOSS : PYLSTM_OK;
 }
 
 static int check_model_size(const pylstm_model *model, const pylstm_shape *shape, const size_t *bytes)
@@ -241,37 +240,6 @@ int pylstm_read_out(const pylstm_model *model, const pylstm_batch *batch, const 
         status = check_memory(workspace, bytes);
     return status ? status
                   : BY_DTYPE(model->net.dtype, pylstm_read_out, model, batch, parameters, y, outputs, workspace);
-}
-
-int pylstm_train_step_size(const pylstm_model *model, const pylstm_shape *bound, size_t *bytes)
-{
-    int status = check_model_size(model, bound, bytes);
-    return status ? status : BY_DTYPE(model->net.dtype, pylstm_train_step_size, model, bound, bytes);
-}
-
-int pylstm_train_step(const pylstm_model *model, const pylstm_blas *blas, const pylstm_dataset *dataset,
-                      const ptrdiff_t *indices, ptrdiff_t n_indices, void *parameters, pylstm_solver *solver,
-                      uint64_t dropout_seed, const void *state_in, void *state_out, double *loss, double *weight,
-                      pylstm_memory workspace)
-{
-    if (!blas || !dataset || !dataset->x || !dataset->first || !dataset->length || !indices || !parameters || !solver ||
-        !loss || !weight || !workspace.data)
-        return PYLSTM_ERROR_NULL;
-    if (n_indices < 1)
-        return PYLSTM_ERROR_SIZE;
-    if (n_indices > INT_MAX)
-        return PYLSTM_ERROR_OVERFLOW;
-    if (solver->kind < PYLSTM_ADAM || solver->kind > PYLSTM_RMSPROP)
-        return PYLSTM_ERROR_SOLVER;
-    bool reads_first = solver->kind == PYLSTM_ADAM || (solver->kind == PYLSTM_SGD && solver->momentum != 0);
-    if ((reads_first && !solver->first_moment) || (solver->kind != PYLSTM_SGD && !solver->second_moment))
-        return PYLSTM_ERROR_NULL;
-    int status = pylstm_model_check(model);
-    if (!status && !(model->loss == PYLSTM_CROSS_ENTROPY ? (const void *)dataset->labels : dataset->targets))
-        status = PYLSTM_ERROR_NULL;
-    return status ? status
-                  : BY_DTYPE(model->net.dtype, pylstm_train_step, model, blas, dataset, indices, n_indices, parameters,
-                             solver, dropout_seed, state_in, state_out, loss, weight, workspace);
 }
 
 int pylstm_model_or_net_check(const pylstm_model *model)

@@ -1,12 +1,11 @@
 /* The public functions of the dense layer by itself: what api.c does for the others. */
-#include "interface/typed.h"
+#include "interface/checks.h"
+#include "layers/passes.h"
+#include "model/model.h"
 #include "support/arena.h"
 #include "support/threads.h"
 
 #include <limits.h>
-
-#define BY_DTYPE(dtype, function, ...)                                                                                 \
-    ((dtype) == PYLSTM_FLOAT32 ? function##_f32(__VA_ARGS__) : function##_f64(__VA_ARGS__))
 
 /* Multiply-adds that outweigh starting a thread (parts.c). */
 #define WORTH_A_THREAD 2e6

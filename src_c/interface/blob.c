@@ -1,5 +1,7 @@
 /* A model in a buffer; pylstm.h has its format, byte by byte. */
-#include "interface/typed.h"
+#include "interface/checks.h"
+#include "layers/passes.h"
+#include "model/model.h"
 #include "pylstm.h"
 
 #include <stdbool.h>

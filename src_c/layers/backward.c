@@ -93,6 +93,23 @@ static void add_values(ptrdiff_t n, const real *from, real *to)
         to[k] += from[k];
 }
 
+/* Zeros where the layer's own units have their sums; of those that lie as the weights do, only if `all`: else the first
+ * that come take the place of what is there. */
+static void clear_own(const struct layer *layer, const struct layer_sums *sums, struct range blocks, bool all)
+{
+    const struct cell *cell = cell_of(layer);
+    ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, lanes = layer->kernels->lanes;
+    ptrdiff_t first = blocks.from * lanes, n = (blocks.to - blocks.from) * lanes;
+    ptrdiff_t per_unit = (n_x + hidden) * cell->n_gates, n_units = n_units_of(layer, blocks);
+    zero(sums->bias + cell->n_vectors * first, cell->n_vectors * n);
+    if (sums->panels)
+        zero(sums->panels + per_unit * first, per_unit * n);
+    for (ptrdiff_t g = 0; !sums->panels && all && g < cell->n_gates; g++) {
+        zero(sums->weight_ih + (g * hidden + first) * n_x, n_units * n_x);
+        zero(sums->weight_hh + (g * hidden + first) * hidden, n_units * hidden);
+    }
+}
+
 /* The layer's own rows [n_units] of each gate of a gradient [GH][n_k]: += those of another. */
 static void add_rows(const struct layer *layer, struct range blocks, ptrdiff_t n_k, const real *from, real *to)
 {
@@ -112,6 +129,8 @@ void NAME(layer_sums_finish)(const struct layer *layer, const struct layer_sums 
     ptrdiff_t n_own = (blocks.to - blocks.from) * lanes, first_unit = blocks.from * lanes;
     real *dweight_hh = gradients + cell->n_gates * hidden * n_x, *dbias = dweight_hh + cell->n_gates * hidden * hidden;
     ptrdiff_t own_panels = first_unit * n_k * cell->n_gates, own_bias = first_unit * cell->n_vectors;
+    if (sums->is_empty)
+        clear_own(layer, sums, blocks, true);
     for (ptrdiff_t p = 1; p < n; p++) {
         const struct layer_sums *more = sums + p * stride;
         if (more->is_empty)
@@ -299,17 +318,13 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
     struct layer_sums *sums = pass->sums;
     struct steps steps = pass->steps;
     ptrdiff_t lanes = kernels->lanes, n_blocks = n_blocks_of(layer), width = padded_hidden(layer);
-    ptrdiff_t hidden = layer->hidden_size, n_k = layer->input_size + hidden;
-    ptrdiff_t chunk = chunk_rows(&batch->shape), block_rows = dgates_rows(&batch->shape);
+    ptrdiff_t hidden = layer->hidden_size, chunk = chunk_rows(&batch->shape), block_rows = dgates_rows(&batch->shape);
     ptrdiff_t n_gates = cell->n_gates, n_vectors = cell->n_vectors;
     struct range blocks = own(layer, n_blocks);
     ptrdiff_t n_own = blocks.to - blocks.from, first_unit = blocks.from * lanes;
     ptrdiff_t n_units = n_units_of(layer, blocks);
-    if (sums->is_empty) {
-        zero(sums->bias + n_vectors * first_unit, n_vectors * n_own * lanes);
-        if (sums->panels)
-            zero(sums->panels + n_k * n_gates * first_unit, n_k * n_gates * n_own * lanes);
-    }
+    if (sums->is_empty)
+        clear_own(layer, sums, blocks, false);
     /* A sequence's rows are first read at its own last step: until then they hold the final state's gradient. */
     if (first_of_team(layer)) {
         gather_state(layer, batch, pass->dhn, scratch.dh);

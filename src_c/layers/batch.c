@@ -45,6 +45,36 @@ int pylstm_batch_size(const pylstm_shape *shape, size_t *bytes)
     return arena_total(&counting, bytes);
 }
 
+void pylstm_batch_fill(pylstm_batch *batch, const pylstm_shape *of, const ptrdiff_t *lengths)
+{
+    pylstm_shape shape = batch->shape = *of;
+
+    /* A counting sort in the memory of `offset`: how many sequences have exactly, then at least, s steps. */
+    ptrdiff_t *count = batch->offset;
+    for (ptrdiff_t s = 0; s <= shape.n_steps; s++)
+        count[s] = 0;
+    for (ptrdiff_t b = 0; b < shape.n_sequences; b++)
+        count[lengths[b]]++;
+    for (ptrdiff_t s = shape.n_steps; s > 0; s--)
+        count[s - 1] += count[s];
+    /* Those with s steps end at place count[s]. Filling from their end, last sequence first, keeps ties in order and
+     * leaves count[s] at the number with more than s steps: the sequences alive at step s. */
+    ptrdiff_t row = shape.n_rows;
+    for (ptrdiff_t b = shape.n_sequences - 1; b >= 0; b--) {
+        ptrdiff_t place = --count[lengths[b]];
+        row -= lengths[b];
+        batch->order[place] = b;
+        batch->first[place] = row;
+        batch->length[place] = lengths[b];
+    }
+    ptrdiff_t before = 0;
+    for (ptrdiff_t s = 0; s <= shape.n_steps; s++) {
+        ptrdiff_t alive = batch->offset[s];
+        batch->offset[s] = before;
+        before += alive;
+    }
+}
+
 int pylstm_batch_init(pylstm_batch *batch, ptrdiff_t n_sequences, const ptrdiff_t *lengths, void *memory, size_t bytes)
 {
     if (!batch || !memory)
@@ -61,31 +91,6 @@ int pylstm_batch_init(pylstm_batch *batch, ptrdiff_t n_sequences, const ptrdiff_
 
     struct arena arena = arena_at((pylstm_memory){memory, bytes});
     *batch = pylstm_batch_carve(&arena, &shape);
-    batch->shape = shape;
-
-    /* A counting sort in the memory of `offset`: how many sequences have exactly, then at least, s steps. */
-    ptrdiff_t *count = batch->offset;
-    for (ptrdiff_t s = 0; s <= shape.n_steps; s++)
-        count[s] = 0;
-    for (ptrdiff_t b = 0; b < n_sequences; b++)
-        count[lengths[b]]++;
-    for (ptrdiff_t s = shape.n_steps; s > 0; s--)
-        count[s - 1] += count[s];
-    /* Those with s steps end at place count[s]. Filling from their end, last sequence first, keeps ties in order and
-     * leaves count[s] at the number with more than s steps: the sequences alive at step s. */
-    ptrdiff_t row = shape.n_rows;
-    for (ptrdiff_t b = n_sequences - 1; b >= 0; b--) {
-        ptrdiff_t place = --count[lengths[b]];
-        row -= lengths[b];
-        batch->order[place] = b;
-        batch->first[place] = row;
-        batch->length[place] = lengths[b];
-    }
-    ptrdiff_t before = 0;
-    for (ptrdiff_t s = 0; s <= shape.n_steps; s++) {
-        ptrdiff_t alive = batch->offset[s];
-        batch->offset[s] = before;
-        before += alive;
-    }
+    pylstm_batch_fill(batch, &shape, lengths);
     return PYLSTM_OK;
 }

@@ -1,9 +1,10 @@
 #include "layers/stack.h"
-#include "interface/typed.h"
 #include "kernels/isa.h"
 #include "layers/batch.h"
 #include "layers/dropout.h"
 #include "layers/parts.h"
+#include "layers/passes.h"
+#include "layers/walk.h"
 #include "support/threads.h"
 
 #include <string.h>
@@ -146,6 +147,11 @@ int NAME(tape_read)(const pylstm_net *net, const pylstm_batch *batch, ptrdiff_t 
 }
 
 /* ------------------------------------------------------------------ packed */
+
+bool NAME(reads_packed)(const pylstm_shape *shape)
+{
+    return !is_unpacked(shape);
+}
 
 /* The packed weights of one layer and direction; carving those of the last counts all. */
 static struct packed carve_packed(const pylstm_net *net, ptrdiff_t layer, ptrdiff_t direction, struct arena *arena)

@@ -37,6 +37,9 @@ struct forward_pass {
     real *between[2]; /* [N][widest output]: what a layer writes and the next one reads, in turns */
 };
 
+/* Whether batches of this shape are worth weights that are packed. */
+bool NAME(reads_packed)(const pylstm_shape *shape);
+
 /* What a pass of this shape needs; its net is known. */
 void NAME(forward_carve)(struct forward_pass *pass, const pylstm_shape *shape, struct arena *arena);
 

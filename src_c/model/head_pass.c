@@ -1,9 +1,9 @@
 #include "model/head_pass.h"
 
-#include "interface/typed.h"
 #include "kernels/head.h"
 #include "kernels/panels.h"
 #include "model/losses.h"
+#include "model/model.h"
 #include "support/libm.h"
 
 #include <string.h>

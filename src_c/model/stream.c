@@ -1,9 +1,9 @@
 /* Step after step from a state that stays: weights packed once, everything in one block of memory. */
-#include "interface/typed.h"
 #include "kernels/isa.h"
 #include "kernels/panels.h"
 #include "layers/layer.h"
-#include "model/head.h"
+#include "model/losses.h"
+#include "model/model.h"
 #include "model/scaling.h"
 #include "support/arena.h"
 
@@ -164,13 +164,14 @@ static void write_output(const struct NAME(stream) * stream, struct const_rows h
 {
     const pylstm_model *model = &stream->model;
     ptrdiff_t n_outputs = model->n_outputs, hidden = stream->layers[model->net.n_layers - 1].hidden_size;
+    void (*predict)(ptrdiff_t, real *) = n_outputs > 0 ? NAME(loss)(model->loss)->predict : NULL;
     if (n_outputs > 0)
         stream->kernels->dense(stream->batch_size, n_outputs, hidden, h, stream->weight_out, stream->bias_out, y);
     for (ptrdiff_t b = 0; b < stream->batch_size; b++) {
         if (n_outputs == 0)
             memcpy(y.data + b * y.stride, h.data + b * h.stride, (size_t)hidden * sizeof(real));
-        else if (model->loss == PYLSTM_CROSS_ENTROPY)
-            NAME(softmax)(1, n_outputs, y.data + b * y.stride);
+        else if (predict)
+            predict(n_outputs, y.data + b * y.stride);
     }
 }
 

@@ -104,6 +104,7 @@ static void test_round_trips(void)
             n_outputs[k / 12 % 3],
             (pylstm_pooling)(k % 4),
             (pylstm_loss)(k / 36),
+            0,
         };
         check_round_trip(&model, 0);
         check_round_trip(&model, 1);
@@ -127,7 +128,8 @@ static void test_format(void)
     const pylstm_model model = {{PYLSTM_FLOAT32, 2, 1, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_RNN_RELU, 0},
                                 0,
                                 PYLSTM_POOL_NONE,
-                                PYLSTM_SQUARED_ERROR};
+                                PYLSTM_SQUARED_ERROR,
+                                0};
     const float parameters[4] = {0.5f, 0.25f}, mean[2] = {1, 2}, scale[2] = {3, 4};
     unsigned char blob[sizeof expected + sizeof mean + sizeof scale + sizeof parameters], sealed[sizeof blob];
     CHECK_STATUS(pylstm_blob_write(&model, parameters, mean, scale, (pylstm_memory){blob, sizeof blob}), PYLSTM_OK);
@@ -147,7 +149,8 @@ static void check_stream(pylstm_cell cell)
     const pylstm_model model = {{PYLSTM_FLOAT64, 2, 2, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1, cell, 0},
                                 3,
                                 PYLSTM_POOL_NONE,
-                                PYLSTM_CROSS_ENTROPY};
+                                PYLSTM_CROSS_ENTROPY,
+                                0};
     struct written all = write_model(&model, 1);
     pylstm_blob blob;
     CHECK_STATUS(pylstm_blob_open(all.blob, all.bytes, &blob), PYLSTM_OK);
@@ -308,7 +311,8 @@ static void test_write_errors(void)
     const pylstm_model model = {{PYLSTM_FLOAT32, 1, 1, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM, 0},
                                 1,
                                 PYLSTM_POOL_NONE,
-                                PYLSTM_SQUARED_ERROR};
+                                PYLSTM_SQUARED_ERROR,
+                                0};
     const float numbers[32] = {0};
     unsigned char room[256] = {0};
     const pylstm_memory memory = {room, sizeof room}, none = {NULL, sizeof room};
@@ -322,7 +326,7 @@ static void test_write_errors(void)
     CHECK_STATUS(pylstm_blob_size(&bad, 0, &bytes), PYLSTM_ERROR_CELL);
     CHECK_STATUS(pylstm_blob_write(&bad, numbers, NULL, NULL, memory), PYLSTM_ERROR_CELL);
     bad = model;
-    bad.loss = (pylstm_loss)2;
+    bad.loss = PYLSTM_N_LOSSES;
     CHECK_STATUS(pylstm_blob_size(&bad, 0, &bytes), PYLSTM_ERROR_LOSS);
     CHECK_STATUS(pylstm_blob_write(&bad, numbers, NULL, NULL, memory), PYLSTM_ERROR_LOSS);
     CHECK_STATUS(pylstm_blob_size(NULL, 0, &bytes), PYLSTM_ERROR_NULL);
@@ -359,7 +363,8 @@ int main(int argc, char **argv)
     const pylstm_model model = {{PYLSTM_FLOAT32, 2, 2, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM, 0},
                                 2,
                                 PYLSTM_POOL_LAST,
-                                PYLSTM_CROSS_ENTROPY};
+                                PYLSTM_CROSS_ENTROPY,
+                                0};
     struct written all = write_model(&model, 1);
     test_round_trips();
     test_format();

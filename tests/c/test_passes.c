@@ -399,7 +399,7 @@ static void check_learns(pylstm_pooling pooling, pylstm_loss loss, pylstm_solver
 {
     enum { N_SEQUENCES = 24, MOST_ROWS = 4 * N_SEQUENCES };
     const ptrdiff_t hidden[] = {6};
-    pylstm_model model = {{PYLSTM_FLOAT64, 2, 1, hidden, 2, 0.1, isa, n_threads, cell, 0}, 2, pooling, loss};
+    pylstm_model model = {{PYLSTM_FLOAT64, 2, 1, hidden, 2, 0.1, isa, n_threads, cell, 0}, 2, pooling, loss, 0};
     CHECK_STATUS(pylstm_model_check(&model), PYLSTM_OK);
     ptrdiff_t first[N_SEQUENCES], labels[MOST_ROWS], lengths[N_SEQUENCES], indices[N_SEQUENCES], n_rows = 0;
     for (ptrdiff_t b = 0; b < N_SEQUENCES; b++) {
@@ -416,9 +416,29 @@ static void check_learns(pylstm_pooling pooling, pylstm_loss loss, pylstm_solver
         targets[e][0] = feature, targets[e][1] = -feature;
         weights[e] = 1 + (double)(e % 2);
     }
-    pylstm_dataset dataset = {x, first, lengths, N_SEQUENCES, labels, targets, weights};
+    const void *x_of[N_SEQUENCES], *targets_of[N_SEQUENCES];
+    const double *weights_of[N_SEQUENCES];
+    ptrdiff_t lengths_of[N_SEQUENCES];
+    pylstm_minibatch minibatch = {
+        .n_sequences = N_SEQUENCES,
+        .x = x_of,
+        .x_stride = 2,
+        .length = lengths_of,
+        .targets = targets_of,
+        .weights = weights_of,
+    };
+    for (ptrdiff_t b = 0; b < N_SEQUENCES; b++) {
+        ptrdiff_t k = indices[b], e = pooling == PYLSTM_POOL_NONE ? first[k] : k;
+        x_of[b] = x + 2 * first[k];
+        lengths_of[b] = lengths[k];
+        targets_of[b] = loss == PYLSTM_CROSS_ENTROPY ? (const void *)(labels + e) : targets[e];
+        weights_of[b] = weights + e;
+    }
+    for (ptrdiff_t e = 0; e < n; e++)
+        minibatch.total_weight += weights[e];
     ptrdiff_t n_parameters = pylstm_model_n_parameters(&model);
-    double *parameters = random_array(n_parameters), *moments = allocate((size_t)n_parameters * 2 * sizeof *moments);
+    double *parameters = random_array(n_parameters), *gradients = random_array(n_parameters),
+           *moments = allocate((size_t)n_parameters * 2 * sizeof *moments);
     memset(moments, 0, (size_t)n_parameters * 2 * sizeof *moments);
     pylstm_solver solver = {
         kind,    kind == PYLSTM_SGD ? 0.1 : 0.02, 0.9, 0.999, 1e-8, 0.9, kind == PYLSTM_SGD, 1e-6, 1, 0,
@@ -426,19 +446,19 @@ static void check_learns(pylstm_pooling pooling, pylstm_loss loss, pylstm_solver
     pylstm_shape shape;
     size_t bytes, predict_bytes, batch_bytes;
     CHECK_STATUS(pylstm_shape_init(&shape, N_SEQUENCES, lengths), PYLSTM_OK);
-    CHECK_STATUS(pylstm_train_step_size(&model, &shape, &bytes), PYLSTM_OK);
+    CHECK_STATUS(pylstm_gradient_size(&model, &shape, &bytes), PYLSTM_OK);
     pylstm_memory memory = {allocate(bytes), bytes};
-    const pylstm_blas *blas = &pylstm_blas_reference;
-    double start = 0, end = 0, weight = 0;
+    pylstm_gradient *gradient;
+    CHECK_STATUS(pylstm_gradient_init(&gradient, &model, &pylstm_blas_reference, &shape, parameters, gradients, memory),
+                 PYLSTM_OK);
+    double start = 0, end = 0;
     for (int step = 0; step < 250; step++) {
-        CHECK_STATUS(pylstm_train_step(&model, blas, &dataset, indices, N_SEQUENCES, parameters, &solver,
-                                       (uint64_t)step, NULL, NULL, &end, &weight, memory),
-                     PYLSTM_OK);
+        minibatch.dropout_seed = (uint64_t)step;
+        CHECK_STATUS(pylstm_train_step(gradient, &minibatch, &solver, &end), PYLSTM_OK);
         start = step == 0 ? end : start;
     }
     CHECK(end < 0.3 * start);
     CHECK(solver.t == 250);
-    CHECK(weight == (double)(n + n / 2));
     CHECK_STATUS(pylstm_predict_size(&model, &shape, &predict_bytes), PYLSTM_OK);
     CHECK_STATUS(pylstm_batch_size(&shape, &batch_bytes), PYLSTM_OK);
     void *batch_memory = allocate(batch_bytes);
@@ -452,6 +472,7 @@ static void check_learns(pylstm_pooling pooling, pylstm_loss loss, pylstm_solver
     CHECK(right >= n - 2);
     free(x);
     free(parameters);
+    free(gradients);
     free(moments);
     free(memory.data);
     free(batch_memory);
@@ -461,10 +482,13 @@ static void check_learns(pylstm_pooling pooling, pylstm_loss loss, pylstm_solver
 static void test_model_refusals(void)
 {
     const ptrdiff_t hidden[] = {3};
-    pylstm_model model = {{PYLSTM_FLOAT64, 1, 1, hidden, 1, 0.0, isa, n_threads, cell, 0}, 2, PYLSTM_POOL_LAST, 0};
-    ptrdiff_t first[] = {0, 1}, length[] = {1, 1}, labels[] = {0, 1}, indices[] = {0, 1};
-    double x[] = {1, 2}, weights[] = {0, 0}, loss = 5, weight = 5;
-    pylstm_dataset dataset = {x, first, length, 2, labels, NULL, NULL};
+    pylstm_model model = {{PYLSTM_FLOAT64, 1, 1, hidden, 1, 0.0, isa, n_threads, cell, 0}, 2, PYLSTM_POOL_LAST, 0, 0};
+    ptrdiff_t length[] = {1, 1}, labels[] = {0, 1};
+    double x[] = {1, 2}, weights[] = {0, 0}, loss = 5;
+    const void *x_of[] = {x, x + 1}, *targets[] = {labels, labels + 1};
+    const double *weights_of[] = {weights, weights + 1};
+    pylstm_minibatch minibatch = {
+        .n_sequences = 2, .x = x_of, .x_stride = 1, .length = length, .targets = targets, .total_weight = 2};
     ptrdiff_t n_parameters = pylstm_model_n_parameters(&model);
     double *parameters = random_array(n_parameters), *before = allocate((size_t)n_parameters * sizeof *before);
     double *moments = allocate((size_t)n_parameters * 2 * sizeof *moments);
@@ -474,51 +498,66 @@ static void test_model_refusals(void)
     pylstm_shape shape;
     size_t bytes;
     CHECK_STATUS(pylstm_shape_init(&shape, 2, length), PYLSTM_OK);
-    CHECK_STATUS(pylstm_train_step_size(&model, &shape, &bytes), PYLSTM_OK);
+    double *gradients = random_array(n_parameters);
+    pylstm_gradient *gradient;
+    CHECK_STATUS(pylstm_gradient_size(&model, &shape, &bytes), PYLSTM_OK);
     pylstm_memory memory = {allocate(bytes), bytes}, small = {memory.data, bytes - 1};
-    const pylstm_blas *blas = &pylstm_blas_reference;
-#define STEP(n, memory)                                                                                                \
-    pylstm_train_step(&model, blas, &dataset, indices, n, parameters, &solver, 0, NULL, NULL, &loss, &weight, memory)
-    CHECK_STATUS(STEP(2, small), PYLSTM_ERROR_WORKSPACE);
-    CHECK_STATUS(STEP(0, memory), PYLSTM_ERROR_SIZE);
-    indices[0] = 2;
-    CHECK_STATUS(STEP(1, memory), PYLSTM_ERROR_INDEX);
-    indices[0] = 0, labels[0] = 2;
-    CHECK_STATUS(STEP(1, memory), PYLSTM_ERROR_LABEL);
-    labels[0] = 0, length[0] = 0;
-    CHECK_STATUS(STEP(1, memory), PYLSTM_ERROR_LENGTH);
-    length[0] = 1, solver.kind = (pylstm_solver_kind)7;
-    CHECK_STATUS(STEP(1, memory), PYLSTM_ERROR_SOLVER);
-    solver.kind = PYLSTM_ADAM, model.loss = PYLSTM_SQUARED_ERROR; /* it has no targets */
-    CHECK_STATUS(STEP(1, memory), PYLSTM_ERROR_NULL);
-    model.loss = PYLSTM_CROSS_ENTROPY;
-    dataset.weights = weights; /* nothing weighs anything: nothing is learnt */
-    CHECK_STATUS(STEP(2, memory), PYLSTM_OK);
-    CHECK(loss == 0 && weight == 0);
-    dataset.weights = NULL, x[1] = NAN; /* nor where the loss is no number */
-    CHECK_STATUS(STEP(2, memory), PYLSTM_OK);
+#define INIT(model, memory)                                                                                            \
+    pylstm_gradient_init(&gradient, model, &pylstm_blas_reference, &shape, parameters, gradients, memory)
+#define STEP() pylstm_train_step(gradient, &minibatch, &solver, &loss)
+    CHECK_STATUS(INIT(&model, small), PYLSTM_ERROR_WORKSPACE);
+    pylstm_model bad = model;
+    bad.loss = PYLSTM_QUANTILE; /* whose quantile is 0 */
+    CHECK_STATUS(INIT(&bad, memory), PYLSTM_ERROR_LOSS);
+    bad.loss_parameter = NAN;
+    CHECK_STATUS(INIT(&bad, memory), PYLSTM_ERROR_LOSS);
+    bad.loss = PYLSTM_N_LOSSES;
+    CHECK_STATUS(INIT(&bad, memory), PYLSTM_ERROR_LOSS);
+    CHECK_STATUS(INIT(&model, memory), PYLSTM_OK);
+    minibatch.n_sequences = 0;
+    CHECK_STATUS(STEP(), PYLSTM_ERROR_SIZE);
+    minibatch.n_sequences = 2, length[0] = 2;
+    CHECK_STATUS(STEP(), PYLSTM_ERROR_WORKSPACE);
+    length[0] = 0;
+    CHECK_STATUS(STEP(), PYLSTM_ERROR_LENGTH);
+    length[0] = 1, labels[0] = 2;
+    CHECK_STATUS(STEP(), PYLSTM_ERROR_LABEL);
+    labels[0] = 0, minibatch.x_stride = 0;
+    CHECK_STATUS(STEP(), PYLSTM_ERROR_SIZE);
+    minibatch.x_stride = 1, minibatch.total_weight = NAN;
+    CHECK_STATUS(STEP(), PYLSTM_ERROR_SIZE);
+    minibatch.total_weight = 2, solver.kind = (pylstm_solver_kind)7;
+    CHECK_STATUS(STEP(), PYLSTM_ERROR_SOLVER);
+    solver.kind = PYLSTM_ADAM, minibatch.targets = NULL;
+    CHECK_STATUS(STEP(), PYLSTM_ERROR_NULL);
+    minibatch.targets = targets;
+    minibatch.weights = weights_of, minibatch.total_weight = 0; /* nothing weighs anything: nothing is learnt */
+    CHECK_STATUS(STEP(), PYLSTM_OK);
+    CHECK(loss == 0);
+    minibatch.weights = NULL, minibatch.total_weight = 2, x[1] = NAN; /* nor where the loss is no number */
+    CHECK_STATUS(STEP(), PYLSTM_OK);
     CHECK(isnan(loss) && solver.t == 0 && memcmp(before, parameters, (size_t)n_parameters * sizeof *before) == 0);
 
     x[1] = 0; /* moments that a solver does not read may be missing */
     solver.first_moment = NULL;
-    CHECK_STATUS(STEP(2, memory), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(STEP(), PYLSTM_ERROR_NULL);
     solver.kind = PYLSTM_RMSPROP;
-    CHECK_STATUS(STEP(2, memory), PYLSTM_OK);
+    CHECK_STATUS(STEP(), PYLSTM_OK);
     solver.second_moment = NULL;
-    CHECK_STATUS(STEP(2, memory), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(STEP(), PYLSTM_ERROR_NULL);
     solver.kind = PYLSTM_SGD, solver.momentum = 0.9;
-    CHECK_STATUS(STEP(2, memory), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(STEP(), PYLSTM_ERROR_NULL);
     solver.momentum = 0;
-    CHECK_STATUS(STEP(2, memory), PYLSTM_OK);
+    CHECK_STATUS(STEP(), PYLSTM_OK);
     double loss_before = loss;
-    CHECK_STATUS(STEP(2, memory), PYLSTM_OK);
+    CHECK_STATUS(STEP(), PYLSTM_OK);
     CHECK(loss < loss_before && solver.t == 3);
 #undef STEP
 
-    pylstm_model bad = model;
+    bad = model;
     bad.pooling = (pylstm_pooling)9;
     CHECK_STATUS(pylstm_model_check(&bad), PYLSTM_ERROR_POOLING);
-    bad = model, bad.loss = (pylstm_loss)2;
+    bad = model, bad.loss = (pylstm_loss)-1;
     CHECK_STATUS(pylstm_model_check(&bad), PYLSTM_ERROR_LOSS);
     bad = model, bad.n_outputs = 0;
     CHECK_STATUS(pylstm_model_check(&bad), PYLSTM_ERROR_SIZE);
@@ -526,6 +565,7 @@ static void test_model_refusals(void)
     CHECK_STATUS(pylstm_model_check(&bad), PYLSTM_ERROR_OVERFLOW);
     CHECK_STATUS(pylstm_model_check(NULL), PYLSTM_ERROR_NULL);
     free(parameters);
+    free(gradients);
     free(before);
     free(moments);
     free(memory.data);

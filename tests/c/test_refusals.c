@@ -91,8 +91,8 @@ static void test_arguments(void)
     CHECK_STATUS(pylstm_packed_size(net, NULL), PYLSTM_ERROR_NULL);
     CHECK_STATUS(pylstm_packed_size(&bad, &bytes), PYLSTM_ERROR_NULL);
     CHECK_STATUS(pylstm_predict_size(&bad_model, &p.shape, &bytes), PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_train_step_size(&bad_model, &p.shape, &bytes), PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_train_step_size(&p.model, NULL, &bytes), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_gradient_size(&bad_model, &p.shape, &bytes), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_gradient_size(&p.model, NULL, &bytes), PYLSTM_ERROR_NULL);
     pylstm_net none = *net;
     none.n_threads = 0;
     CHECK_STATUS(pylstm_net_check(&none), PYLSTM_ERROR_SIZE);
@@ -157,38 +157,57 @@ static void test_arguments(void)
     CHECK(memcmp(again, out, sizeof again) == 0);
 
     /* training */
-    const ptrdiff_t first[] = {0, 2}, indices[] = {0, 1};
-    const pylstm_dataset dataset = {x, first, lengths, 2, NULL, out, NULL};
+    const void *x_of[] = {x, x + 2 * net->input_size}, *targets[] = {out, out};
+    pylstm_minibatch minibatch = {.n_sequences = 2,
+                                  .x = x_of,
+                                  .x_stride = net->input_size,
+                                  .length = lengths,
+                                  .targets = targets,
+                                  .total_weight = 2};
     pylstm_solver solver = {.kind = PYLSTM_SGD, .learning_rate = 0.1};
-    double loss, weight;
-    CHECK_STATUS(pylstm_train_step_size(&p.model, &p.shape, &bytes), PYLSTM_OK);
-    pylstm_memory train = {allocate(bytes), bytes};
+    double loss = 0;
     const pylstm_blas *blas = &pylstm_blas_reference;
-#define STEP(blas, dataset, indices, n, w, solver, loss, weight, train)                                                \
-    pylstm_train_step(&p.model, blas, dataset, indices, n, w, solver, 0, NULL, NULL, loss, weight, train)
-    CHECK_STATUS(STEP(NULL, &dataset, indices, 2, w, &solver, &loss, &weight, train), PYLSTM_ERROR_NULL);
-    CHECK_STATUS(STEP(blas, NULL, indices, 2, w, &solver, &loss, &weight, train), PYLSTM_ERROR_NULL);
-    CHECK_STATUS(STEP(blas, &dataset, NULL, 2, w, &solver, &loss, &weight, train), PYLSTM_ERROR_NULL);
-    CHECK_STATUS(STEP(blas, &dataset, indices, 2, NULL, &solver, &loss, &weight, train), PYLSTM_ERROR_NULL);
-    CHECK_STATUS(STEP(blas, &dataset, indices, 2, w, NULL, &loss, &weight, train), PYLSTM_ERROR_NULL);
-    CHECK_STATUS(STEP(blas, &dataset, indices, 2, w, &solver, NULL, &weight, train), PYLSTM_ERROR_NULL);
-    CHECK_STATUS(STEP(blas, &dataset, indices, 2, w, &solver, &loss, NULL, train), PYLSTM_ERROR_NULL);
-    CHECK_STATUS(STEP(blas, &dataset, indices, 2, w, &solver, &loss, &weight, NONE), PYLSTM_ERROR_NULL);
-    CHECK_STATUS(STEP(blas, &dataset, indices, PTRDIFF_MAX, w, &solver, &loss, &weight, train), PYLSTM_ERROR_OVERFLOW);
+    pylstm_gradient *gradient;
+    CHECK_STATUS(pylstm_gradient_size(&p.model, &p.shape, NULL), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_gradient_size(&p.model, &p.shape, &bytes), PYLSTM_OK);
+    pylstm_memory train = {allocate(bytes), bytes};
+#define INIT(gradient, model, blas, shape, w, d, memory)                                                               \
+    pylstm_gradient_init(gradient, model, blas, shape, w, d, memory)
+    CHECK_STATUS(INIT(NULL, &p.model, blas, &p.shape, w, d, train), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(INIT(&gradient, NULL, blas, &p.shape, w, d, train), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(INIT(&gradient, &p.model, NULL, &p.shape, w, d, train), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(INIT(&gradient, &p.model, blas, NULL, w, d, train), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(INIT(&gradient, &p.model, blas, &p.shape, NULL, d, train), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(INIT(&gradient, &p.model, blas, &p.shape, w, NULL, train), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(INIT(&gradient, &p.model, blas, &p.shape, w, d, NONE), PYLSTM_ERROR_NULL);
+    double *gradients = drawn((size_t)pylstm_model_n_parameters(&p.model));
+    CHECK_STATUS(INIT(&gradient, &p.model, blas, &p.shape, w, gradients, train), PYLSTM_OK);
+    CHECK_STATUS(pylstm_train_step(NULL, &minibatch, &solver, &loss), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_train_step(gradient, NULL, &solver, &loss), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_train_step(gradient, &minibatch, NULL, &loss), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_train_step(gradient, &minibatch, &solver, NULL), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_gradient_begin(NULL), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_gradient_add(gradient, NULL), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_gradient_outputs(gradient, &minibatch, NULL), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_gradient_backward(gradient, &minibatch, NULL), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_gradient_finish(gradient, NULL), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_update(&p.model, &solver, w, gradients, 0, &loss), PYLSTM_ERROR_SIZE);
+    CHECK_STATUS(pylstm_update(&p.model, &solver, NULL, gradients, 1, &loss), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_update(&p.model, &solver, w, gradients, 1, NULL), PYLSTM_ERROR_NULL);
     for (int missing = 0; missing < 3; missing++) {
-        pylstm_dataset without = dataset;
-        *(missing == 0   ? &without.x
-          : missing == 1 ? (const void **)&without.first
-                         : (const void **)&without.length) = NULL;
-        CHECK_STATUS(STEP(blas, &without, indices, 2, w, &solver, &loss, &weight, train), PYLSTM_ERROR_NULL);
+        pylstm_minibatch without = minibatch;
+        without.x = missing == 0 ? NULL : without.x;
+        without.length = missing == 1 ? NULL : without.length;
+        without.targets = missing == 2 ? NULL : without.targets;
+        CHECK_STATUS(pylstm_gradient_add(gradient, &without), PYLSTM_ERROR_NULL);
     }
-    const ptrdiff_t negative[] = {-1, 0}, endless[] = {PTRDIFF_MAX, PTRDIFF_MAX};
-    pylstm_dataset long_ones = dataset;
+    const ptrdiff_t endless[] = {PTRDIFF_MAX, PTRDIFF_MAX};
+    pylstm_minibatch long_ones = minibatch;
     long_ones.length = endless;
-    CHECK_STATUS(STEP(blas, &dataset, negative, 2, w, &solver, &loss, &weight, train), PYLSTM_ERROR_INDEX);
-    CHECK_STATUS(STEP(blas, &long_ones, indices, 2, w, &solver, &loss, &weight, train), PYLSTM_ERROR_OVERFLOW);
-    CHECK_STATUS(STEP(blas, &dataset, indices, 2, w, &solver, &loss, &weight, train), PYLSTM_OK);
+    CHECK_STATUS(pylstm_gradient_add(gradient, &long_ones), PYLSTM_ERROR_OVERFLOW);
+    CHECK_STATUS(pylstm_train_step(gradient, &minibatch, &solver, &loss), PYLSTM_OK);
     free(train.data);
+    free(gradients);
     destroy(&p);
 }
 

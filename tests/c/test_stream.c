@@ -19,7 +19,7 @@ enum { N_STEPS = 11, SWAP_AT = 4 };
 
 static pylstm_model with_head(pylstm_net net, ptrdiff_t n_outputs, pylstm_loss loss)
 {
-    return (pylstm_model){net, n_outputs, PYLSTM_POOL_NONE, loss};
+    return (pylstm_model){net, n_outputs, PYLSTM_POOL_NONE, loss, 0};
 }
 
 static ptrdiff_t output_size(const pylstm_model *model)

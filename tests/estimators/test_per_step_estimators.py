@@ -145,12 +145,12 @@ def test_a_window_is_a_mini_batch_of_its_own(monkeypatch):
     """Three windows of a sequence are three updates."""
     steps = []
 
-    class Counted(training.Trainer):
-        def step(self, indices, state=None):
+    class Counted(training.Gradient):
+        def step(self, solver, indices, state=None):
             steps.append(len(indices))
-            return super().step(indices, state)
+            return super().step(solver, indices, state)
 
-    monkeypatch.setattr(training, "Trainer", Counted)
+    monkeypatch.setattr(training, "Gradient", Counted)
     X = [np.ones((n, 1)) for n in (7, 3, 9)]
     small(LSTMSequenceRegressor, window=3, max_iter=1).fit(X, [np.ones(len(x)) for x in X])
     assert steps == [3, 2, 2]

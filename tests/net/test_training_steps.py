@@ -1,6 +1,7 @@
 """Steps of training against NumPy: losses, gradients by central differences, solvers, truncated BPTT."""
 
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from nets import relative_error
 from reference import mean_loss, numeric_gradient, penalty, predictions
 
 from pylstm._estimators.training import Windows
-from pylstm._net.core import Model, Solver, Trainer
+from pylstm._net.core import Gradient, Model, Solver
 from pylstm._net.inputs import as_steps
 
 LENGTHS = (4, 1, 3, 5, 2)
@@ -36,9 +37,9 @@ class Problem:
         self.weights = rng.uniform(0.5, 2, n_targets)
         self.steps = as_steps(self.X, 2, "float64")
 
-    def trainer(self, solver, *, weighted=True, **options):
-        return Trainer(self.model, solver, self.steps, self.targets, self.weights if weighted else None,
-                       **{"batch_size": len(LENGTHS), **options})  # fmt: skip
+    def gradient(self, *, weighted=True, **options):
+        return Gradient(self.model, self.steps, self.targets, self.weights if weighted else None,
+                        **{"batch_size": len(LENGTHS), **options})  # fmt: skip
 
     def of_targets(self, batch):
         """Return where the targets of some sequences are."""
@@ -71,10 +72,10 @@ class Problem:
 def test_loss_and_gradient(pooling, loss, options, weighted):
     """A step of plain gradient descent moves the weights by the gradient, which is so seen."""
     problem = Problem(pooling, loss, **options)
-    trainer = problem.trainer(Solver(problem.model, "sgd", **SOLVER), weighted=weighted)
+    solver = Solver(problem.model, "sgd", **SOLVER)
     batch = [3, 0, 4]
     expected_loss, gradient = problem.expected(batch, SOLVER["alpha"], weighted=weighted)
-    loss, weight, _ = trainer.step(np.array(batch, np.intp))
+    loss, weight, _ = problem.gradient(weighted=weighted).step(solver, np.array(batch, np.intp))
     at = problem.of_targets(batch)
     assert loss == pytest.approx(expected_loss, rel=1e-12)
     assert weight == pytest.approx(problem.weights[at].sum() if weighted else len(at))
@@ -123,13 +124,13 @@ def test_solvers(rule, options, max_grad_norm):
     settings = {**SOLVER, **options, "max_grad_norm": max_grad_norm}
     problem = Problem("last", "cross-entropy")
     solver = Solver(problem.model, rule.__name__, **settings)
-    trainer = problem.trainer(solver)
+    summed = problem.gradient()
     memory = {name: {} for name in problem.parameters}
     for t, batch in enumerate([[0, 1, 2], [4, 3], [2]], start=1):
         expected_loss, gradient = problem.expected(batch, settings["alpha"])
         norm = np.sqrt(sum((values**2).sum() for values in gradient.values()))
         scale = min(1, max_grad_norm / norm) if max_grad_norm else 1
-        assert trainer.step(np.array(batch, np.intp))[0] == pytest.approx(expected_loss, rel=1e-6)
+        assert summed.step(solver, np.array(batch, np.intp))[0] == pytest.approx(expected_loss, rel=1e-6)
         for name, values in gradient.items():
             problem.parameters[name] += rule(t, scale * values, memory[name], settings)
         problem.assert_weights_agree()
@@ -143,11 +144,10 @@ def test_windows(loss):
     starts = np.cumsum(LENGTHS) - LENGTHS
     problem.weights[starts] = 0  # as with burn_in=1
     windows = Windows(problem.steps, 2)
-    trainer = problem.trainer(
-        Solver(problem.model, "sgd", **SOLVER), windows=(windows.first, windows.length), batch_size=3
-    )
+    summed = problem.gradient(windows=(windows.first, windows.length), batch_size=3)
+    step = partial(summed.step, Solver(problem.model, "sgd", **SOLVER))
     batch = [4, 3, 0]
-    loss_sum, weight_sum = windows.train(trainer, np.array(batch, np.intp))
+    loss_sum, weight_sum = windows.train(step, np.array(batch, np.intp))
 
     state = {b: [(np.zeros((1, 1, size)), np.zeros((1, 1, size))) for size in (2, 3)] for b in batch}
     expected_sum = expected_weight = 0.0
@@ -182,7 +182,7 @@ def test_what_has_no_weight_trains_nothing():
     problem = Problem("last", "cross-entropy")
     problem.weights[2] = 0
     solver = Solver(problem.model, "adam", **SOLVER)
-    assert problem.trainer(solver).step(np.array([2], np.intp))[:2] == (0, 0)
+    assert problem.gradient().step(solver, np.array([2], np.intp))[:2] == (0, 0)
     assert solver.t == 0
     problem.assert_weights_agree()
 
@@ -195,7 +195,7 @@ def test_gradient_that_overflows_is_told():
         parameters["weight_out"] *= 1e10
     values, _ = predictions(problem.parameters, *problem.layout, problem.X[:1])
     assert np.isfinite(mean_loss(values, problem.targets[:1], np.ones(1), problem.loss))
-    loss, _, _ = problem.trainer(Solver(problem.model, "sgd", **SOLVER)).step(np.array([0], np.intp))
+    loss, _, _ = problem.gradient().step(Solver(problem.model, "sgd", **SOLVER), np.array([0], np.intp))
     assert not np.isfinite(loss)
     problem.assert_weights_agree()
 
@@ -203,10 +203,16 @@ def test_gradient_that_overflows_is_told():
 def test_bad_index_and_label_are_refused():
     problem = Problem("last", "cross-entropy")
     problem.targets[2] = 5
-    trainer = problem.trainer(Solver(problem.model, "adam", **SOLVER), batch_size=2)
-    for indices, message in [([0, 5], "index"), ([-1], "index"), ([2], "label"), ([0, 1, 3], "memory"), ([], "size")]:
+    summed, solver = problem.gradient(batch_size=2), Solver(problem.model, "adam", **SOLVER)
+    for indices, message in [
+        ([0, 5], "indices must be of 5 sequences, got 5"),
+        ([-1], "indices must be of 5 sequences, got -1"),
+        ([2], "label"),
+        ([0, 1, 3], "indices must be of 1 to 2 sequences, got 3"),
+        ([], "indices must be of 1 to 2 sequences, got 0"),
+    ]:
         with pytest.raises(ValueError, match=message):
-            trainer.step(np.array(indices, np.intp))
+            summed.step(solver, np.array(indices, np.intp))
     problem.assert_weights_agree()
 
 
@@ -214,10 +220,10 @@ def test_pickled_solver_goes_on():
     one, two = Problem("mean", "cross-entropy"), Problem("mean", "cross-entropy")
     solver = Solver(one.model, "adam", **SOLVER)
     batch = np.array([0, 1], np.intp)
-    one.trainer(solver).step(batch)
+    one.gradient().step(solver, batch)
     model, solver_again = pickle.loads(pickle.dumps((one.model, solver)))
     assert solver_again.t == 1
     two.model = model
-    one.trainer(solver).step(batch)
-    two.trainer(solver_again).step(batch)
+    one.gradient().step(solver, batch)
+    two.gradient().step(solver_again, batch)
     np.testing.assert_array_equal(two.model.copy_weights(), one.model.copy_weights())

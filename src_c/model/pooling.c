@@ -1,6 +1,4 @@
-#include "model/head.h"
-#include "kernels/loss.h"
-#include "kernels/softmax.h"
+#include "model/pooling.h"
 
 #include <string.h>
 
@@ -12,6 +10,11 @@ struct place {
 static struct place place_of(const pylstm_batch *batch, ptrdiff_t b)
 {
     return (struct place){batch->first[b], batch->length[b], batch->order[b]};
+}
+
+struct outputs NAME(outputs_of)(const pylstm_net *net, const pylstm_batch *batch)
+{
+    return (struct outputs){batch, net->hidden_sizes[net->n_layers - 1], net->n_directions};
 }
 
 void NAME(pool_forward)(const struct outputs *outputs, pylstm_pooling pooling, const real *y, real *pooled)
@@ -63,29 +66,4 @@ void NAME(pool_backward)(const struct outputs *outputs, pylstm_pooling pooling, 
             }
         }
     }
-}
-
-void NAME(softmax)(ptrdiff_t rows, ptrdiff_t columns, real *values)
-{
-    for (ptrdiff_t r = 0; r < rows; r++)
-        softmax_row(columns, values + r * columns);
-}
-
-double NAME(cross_entropy)(ptrdiff_t rows, ptrdiff_t columns, real *probabilities, const ptrdiff_t *labels,
-                           const double *weights, double total)
-{
-    double loss = 0;
-    for (ptrdiff_t r = 0; r < rows; r++)
-        loss += weights[r] * cross_entropy_row(columns, probabilities + r * columns, labels[r], weights[r] / total);
-    return loss / total;
-}
-
-double NAME(squared_error)(ptrdiff_t rows, ptrdiff_t columns, real *values, const real *targets, const double *weights,
-                           double total)
-{
-    double loss = 0;
-    for (ptrdiff_t r = 0; r < rows; r++)
-        loss +=
-            weights[r] * squared_error_row(columns, values + r * columns, targets + r * columns, weights[r] / total);
-    return loss / total;
 }

@@ -1,0 +1,124 @@
+#include "model/update.h"
+
+#include "kernels/descent.h"
+#include "kernels/isa.h"
+
+/* Parameters that outweigh starting a thread, and waiting for it twice. */
+enum { WORTH_A_SHARE = 1 << 17 };
+
+ptrdiff_t NAME(update_shares)(const pylstm_model *model)
+{
+    ptrdiff_t n = pylstm_model_n_parameters(model) / WORTH_A_SHARE, most = model->net.n_threads;
+    most = most < MAX_THREADS ? most : MAX_THREADS;
+    return n < 1 ? 1 : n < most ? n : most;
+}
+
+/* Parameters [from, to). */
+struct stretch {
+    ptrdiff_t from, to;
+};
+
+static struct stretch share_of(const struct update *update, ptrdiff_t share)
+{
+    ptrdiff_t n = pylstm_model_n_parameters(update->model), of = update->n_shares;
+    return (struct stretch){n / of * share, share == of - 1 ? n : n / of * (share + 1)};
+}
+
+/* The k-th stretch of parameters that decay: the weights of a direction of a layer, and last of the dense layer. */
+static struct stretch decayed(const pylstm_model *model, ptrdiff_t k)
+{
+    const pylstm_net *net = &model->net;
+    if (k < net->n_layers * net->n_directions) {
+        pylstm_layer at = pylstm_net_layer(net, k / net->n_directions, k % net->n_directions);
+        return (struct stretch){at.weight_ih, at.bias};
+    }
+    ptrdiff_t from = pylstm_net_n_parameters(net);
+    return (struct stretch){from, from + model->n_outputs * pylstm_net_output_size(net)};
+}
+
+static double decay_share(const struct update *update, struct stretch own, double scale)
+{
+    const pylstm_net *net = &update->model->net;
+    double squares = 0;
+    for (ptrdiff_t k = 0; scale > 0 && k <= net->n_layers * net->n_directions; k++) {
+        struct stretch at = decayed(update->model, k);
+        ptrdiff_t from = at.from > own.from ? at.from : own.from, to = at.to < own.to ? at.to : own.to;
+        if (from < to)
+            squares +=
+                NAME(kernels)(net->isa)->decay(to - from, scale, update->parameters + from, update->gradients + from);
+    }
+    return squares;
+}
+
+static double sum_of(const double *values, ptrdiff_t n)
+{
+    double sum = 0;
+    for (ptrdiff_t k = 0; k < n; k++)
+        sum += values[k];
+    return sum;
+}
+
+static void step_share(const struct update *update, struct stretch own, double scale)
+{
+    pylstm_solver solver = *update->solver; /* which counts up by itself; the others' are all the same */
+    if (solver.first_moment)
+        solver.first_moment = (real *)solver.first_moment + own.from;
+    if (solver.second_moment)
+        solver.second_moment = (real *)solver.second_moment + own.from;
+    NAME(kernels)(update->model->net.isa)
+        ->solver_step(own.to - own.from, update->parameters + own.from, update->gradients + own.from, scale, &solver);
+}
+
+double NAME(update_by)(struct update *update, double loss, struct member member)
+{
+    double scale = update->solver->alpha / update->total_weight;
+    for (ptrdiff_t s = member.index; s < update->n_shares; s += member.n_members) {
+        struct stretch own = share_of(update, s);
+        update->weights[s] = decay_share(update, own, scale);
+        update->squares[s] =
+            NAME(kernels)(update->model->net.isa)->sum_of_squares(own.to - own.from, update->gradients + own.from);
+    }
+    pylstm_wait_for_team(member);
+    double squares = sum_of(update->squares, update->n_shares);
+    loss += scale / 2 * sum_of(update->weights, update->n_shares);
+    if (!IS_FINITE(squares)) /* of a finite loss, too: the caller is to hear of it */
+        loss = squares;
+    if (!IS_FINITE(loss))
+        return loss;
+    double clipped = clipping(squares, update->solver->max_grad_norm);
+    for (ptrdiff_t s = member.index; s < update->n_shares; s += member.n_members)
+        step_share(update, share_of(update, s), clipped);
+    pylstm_wait_for_team(member); /* until all have read t */
+    if (member.index == 0)
+        update->solver->t++;
+    return loss;
+}
+
+struct update_call {
+    struct update update;
+    double loss, result;
+};
+
+static void update_alone(void *context, struct member member)
+{
+    struct update_call *call = context;
+    double loss = NAME(update_by)(&call->update, call->loss, member);
+    if (member.index == 0)
+        call->result = loss;
+}
+
+double NAME(update)(const pylstm_model *model, pylstm_solver *solver, void *parameters, void *gradients,
+                    double total_weight, double loss)
+{
+    struct update_call call = {
+        .update = {.model = model,
+                   .solver = solver,
+                   .parameters = parameters,
+                   .gradients = gradients,
+                   .total_weight = total_weight,
+                   .n_shares = NAME(update_shares)(model)},
+        .loss = loss,
+    };
+    pylstm_run_team(call.update.n_shares, update_alone, &call);
+    return call.result;
+}

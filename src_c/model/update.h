@@ -1,0 +1,26 @@
+/* From a gradient to updated parameters, by a team of threads: each has its share of the parameters. */
+#ifndef PYLSTM_UPDATE_H
+#define PYLSTM_UPDATE_H
+
+#include "model/model.h"
+#include "support/real.h"
+#include "support/threads.h"
+
+struct update {
+    const pylstm_model *model;
+    pylstm_solver *solver;
+    real *parameters, *gradients; /* [n_parameters] */
+    double total_weight;
+    ptrdiff_t n_shares;
+    double weights[MAX_THREADS], squares[MAX_THREADS]; /* of each share: sums of squares of its decayed parameters, and
+                                                          of its gradients */
+};
+
+/* The shares that a model's parameters are worth. */
+ptrdiff_t NAME(update_shares)(const pylstm_model *model);
+
+/* By all members. Takes the loss of the gradients, returns that with the L2 penalty; not finite where nothing was
+ * updated. */
+double NAME(update_by)(struct update *update, double loss, struct member member);
+
+#endif
