@@ -46,10 +46,10 @@ void NAME(pool_backward)(const struct outputs *outputs, pylstm_pooling pooling, 
                          const real *dpooled, real *dy)
 {
     ptrdiff_t hidden = outputs->hidden_size, width = hidden * outputs->n_directions;
-    memset(dy, 0, (size_t)(outputs->batch->shape.n_rows * width) * sizeof *dy);
     for (ptrdiff_t b = 0; b < outputs->batch->shape.n_sequences; b++) {
         struct place at = place_of(outputs->batch, b);
         real *to = dy + at.first * width;
+        memset(to, 0, (size_t)(at.length * width) * sizeof *dy);
         for (ptrdiff_t j = 0; j < width; j++) {
             real gradient = dpooled[at.caller * width + j];
             if (pooling == PYLSTM_POOL_LAST) {

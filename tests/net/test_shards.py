@@ -1,4 +1,4 @@
-"""The gradient apart from its update: shards of a mini-batch summed are the whole, and so is what the caller makes of a loss."""
+"""The gradient apart from its update: shards of a mini-batch summed are the whole; a loss may be the caller's own."""
 
 import numpy as np
 import pytest
@@ -62,6 +62,13 @@ def test_shards_are_the_whole(cell, loss, pooling, dtype):
     assert problem.worst(problem.summed.values, expected) < BOUND[dtype]
 
 
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", None])
+def test_threads_change_rounding_only(pooling):
+    one, two = (Problem("cross-entropy", pooling, "float64", hidden=(120,), n_threads=n) for n in (1, 2))
+    assert two.whole()[0] == pytest.approx(one.whole()[0], rel=1e-12)
+    assert one.worst(two.summed.values, one.summed.values) < BOUND["float64"]
+
+
 def test_dropout_hangs_on_the_rows_of_the_whole():
     """Without them a shard drops what its own rows say, and the sum is another."""
     problem = Problem("cross-entropy", "last", "float64")
@@ -74,7 +81,7 @@ def test_dropout_hangs_on_the_rows_of_the_whole():
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
-@pytest.mark.parametrize("pooling", ["mean", None])
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", None])
 def test_a_loss_of_the_callers(pooling, n_threads):
     """Half the squared error, written again in NumPy, has the gradient of the built-in one."""
     problem = Problem("squared error", pooling, "float64", hidden=(120,), n_threads=n_threads)

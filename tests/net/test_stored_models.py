@@ -1,15 +1,13 @@
 """Files of models give the predictions that they once gave, and fits end at the weights that they once had.
 
 `stored/` has a file of each estimator, `predictions.npz` with what they predict, and `digests.json` with the bits: of
-the predictions, which depend on the instruction set, and of the weights that fits end at, which depend on the BLAS too.
-Where there are classes both depend on the C library's exp. Predictions are held to 1e-5 where no bits are stored.
+the predictions, and of the weights that fits end at; both depend on the instruction set and, where there are classes, on
+the C library's exp. Predictions are held to 1e-5 where no bits are stored.
 
-Who changes bits on purpose writes them anew, once under each instruction set and kernel of OpenBLAS, and says why in
-the changelog. The files stay, as users have such; one that is missing is made.
+Who changes bits on purpose writes them anew, once under each instruction set, and says why in the changelog. The files
+stay, as users have such; one that is missing is made.
 
-    for isa in avx2 baseline scalar; do for core in Haswell Sandybridge Nehalem Prescott; do
-        PYLSTM_ISA=$isa OPENBLAS_CORETYPE=$core python tests/test_stored_models.py
-    done; done
+    for isa in avx2 baseline scalar; do PYLSTM_ISA=$isa python tests/net/test_stored_models.py; done
 """
 
 import ctypes
@@ -23,7 +21,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from test_stored_bits import digest
-from threadpoolctl import threadpool_info
 
 import pylstm
 from pylstm import LSTMClassifier, LSTMForecaster, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger
@@ -168,20 +165,13 @@ def digest_of_exp():
     return digest(results)
 
 
-def blas():
-    """Return kernel and version of SciPy's OpenBLAS, or None."""
-    found = [of for of in threadpool_info() if of["internal_api"] == "openblas" and "scipy.libs" in of["filepath"]]
-    return f"{found[0]['architecture']} {found[0]['version']}" if found else None
-
-
 def stored_digests(kind, *, has_classes):
     stored = json.loads(DIGESTS.read_text(encoding="ascii"))
     if has_classes and digest_of_exp() != stored["exp"]:
         pytest.skip("exp is not that of what is stored")
-    key = core.isa if kind == "predictions" else f"{core.isa}, {blas()}"
-    if key not in stored[kind]:
-        pytest.skip(f"nothing is stored of {key}")
-    return stored[kind][key]
+    if core.isa not in stored[kind]:
+        pytest.skip(f"nothing is stored of {core.isa}")
+    return stored[kind][core.isa]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -236,7 +226,7 @@ def main():
         stored = empty
     stored["predictions"][core.isa] = {name: digest([values]) for name, values in predicted.items()}
     files = [name for name, (cls, _) in FILES.items() if hasattr(cls, "partial_fit")]
-    stored["fits"][f"{core.isa}, {blas()}"] = {
+    stored["fits"][core.isa] = {
         **{name: digest_of_weights(fit(name)) for name in FITS},
         **{f"{name}.safetensors": trained_on(name) for name in files},
     }
