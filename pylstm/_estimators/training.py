@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -12,10 +11,9 @@ import numpy.typing as npt
 
 from .._net.core import Gradient, Model, Solver
 from .._net.inputs import Array, Steps
+from .steps import Step, step_of
 from .targets import Targets
 
-#: Trains on a mini-batch, from a state; returns loss, weight, and the state after it.
-Step = Callable[[npt.NDArray[np.intp], Any], tuple[float, float, Any]]
 #: What a training was ended by.
 End = Literal["max_iter", "patience", "callback", "interrupt"]
 #: Mini-batches whose sequences are sorted by length among themselves, so that those of a mini-batch are much alike.
@@ -249,7 +247,12 @@ def train(
         batch_size=batch_size,
         windows=None if windows is None else (windows.first, windows.length),
     )
-    step = partial(gradient.step, solver)
+    loss = getattr(e, "loss", None)
+    rows = None
+    if len(data.targets.values) == len(data.steps.rows):  # a target for each step, or sequences of one step
+        lengths = data.steps.lengths
+        rows = (np.cumsum(lengths) - lengths, lengths) if windows is None else (windows.first, windows.length)
+    step = step_of(model, solver, gradient, loss if callable(loss) else None, data.targets, rows)
     schedule = Schedule(e.learning_rate, e.learning_rate_init, e.power_t, n_epochs)
     patience = Patience(model, e.tol, e.n_iter_no_change)
     if score is not None and history.loss_curve:
