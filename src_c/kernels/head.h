@@ -1,4 +1,4 @@
-/* What training asks of the dense layer on top (model/head.c), for one instruction set: products, and the softmax of
+/* What training asks of the dense layer on top (model/head_pass.c), for one instruction set: products, and the softmax of
  * many rows side by side.
  *
  * Panels are a matrix [n_k][n_columns] in the order in which a product reads it: columns in panels of up to 4 vectors,

@@ -2,7 +2,7 @@
 
 Who changes them on purpose writes them anew, once under each instruction set, and says why in the changelog:
 
-    PYLSTM_ISA=avx2 python tests/test_stored_bits.py
+    PYLSTM_ISA=avx2 python tests/net/test_stored_bits.py
 """
 
 import hashlib
