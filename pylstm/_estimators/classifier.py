@@ -97,7 +97,7 @@ class LSTMClassifier(ClassifierMixin, _Classes):
     >>> from pylstm import LSTMClassifier
     >>> from pylstm.datasets import load_japanese_vowels
     >>> X, y = load_japanese_vowels(split="train")
-    >>> clf = LSTMClassifier(hidden_layer_sizes=(16,), max_iter=20, random_state=0).fit(X, y)
+    >>> clf = LSTMClassifier(hidden_layer_sizes=(16,), max_iter=40, random_state=0).fit(X, y)
     >>> clf.predict(X[:3])
     array([1, 1, 1])
     """

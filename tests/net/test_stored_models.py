@@ -1,8 +1,8 @@
 """Files of models give the predictions that they once gave, and fits end at the weights that they once had.
 
 `stored/` has a file of each estimator, `predictions.npz` with what they predict, and `digests.json` with the bits: of
-the predictions, and of the weights that fits end at; both depend on the instruction set and, where there are classes, on
-the C library's exp. Predictions are held to 1e-5 where no bits are stored.
+the predictions, and of the weights that fits end at; both depend on the instruction set and, where there are classes,
+on the C library's exp. Predictions are held to 1e-5 where no bits are stored.
 
 Who changes bits on purpose writes them anew, once under each instruction set, and says why in the changelog. The files
 stay, as users have such; one that is missing is made.
