@@ -154,10 +154,9 @@ static double seconds_of(struct job *job)
 {
     double start = now();
     int status =
-        pylstm_forward(&job->net, &batch, parameters, job->packed, x, state, y, NULL, 0, job->tape, job->forward);
+        pylstm_forward(&job->net, &(pylstm_forward_pass){&batch, parameters, job->packed, x, state, NULL, y, NULL, 0, job->tape, job->forward});
     if (!status && trains)
-        status = pylstm_backward(&job->net, &batch, parameters, dy, NULL, dparameters, dx, NULL, 0, job->tape,
-                                 job->backward);
+        status = pylstm_backward(&job->net, &(pylstm_backward_pass){&batch, parameters, dy, NULL, dparameters, dx, NULL, 0, job->tape, job->backward});
     double seconds = now() - start;
     if (status) {
         fprintf(stderr, "%s\n", pylstm_strerror(status));

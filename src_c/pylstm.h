@@ -197,41 +197,50 @@ typedef struct pylstm_memory {
 int pylstm_packed_size(const pylstm_net *net, size_t *bytes);
 int pylstm_pack(const pylstm_net *net, const void *parameters, pylstm_memory packed);
 
-/* Runs the net over a batch.
- *   parameters  [n_parameters]
- *   packed      what pylstm_pack made of them, or NULL data
- *   x           [N][I]
- *   state_in    a state, or NULL: zeros                 may be state_out
- *   y           [N][D * H_last], out
- *   state_out   a state after each sequence's own last step (in the reverse direction, its first), or NULL
- *   tape        NULL data: inference, no dropout. Else training: filled for backward, dropout drawn from dropout_seed
- *               (a function of seed, layer, caller's row and unit alone). The final state is the undropped one.
- */
-int pylstm_forward(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, pylstm_memory packed,
-                   const void *x, const void *state_in, void *y, void *state_out, uint64_t dropout_seed,
-                   pylstm_memory tape, pylstm_memory workspace);
+/* A pass over a batch, forward: what goes in, what comes out. */
+typedef struct pylstm_forward_pass {
+    const pylstm_batch *batch;
+    const void *parameters; /* [n_parameters] */
+    pylstm_memory packed;   /* what pylstm_pack made of them, or NULL data */
+    const void *x;          /* [N][I] */
+    const void *state_in;   /* a state, or NULL: zeros                 may be state_out */
+    const void *held;       /* of pylstm_trace only; see there */
+    void *y;                /* [N][D * H_last], out; of pylstm_predict outputs [E][n_outputs] */
+    void *state_out;        /* out, or NULL: a state after each sequence's own last step (in the reverse direction, its
+                               first) */
+    uint64_t dropout_seed;  /* dropout is drawn from it: a function of seed, layer, caller's row and unit alone */
+    pylstm_memory tape;     /* NULL data: inference, no dropout. Else training: filled for backward. The final state is
+                               the undropped one */
+    pylstm_memory workspace;
+} pylstm_forward_pass;
 
-/* Back-propagates through the training forward that filled the tape; the tape is only read.
- *   dy             [N][D * H_last]  dL/dy
- *   dstate_out     a state: dL/dstate_out, or NULL: zeros
- *   dparameters    [n_parameters], out, overwritten
- *   dx             [N][I], out, or NULL
- *   dstate_in      a state, out, or NULL                 may be dstate_out
- */
-int pylstm_backward(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, const void *dy,
-                    const void *dstate_out, void *dparameters, void *dx, void *dstate_in, uint64_t dropout_seed,
-                    pylstm_memory tape, pylstm_memory workspace);
+/* Runs the net over a batch. */
+int pylstm_forward(const pylstm_net *net, const pylstm_forward_pass *pass);
 
-/* Runs the net as pylstm_forward does in inference, to the same bits, and leaves what happened on the tape. It is none
- * for backward.
- *   packed  as in pylstm_forward, but not NULL if gates are held
+/* And back: the tape of the forward pass is only read. */
+typedef struct pylstm_backward_pass {
+    const pylstm_batch *batch;
+    const void *parameters; /* [n_parameters] */
+    const void *dy;         /* [N][D * H_last] dL/dy */
+    const void *dstate_out; /* a state: dL/dstate_out, or NULL: zeros */
+    void *dparameters;      /* [n_parameters], out, overwritten */
+    void *dx;               /* [N][I], out, or NULL */
+    void *dstate_in;        /* a state, out, or NULL                   may be dstate_out */
+    uint64_t dropout_seed;  /* as in the forward pass */
+    pylstm_memory tape, workspace;
+} pylstm_backward_pass;
+
+/* Back-propagates through the training forward that filled the tape. */
+int pylstm_backward(const pylstm_net *net, const pylstm_backward_pass *pass);
+
+/* Runs the net as pylstm_forward does in inference, to the same bits, and leaves what happened on the tape, which has
+ * to be there. It is none for backward, and nothing is dropped.
+ *   packed  not NULL if gates are held
  *   held    what gates are held at, in place of what they would be: for each layer, for each of its directions, values
  *           [n][N][H] as pylstm_tape_read has them, of the gates only, within [-1, 1]; NaN leaves a gate as it is. Or
  *           NULL: none
  */
-int pylstm_trace(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, pylstm_memory packed,
-                 const void *x, const void *state_in, const void *held, void *y, void *state_out, pylstm_memory tape,
-                 pylstm_memory workspace);
+int pylstm_trace(const pylstm_net *net, const pylstm_forward_pass *pass);
 
 /* What happened in one direction of one layer: values [n][N][H], out, are the gates after their activation, c_t if
  * there is one, and h_t (undropped) of all steps, in the caller's rows, as those of x.
@@ -278,9 +287,8 @@ int pylstm_model_check(const pylstm_model *model);
 ptrdiff_t pylstm_model_n_parameters(const pylstm_model *model);
 
 int pylstm_predict_size(const pylstm_model *model, const pylstm_shape *shape, size_t *bytes);
-/* outputs [E][n_outputs], out: probabilities, or values. packed, state_in, state_out: as in pylstm_forward. */
-int pylstm_predict(const pylstm_model *model, const pylstm_batch *batch, const void *parameters, pylstm_memory packed,
-                   const void *x, const void *state_in, void *outputs, void *state_out, pylstm_memory workspace);
+/* y: outputs [E][n_outputs], probabilities or values. The tape is not read. */
+int pylstm_predict(const pylstm_model *model, const pylstm_forward_pass *pass);
 
 /* outputs [E][n_outputs], out: the same from the net's outputs y [N][D * H] alone, those of pylstm_trace for example. A
  * workspace for pylstm_predict will do. */

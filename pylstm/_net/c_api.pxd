@@ -73,12 +73,35 @@ cdef extern from "pylstm.h" nogil:
     int pylstm_backward_size(const pylstm_net *, const pylstm_shape *, size_t *)
     int pylstm_packed_size(const pylstm_net *, size_t *)
     int pylstm_pack(const pylstm_net *, const void *, pylstm_memory)
-    int pylstm_forward(const pylstm_net *, const pylstm_batch *, const void *, pylstm_memory, const void *,
-                       const void *, void *, void *, uint64_t, pylstm_memory, pylstm_memory)
-    int pylstm_trace(const pylstm_net *, const pylstm_batch *, const void *, pylstm_memory, const void *,
-                     const void *, const void *, void *, void *, pylstm_memory, pylstm_memory)
-    int pylstm_backward(const pylstm_net *, const pylstm_batch *, const void *, const void *,
-                        const void *, void *, void *, void *, uint64_t, pylstm_memory, pylstm_memory)
+
+    ctypedef struct pylstm_forward_pass:
+        const pylstm_batch *batch
+        const void *parameters
+        pylstm_memory packed
+        const void *x
+        const void *state_in
+        const void *held
+        void *y
+        void *state_out
+        uint64_t dropout_seed
+        pylstm_memory tape
+        pylstm_memory workspace
+
+    ctypedef struct pylstm_backward_pass:
+        const pylstm_batch *batch
+        const void *parameters
+        const void *dy
+        const void *dstate_out
+        void *dparameters
+        void *dx
+        void *dstate_in
+        uint64_t dropout_seed
+        pylstm_memory tape
+        pylstm_memory workspace
+
+    int pylstm_forward(const pylstm_net *, const pylstm_forward_pass *)
+    int pylstm_trace(const pylstm_net *, const pylstm_forward_pass *)
+    int pylstm_backward(const pylstm_net *, const pylstm_backward_pass *)
 
     int pylstm_tape_read(const pylstm_net *, const pylstm_batch *, Py_ssize_t, Py_ssize_t, pylstm_memory, void *)
 
@@ -107,8 +130,7 @@ cdef extern from "pylstm.h" nogil:
     int pylstm_model_check(const pylstm_model *)
     Py_ssize_t pylstm_model_n_parameters(const pylstm_model *)
     int pylstm_predict_size(const pylstm_model *, const pylstm_shape *, size_t *)
-    int pylstm_predict(const pylstm_model *, const pylstm_batch *, const void *, pylstm_memory, const void *,
-                       const void *, void *, void *, pylstm_memory)
+    int pylstm_predict(const pylstm_model *, const pylstm_forward_pass *)
 
     int pylstm_read_out(const pylstm_model *, const pylstm_batch *, const void *, const void *, void *,
                         pylstm_memory)

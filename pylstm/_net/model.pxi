@@ -98,9 +98,11 @@ cdef class Model(_Net):
         cdef _Memory packed = self.packed_weights()
         cdef pylstm_memory packed_memory = memory_of(packed)
         cdef const void *weights = self.weights()
+        cdef pylstm_forward_pass forward = pylstm_forward_pass(
+            &batch.c, weights, packed_memory, x_view.data, in_data, NULL, y_view.data, out_view.data, 0,
+            memory_of(None), workspace.c)
         with nogil:
-            status = pylstm_predict(&self.model, &batch.c, weights, packed_memory, x_view.data,
-                                    in_data, y_view.data, out_view.data, workspace.c)
+            status = pylstm_predict(&self.model, &forward)
         self.spare = workspace
         check(status)
         return outputs, self.state_views(state_out, n_sequences)

@@ -262,9 +262,11 @@ cdef class _Net:
         cdef pylstm_net net = self.c  # other threads read that one
         net.last_first = self.last_first
         self.last_first ^= batch.c.shape.n_steps & 1
+        cdef pylstm_forward_pass forward = pylstm_forward_pass(
+            &batch.c, weights, packed_memory, x_view.data, in_data, NULL, y_view.data, out_view.data, seed, tape_memory,
+            workspace)
         with nogil:
-            status = pylstm_forward(&net, &batch.c, weights, packed_memory, x_view.data, in_data,
-                                    y_view.data, out_view.data, seed, tape_memory, workspace)
+            status = pylstm_forward(&net, &forward)
         self.spare = memory
         check(status)
         return state_out
@@ -320,9 +322,11 @@ cdef class _Net:
         cdef const void *held_data = NULL if held is None else held_view.data
         cdef pylstm_memory packed_memory = memory_of(packed)
         cdef const void *weights = self.weights()
+        cdef pylstm_forward_pass forward = pylstm_forward_pass(
+            &tape.batch.c, weights, packed_memory, x_view.data, in_data, held_data, y_view.data, out_view.data, 0,
+            tape.memory.c, workspace.c)
         with nogil:
-            status = pylstm_trace(&self.c, &tape.batch.c, weights, packed_memory, x_view.data, in_data,
-                                  held_data, y_view.data, out_view.data, tape.memory.c, workspace.c)
+            status = pylstm_trace(&self.c, &forward)
         self.spare = workspace
         check(status)
         return y, state_out

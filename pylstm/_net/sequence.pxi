@@ -296,10 +296,11 @@ cdef class Sequence(_Net):
         dx = np.empty_like(tape.steps.rows)
         cdef _View dy_view = _View(dy), dparameters_view = _View(dparameters, True), dx_view = _View(dx, True)
         cdef const void *weights = self.weights()
+        cdef pylstm_backward_pass back = pylstm_backward_pass(
+            &batch.c, weights, dy_view.data, dstate_data, dparameters_view.data, dx_view.data, state_view.data,
+            tape.dropout_seed, tape.memory.c, workspace.c)
         with nogil:
-            status = pylstm_backward(&self.c, &batch.c, weights, dy_view.data, dstate_data,
-                                     dparameters_view.data, dx_view.data, state_view.data, tape.dropout_seed,
-                                     tape.memory.c, workspace.c)
+            status = pylstm_backward(&self.c, &back)
         self.spare = workspace
         check(status)
         by_name, start = {}, 0

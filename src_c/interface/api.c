@@ -110,61 +110,49 @@ int pylstm_pack(const pylstm_net *net, const void *parameters, pylstm_memory pac
     return PYLSTM_OK;
 }
 
-static int check_forward(const pylstm_net *net, const pylstm_shape *shape, pylstm_memory packed, pylstm_memory tape,
-                         pylstm_memory workspace)
+static int check_forward(const pylstm_net *net, const pylstm_forward_pass *pass)
 {
+    if (!pass || !pass->batch || !pass->parameters || !pass->x || !pass->y)
+        return PYLSTM_ERROR_NULL;
     size_t tape_bytes = 0, bytes = 0;
+    const pylstm_shape *shape = &pass->batch->shape;
     int status = pylstm_forward_size(net, shape, &bytes);
     if (!status)
-        status = check_memory(workspace, bytes);
-    if (!status && tape.data)
+        status = check_memory(pass->workspace, bytes);
+    if (!status && pass->tape.data)
         status = pylstm_tape_size(net, shape, &tape_bytes);
-    if (!status && tape.data)
-        status = check_memory(tape, tape_bytes);
-    return status ? status : check_packed(net, packed);
+    if (!status && pass->tape.data)
+        status = check_memory(pass->tape, tape_bytes);
+    return status ? status : check_packed(net, pass->packed);
 }
 
-int pylstm_forward(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, pylstm_memory packed,
-                   const void *x, const void *state_in, void *y, void *state_out, uint64_t dropout_seed,
-                   pylstm_memory tape, pylstm_memory workspace)
+int pylstm_forward(const pylstm_net *net, const pylstm_forward_pass *pass)
 {
-    if (!batch || !parameters || !x || !y)
+    int status = check_forward(net, pass);
+    return status ? status : BY_DTYPE(net->dtype, pylstm_forward, net, pass);
+}
+
+int pylstm_trace(const pylstm_net *net, const pylstm_forward_pass *pass)
+{
+    if (!pass || !pass->tape.data || (pass->held && !pass->packed.data))
         return PYLSTM_ERROR_NULL;
-    int status = check_forward(net, &batch->shape, packed, tape, workspace);
-    return status ? status
-                  : BY_DTYPE(net->dtype, pylstm_forward, net, batch, parameters, packed, x, state_in, y, state_out,
-                             dropout_seed, tape, workspace);
+    int status = check_forward(net, pass);
+    return status ? status : BY_DTYPE(net->dtype, pylstm_trace, net, pass);
 }
 
-int pylstm_trace(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, pylstm_memory packed,
-                 const void *x, const void *state_in, const void *held, void *y, void *state_out, pylstm_memory tape,
-                 pylstm_memory workspace)
+int pylstm_backward(const pylstm_net *net, const pylstm_backward_pass *pass)
 {
-    if (!batch || !parameters || !x || !y || !tape.data || (held && !packed.data))
-        return PYLSTM_ERROR_NULL;
-    int status = check_forward(net, &batch->shape, packed, tape, workspace);
-    return status ? status
-                  : BY_DTYPE(net->dtype, pylstm_trace, net, batch, parameters, packed, x, state_in, held, y, state_out,
-                             tape, workspace);
-}
-
-int pylstm_backward(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, const void *dy,
-                    const void *dstate_out, void *dparameters, void *dx, void *dstate_in, uint64_t dropout_seed,
-                    pylstm_memory tape, pylstm_memory workspace)
-{
-    if (!batch || !parameters || !dy || !dparameters)
+    if (!pass || !pass->batch || !pass->parameters || !pass->dy || !pass->dparameters)
         return PYLSTM_ERROR_NULL;
     size_t tape_bytes = 0, bytes = 0;
-    int status = pylstm_backward_size(net, &batch->shape, &bytes);
+    int status = pylstm_backward_size(net, &pass->batch->shape, &bytes);
     if (!status)
-        status = pylstm_tape_size(net, &batch->shape, &tape_bytes);
+        status = pylstm_tape_size(net, &pass->batch->shape, &tape_bytes);
     if (!status)
-        status = check_memory(workspace, bytes);
+        status = check_memory(pass->workspace, bytes);
     if (!status)
-        status = check_memory(tape, tape_bytes);
-    return status ? status
-                  : BY_DTYPE(net->dtype, pylstm_backward, net, batch, parameters, dy, dstate_out, dparameters, dx,
-                             dstate_in, dropout_seed, tape, workspace);
+        status = check_memory(pass->tape, tape_bytes);
+    return status ? status : BY_DTYPE(net->dtype, pylstm_backward, net, pass);
 }
 
 int pylstm_tape_read(const pylstm_net *net, const pylstm_batch *batch, ptrdiff_t layer, ptrdiff_t direction,
@@ -213,20 +201,17 @@ int pylstm_predict_size(const pylstm_model *model, const pylstm_shape *shape, si
     return status ? status : BY_DTYPE(model->net.dtype, pylstm_predict_size, model, shape, bytes);
 }
 
-int pylstm_predict(const pylstm_model *model, const pylstm_batch *batch, const void *parameters, pylstm_memory packed,
-                   const void *x, const void *state_in, void *outputs, void *state_out, pylstm_memory workspace)
+int pylstm_predict(const pylstm_model *model, const pylstm_forward_pass *pass)
 {
-    if (!batch || !parameters || !x || !outputs)
+    if (!pass || !pass->batch || !pass->parameters || !pass->x || !pass->y)
         return PYLSTM_ERROR_NULL;
     size_t bytes = 0;
-    int status = pylstm_predict_size(model, &batch->shape, &bytes);
+    int status = pylstm_predict_size(model, &pass->batch->shape, &bytes);
     if (!status)
-        status = check_memory(workspace, bytes);
+        status = check_memory(pass->workspace, bytes);
     if (!status)
-        status = check_packed(&model->net, packed);
-    return status ? status
-                  : BY_DTYPE(model->net.dtype, pylstm_predict, model, batch, parameters, packed, x, state_in, outputs,
-                             state_out, workspace);
+        status = check_packed(&model->net, pass->packed);
+    return status ? status : BY_DTYPE(model->net.dtype, pylstm_predict, model, pass);
 }
 
 int pylstm_read_out(const pylstm_model *model, const pylstm_batch *batch, const void *parameters, const void *y,

@@ -291,37 +291,35 @@ static int run_forward(struct forward_pass *forward, pylstm_memory workspace)
     return PYLSTM_OK;
 }
 
-int NAME(forward)(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, pylstm_memory packed,
-                  const void *x, const void *state_in, void *y, void *state_out, uint64_t dropout_seed,
-                  pylstm_memory tape, pylstm_memory workspace)
+static struct forward_pass forward_of(const pylstm_net *net, const pylstm_forward_pass *given)
 {
-    struct forward_pass forward = {
-        .pass = {.net = net, .batch = batch, .parameters = parameters, .dropout_seed = dropout_seed, .tape = tape},
-        .packed = packed,
-        .x = x,
-        .state_in = state_in,
-        .y = y,
-        .state_out = state_out,
+    return (struct forward_pass){
+        .pass = {.net = net,
+                 .batch = given->batch,
+                 .parameters = given->parameters,
+                 .dropout_seed = given->dropout_seed,
+                 .tape = given->tape},
+        .packed = given->packed,
+        .x = given->x,
+        .state_in = given->state_in,
+        .y = given->y,
+        .state_out = given->state_out,
     };
-    return run_forward(&forward, workspace);
 }
 
-int NAME(trace)(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, pylstm_memory packed,
-                const void *x, const void *state_in, const void *held, void *y, void *state_out, pylstm_memory tape,
-                pylstm_memory workspace)
+int NAME(forward)(const pylstm_net *net, const pylstm_forward_pass *pass)
+{
+    struct forward_pass forward = forward_of(net, pass);
+    return run_forward(&forward, pass->workspace);
+}
+
+int NAME(trace)(const pylstm_net *net, const pylstm_forward_pass *pass)
 {
     pylstm_net undropped = *net;
     undropped.dropout = 0;
-    struct forward_pass forward = {
-        .pass = {.net = &undropped, .batch = batch, .parameters = parameters, .tape = tape},
-        .packed = packed,
-        .x = x,
-        .state_in = state_in,
-        .held = held,
-        .y = y,
-        .state_out = state_out,
-    };
-    return run_forward(&forward, workspace);
+    struct forward_pass forward = forward_of(&undropped, pass);
+    forward.held = pass->held;
+    return run_forward(&forward, pass->workspace);
 }
 
 /* ---------------------------------------------------------------- backward */
@@ -483,26 +481,27 @@ int NAME(backward_size)(const pylstm_net *net, const pylstm_shape *shape, size_t
     return arena_total(&counting, bytes);
 }
 
-int NAME(backward)(const pylstm_net *net, const pylstm_batch *batch, const void *parameters, const void *dy,
-                   const void *dstate_out, void *dparameters, void *dx, void *dstate_in, uint64_t dropout_seed,
-                   pylstm_memory tape, pylstm_memory workspace)
+int NAME(backward)(const pylstm_net *net, const pylstm_backward_pass *given)
 {
     struct backward_call call = {
         .backward =
             {
-                .pass =
-                    {.net = net, .batch = batch, .parameters = parameters, .dropout_seed = dropout_seed, .tape = tape},
-                .dy = dy,
-                .dstate_out = dstate_out,
-                .dx = dx,
-                .dstate_in = dstate_in,
+                .pass = {.net = net,
+                         .batch = given->batch,
+                         .parameters = given->parameters,
+                         .dropout_seed = given->dropout_seed,
+                         .tape = given->tape},
+                .dy = given->dy,
+                .dstate_out = given->dstate_out,
+                .dx = given->dx,
+                .dstate_in = given->dstate_in,
                 .sums = &call.sums,
             },
-        .sums.wants_dx = dx != NULL,
-        .gradients = dparameters,
+        .sums.wants_dx = given->dx != NULL,
+        .gradients = given->dparameters,
     };
-    struct arena arena = arena_at(workspace);
-    carve_backward(&call, &batch->shape, &arena);
+    struct arena arena = arena_at(given->workspace);
+    carve_backward(&call, &given->batch->shape, &arena);
     const struct pass *pass = &call.backward.pass;
     pylstm_run_team(pass->n_members > pass->n_parts ? pass->n_members : pass->n_parts, backward_by, &call);
     return PYLSTM_OK;

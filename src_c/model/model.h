@@ -20,8 +20,7 @@ static inline ptrdiff_t n_predictions(const pylstm_model *model, const pylstm_sh
 }
 
 typedef int model_size_function(const pylstm_model *, const pylstm_shape *, size_t *);
-typedef int predict_function(const pylstm_model *, const pylstm_batch *, const void *, pylstm_memory, const void *,
-                             const void *, void *, void *, pylstm_memory);
+typedef int predict_function(const pylstm_model *, const pylstm_forward_pass *);
 typedef int read_out_function(const pylstm_model *, const pylstm_batch *, const void *, const void *, void *,
                               pylstm_memory);
 

@@ -60,17 +60,19 @@ static void read_out(const pylstm_model *model, const pylstm_batch *batch, const
     apply_head(model, n_predictions(model, &batch->shape), parameters, is_pooled(model) ? pooled : y, outputs);
 }
 
-int NAME(predict)(const pylstm_model *model, const pylstm_batch *batch, const void *parameters, pylstm_memory packed,
-                  const void *x, const void *state_in, void *outputs, void *state_out, pylstm_memory workspace)
+int NAME(predict)(const pylstm_model *model, const pylstm_forward_pass *pass)
 {
-    struct arena arena = arena_at(workspace);
+    struct arena arena = arena_at(pass->workspace);
     struct predict_memory memory;
-    int status = carve_predict(model, &batch->shape, &arena, &memory);
+    int status = carve_predict(model, &pass->batch->shape, &arena, &memory);
+    pylstm_forward_pass layers = *pass;
+    layers.y = memory.y;
+    layers.tape = (pylstm_memory){NULL, 0};
+    layers.workspace = (pylstm_memory){memory.forward, memory.forward_bytes};
     if (!status)
-        status = NAME(forward)(&model->net, batch, parameters, packed, x, state_in, memory.y, state_out, 0,
-                               (pylstm_memory){NULL, 0}, (pylstm_memory){memory.forward, memory.forward_bytes});
+        status = NAME(forward)(&model->net, &layers);
     if (!status)
-        read_out(model, batch, parameters, memory.y, outputs, memory.pooled);
+        read_out(model, pass->batch, pass->parameters, memory.y, pass->y, memory.pooled);
     return status;
 }
 

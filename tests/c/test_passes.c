@@ -82,8 +82,8 @@ static void destroy(problem *p)
 
 static int forward(problem *p, pylstm_memory tape)
 {
-    return pylstm_forward(&p->net, &p->batch, p->parameters, NO_MEMORY, p->x, p->state, p->y, p->state_out, 17, tape,
-                          p->workspace);
+    return pylstm_forward(&p->net, &(pylstm_forward_pass){&p->batch, p->parameters, NO_MEMORY, p->x, p->state, NULL,
+                                                          p->y, p->state_out, 17, tape, p->workspace});
 }
 
 static pylstm_memory pack(const problem *p)
@@ -142,9 +142,10 @@ static void test_gradients(void)
         double *dparameters = random_array(p->n_parameters), *dx = random_array(p->n_x);
         double *dstate_in = random_array(p->n_state);
         loss(p);
-        CHECK_STATUS(pylstm_backward(&p->net, &p->batch, p->parameters, p->dy, p->dstate, dparameters, dx, dstate_in,
-                                     17, p->tape, p->workspace),
-                     PYLSTM_OK);
+        CHECK_STATUS(
+            pylstm_backward(&p->net, &(pylstm_backward_pass){&p->batch, p->parameters, p->dy, p->dstate, dparameters,
+                                                             dx, dstate_in, 17, p->tape, p->workspace}),
+            PYLSTM_OK);
         check_gradient(p, p->parameters, dparameters, p->n_parameters);
         check_gradient(p, p->x, dx, p->n_x);
         check_gradient(p, p->state, dstate_in, p->n_state);
@@ -152,14 +153,14 @@ static void test_gradients(void)
         /* Without what may be NULL, the rest is the same; in place too. */
         double *again = random_array(p->n_parameters);
         loss(p);
-        CHECK_STATUS(pylstm_backward(&p->net, &p->batch, p->parameters, p->dy, p->dstate, again, NULL, NULL, 17,
-                                     p->tape, p->workspace),
+        CHECK_STATUS(pylstm_backward(&p->net, &(pylstm_backward_pass){&p->batch, p->parameters, p->dy, p->dstate, again,
+                                                                      NULL, NULL, 17, p->tape, p->workspace}),
                      PYLSTM_OK);
         CHECK(memcmp(again, dparameters, (size_t)p->n_parameters * sizeof *again) == 0);
         double *in_place = allocate((size_t)p->n_state * sizeof *in_place);
         memcpy(in_place, p->dstate, (size_t)p->n_state * sizeof *in_place);
-        CHECK_STATUS(pylstm_backward(&p->net, &p->batch, p->parameters, p->dy, in_place, again, dx, in_place, 17,
-                                     p->tape, p->workspace),
+        CHECK_STATUS(pylstm_backward(&p->net, &(pylstm_backward_pass){&p->batch, p->parameters, p->dy, in_place, again,
+                                                                      dx, in_place, 17, p->tape, p->workspace}),
                      PYLSTM_OK);
         CHECK(memcmp(in_place, dstate_in, (size_t)p->n_state * sizeof *in_place) == 0);
         free(in_place);
@@ -231,9 +232,10 @@ static void test_forward(void)
         for (ptrdiff_t k = 0; k < p.net.n_directions * n_held; k++)
             held[k] = holds && held[k] > 0 ? held[k] : NAN;
         pylstm_memory packed = pack(&p);
-        CHECK_STATUS(pylstm_trace(&p.net, &p.batch, p.parameters, packed, p.x, p.state, holds ? held : NULL, p.y,
-                                  p.state_out, p.tape, p.workspace),
-                     PYLSTM_OK);
+        CHECK_STATUS(
+            pylstm_trace(&p.net, &(pylstm_forward_pass){&p.batch, p.parameters, packed, p.x, p.state,
+                                                        holds ? held : NULL, p.y, p.state_out, 0, p.tape, p.workspace}),
+            PYLSTM_OK);
         CHECK_STATUS(pylstm_tape_read(&p.net, &p.batch, 0, reverse, p.tape, tape), PYLSTM_OK);
         if (!holds)
             CHECK_STATUS(forward(&p, NO_MEMORY), PYLSTM_OK);
@@ -291,9 +293,9 @@ static void test_gradients_of_many_rows(void)
         for (ptrdiff_t k = 0; k < p.n_parameters; k++)
             sum[k] = 0;
         CHECK_STATUS(forward(&p, p.tape), PYLSTM_OK);
-        CHECK_STATUS(
-            pylstm_backward(&p.net, &p.batch, p.parameters, p.dy, NULL, together, NULL, NULL, 17, p.tape, p.workspace),
-            PYLSTM_OK);
+        CHECK_STATUS(pylstm_backward(&p.net, &(pylstm_backward_pass){&p.batch, p.parameters, p.dy, NULL, together, NULL,
+                                                                     NULL, 17, p.tape, p.workspace}),
+                     PYLSTM_OK);
         for (ptrdiff_t b = 0; b < n; row += lengths[b], b++) {
             problem alone = make(2, 1, hidden, 1, 1, lengths + b, 0.0);
             alone.state = (free(alone.state), NULL);
@@ -301,9 +303,10 @@ static void test_gradients_of_many_rows(void)
             memcpy(alone.x, p.x + 2 * row, (size_t)alone.n_x * sizeof(double));
             memcpy(alone.dy, p.dy + 3 * row, (size_t)alone.n_y * sizeof(double));
             CHECK_STATUS(forward(&alone, alone.tape), PYLSTM_OK);
-            CHECK_STATUS(pylstm_backward(&alone.net, &alone.batch, alone.parameters, alone.dy, NULL, one, NULL, NULL,
-                                         17, alone.tape, alone.workspace),
-                         PYLSTM_OK);
+            CHECK_STATUS(
+                pylstm_backward(&alone.net, &(pylstm_backward_pass){&alone.batch, alone.parameters, alone.dy, NULL, one,
+                                                                    NULL, NULL, 17, alone.tape, alone.workspace}),
+                PYLSTM_OK);
             for (ptrdiff_t k = 0; k < p.n_parameters; k++)
                 sum[k] += one[k];
             destroy(&alone);
@@ -337,7 +340,8 @@ static void test_float32_is_near_float64(void)
         x[k] = (float)p.x[k];
     p.state = (free(p.state), NULL);
     CHECK_STATUS(forward(&p, p.tape), PYLSTM_OK);
-    CHECK_STATUS(pylstm_forward(&net, &p.batch, parameters, NO_MEMORY, x, NULL, y, NULL, 17, p.tape, p.workspace),
+    CHECK_STATUS(pylstm_forward(&net, &(pylstm_forward_pass){&p.batch, parameters, NO_MEMORY, x, NULL, NULL, y, NULL,
+                                                             17, p.tape, p.workspace}),
                  PYLSTM_OK);
     double worst = 0, largest = 1;
     for (ptrdiff_t k = 0; k < p.n_y; k++) {
@@ -358,31 +362,41 @@ static void test_refusals(void)
     pylstm_memory none = {NULL, 0}, small = {p.workspace.data, 10}, small_tape = {p.tape.data, p.tape.bytes - 1};
     double *d = random_array(p.n_parameters), values[6 * 3 * 3];
     CHECK_STATUS(forward(&p, small_tape), PYLSTM_ERROR_WORKSPACE);
-    CHECK_STATUS(pylstm_forward(&p.net, &p.batch, p.parameters, NO_MEMORY, p.x, NULL, p.y, NULL, 0, none, small),
+    CHECK_STATUS(pylstm_forward(&p.net, &(pylstm_forward_pass){&p.batch, p.parameters, NO_MEMORY, p.x, NULL, NULL, p.y,
+                                                               NULL, 0, none, small}),
                  PYLSTM_ERROR_WORKSPACE);
-    CHECK_STATUS(pylstm_forward(&p.net, &p.batch, p.parameters, NO_MEMORY, p.x, NULL, p.y, NULL, 0, none, none),
+    CHECK_STATUS(pylstm_forward(&p.net, &(pylstm_forward_pass){&p.batch, p.parameters, NO_MEMORY, p.x, NULL, NULL, p.y,
+                                                               NULL, 0, none, none}),
                  PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_forward(NULL, &p.batch, p.parameters, NO_MEMORY, p.x, NULL, p.y, NULL, 0, none, p.workspace),
+    CHECK_STATUS(pylstm_forward(NULL, &(pylstm_forward_pass){&p.batch, p.parameters, NO_MEMORY, p.x, NULL, NULL, p.y,
+                                                             NULL, 0, none, p.workspace}),
                  PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_forward(&p.net, &p.batch, NULL, NO_MEMORY, p.x, NULL, p.y, NULL, 0, none, p.workspace),
+    CHECK_STATUS(pylstm_forward(&p.net, &(pylstm_forward_pass){&p.batch, NULL, NO_MEMORY, p.x, NULL, NULL, p.y, NULL, 0,
+                                                               none, p.workspace}),
                  PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_backward(&p.net, &p.batch, p.parameters, p.dy, NULL, d, NULL, NULL, 0, none, p.workspace),
+    CHECK_STATUS(pylstm_backward(&p.net, &(pylstm_backward_pass){&p.batch, p.parameters, p.dy, NULL, d, NULL, NULL, 0,
+                                                                 none, p.workspace}),
                  PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_backward(&p.net, &p.batch, p.parameters, p.dy, NULL, d, NULL, NULL, 0, p.tape, small),
+    CHECK_STATUS(pylstm_backward(&p.net, &(pylstm_backward_pass){&p.batch, p.parameters, p.dy, NULL, d, NULL, NULL, 0,
+                                                                 p.tape, small}),
                  PYLSTM_ERROR_WORKSPACE);
-    CHECK_STATUS(pylstm_backward(&p.net, &p.batch, p.parameters, p.dy, NULL, d, NULL, NULL, 0, small_tape, p.workspace),
+    CHECK_STATUS(pylstm_backward(&p.net, &(pylstm_backward_pass){&p.batch, p.parameters, p.dy, NULL, d, NULL, NULL, 0,
+                                                                 small_tape, p.workspace}),
                  PYLSTM_ERROR_WORKSPACE);
-    CHECK_STATUS(pylstm_backward(&p.net, &p.batch, p.parameters, NULL, NULL, d, NULL, NULL, 0, p.tape, p.workspace),
+    CHECK_STATUS(pylstm_backward(&p.net, &(pylstm_backward_pass){&p.batch, p.parameters, NULL, NULL, d, NULL, NULL, 0,
+                                                                 p.tape, p.workspace}),
                  PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_trace(&p.net, &p.batch, p.parameters, NO_MEMORY, p.x, NULL, NULL, p.y, NULL, none, p.workspace),
+    CHECK_STATUS(pylstm_trace(&p.net, &(pylstm_forward_pass){&p.batch, p.parameters, NO_MEMORY, p.x, NULL, NULL, p.y,
+                                                             NULL, 0, none, p.workspace}),
                  PYLSTM_ERROR_NULL);
-    CHECK_STATUS(
-        pylstm_trace(&p.net, &p.batch, p.parameters, NO_MEMORY, p.x, NULL, NULL, p.y, NULL, small_tape, p.workspace),
-        PYLSTM_ERROR_WORKSPACE);
-    CHECK_STATUS(
-        pylstm_trace(&p.net, &p.batch, p.parameters, NO_MEMORY, p.x, NULL, values, p.y, NULL, p.tape, p.workspace),
-        PYLSTM_ERROR_NULL); /* held, and not packed */
-    CHECK_STATUS(pylstm_trace(&p.net, &p.batch, p.parameters, NO_MEMORY, p.x, NULL, NULL, p.y, NULL, p.tape, small),
+    CHECK_STATUS(pylstm_trace(&p.net, &(pylstm_forward_pass){&p.batch, p.parameters, NO_MEMORY, p.x, NULL, NULL, p.y,
+                                                             NULL, 0, small_tape, p.workspace}),
+                 PYLSTM_ERROR_WORKSPACE);
+    CHECK_STATUS(pylstm_trace(&p.net, &(pylstm_forward_pass){&p.batch, p.parameters, NO_MEMORY, p.x, NULL, values, p.y,
+                                                             NULL, 0, p.tape, p.workspace}),
+                 PYLSTM_ERROR_NULL); /* held, and not packed */
+    CHECK_STATUS(pylstm_trace(&p.net, &(pylstm_forward_pass){&p.batch, p.parameters, NO_MEMORY, p.x, NULL, NULL, p.y,
+                                                             NULL, 0, p.tape, small}),
                  PYLSTM_ERROR_WORKSPACE);
     CHECK_STATUS(pylstm_tape_read(&p.net, &p.batch, 0, 0, p.tape, values), PYLSTM_OK);
     CHECK_STATUS(pylstm_tape_read(&p.net, &p.batch, 1, 0, p.tape, values), PYLSTM_ERROR_INDEX);
@@ -465,7 +479,11 @@ static void check_learns(pylstm_pooling pooling, pylstm_loss loss, pylstm_solver
     pylstm_memory workspace = {allocate(predict_bytes), predict_bytes};
     pylstm_batch batch;
     CHECK_STATUS(pylstm_batch_init(&batch, N_SEQUENCES, lengths, batch_memory, batch_bytes), PYLSTM_OK);
-    CHECK_STATUS(pylstm_predict(&model, &batch, parameters, NO_MEMORY, x, NULL, outputs, NULL, workspace), PYLSTM_OK);
+    CHECK_STATUS(
+        pylstm_predict(&model,
+                       &(pylstm_forward_pass){
+                           &batch, parameters, NO_MEMORY, x, NULL, NULL, outputs, NULL, 0, {NULL, 0}, workspace}),
+        PYLSTM_OK);
     int right = 0;
     for (ptrdiff_t e = 0; e < n; e++)
         right += loss == PYLSTM_CROSS_ENTROPY ? outputs[e][labels[e]] > 0.5 : fabs(outputs[e][0] - targets[e][0]) < 0.5;

@@ -103,7 +103,8 @@ static void test_arguments(void)
     CHECK_STATUS(pylstm_pack(net, w, short_pack), PYLSTM_ERROR_WORKSPACE);
     CHECK_STATUS(pylstm_pack(&bad, w, p.packed), PYLSTM_ERROR_NULL);
 
-#define FORWARD(batch, w, packed, x, y, work) pylstm_forward(net, batch, w, packed, x, NULL, y, NULL, 0, NONE, work)
+#define FORWARD(batch, w, packed, x, y, work)                                                                          \
+    pylstm_forward(net, &(pylstm_forward_pass){batch, w, packed, x, NULL, NULL, y, NULL, 0, NONE, work})
     CHECK_STATUS(FORWARD(NULL, w, p.packed, x, y, work), PYLSTM_ERROR_NULL);
     CHECK_STATUS(FORWARD(batch, NULL, p.packed, x, y, work), PYLSTM_ERROR_NULL);
     CHECK_STATUS(FORWARD(batch, w, p.packed, NULL, y, work), PYLSTM_ERROR_NULL);
@@ -111,7 +112,8 @@ static void test_arguments(void)
     CHECK_STATUS(FORWARD(batch, w, short_pack, x, y, work), PYLSTM_ERROR_WORKSPACE);
     CHECK_STATUS(FORWARD(batch, w, p.packed, x, y, work), PYLSTM_OK);
 
-#define TRACE(batch, w, x, y, tape, work) pylstm_trace(net, batch, w, NONE, x, NULL, NULL, y, NULL, tape, work)
+#define TRACE(batch, w, x, y, tape, work)                                                                              \
+    pylstm_trace(net, &(pylstm_forward_pass){batch, w, NONE, x, NULL, NULL, y, NULL, 0, tape, work})
     CHECK_STATUS(TRACE(NULL, w, x, y, tape, work), PYLSTM_ERROR_NULL);
     CHECK_STATUS(TRACE(batch, NULL, x, y, tape, work), PYLSTM_ERROR_NULL);
     CHECK_STATUS(TRACE(batch, w, NULL, y, tape, work), PYLSTM_ERROR_NULL);
@@ -125,8 +127,10 @@ static void test_arguments(void)
     CHECK_STATUS(TAPE_READ(batch, 0, 2, out), PYLSTM_ERROR_INDEX);
     CHECK_STATUS(pylstm_tape_read(&bad, batch, 0, 0, tape, out), PYLSTM_ERROR_NULL);
 
-#define BACKWARD(net, batch, w, dy, d) pylstm_backward(net, batch, w, dy, NULL, d, NULL, NULL, 0, tape, work)
-    CHECK_STATUS(pylstm_forward(net, batch, w, NONE, x, NULL, y, NULL, 0, tape, work), PYLSTM_OK);
+#define BACKWARD(net, batch, w, dy, d)                                                                                 \
+    pylstm_backward(net, &(pylstm_backward_pass){batch, w, dy, NULL, d, NULL, NULL, 0, tape, work})
+    CHECK_STATUS(pylstm_forward(net, &(pylstm_forward_pass){batch, w, NONE, x, NULL, NULL, y, NULL, 0, tape, work}),
+                 PYLSTM_OK);
     CHECK_STATUS(BACKWARD(net, NULL, w, y, d), PYLSTM_ERROR_NULL);
     CHECK_STATUS(BACKWARD(net, batch, NULL, y, d), PYLSTM_ERROR_NULL);
     CHECK_STATUS(BACKWARD(net, batch, w, NULL, d), PYLSTM_ERROR_NULL);
@@ -134,7 +138,8 @@ static void test_arguments(void)
     CHECK_STATUS(BACKWARD(&bad, batch, w, y, d), PYLSTM_ERROR_NULL);
     CHECK_STATUS(BACKWARD(net, batch, w, y, d), PYLSTM_OK);
 
-#define PREDICT(batch, w, packed, x, out, work) pylstm_predict(&p.model, batch, w, packed, x, NULL, out, NULL, work)
+#define PREDICT(batch, w, packed, x, out, work)                                                                        \
+    pylstm_predict(&p.model, &(pylstm_forward_pass){batch, w, packed, x, NULL, NULL, out, NULL, 0, {NULL, 0}, work})
     CHECK_STATUS(PREDICT(NULL, w, NONE, x, out, work), PYLSTM_ERROR_NULL);
     CHECK_STATUS(PREDICT(batch, NULL, NONE, x, out, work), PYLSTM_ERROR_NULL);
     CHECK_STATUS(PREDICT(batch, w, NONE, NULL, out, work), PYLSTM_ERROR_NULL);
@@ -142,7 +147,9 @@ static void test_arguments(void)
     CHECK_STATUS(PREDICT(batch, w, NONE, x, out, NONE), PYLSTM_ERROR_NULL);
     CHECK_STATUS(PREDICT(batch, w, short_pack, x, out, work), PYLSTM_ERROR_WORKSPACE);
     CHECK_STATUS(PREDICT(batch, w, p.packed, x, out, work), PYLSTM_OK);
-    CHECK_STATUS(pylstm_predict(&bad_model, batch, w, NONE, x, NULL, out, NULL, work), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_predict(&bad_model,
+                                &(pylstm_forward_pass){batch, w, NONE, x, NULL, NULL, out, NULL, 0, {NULL, 0}, work}),
+                 PYLSTM_ERROR_NULL);
 
     /* read_out gives what predict gave, from the net's outputs alone */
     double again[5 * 2];
@@ -253,11 +260,11 @@ static void test_missing_threads(ptrdiff_t n_sequences, const ptrdiff_t *lengths
         double *into_y = k ? p.y : y, *into = k ? p.dparameters : gradient;
         for (int back = 0; back < 2; back++) {
             creates = limits[k][0], mutexes = limits[k][1], conditions = limits[k][2];
-            CHECK_STATUS(
-                back ? pylstm_backward(net, &p.batch, p.parameters, y, NULL, into, p.dx, NULL, 0, p.tape, p.workspace)
-                     : pylstm_forward(net, &p.batch, p.parameters, NONE, p.x, NULL, into_y, NULL, 0, p.tape,
-                                      p.workspace),
-                PYLSTM_OK);
+            CHECK_STATUS(back ? pylstm_backward(net, &(pylstm_backward_pass){&p.batch, p.parameters, y, NULL, into,
+                                                                             p.dx, NULL, 0, p.tape, p.workspace})
+                              : pylstm_forward(net, &(pylstm_forward_pass){&p.batch, p.parameters, NONE, p.x, NULL,
+                                                                           NULL, into_y, NULL, 0, p.tape, p.workspace}),
+                         PYLSTM_OK);
             if (k < 3)
                 CHECK(creates < limits[k][0]); /* threads were asked for */
         }

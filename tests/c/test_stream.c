@@ -91,11 +91,15 @@ static void predict(const struct run *run, const void *parameters, ptrdiff_t n, 
         CHECK_STATUS(pylstm_forward_size(&model->net, &shape, &workspace.bytes), PYLSTM_OK);
     workspace.data = allocate(workspace.bytes);
     if (model->n_outputs > 0)
-        CHECK_STATUS(pylstm_predict(model, &batch, parameters, none, x, state_in, y, state_out, workspace), PYLSTM_OK);
-    else
         CHECK_STATUS(
-            pylstm_forward(&model->net, &batch, parameters, none, x, state_in, y, state_out, 0, none, workspace),
+            pylstm_predict(model,
+                           &(pylstm_forward_pass){
+                               &batch, parameters, none, x, state_in, NULL, y, state_out, 0, {NULL, 0}, workspace}),
             PYLSTM_OK);
+    else
+        CHECK_STATUS(pylstm_forward(&model->net, &(pylstm_forward_pass){&batch, parameters, none, x, state_in, NULL, y,
+                                                                        state_out, 0, none, workspace}),
+                     PYLSTM_OK);
     free(lengths);
     free(batch_memory);
     free(workspace.data);
