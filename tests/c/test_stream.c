@@ -368,7 +368,7 @@ static void test_model_errors(void)
     bad.n_outputs = -1;
     check_model_error(bad, 1, PYLSTM_ERROR_SIZE);
     bad = good;
-    bad.loss = (pylstm_loss)2;
+    bad.loss = PYLSTM_N_LOSSES;
     check_model_error(bad, 1, PYLSTM_ERROR_LOSS);
     const pylstm_pooling poolings[] = {PYLSTM_POOL_MEAN, PYLSTM_POOL_MAX, (pylstm_pooling)4};
     for (int k = 0; k < 3; k++) {
