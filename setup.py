@@ -21,7 +21,7 @@ ONCE = [
 PER_DTYPE = [
     *("model/gradient", "model/head_pass", "model/losses", "model/pooling", "model/predict", "model/stream"),
     "model/update",
-    *("layers/backward", "layers/dropout", "layers/forward", "layers/stack", "layers/steps"),
+    *("layers/backward", "layers/dropout", "layers/forward", "layers/layer_step", "layers/stack", "layers/steps"),
     *("kernels/kernel_table", "kernels/panels"),
 ]
 PER_ISA = ["kernels/gather", "kernels/head", "kernels/kernels", "kernels/solver"]

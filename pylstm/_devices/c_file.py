@@ -221,7 +221,7 @@ WITH_VECTORS = (
 def features(net: Net) -> dict[str, int]:
     """Return what, beside its cell, decides on how large the code of a net is, and how often it has that."""
     n_layers, n_outputs = len(net.layers), len(net.bias_out)
-    at_once = 4 if net.cell == "rnn" else 2  # TILE_PANELS in step.h; of outputs DENSE_OUTPUTS in dense.h
+    at_once = 4 if net.cell == "rnn" else 2  # TILE_PANELS in fused.h; of outputs DENSE_OUTPUTS in dense.h
     is_int8 = net.weight_out.scale is not None
     are_left = any(layer.sizes[1] % at_once for layer in net.layers)
     return {
@@ -468,10 +468,14 @@ def layer_calls(net: Net) -> tuple[list[str], str]:
         calls.append(f"scale_input({net.input_size}, x, input_mean, input_scale, state->input);")
         x = "state->input"
     for k, layer in enumerate(net.layers):
+        n_x, hidden = layer.sizes
         scales = "NULL, NULL" if layer.weight_ih.scale is None else f"scale_x_{k}, scale_h_{k}"
-        sizes = ", ".join(map(str, layer.sizes))
         h = f"state->h_{k}"
         c = f"state->c_{k}" if "c" in STATES[net.cell] else "NULL"
-        calls.append(f"run_layer({sizes}, panels_{k}, bias_{k}, {scales}, {x}, {h}, {c}, state->next);")
+        calls += [
+            f"const struct step_weights layer_{k} = {{EXPORTED_CELL, ({hidden} + LANES - 1) / LANES, {n_x}, {hidden},",
+            f"                                     panels_{k}, bias_{k}, {scales}}};",
+            f"run_layer(&layer_{k}, {x}, {h}, {c}, state->next);",
+        ]
         x = h
     return calls, x

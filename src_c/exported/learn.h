@@ -188,8 +188,8 @@ static void back_through_cell(const struct learner *learner, const struct layer 
         UNROLL
         for (int v = 0; v < V; v++)
             gate[v] = gates[v * hidden + u];
-        unit_backward(EXPORTED_CELL, IS_RELU, gate, own + u, own + learner->state_size + u, dh + u,
-                      dh + OWN(hidden) + u, dz);
+        const struct unit_back unit = {gate, own + u, own + learner->state_size + u, dh + u, dh + OWN(hidden) + u, dz};
+        unit_backward(EXPORTED_CELL, IS_RELU, unit);
         UNROLL
         for (int v = 0; v < V; v++)
             gates[PLACE(v) * hidden + u] = dz[v];

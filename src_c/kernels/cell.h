@@ -1,5 +1,5 @@
-/* What the cells are made of, for all that does not compute them (step.h, kernels.c): which pre-activations a unit has,
- * and which rows of the weights go into each. */
+/* What the cells are made of, for all that does not compute them (gates.h, derivatives.h): which pre-activations a unit
+ * has, and which rows of the weights go into each. */
 #ifndef PYLSTM_CELL_H
 #define PYLSTM_CELL_H
 

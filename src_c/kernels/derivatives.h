@@ -44,16 +44,22 @@ VEC_INLINE void rnn_backward(bool relu, vec h, vec dh, real *dz)
     store(dz, relu ? zero_where(~less(splat(0), h), dh) : dh * (splat(1) - h * h));
 }
 
-/* Of any cell; own is what the units remember of themselves: c of an LSTM, else h. */
-VEC_INLINE void unit_backward(int cell, bool relu, const real *gate, const real *own_prev, const real *own, real *dh,
-                              real *dc, real *dz)
+/* What one vector of units reads and writes on the way back. */
+struct unit_back {
+    const real *gates;
+    const real *own_prev, *own; /* what they remember of themselves: c of an LSTM, else h */
+    real *dh, *dc, *dz;
+};
+
+/* Of any cell. */
+VEC_INLINE void unit_backward(int cell, bool relu, struct unit_back u)
 {
     if (cell == PYLSTM_LSTM)
-        lstm_backward(gate, load(own_prev), load(own), load(dh), dc, dz);
+        lstm_backward(u.gates, load(u.own_prev), load(u.own), load(u.dh), u.dc, u.dz);
     else if (cell == PYLSTM_GRU)
-        gru_backward(gate, load(own_prev), dh, dz);
+        gru_backward(u.gates, load(u.own_prev), u.dh, u.dz);
     else
-        rnn_backward(relu, load(own), load(dh), dz);
+        rnn_backward(relu, load(u.own), load(u.dh), u.dz);
 }
 
 #endif

@@ -33,7 +33,7 @@ VEC_INLINE ivec ends(vec state)
 }
 
 /* A step goes three ways over some vectors of units, `pending` in the first-level cache, V each: a tile's products,
- * the pre-activations (step.h); their gates (apply_gates); and what is left, another tanh (finish). Each
+ * the pre-activations (fused.h); their gates (apply_gates); and what is left, another tanh (finish). Each
  * of the last two is a chain of operations that wait for each other, and takes its time only where the processor finds
  * others beside it: as far as it looks ahead, it finds those of the next vectors; between two tiles it found products.
  */

@@ -90,7 +90,7 @@ VEC_INLINE void product_tile(int n, int n_vectors, ptrdiff_t n_k, const struct p
         for (int v = 0; v < n_vectors; v++)
             acc[0][r][v] = adds ? load(here[r] + v * LANES) : splat(0);
     }
-    accumulate(1, n, 0, n_vectors, n_k, a, p->a_row, p->a_k, panel, width, 0, NULL, acc);
+    accumulate(tile_of(1, n, n_vectors), n_k, operand_of(a, p->a_row, p->a_k), panel_of(panel, width, 0), NULL, acc);
     UNROLL
     for (int r = 0; r < n; r++) {
         UNROLL

@@ -4,10 +4,10 @@
 #include "kernels/cases.h"
 #include "kernels/dense.h"
 #include "kernels/derivatives.h"
+#include "kernels/fused.h"
 #include "kernels/gather.h"
 #include "kernels/head.h"
 #include "kernels/solver.h"
-#include "kernels/step.h"
 #include "kernels/unpacked.h"
 
 /* ----------------------------------------------------------------- forward */
@@ -18,18 +18,22 @@ VEC_INLINE ptrdiff_t parts_of(int n_vectors)
     return (n_vectors * LANES + AHEAD(n_vectors) - 1) / AHEAD(n_vectors);
 }
 
-VEC_INLINE void project_tile(int cell, int n_panels, int n_rows, ptrdiff_t n_x, const real *panel, ptrdiff_t panel_size,
-                             struct const_block_rows start, struct const_rows x, const real *ahead,
-                             struct block_rows out)
+VEC_INLINE void project_tile(int cell, struct tile tile, const struct step_weights *w, const struct step_rows *rows,
+                             ptrdiff_t row, ptrdiff_t block, const real *ahead)
 {
     const int n_vectors = N_VECTORS(cell), n_gates = N_GATES(cell);
+    ptrdiff_t panel_size = (w->n_x + w->n_h) * n_gates * LANES, x_stride = rows->x.stride;
+    struct block_rows out = rows->gates;
+    out.data += row * out.stride + block * out.block_stride;
     vec acc[PANELS][TILE][VECTORS];
-    start_tile(n_panels, n_rows, n_vectors, (struct const_rows){start.data, start.stride}, start.block_stride, acc);
-    accumulate(n_panels, n_rows, 0, n_gates, n_x, x.data, x.stride, 1, panel, n_gates * LANES, panel_size, ahead, acc);
+    start_tile(tile, (struct const_rows){w->bias + block * n_vectors * LANES, 0}, n_vectors * LANES, acc);
+    accumulate(tile_of(tile.n_panels, tile.n_rows, n_gates), w->n_x,
+               operand_of(rows->x.data + row * x_stride, x_stride, 1),
+               panel_of(w->panels + block * panel_size, n_gates * LANES, panel_size), ahead, acc);
     UNROLL
-    for (int q = 0; q < n_panels; q++) {
+    for (int q = 0; q < tile.n_panels; q++) {
         UNROLL
-        for (int r = 0; r < n_rows; r++) {
+        for (int r = 0; r < tile.n_rows; r++) {
             UNROLL
             for (int v = 0; v < n_vectors; v++)
                 store(out.data + r * out.stride + q * out.block_stride + v * LANES, acc[q][r][v]);
@@ -37,53 +41,47 @@ VEC_INLINE void project_tile(int cell, int n_panels, int n_rows, ptrdiff_t n_x, 
     }
 }
 
-VEC_INLINE void project_panels(int cell, int n_panels, ptrdiff_t n_rows, ptrdiff_t n_x, const real *panel,
-                               ptrdiff_t panel_size, struct const_block_rows start, struct const_rows x,
-                               const real *next, struct block_rows out)
+VEC_INLINE void project_panels(int cell, int n_panels, const struct step_weights *w, const struct step_rows *rows,
+                               ptrdiff_t block, const real *next)
 {
     ptrdiff_t n_parts = next ? parts_of(n_panels * N_GATES(cell)) : 0;
-    for (ptrdiff_t row = 0, n; row < n_rows;
-         row += n, start.data += n * start.stride, x.data += n * x.stride, out.data += n * out.stride) {
-        n = next_tile(n_rows - row);
+    for (ptrdiff_t row = 0, n; row < rows->n; row += n) {
+        n = next_tile(rows->n - row);
         const real *ahead = n_parts-- > 0 ? next : NULL;
         if (ahead)
-            next += n_x * AHEAD(n_panels * N_GATES(cell));
-#define TILE_CALL(n) project_tile(cell, n_panels, n, n_x, panel, panel_size, start, x, ahead, out)
+            next += w->n_x * AHEAD(n_panels * N_GATES(cell));
+#define TILE_CALL(n) project_tile(cell, tile_of(n_panels, n, N_VECTORS(cell)), w, rows, row, block, ahead)
         FOR_TILE(n)
 #undef TILE_CALL
     }
 }
 
-VEC_INLINE void project_cell(int cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t n_k,
-                             const real *panels, struct const_block_rows start, struct const_rows x,
-                             struct block_rows out)
+VEC_INLINE void project_cell(int cell, const struct step_weights *w, const struct step_rows *rows)
 {
     const int most = TILE_PANELS(cell, TILE);
-    ptrdiff_t panel_size = n_k * N_GATES(cell) * LANES;
-    bool prefetch = n_rows > TILE && n_blocks * n_x * N_GATES(cell) * LANES * (ptrdiff_t)sizeof(real) > PREFETCH_BYTES;
-    for (ptrdiff_t b = 0, n; b < n_blocks;
-         b += n, panels += n * panel_size, start.data += n * start.block_stride, out.data += n * out.block_stride) {
-        n = b + most <= n_blocks ? most : 1;
-        const real *next = prefetch && b + n < n_blocks ? panels + n * panel_size : NULL;
+    ptrdiff_t n_x = w->n_x, panel_size = (n_x + w->n_h) * N_GATES(cell) * LANES;
+    bool prefetch =
+        rows->n > TILE && w->n_blocks * n_x * N_GATES(cell) * LANES * (ptrdiff_t)sizeof(real) > PREFETCH_BYTES;
+    for (ptrdiff_t b = 0, n; b < w->n_blocks; b += n) {
+        n = b + most <= w->n_blocks ? most : 1;
+        const real *next = prefetch && b + n < w->n_blocks ? w->panels + (b + n) * panel_size : NULL;
         if (n == most)
-            project_panels(cell, most, n_rows, n_x, panels, panel_size, start, x, next, out);
+            project_panels(cell, most, w, rows, b, next);
         else
-            project_panels(cell, 1, n_rows, n_x, panels, panel_size, start, x, next, out);
+            project_panels(cell, 1, w, rows, b, next);
     }
 }
 
-static void project(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t n_k,
-                    const real *panels, struct const_block_rows start, struct const_rows x, struct block_rows out)
+static void project(const struct step_weights *weights, const struct step_rows *rows)
 {
-    FOR_CELL(cell, project_cell, n_rows, n_blocks, n_x, n_k, panels, start, x, out);
+    FOR_CELL(weights->cell, project_cell, weights, rows);
 }
 
-VEC_INLINE void step_panels(int cell, int n_panels, ptrdiff_t n_rows, const struct step *s, ptrdiff_t block,
-                            const real *next)
+VEC_INLINE void step_panels(int cell, int n_panels, const struct step *s, ptrdiff_t block, const real *next)
 {
     enum { MOST_ROWS = PENDING / VECTORS };
     const int n_vectors = N_VECTORS(cell);
-    const ptrdiff_t panel_pending = MOST_ROWS * n_vectors;
+    const ptrdiff_t panel_pending = MOST_ROWS * n_vectors, n_rows = s->rows.n;
     ptrdiff_t n_parts = next ? parts_of(n_panels * N_GATES(cell)) : 0;
     vec pending[PENDING];
     for (ptrdiff_t first = 0, end; first < n_rows; first = end) {
@@ -92,9 +90,9 @@ VEC_INLINE void step_panels(int cell, int n_panels, ptrdiff_t n_rows, const stru
             n = next_tile(end - row);
             const real *ahead = n_parts-- > 0 ? next : NULL;
             if (ahead)
-                next += (s->n_k - s->first_k) * AHEAD(n_panels * N_GATES(cell));
-            vec *here = pending + (row - first) * n_vectors;
-#define TILE_CALL(n) step_tile(cell, n_panels, n, s, row, block, ahead, here, panel_pending)
+                next += s->weights->n_h * AHEAD(n_panels * N_GATES(cell));
+            struct pending here = {pending + (row - first) * n_vectors, panel_pending};
+#define TILE_CALL(n) step_tile(cell, tile_of(n_panels, n, n_vectors), s, row, block, ahead, here)
             FOR_TILE(n)
 #undef TILE_CALL
         }
@@ -106,95 +104,106 @@ VEC_INLINE void step_panels(int cell, int n_panels, ptrdiff_t n_rows, const stru
 /* So few rows compute no longer than the next panel takes to come: asked for, it only came later. */
 enum { FEW_TILE_ROWS = 6 };
 
-VEC_INLINE void step_cell(int cell, ptrdiff_t n_rows, const struct step *s)
+VEC_INLINE void step_cell(int cell, const struct step *s)
 {
-    if (n_rows == 1) {
+    if (s->rows.n == 1) {
         step_row(cell, s);
         return;
     }
     const int most = TILE_PANELS(cell, TILE);
-    ptrdiff_t n_h = (s->n_k - s->first_k) * N_GATES(cell) * LANES;
-    bool prefetch = n_rows > FEW_TILE_ROWS && s->n_blocks * n_h * (ptrdiff_t)sizeof(real) > PREFETCH_BYTES;
-    for (ptrdiff_t done = 0, n; done < s->n_blocks; done += n) {
-        n = done + most <= s->n_blocks ? most : 1;
-        ptrdiff_t b = blocks_after(s->last_first, done, n, s->n_blocks);
-        ptrdiff_t left = s->n_blocks - done - n, n_next = left >= most ? most : 1;
+    const struct step_weights *w = s->weights;
+    ptrdiff_t k_size = N_GATES(cell) * LANES, panel_size = (w->n_x + w->n_h) * k_size;
+    bool prefetch =
+        s->rows.n > FEW_TILE_ROWS && w->n_blocks * w->n_h * k_size * (ptrdiff_t)sizeof(real) > PREFETCH_BYTES;
+    for (ptrdiff_t done = 0, n; done < w->n_blocks; done += n) {
+        n = done + most <= w->n_blocks ? most : 1;
+        ptrdiff_t b = blocks_after(s->last_first, done, n, w->n_blocks);
+        ptrdiff_t left = w->n_blocks - done - n, n_next = left >= most ? most : 1;
         const real *next = NULL;
         if (prefetch && left > 0)
-            next = s->panels + (blocks_after(s->last_first, done + n, n_next, s->n_blocks) * s->n_k + s->first_k) *
-                                   N_GATES(cell) * LANES;
+            next =
+                w->panels + blocks_after(s->last_first, done + n, n_next, w->n_blocks) * panel_size + w->n_x * k_size;
         if (n == most)
-            step_panels(cell, most, n_rows, s, b, next);
+            step_panels(cell, most, s, b, next);
         else
-            step_panels(cell, 1, n_rows, s, b, next);
+            step_panels(cell, 1, s, b, next);
     }
 }
 
-static void step(pylstm_cell cell, bool holds, bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x,
-                 ptrdiff_t first_k, ptrdiff_t n_k, const real *panels, struct const_block_rows start,
-                 struct const_rows x, const real *h_prev, const real *own_prev, real *c, real *h,
-                 struct block_rows gates)
+static void step(const struct step *step)
 {
-    const struct step s = {n_blocks, n_x,       first_k, n_k,   start,
-                           x,        panels,    NULL,    NULL,  h_prev,
-                           own_prev, c,         h,       gates, cell == PYLSTM_RNN_RELU,
-                           holds,    last_first};
-    FOR_CELL(cell, step_cell, n_rows, &s);
+    FOR_CELL(step->weights->cell, step_cell, step);
 }
 
 /* ---------------------------------------------------------------- backward */
 
-VEC_INLINE void backward_of(int cell, bool relu, ptrdiff_t n_rows, ptrdiff_t n_blocks, struct const_block_rows gates,
-                            const real *own_prev, const real *own, real *dh, real *dc, real *dgates,
-                            ptrdiff_t block_rows)
+VEC_INLINE void backward_of(int cell, bool relu, const struct back_rows *rows)
 {
-    for (ptrdiff_t r = 0; r < n_rows; r++) {
-        for (ptrdiff_t b = 0; b < n_blocks; b++) {
-            ptrdiff_t at = (r * n_blocks + b) * LANES;
-            unit_backward(cell, relu, gates.data + b * gates.block_stride + r * gates.stride, own_prev + at, own + at,
-                          dh + at, dc + at, dgates + (b * block_rows + r) * N_VECTORS(cell) * LANES);
+    const struct back_rows all = *rows;
+    for (ptrdiff_t r = 0; r < all.n; r++) {
+        for (ptrdiff_t b = 0; b < all.n_blocks; b++) {
+            ptrdiff_t at = (r * all.n_blocks + b) * LANES;
+            const struct unit_back units = {
+                .gates = all.gates.data + b * all.gates.block_stride + r * all.gates.stride,
+                .own_prev = all.own_prev ? all.own_prev + at : NULL,
+                .own = all.own + at,
+                .dh = all.dh + at,
+                .dc = all.dc ? all.dc + at : NULL,
+                .dz = all.dgates.data + b * all.dgates.block_stride + r * all.dgates.stride,
+            };
+            unit_backward(cell, relu, units);
         }
     }
 }
 
-static void cell_backward(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, struct const_block_rows gates,
-                          const real *own_prev, const real *own, real *dh, real *dc, real *dgates, ptrdiff_t block_rows)
+static void cell_backward(pylstm_cell cell, const struct back_rows *rows)
 {
     bool relu = cell == PYLSTM_RNN_RELU;
-    FOR_CELL(cell, backward_of, relu, n_rows, n_blocks, gates, own_prev, own, dh, dc, dgates, block_rows);
+    FOR_CELL(cell, backward_of, relu, rows);
 }
 
 /* All rows read one part of a panel, while it is in the first-level cache, before the next. */
 #define PART_BYTES ((ptrdiff_t)32 << 10)
 
-/* out = dgates of the blocks [from, to) * their part of the panel; added to what is there if `adds`. */
-VEC_INLINE void back_tile(int n_rows, int n_vectors, ptrdiff_t from, ptrdiff_t to, struct dgates dgates,
-                          const real *panel, const real *ahead, bool adds, struct rows out)
+/* Blocks of dgates, of rows from `row` on, and the part of a panel that they are multiplied by: its next one is asked
+ * for at `ahead`, if that is not NULL. */
+struct back_part {
+    ptrdiff_t row, from, to;
+    const real *panel, *ahead;
+};
+
+/* out = dgates * a part of a panel; added to what is there if `adds`. */
+VEC_INLINE void back_tile(struct tile tile, const struct dgates *dgates, struct back_part part, bool adds,
+                          struct rows out)
 {
-    ptrdiff_t row = dgates.n_vectors * LANES, n_k = dgates.n_used * LANES;
+    const int n_vectors = tile.n_vectors;
+    ptrdiff_t row_size = dgates->n_vectors * LANES, n_k = dgates->n_used * LANES;
+    const real *first = dgates->data + part.row * row_size + dgates->first * LANES;
     vec acc[PANELS][TILE][VECTORS];
+    out.data += part.row * out.stride;
     UNROLL
-    for (int r = 0; r < n_rows; r++) {
+    for (int r = 0; r < tile.n_rows; r++) {
         UNROLL
         for (int v = 0; v < n_vectors; v++)
             acc[0][r][v] = adds ? load(out.data + r * out.stride + v * LANES) : splat(0);
     }
-    for (ptrdiff_t b = from; b < to; b++)
-        accumulate(1, n_rows, 0, n_vectors, n_k, dgates.data + b * dgates.block_rows * row + dgates.first * LANES, row,
-                   1, panel + b * n_k * n_vectors * LANES, n_vectors * LANES, 0,
-                   ahead ? ahead + (b - from) * n_k * AHEAD(n_vectors) : NULL, acc);
+    for (ptrdiff_t b = part.from; b < part.to; b++)
+        accumulate(tile, n_k, operand_of(first + b * dgates->block_rows * row_size, row_size, 1),
+                   panel_of(part.panel + b * n_k * n_vectors * LANES, n_vectors * LANES, 0),
+                   part.ahead ? part.ahead + (b - part.from) * n_k * AHEAD(n_vectors) : NULL, acc);
     UNROLL
-    for (int r = 0; r < n_rows; r++) {
+    for (int r = 0; r < tile.n_rows; r++) {
         UNROLL
         for (int v = 0; v < n_vectors; v++)
             store(out.data + r * out.stride + v * LANES, acc[0][r][v]);
     }
 }
 
-VEC_INLINE void back_rows(ptrdiff_t n_rows, int n_vectors, ptrdiff_t n_blocks, struct dgates dgates, const real *panel,
-                          bool prefetch, bool adds, struct rows out)
+VEC_INLINE void back_rows(int n_vectors, const struct dgates *dgates, const real *panel, bool prefetch, bool adds,
+                          struct rows out)
 {
-    ptrdiff_t n_k = dgates.n_used * LANES, block_size = n_k * n_vectors * LANES;
+    ptrdiff_t n_rows = dgates->n_rows, n_blocks = dgates->n_blocks;
+    ptrdiff_t n_k = dgates->n_used * LANES, block_size = n_k * n_vectors * LANES;
     ptrdiff_t part = n_rows == 1 ? n_blocks : PART_BYTES / (block_size * (ptrdiff_t)sizeof(real));
     for (ptrdiff_t from = 0, to; from < n_blocks; from = to, adds = true) {
         to = from + part < n_blocks ? from + part : n_blocks;
@@ -202,23 +211,20 @@ VEC_INLINE void back_rows(ptrdiff_t n_rows, int n_vectors, ptrdiff_t n_blocks, s
         ptrdiff_t n_parts = prefetch ? parts_of(n_vectors) : 0;
         for (ptrdiff_t row = 0, n; row < n_rows; row += n) {
             n = next_tile(n_rows - row);
-            const real *ahead = n_parts-- > 0 ? next : NULL;
-            struct dgates dgates_here = dgates;
-            dgates_here.data += row * dgates.n_vectors * LANES;
-            struct rows out_here = {out.data + row * out.stride, out.stride};
+            struct back_part here = {row, from, to, panel, n_parts-- > 0 ? next : NULL};
             next += (to - from) * n_k * AHEAD(n_vectors);
-#define TILE_CALL(n) back_tile(n, n_vectors, from, to, dgates_here, panel, ahead, adds, out_here)
+#define TILE_CALL(n) back_tile(tile_of(1, n, n_vectors), dgates, here, adds, out)
             FOR_TILE(n)
 #undef TILE_CALL
         }
     }
 }
 
-static void back_product(bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks, struct dgates dgates,
-                         const real *panels, ptrdiff_t n_column_vectors, bool adds, struct rows out)
+static void back_product(const struct dgates *dgates, const real *panels, ptrdiff_t n_column_vectors, bool last_first,
+                         bool adds, struct rows out)
 {
-    ptrdiff_t n_k = n_blocks * dgates.n_used * LANES;
-    bool prefetch = n_rows > TILE && n_k * n_column_vectors * LANES * (ptrdiff_t)sizeof(real) > PREFETCH_BYTES;
+    ptrdiff_t n_k = dgates->n_blocks * dgates->n_used * LANES;
+    bool prefetch = dgates->n_rows > TILE && n_k * n_column_vectors * LANES * (ptrdiff_t)sizeof(real) > PREFETCH_BYTES;
     ptrdiff_t n_panels = (n_column_vectors + 3) / 4;
     for (ptrdiff_t done = 0; done < n_panels; done++) {
         ptrdiff_t v = 4 * blocks_after(last_first, done, 1, n_panels);
@@ -226,16 +232,16 @@ static void back_product(bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks, 
         struct rows columns = {out.data + v * LANES, out.stride};
         switch (n_column_vectors - v) {
         case 1:
-            back_rows(n_rows, 1, n_blocks, dgates, panel, prefetch, adds, columns);
+            back_rows(1, dgates, panel, prefetch, adds, columns);
             break;
         case 2:
-            back_rows(n_rows, 2, n_blocks, dgates, panel, prefetch, adds, columns);
+            back_rows(2, dgates, panel, prefetch, adds, columns);
             break;
         case 3:
-            back_rows(n_rows, 3, n_blocks, dgates, panel, prefetch, adds, columns);
+            back_rows(3, dgates, panel, prefetch, adds, columns);
             break;
         default:
-            back_rows(n_rows, 4, n_blocks, dgates, panel, prefetch, adds, columns);
+            back_rows(4, dgates, panel, prefetch, adds, columns);
         }
     }
 }
@@ -252,46 +258,46 @@ VEC_INLINE void pack_tile(int n, ptrdiff_t n_rows, const real *from, ptrdiff_t s
         memcpy(to + r * n, from + r * stride, (size_t)n * sizeof(real));
 }
 
-/* n_rows rows of n_k columns, to be the rows [row, row + n_rows) of `packed`: of every OUTER_ROWS of all_rows rows,
- * tile by tile of columns, the rows of a tile one after the other. Where they lie, a column's elements are a power of
- * two apart and fall into few sets of the cache. */
-static void pack_columns(ptrdiff_t row, ptrdiff_t n_rows, ptrdiff_t all_rows, ptrdiff_t n_k, const real *a,
-                         ptrdiff_t a_stride, real *packed)
+/* The rows of a stretch, to be those from `row` on of all_rows in `packed`: of every OUTER_ROWS rows, tile by tile of
+ * columns, the rows of a tile one after the other. Where they lie, a column's elements are a power of two apart and
+ * fall into few sets of the cache. */
+static void pack_columns(struct segment segment, const struct stretches *of, ptrdiff_t row, ptrdiff_t all_rows,
+                         real *packed)
 {
     enum { AT_ONCE = 16 }; /* rows whose lines are in cache while they are taken apart */
-    for (ptrdiff_t end = row + n_rows, next; row < end; row = next) {
+    for (ptrdiff_t end = row + segment.n_rows, next; row < end; row = next) {
         ptrdiff_t part = row / OUTER_ROWS * OUTER_ROWS;
         ptrdiff_t part_rows = all_rows - part < OUTER_ROWS ? all_rows - part : OUTER_ROWS;
         next = row + AT_ONCE < end ? row + AT_ONCE : end;
         next = next < part + part_rows ? next : part + part_rows;
-        for (ptrdiff_t k = 0, n; k < n_k; k += n) {
-            n = next_tile(n_k - k);
-            real *to = packed + part * n_k + k * part_rows + (row - part) * n;
-#define TILE_CALL(n) pack_tile(n, next - row, a + k, a_stride, to)
+        for (ptrdiff_t k = 0, n; k < of->n_k; k += n) {
+            n = next_tile(of->n_k - k);
+            real *to = packed + part * of->n_k + k * part_rows + (row - part) * n;
+#define TILE_CALL(n) pack_tile(n, next - row, segment.a + k, of->stride, to)
             FOR_TILE(n)
 #undef TILE_CALL
         }
-        a += (next - row) * a_stride;
+        segment.a += (next - row) * of->stride;
     }
 }
 
-/* Of n_panels blocks, a panel of the gradient is panel_size after the one before. */
-VEC_INLINE void outer_tile(int n_panels, int n_vectors, int n_columns, ptrdiff_t n_rows, const real *packed,
-                           struct dgates dgates, real *dpanel, ptrdiff_t panel_size)
+/* Of n_panels blocks, a panel of the gradient is panel_size after the one before; the tile's rows are columns. */
+VEC_INLINE void outer_tile(struct tile tile, ptrdiff_t n_rows, const real *packed, const struct dgates *dgates,
+                           real *dpanel, ptrdiff_t panel_size)
 {
-    const int size = n_columns * n_vectors * LANES;
-    ptrdiff_t row = dgates.n_vectors * LANES;
-    for (int q = 0; q < n_panels; q++)
+    const int n_vectors = tile.n_vectors, size = tile.n_rows * n_vectors * (int)LANES;
+    ptrdiff_t row = dgates->n_vectors * LANES;
+    for (int q = 0; q < tile.n_panels; q++)
         for (ptrdiff_t next = 0; next < size; next += LINE) /* written long ago, in large nets */
             PREFETCH(dpanel + q * panel_size + size + next);
     vec acc[PANELS][TILE][VECTORS];
-    start_tile(n_panels, n_columns, n_vectors, (struct const_rows){dpanel, n_vectors * LANES}, panel_size, acc);
-    accumulate(n_panels, n_columns, 0, n_vectors, n_rows, packed, 1, n_columns, dgates.data + dgates.first * LANES, row,
-               dgates.block_rows * row, NULL, acc);
+    start_tile(tile, (struct const_rows){dpanel, n_vectors * LANES}, panel_size, acc);
+    accumulate(tile, n_rows, operand_of(packed, 1, tile.n_rows),
+               panel_of(dgates->data + dgates->first * LANES, row, dgates->block_rows * row), NULL, acc);
     UNROLL
-    for (int q = 0; q < n_panels; q++) {
+    for (int q = 0; q < tile.n_panels; q++) {
         UNROLL
-        for (int r = 0; r < n_columns; r++) {
+        for (int r = 0; r < tile.n_rows; r++) {
             UNROLL
             for (int v = 0; v < n_vectors; v++)
                 store(dpanel + q * panel_size + (r * n_vectors + v) * LANES, acc[q][r][v]);
@@ -299,15 +305,15 @@ VEC_INLINE void outer_tile(int n_panels, int n_vectors, int n_columns, ptrdiff_t
     }
 }
 
-VEC_INLINE void outer_panels(int n_panels, int n_vectors, ptrdiff_t n_rows, const real *packed, ptrdiff_t n_k,
-                             struct dgates dgates, real *dpanel, ptrdiff_t panel_size)
+VEC_INLINE void outer_panels(int n_panels, int n_vectors, const real *packed, ptrdiff_t n_k, struct dgates dgates,
+                             real *dpanel, ptrdiff_t panel_size)
 {
-    for (ptrdiff_t part = 0; part < n_rows; part += OUTER_ROWS) {
-        ptrdiff_t n_part = n_rows - part < OUTER_ROWS ? n_rows - part : OUTER_ROWS;
+    for (ptrdiff_t part = 0; part < dgates.n_rows; part += OUTER_ROWS) {
+        ptrdiff_t n_part = dgates.n_rows - part < OUTER_ROWS ? dgates.n_rows - part : OUTER_ROWS;
         real *to = dpanel;
         for (ptrdiff_t k = 0, n; k < n_k; k += n, packed += n * n_part, to += n * n_vectors * LANES) {
             n = next_tile(n_k - k);
-#define TILE_CALL(n) outer_tile(n_panels, n_vectors, n, n_part, packed, dgates, to, panel_size)
+#define TILE_CALL(n) outer_tile(tile_of(n_panels, n, n_vectors), n_part, packed, &dgates, to, panel_size)
             FOR_TILE(n)
 #undef TILE_CALL
         }
@@ -315,26 +321,24 @@ VEC_INLINE void outer_panels(int n_panels, int n_vectors, ptrdiff_t n_rows, cons
     }
 }
 
-static void outer(ptrdiff_t n_segments, const struct segment *segments, ptrdiff_t a_stride, ptrdiff_t n_k,
-                  ptrdiff_t n_blocks, struct dgates dgates, real *packed, real *dpanels, ptrdiff_t panel_k)
+static void outer(const struct stretches *a, const struct dgates *dgates, real *packed, real *dpanels,
+                  ptrdiff_t panel_k)
 {
-    ptrdiff_t panel_size = panel_k * dgates.n_used * LANES, block_size = dgates.block_rows * dgates.n_vectors * LANES;
-    ptrdiff_t n_rows = 0, row = 0;
-    for (ptrdiff_t s = 0; s < n_segments; s++)
-        n_rows += segments[s].n_rows;
-    for (ptrdiff_t s = 0; s < n_segments; row += segments[s++].n_rows)
-        pack_columns(row, segments[s].n_rows, n_rows, n_k, segments[s].a, a_stride, packed);
-    for (ptrdiff_t b = 0, n; b < n_blocks; b += n, dgates.data += n * block_size, dpanels += n * panel_size) {
+    struct dgates here = *dgates;
+    ptrdiff_t panel_size = panel_k * here.n_used * LANES, block_size = here.block_rows * here.n_vectors * LANES;
+    for (ptrdiff_t s = 0, row = 0; s < a->n_segments; row += a->segments[s++].n_rows)
+        pack_columns(a->segments[s], a, row, here.n_rows, packed);
+    for (ptrdiff_t b = 0, n; b < here.n_blocks; b += n, here.data += n * block_size, dpanels += n * panel_size) {
         n = 1;
-        if (dgates.n_used == 4) {
-            outer_panels(1, 4, n_rows, packed, n_k, dgates, dpanels, panel_size);
-        } else if (dgates.n_used == 3) {
-            outer_panels(1, 3, n_rows, packed, n_k, dgates, dpanels, panel_size);
-        } else if (b + 4 <= n_blocks) {
+        if (here.n_used == 4) {
+            outer_panels(1, 4, packed, a->n_k, here, dpanels, panel_size);
+        } else if (here.n_used == 3) {
+            outer_panels(1, 3, packed, a->n_k, here, dpanels, panel_size);
+        } else if (b + 4 <= here.n_blocks) {
             n = 4;
-            outer_panels(4, 1, n_rows, packed, n_k, dgates, dpanels, panel_size);
+            outer_panels(4, 1, packed, a->n_k, here, dpanels, panel_size);
         } else {
-            outer_panels(1, 1, n_rows, packed, n_k, dgates, dpanels, panel_size);
+            outer_panels(1, 1, packed, a->n_k, here, dpanels, panel_size);
         }
     }
 }
@@ -356,14 +360,15 @@ VEC_INLINE void column_sum(int n_vectors, ptrdiff_t n_rows, const real *from, pt
         store(sums + v * LANES, sum[v]);
 }
 
-static void column_sums(ptrdiff_t n_rows, ptrdiff_t n_blocks, struct dgates dgates, real *dbias)
+static void column_sums(const struct dgates *dgates, real *dbias)
 {
-    ptrdiff_t stride = dgates.n_vectors * LANES;
-    for (ptrdiff_t b = 0; b < n_blocks; b++, dbias += stride, dgates.data += dgates.block_rows * stride) {
-        if (dgates.n_vectors == 4)
-            column_sum(4, n_rows, dgates.data, stride, dbias);
+    ptrdiff_t stride = dgates->n_vectors * LANES;
+    const real *data = dgates->data;
+    for (ptrdiff_t b = 0; b < dgates->n_blocks; b++, dbias += stride, data += dgates->block_rows * stride) {
+        if (dgates->n_vectors == 4)
+            column_sum(4, dgates->n_rows, data, stride, dbias);
         else
-            column_sum(1, n_rows, dgates.data, stride, dbias);
+            column_sum(1, dgates->n_rows, data, stride, dbias);
     }
 }
 
@@ -410,7 +415,5 @@ const struct kernels ISA_NAME(kernels) = {
     ISA_NAME(solver_step),
     tanh_of,
     sigmoid_of,
-#ifndef PYLSTM_EXPORTED
     &ISA_NAME(head_kernels),
-#endif
 };

@@ -17,6 +17,7 @@
 
 #include "kernels/cell.h"
 #include "kernels/rows.h"
+#include "kernels/step.h"
 
 /* pylstm_x_avx2_f32 and its likes, in a file that is compiled for an instruction set: PYLSTM_ISA_NAME is its name. */
 #define ISA_NAME(x) ISA_NAME_OF(x, PYLSTM_ISA_NAME)
@@ -29,17 +30,41 @@ static inline struct const_rows rows_from(struct const_rows rows, ptrdiff_t row,
     return rows;
 }
 
-/* A stretch of rows, which are one after the other in some array. */
+/* Rows of n_k columns, in stretches of which each is somewhere, its rows `stride` apart. */
 struct segment {
-    const real *a; /* the first */
+    const real *a; /* the first row */
     ptrdiff_t n_rows;
+};
+
+struct stretches {
+    const struct segment *segments;
+    ptrdiff_t n_segments, stride, n_k;
+};
+
+/* The way back of a step's rows, as struct step_rows. */
+struct back_rows {
+    ptrdiff_t n, n_blocks;
+    struct const_block_rows gates;
+    const real *own_prev, *own; /* [n][H'] before and after the step: c of an LSTM, else h */
+    real *dh;                   /* [n][H']; out, of a GRU: what goes on to h_{t-1} directly */
+    real *dc;                   /* [n][H'], in: of c_t, out: of c_{t-1}; of an LSTM only */
+    struct block_rows dgates;   /* out */
 };
 
 /* Gradients of pre-activations: row r of block b at data + (b * block_rows + r) * n_vectors * lanes, of which n_used
  * vectors, from `first` on, are meant. */
 struct dgates {
     const real *data;
-    ptrdiff_t block_rows, n_vectors, first, n_used;
+    ptrdiff_t n_rows, n_blocks, block_rows, n_vectors, first, n_used;
+};
+
+/* The gradient of weights as they lie, of the n_units units from `first` on: [GH][n_k]. Unit u of the v-th vector of
+ * dgates that is used belongs to row gates[v] * hidden + u. */
+struct plain_gradient {
+    real *first;
+    const ptrdiff_t *gates;
+    ptrdiff_t hidden, n_units;
+    bool adds; /* to what is there */
 };
 
 /* The caller's rows of a step, of one sequence each; the rows of a sequence lie one after the other. */
@@ -64,51 +89,30 @@ struct kernels {
     void (*gather)(ptrdiff_t n_rows, ptrdiff_t n, bool adds, struct const_rows from, struct places at, struct rows to);
     void (*scatter)(ptrdiff_t n_rows, ptrdiff_t n, bool adds, struct const_rows from, struct rows to, struct places at);
 
-    /* out = start + x panels[:, :n_x]; start: a bias, or rows. */
-    void (*project)(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x, ptrdiff_t n_k,
-                    const real *panels, struct const_block_rows start, struct const_rows x, struct block_rows out);
+    /* Into gates: bias + W x, of rows of any steps. Reads of the rows n and x. */
+    void (*project)(const struct step_weights *weights, const struct step_rows *rows);
 
-    /* One step: z = start + x panels[:, :n_x] + h_prev panels[:, n_x:n_k], then the cell.
-     *   holds        gates are held where `gates`, whose data is not NULL then, is not NaN before the step
-     *   last_first   the blocks from the last to the first: no other bits. Steps that turn round, one after the other,
-     *                find in cache what the one before read last; one direction finds nothing of what is too large
-     *   start        a bias (stride 0), or rows (projected ahead, with n_x = 0 inputs skipped)
-     *   x            rows of the inputs k = 0 .. n_x; with n_x = 0 unread
-     *   first_k      where h's part of the panels starts
-     *   h_prev       [n_rows][H'], or NULL: zeros
-     *   own_prev     [n_rows][H'], what these units remember: of an LSTM c_{t-1}, which may be c; of a GRU h_{t-1}
-     *   c            [n_rows][H'], out; of an LSTM only
-     *   h            [n_rows][H'], out
-     *   gates        out, where `start` may be, or data of NULL; an RNN has none, and reads no own_prev */
-    void (*step)(pylstm_cell cell, bool holds, bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks, ptrdiff_t n_x,
-                 ptrdiff_t first_k, ptrdiff_t n_k, const real *panels, struct const_block_rows start,
-                 struct const_rows x, const real *h_prev, const real *own_prev, real *c, real *h,
-                 struct block_rows gates);
+    /* A step: the pre-activations, bias + W x + R h_prev, then the cell. */
+    void (*step)(const struct step *step);
 
-    /* The same step and the same bits from the weights as they lie, weight_ih [GH][n_x], weight_hh [GH][H], bias [VH]:
-     * for so few rows that packing would cost more than it saves. */
-    void (*step_unpacked)(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x, const real *weight_ih,
-                          const real *weight_hh, const real *bias, struct const_rows x, const real *h_prev,
-                          const real *own_prev, real *c, real *h, struct block_rows gates);
+    /* The same step and the same bits from the weights as they lie: for so few rows that packing would cost more than
+     * it saves. */
+    void (*step_unpacked)(const struct plain_weights *weights, const struct step_rows *rows);
 
-    /* The cell's derivative: gates and own_prev as in `step`, own [n_rows][H'], c of an LSTM, else h.
-     *   dh      [n_rows][H']; out, of a GRU: what goes on to h_{t-1} directly
-     *   dc      [n_rows][H'], in: of c_t, out: of c_{t-1}; of an LSTM only
-     *   dgates  out: row r of block b at dgates + (b * block_rows + r) * V * lanes */
-    void (*cell_backward)(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t n_blocks, struct const_block_rows gates,
-                          const real *own_prev, const real *own, real *dh, real *dc, real *dgates,
-                          ptrdiff_t block_rows);
+    /* The cell's derivative. */
+    void (*cell_backward)(pylstm_cell cell, const struct back_rows *rows);
 
-    /* out [n_rows][columns padded to lanes] = dgates backward panels; added to what is there if `adds`. */
-    void (*back_product)(bool last_first, ptrdiff_t n_rows, ptrdiff_t n_blocks, struct dgates dgates,
-                         const real *panels, ptrdiff_t n_column_vectors, bool adds, struct rows out);
+    /* out [n_rows][columns padded to lanes] = dgates backward panels; added to what is there if `adds`. The panels from
+     * the last to the first if last_first. */
+    void (*back_product)(const struct dgates *dgates, const real *panels, ptrdiff_t n_column_vectors, bool last_first,
+                         bool adds, struct rows out);
 
-    /* dpanels [n_blocks][n_k (part of a panel of panel_k)][n_used][lanes] += sum over the rows of the segments, which
-     * are one after the other those of dgates, of a[0 .. n_k] (outer) dgates.
+    /* dpanels [n_blocks][n_k (part of a panel of panel_k)][n_used][lanes] += sum over the rows, which are those of
+     * dgates, of a (outer) dgates.
      *
      *   packed  [rows][n_k], scratch */
-    void (*outer)(ptrdiff_t n_segments, const struct segment *segments, ptrdiff_t a_stride, ptrdiff_t n_k,
-                  ptrdiff_t n_blocks, struct dgates dgates, real *packed, real *dpanels, ptrdiff_t panel_k);
+    void (*outer)(const struct stretches *a, const struct dgates *dgates, real *packed, real *dpanels,
+                  ptrdiff_t panel_k);
 
     /* What back_product and outer do, sums in the same order, with weights and their gradient as they lie: where
      * packing would cost more than it saves. */
@@ -117,18 +121,12 @@ struct kernels {
     void (*back_unpacked)(ptrdiff_t n_rows, ptrdiff_t n_j, ptrdiff_t n_k, struct const_rows dz,
                           struct const_rows weight, struct rows out);
 
-    /* dweight = sum over the rows of the segments, which are one after the other those of dgates, of dgates (outer)
-     * a[0 .. n_k]; added to what is there if `adds`.
-     *
-     *   gates    unit u of the v-th vector that is used belongs to row gates[v] * hidden + u of dweight
-     *   packed   [rows][n_k padded to lanes], scratch
-     *   dweight  [GH][n_k], from the first of the n_units on */
-    void (*outer_unpacked)(ptrdiff_t n_segments, const struct segment *segments, ptrdiff_t a_stride, ptrdiff_t n_k,
-                           ptrdiff_t n_units, struct dgates dgates, const ptrdiff_t *gates, ptrdiff_t hidden, bool adds,
-                           real *packed, real *dweight);
+    /*   packed  [rows][n_k padded to lanes], scratch */
+    void (*outer_unpacked)(const struct stretches *a, const struct dgates *dgates, real *packed,
+                           const struct plain_gradient *to);
 
-    /* dbias [VH'] += the sum of n_rows rows of dgates. */
-    void (*column_sums)(ptrdiff_t n_rows, ptrdiff_t n_blocks, struct dgates dgates, real *dbias);
+    /* dbias [VH'] += the sum of the rows of dgates. */
+    void (*column_sums)(const struct dgates *dgates, real *dbias);
 
     /* out, rows of n_outputs, = bias + a weight', each sum in one order, by itself; a rows of n_k, weight
      * [n_outputs][n_k]. */

@@ -11,6 +11,13 @@
 #endif
 enum { LINE = 64 / sizeof(real) }; /* elements in a cache line */
 
+/* Weights: reals; or, with PYLSTM_WEIGHT_BITS of 8, bytes, which each row's scale makes reals of. */
+#if defined(PYLSTM_WEIGHT_BITS) && PYLSTM_WEIGHT_BITS == 8
+typedef int8_t stored;
+#else
+typedef real stored;
+#endif
+
 struct rows {
     real *data;
     ptrdiff_t stride;

@@ -41,31 +41,66 @@ enum { PANELS = 4, VECTORS = 4 };
 #define FOUR_TURNS
 #endif
 
+/* A tile's sizes, which are constants: panels, rows, vectors of each panel. */
+struct tile {
+    int n_panels, n_rows, n_vectors;
+    int first; /* of its vectors among those of `acc` */
+};
+
+/* What is multiplied: a[row][k] at data + row * row_step + k * k_step. */
+struct operand {
+    const real *data;
+    ptrdiff_t row_step, k_step;
+};
+
+/* By what: the vectors of panel q for k, side by side at data + q * panel_step + k * k_step. */
+struct panel {
+    const stored *data;
+    ptrdiff_t k_step, panel_step;
+};
+
+VEC_INLINE struct tile tile_of(int n_panels, int n_rows, int n_vectors)
+{
+    const struct tile tile = {n_panels, n_rows, n_vectors, 0};
+    return tile;
+}
+
+VEC_INLINE struct operand operand_of(const real *data, ptrdiff_t row_step, ptrdiff_t k_step)
+{
+    const struct operand operand = {data, row_step, k_step};
+    return operand;
+}
+
+VEC_INLINE struct panel panel_of(const stored *data, ptrdiff_t k_step, ptrdiff_t panel_step)
+{
+    const struct panel panel = {data, k_step, panel_step};
+    return panel;
+}
+
 /* The loop over v is outside the one over rows so that one weight is live at a time. */
-VEC_INLINE void accumulate_asking(bool asks, int n_panels, int n_rows, int first, int n_vectors, ptrdiff_t n_k,
-                                  const real *a, ptrdiff_t a_row, ptrdiff_t a_k, const stored *p, ptrdiff_t p_k,
-                                  ptrdiff_t p_panel, const stored *ahead, vec acc[PANELS][TILE][VECTORS])
+VEC_INLINE void accumulate_asking(bool asks, struct tile tile, ptrdiff_t n_k, struct operand a, struct panel p,
+                                  const stored *ahead, vec acc[PANELS][TILE][VECTORS])
 {
     FOUR_TURNS
-    for (ptrdiff_t k = 0; k < n_k; k++, p += p_k) {
+    for (ptrdiff_t k = 0; k < n_k; k++, p.data += p.k_step) {
         if (asks) {
             PREFETCH(ahead);
-            ahead += AHEAD(n_panels * n_vectors);
+            ahead += AHEAD(tile.n_panels * tile.n_vectors);
         }
         vec factor[TILE];
         UNROLL
-        for (int r = 0; r < n_rows; r++)
-            factor[r] = splat(a[r * a_row + k * a_k]);
+        for (int r = 0; r < tile.n_rows; r++)
+            factor[r] = splat(a.data[r * a.row_step + k * a.k_step]);
         UNROLL
-        for (int q = 0; q < n_panels; q++) {
+        for (int q = 0; q < tile.n_panels; q++) {
             UNROLL
-            for (int v = 0; v < n_vectors; v++) {
-                vec weight = load_weights(p + q * p_panel + v * PANEL_LANES);
-                if (n_rows > 1) /* else GCC may read it anew for each of them, more often than there are ports */
+            for (int v = 0; v < tile.n_vectors; v++) {
+                vec weight = load_weights(p.data + q * p.panel_step + v * PANEL_LANES);
+                if (tile.n_rows > 1) /* else GCC may read it anew for each of them, more often than there are ports */
                     weight = in_register(weight);
                 UNROLL
-                for (int r = 0; r < n_rows; r++)
-                    acc[q][r][first + v] += weight * factor[r];
+                for (int r = 0; r < tile.n_rows; r++)
+                    acc[q][r][tile.first + v] += weight * factor[r];
             }
         }
     }
@@ -73,26 +108,25 @@ VEC_INLINE void accumulate_asking(bool asks, int n_panels, int n_rows, int first
 
 /* acc[panel][row][first + v] += sum over k of a[row][k] * p[panel][k][v]: every product there is. `ahead`, or NULL:
  * what is asked for meanwhile (AHEAD). Always inlined with constant sizes, so that acc lives in registers. */
-VEC_INLINE void accumulate(int n_panels, int n_rows, int first, int n_vectors, ptrdiff_t n_k, const real *a,
-                           ptrdiff_t a_row, ptrdiff_t a_k, const stored *p, ptrdiff_t p_k, ptrdiff_t p_panel,
-                           const stored *ahead, vec acc[PANELS][TILE][VECTORS])
+VEC_INLINE void accumulate(struct tile tile, ptrdiff_t n_k, struct operand a, struct panel p, const stored *ahead,
+                           vec acc[PANELS][TILE][VECTORS])
 {
     if (ahead)
-        accumulate_asking(true, n_panels, n_rows, first, n_vectors, n_k, a, a_row, a_k, p, p_k, p_panel, ahead, acc);
+        accumulate_asking(true, tile, n_k, a, p, ahead, acc);
     else
-        accumulate_asking(false, n_panels, n_rows, first, n_vectors, n_k, a, a_row, a_k, p, p_k, p_panel, NULL, acc);
+        accumulate_asking(false, tile, n_k, a, p, NULL, acc);
 }
 
 /* acc[panel][row] = start[row], of which a panel's part is start_panel after the one before. */
-VEC_INLINE void start_tile(int n_panels, int n_rows, int n_vectors, struct const_rows start, ptrdiff_t start_panel,
+VEC_INLINE void start_tile(struct tile tile, struct const_rows start, ptrdiff_t start_panel,
                            vec acc[PANELS][TILE][VECTORS])
 {
     UNROLL
-    for (int q = 0; q < n_panels; q++) {
+    for (int q = 0; q < tile.n_panels; q++) {
         UNROLL
-        for (int r = 0; r < n_rows; r++) {
+        for (int r = 0; r < tile.n_rows; r++) {
             UNROLL
-            for (int v = 0; v < n_vectors; v++)
+            for (int v = 0; v < tile.n_vectors; v++)
                 acc[q][r][v] = load(start.data + r * start.stride + q * start_panel + v * PANEL_LANES);
         }
     }

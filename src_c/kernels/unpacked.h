@@ -3,9 +3,10 @@
 #define PYLSTM_UNPACKED_H
 
 #include "kernels/cases.h"
+#include "kernels/gates.h"
+#include "kernels/kernels.h"
 #include "kernels/panels.h"
 #include "kernels/quads.h"
-#include "kernels/step.h"
 
 #define UNPACKED_DISTANCE (6 * LINE)
 
@@ -45,12 +46,11 @@ VEC_INLINE void accumulate_unpacked(int n_rows, ptrdiff_t n_units, ptrdiff_t n_k
 /* Rows that share one reading of the weights. */
 enum { UNPACKED_ROWS = 2 };
 
-VEC_INLINE void unpacked_tile(int cell, bool relu, int n_rows, ptrdiff_t hidden, ptrdiff_t n_x, const real *weight_ih,
-                              const real *weight_hh, const real *bias, struct const_rows x, const real *h_prev,
-                              const real *own_prev, real *c, real *h, struct block_rows gates)
+VEC_INLINE void unpacked_tile(int cell, bool relu, int n_rows, const struct plain_weights *w,
+                              const struct step_rows *rows)
 {
     const struct cell *of = pylstm_cell_of((pylstm_cell)cell);
-    ptrdiff_t width = blocks_of(hidden, LANES) * LANES;
+    ptrdiff_t n_x = w->n_x, hidden = w->hidden, width = blocks_of(hidden, LANES) * LANES;
     for (ptrdiff_t first = 0; first < hidden; first += LANES) {
         ptrdiff_t n_units = hidden - first < LANES ? hidden - first : LANES;
         vec z[UNPACKED_ROWS * VECTORS];
@@ -58,56 +58,54 @@ VEC_INLINE void unpacked_tile(int cell, bool relu, int n_rows, ptrdiff_t hidden,
             ptrdiff_t x_row = of->x_gate[v] * hidden + first, h_row = of->h_gate[v] * hidden + first;
             real start[LANES];
             for (ptrdiff_t u = 0; u < LANES; u++)
-                start[u] = bias[of->bias[v] * hidden + first + (u < n_units ? u : 0)];
+                start[u] = w->bias[of->bias[v] * hidden + first + (u < n_units ? u : 0)];
             vec sum[UNPACKED_ROWS];
             UNROLL
             for (int r = 0; r < n_rows; r++)
                 sum[r] = load(start);
             if (of->x_gate[v] != NOTHING)
-                accumulate_unpacked(n_rows, n_units, n_x, weight_ih + x_row * n_x, x.data, x.stride, sum);
-            if (h_prev && of->h_gate[v] != NOTHING)
-                accumulate_unpacked(n_rows, n_units, hidden, weight_hh + h_row * hidden, h_prev, width, sum);
+                accumulate_unpacked(n_rows, n_units, n_x, w->weight_ih + x_row * n_x, rows->x.data, rows->x.stride,
+                                    sum);
+            if (rows->h_prev && of->h_gate[v] != NOTHING)
+                accumulate_unpacked(n_rows, n_units, hidden, w->weight_hh + h_row * hidden, rows->h_prev, width, sum);
             UNROLL
             for (int r = 0; r < n_rows; r++)
                 z[r * N_VECTORS(cell) + v] = sum[r];
         }
+        struct block_rows gates = rows->gates;
         struct run run = {n_rows,
                           width,
-                          own_prev ? own_prev + first : NULL,
-                          c ? c + first : NULL,
-                          h + first,
+                          rows->own_prev ? rows->own_prev + first : NULL,
+                          rows->c ? rows->c + first : NULL,
+                          rows->h + first,
                           {gates.data ? gates.data + first / LANES * gates.block_stride : NULL, gates.stride}};
         apply_gates(cell, false, run, z);
         finish(cell, relu, false, run, z);
     }
 }
 
-VEC_INLINE void unpacked_cell(int cell, bool relu, ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x,
-                              const real *weight_ih, const real *weight_hh, const real *bias, struct const_rows x,
-                              const real *h_prev, const real *own_prev, real *c, real *h, struct block_rows gates)
+VEC_INLINE void unpacked_cell(int cell, bool relu, const struct plain_weights *w, const struct step_rows *rows)
 {
-    ptrdiff_t width = blocks_of(hidden, LANES) * LANES, left = n_rows;
-    for (; left > 0; left -= UNPACKED_ROWS) {
-        if (left == 1)
-            unpacked_tile(cell, relu, 1, hidden, n_x, weight_ih, weight_hh, bias, x, h_prev, own_prev, c, h, gates);
+    ptrdiff_t width = blocks_of(w->hidden, LANES) * LANES;
+    struct step_rows left = *rows;
+    for (; left.n > 0; left.n -= UNPACKED_ROWS) {
+        if (left.n == 1)
+            unpacked_tile(cell, relu, 1, w, &left);
         else
-            unpacked_tile(cell, relu, 2, hidden, n_x, weight_ih, weight_hh, bias, x, h_prev, own_prev, c, h, gates);
-        x = rows_from(x, UNPACKED_ROWS, 0);
-        h_prev = h_prev ? h_prev + UNPACKED_ROWS * width : NULL;
-        own_prev = own_prev ? own_prev + UNPACKED_ROWS * width : NULL;
-        c = c ? c + UNPACKED_ROWS * width : NULL;
-        h += UNPACKED_ROWS * width;
-        gates.data = gates.data ? gates.data + UNPACKED_ROWS * gates.stride : NULL;
+            unpacked_tile(cell, relu, 2, w, &left);
+        left.x = rows_from(left.x, UNPACKED_ROWS, 0);
+        left.h_prev = left.h_prev ? left.h_prev + UNPACKED_ROWS * width : NULL;
+        left.own_prev = left.own_prev ? left.own_prev + UNPACKED_ROWS * width : NULL;
+        left.c = left.c ? left.c + UNPACKED_ROWS * width : NULL;
+        left.h += UNPACKED_ROWS * width;
+        left.gates.data = left.gates.data ? left.gates.data + UNPACKED_ROWS * left.gates.stride : NULL;
     }
 }
 
-static void step_unpacked(pylstm_cell cell, ptrdiff_t n_rows, ptrdiff_t hidden, ptrdiff_t n_x, const real *weight_ih,
-                          const real *weight_hh, const real *bias, struct const_rows x, const real *h_prev,
-                          const real *own_prev, real *c, real *h, struct block_rows gates)
+static void step_unpacked(const struct plain_weights *weights, const struct step_rows *rows)
 {
-    bool relu = cell == PYLSTM_RNN_RELU;
-    FOR_CELL(cell, unpacked_cell, relu, n_rows, hidden, n_x, weight_ih, weight_hh, bias, x, h_prev, own_prev, c, h,
-             gates);
+    bool relu = weights->cell == PYLSTM_RNN_RELU;
+    FOR_CELL(weights->cell, unpacked_cell, relu, weights, rows);
 }
 
 /* ---------------------------------------------------------------- backward */
@@ -184,20 +182,20 @@ static inline ptrdiff_t next_panel(ptrdiff_t left)
     return left > VECTORS && left < 2 * VECTORS ? (left + 1) / 2 : left < VECTORS ? left : VECTORS;
 }
 
-/* n_rows rows of n_k columns, to be the rows [row, row + n_rows) of `packed`: of every UNPACKED_OUTER_ROWS of all_rows
- * rows, panel by panel, the rows of a panel one after the other, columns padded to whole vectors with zeros. */
-static void pack_panels(ptrdiff_t row, ptrdiff_t n_rows, ptrdiff_t all_rows, ptrdiff_t n_k, const real *a,
-                        ptrdiff_t a_stride, real *packed)
+/* The rows of a stretch, to be those from `row` on of all_rows in `packed`: of every UNPACKED_OUTER_ROWS rows, panel by
+ * panel, the rows of a panel one after the other, columns padded to whole vectors with zeros. */
+static void pack_panels(struct segment segment, const struct stretches *of, ptrdiff_t row, ptrdiff_t all_rows,
+                        real *packed)
 {
-    ptrdiff_t n_vectors = blocks_of(n_k, LANES);
-    for (ptrdiff_t end = row + n_rows; row < end; row++, a += a_stride) {
+    ptrdiff_t n_vectors = blocks_of(of->n_k, LANES);
+    for (ptrdiff_t end = row + segment.n_rows; row < end; row++, segment.a += of->stride) {
         ptrdiff_t part = row / UNPACKED_OUTER_ROWS * UNPACKED_OUTER_ROWS;
         ptrdiff_t part_rows = all_rows - part < UNPACKED_OUTER_ROWS ? all_rows - part : UNPACKED_OUTER_ROWS;
         real *panel = packed + part * n_vectors * LANES;
         for (ptrdiff_t v = 0, n; v < n_vectors; v += n, panel += n * LANES * part_rows) {
             n = next_panel(n_vectors - v);
-            ptrdiff_t width = n * LANES, n_columns = n_k - v * LANES < width ? n_k - v * LANES : width;
-            copy_padded(n_columns, width, a + v * LANES, panel + (row - part) * width);
+            ptrdiff_t width = n * LANES, n_columns = of->n_k - v * LANES < width ? of->n_k - v * LANES : width;
+            copy_padded(n_columns, width, segment.a + v * LANES, panel + (row - part) * width);
         }
     }
 }
@@ -239,7 +237,8 @@ VEC_INLINE void unpacked_outer_tile(int n, int n_vectors, const struct outer *o,
         for (int v = 0; v < n_vectors; v++)
             acc[0][r][v] = o->adds ? load(here[r] + v * LANES) : splat(0);
     }
-    accumulate(1, n, 0, n_vectors, o->n_rows, o->dz + unit, 1, o->dz_row, o->panel, width, 0, NULL, acc);
+    accumulate(tile_of(1, n, n_vectors), o->n_rows, operand_of(o->dz + unit, 1, o->dz_row),
+               panel_of(o->panel, width, 0), NULL, acc);
     UNROLL
     for (int r = 0; r < n; r++) {
         UNROLL
@@ -282,27 +281,26 @@ static void unpacked_outer_panel(ptrdiff_t n_units, ptrdiff_t n_gates, ptrdiff_t
     }
 }
 
-static void outer_unpacked(ptrdiff_t n_segments, const struct segment *segments, ptrdiff_t a_stride, ptrdiff_t n_k,
-                           ptrdiff_t n_units, struct dgates dgates, const ptrdiff_t *gates, ptrdiff_t hidden, bool adds,
-                           real *packed, real *dweight)
+static void outer_unpacked(const struct stretches *a, const struct dgates *dgates, real *packed,
+                           const struct plain_gradient *to)
 {
-    ptrdiff_t n_vectors = blocks_of(n_k, LANES), dz_row = dgates.n_vectors * LANES, n_rows = 0, row = 0;
-    for (ptrdiff_t s = 0; s < n_segments; s++)
-        n_rows += segments[s].n_rows;
-    for (ptrdiff_t s = 0; s < n_segments; row += segments[s++].n_rows)
-        pack_panels(row, segments[s].n_rows, n_rows, n_k, segments[s].a, a_stride, packed);
-    for (ptrdiff_t unit = 0; unit < n_units; unit += LANES, dgates.data += dgates.block_rows * dz_row) {
-        ptrdiff_t n_here = n_units - unit < LANES ? n_units - unit : LANES;
-        struct outer o = {.dz_row = dz_row, .gates = gates, .hidden = hidden, .n_k = n_k, .adds = adds};
-        o.dz = dgates.data + dgates.first * LANES;
+    ptrdiff_t n_k = a->n_k, n_vectors = blocks_of(n_k, LANES), n_rows = dgates->n_rows;
+    ptrdiff_t dz_row = dgates->n_vectors * LANES;
+    const real *block = dgates->data + dgates->first * LANES;
+    for (ptrdiff_t s = 0, row = 0; s < a->n_segments; row += a->segments[s++].n_rows)
+        pack_panels(a->segments[s], a, row, n_rows, packed);
+    for (ptrdiff_t unit = 0; unit < to->n_units; unit += LANES, block += dgates->block_rows * dz_row) {
+        ptrdiff_t n_here = to->n_units - unit < LANES ? to->n_units - unit : LANES;
+        struct outer o = {.dz_row = dz_row, .gates = to->gates, .hidden = to->hidden, .n_k = n_k, .adds = to->adds};
+        o.dz = block;
         o.panel = packed;
         for (ptrdiff_t part = 0; part < n_rows || !o.adds; part += UNPACKED_OUTER_ROWS, o.adds = true) {
             o.n_rows = n_rows - part < UNPACKED_OUTER_ROWS ? n_rows - part : UNPACKED_OUTER_ROWS;
             for (ptrdiff_t v = 0, n; v < n_vectors; v += n, o.panel += n * LANES * o.n_rows) {
                 n = next_panel(n_vectors - v);
                 o.n_columns = n_k - v * LANES < n * LANES ? n_k - v * LANES : n * LANES;
-                o.dweight = dweight + unit * n_k + v * LANES;
-                unpacked_outer_panel(n_here, dgates.n_used, n, &o);
+                o.dweight = to->first + unit * n_k + v * LANES;
+                unpacked_outer_panel(n_here, dgates->n_used, n, &o);
             }
             o.dz += o.n_rows * dz_row;
         }

@@ -1,12 +1,11 @@
-/* Weights as they lie: reals; or, with PYLSTM_WEIGHT_BITS of 8, bytes, which each row's scale makes reals of. */
+/* Reading weights, as vectors of reals, whatever they are stored as (rows.h). */
 #ifndef PYLSTM_WEIGHTS_H
 #define PYLSTM_WEIGHTS_H
 
+#include "kernels/rows.h"
 #include "kernels/vector.h"
 
 #if defined(PYLSTM_WEIGHT_BITS) && PYLSTM_WEIGHT_BITS == 8
-typedef int8_t stored;
-
 #if PYLSTM_VECTOR_BYTES == 32
 VEC_INLINE vec load_weights(const stored *from)
 {
@@ -31,8 +30,6 @@ VEC_INLINE vec load_weights(const stored *from)
 }
 #endif
 #else
-typedef real stored;
-
 VEC_INLINE vec load_weights(const stored *from)
 {
     return load(from);

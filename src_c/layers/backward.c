@@ -193,10 +193,18 @@ static ptrdiff_t h_segments(const struct layer *layer, const pylstm_batch *batch
     return n_segments;
 }
 
-static struct dgates dgates_of(const struct layer *layer, const pylstm_batch *batch, const real *data)
+/* Of n_rows rows, all blocks. */
+static struct dgates dgates_of(const struct layer *layer, const pylstm_batch *batch, const real *data, ptrdiff_t n_rows)
 {
     ptrdiff_t n_vectors = cell_of(layer)->n_vectors;
-    return (struct dgates){data, dgates_rows(&batch->shape), n_vectors, 0, n_vectors};
+    return (struct dgates){
+        .data = data,
+        .n_rows = n_rows,
+        .n_blocks = n_blocks_of(layer),
+        .block_rows = dgates_rows(&batch->shape),
+        .n_vectors = n_vectors,
+        .n_used = n_vectors,
+    };
 }
 
 /* Those of the pre-activations that the inputs, or h_{t-1}, go into. */
@@ -214,52 +222,58 @@ static struct dgates h_part(const struct cell *cell, struct dgates dgates)
     return dgates;
 }
 
-static struct dgates blocks_from(struct dgates dgates, ptrdiff_t block, ptrdiff_t lanes)
+static struct dgates of_blocks(struct dgates dgates, struct range blocks, ptrdiff_t lanes)
 {
-    dgates.data += block * dgates.block_rows * dgates.n_vectors * lanes;
+    dgates.data += blocks.from * dgates.block_rows * dgates.n_vectors * lanes;
+    dgates.n_blocks = blocks.to - blocks.from;
+    return dgates;
+}
+
+static struct dgates from_row(struct dgates dgates, ptrdiff_t row, ptrdiff_t lanes)
+{
+    dgates.data += row * dgates.n_vectors * lanes;
+    dgates.n_rows -= row;
     return dgates;
 }
 
 /* Rows of dx, and of weights, that stay in the first-level cache together. */
 #define UNPACKED_ROWS_BYTES ((ptrdiff_t)16 << 10)
 
-/* out += n_rows rows of dgates times columns of weights [GH][...] as they lie; gates: of the used vectors. */
-static void unpacked_back_product(const struct layer *layer, ptrdiff_t n_rows, struct dgates dgates,
-                                  const ptrdiff_t *gates, struct const_rows weight, ptrdiff_t n_columns,
-                                  struct rows out)
+/* out += dgates times columns of weights [GH][...] as they lie; gates: of the used vectors. */
+static void unpacked_back_product(const struct layer *layer, struct dgates dgates, const ptrdiff_t *gates,
+                                  struct const_rows weight, ptrdiff_t n_columns, struct rows out)
 {
     ptrdiff_t lanes = layer->kernels->lanes, hidden = layer->hidden_size, row = dgates.n_vectors * lanes;
     for (ptrdiff_t u = 0; u < hidden; u += lanes) {
         const real *block = dgates.data + (u / lanes * dgates.block_rows * dgates.n_vectors + dgates.first) * lanes;
         for (ptrdiff_t v = 0; v < dgates.n_used; v++)
-            layer->kernels->back_unpacked(n_rows, hidden - u < lanes ? hidden - u : lanes, n_columns,
+            layer->kernels->back_unpacked(dgates.n_rows, hidden - u < lanes ? hidden - u : lanes, n_columns,
                                           (struct const_rows){block + v * lanes, row},
                                           rows_from(weight, gates[v] * hidden + u, 0), out);
     }
 }
 
-/* The input's gradient of n rows, for the layer's share of the columns. */
-static void back_to_inputs(const struct layer *layer, ptrdiff_t n, struct dgates dgates, struct range vectors,
-                           ptrdiff_t n_columns, const real *panels, struct rows dx)
+/* The input's gradient, for the layer's share of the columns; panels: NULL where W is read as it lies. */
+static void back_to_inputs(const struct layer *layer, struct dgates dgates, struct range vectors, ptrdiff_t n_columns,
+                           const real *panels, struct rows dx)
 {
-    const struct kernels *kernels = layer->kernels;
-    ptrdiff_t lanes = kernels->lanes, n_x = layer->input_size, n_blocks = n_blocks_of(layer);
-    ptrdiff_t column = vectors.from * lanes, row = dgates.n_vectors * lanes;
+    ptrdiff_t lanes = layer->kernels->lanes, n_x = layer->input_size, n = dgates.n_rows;
+    ptrdiff_t column = vectors.from * lanes;
     if (panels) {
-        kernels->back_product(false, n, n_blocks, dgates, panels + column * n_blocks * dgates.n_used * lanes,
-                              vectors.to - vectors.from, false, dx);
+        layer->kernels->back_product(&dgates, panels + column * dgates.n_blocks * dgates.n_used * lanes,
+                                     vectors.to - vectors.from, false, false, dx);
         return;
     }
     ptrdiff_t at_once = UNPACKED_ROWS_BYTES / ((ptrdiff_t)sizeof(real) * n_x);
     at_once = at_once < 2 ? 2 : at_once / 2 * 2;
     for (ptrdiff_t done = 0; done < n; done += at_once) {
-        ptrdiff_t n_rows = n - done < at_once ? n - done : at_once;
-        for (ptrdiff_t r = 0; r < n_rows; r++)
+        struct dgates here = from_row(dgates, done, lanes);
+        here.n_rows = n - done < at_once ? n - done : at_once;
+        for (ptrdiff_t r = 0; r < here.n_rows; r++)
             zero(dx.data + r * dx.stride, n_columns);
-        unpacked_back_product(layer, n_rows, dgates, cell_of(layer)->x_gate,
-                              (struct const_rows){layer->weight_ih + column, n_x}, n_columns, dx);
-        dgates.data += n_rows * row;
-        dx.data += n_rows * dx.stride;
+        unpacked_back_product(layer, here, cell_of(layer)->x_gate, (struct const_rows){layer->weight_ih + column, n_x},
+                              n_columns, dx);
+        dx.data += here.n_rows * dx.stride;
     }
 }
 
@@ -275,35 +289,40 @@ static void flush_chunk(const struct layer *layer, const pylstm_batch *batch, pt
     ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden, n_gates = cell->n_gates;
     ptrdiff_t n = batch->offset[to] - batch->offset[from];
     struct range blocks = own(layer, n_blocks), vectors = own(layer, blocks_of(n_x, lanes));
-    ptrdiff_t n_own = blocks.to - blocks.from, first_unit = blocks.from * lanes;
+    ptrdiff_t first_unit = blocks.from * lanes;
     struct segment *segments = pass->scratch.segments + layer->member.index; /* one sequence makes one stretch */
     struct segment x_rows = {.a = steps.x + batch->offset[from] * n_x, .n_rows = n};
     ptrdiff_t first = from + starts_at_zero(layer, batch, steps, from);
-    ptrdiff_t n_segments = h_segments(layer, batch, steps, first, to, segments);
-    struct dgates all = dgates_of(layer, batch, dgates), own_dgates = blocks_from(all, blocks.from, lanes);
-    struct dgates own_x = x_part(cell, own_dgates), own_h = h_part(cell, own_dgates);
-    own_h.data += (batch->offset[first] - batch->offset[from]) * cell->n_vectors * lanes;
+    struct stretches of_x = {&x_rows, 1, n_x, n_x};
+    struct stretches of_h = {segments, h_segments(layer, batch, steps, first, to, segments), width, hidden};
+    struct dgates all = dgates_of(layer, batch, dgates, n), own_dgates = of_blocks(all, blocks, lanes);
+    struct dgates own_x = x_part(cell, own_dgates);
+    struct dgates own_h = from_row(h_part(cell, own_dgates), batch->offset[first] - batch->offset[from], lanes);
     real *columns = pass->scratch.columns + layer->member.index * chunk_rows(&batch->shape) * most_columns(layer);
     if (!sums->panels) {
-        ptrdiff_t n_units = n_units_of(layer, blocks);
-        bool adds = !sums->is_empty || to < batch->shape.n_steps;
-        kernels->outer_unpacked(1, &x_rows, n_x, n_x, n_units, own_x, cell->x_gate, hidden, adds, columns,
-                                sums->weight_ih + first_unit * n_x);
-        kernels->outer_unpacked(n_segments, segments, width, hidden, n_units, own_h, h_gates(cell), hidden, adds,
-                                columns, sums->weight_hh + first_unit * hidden);
+        struct plain_gradient gradient = {
+            .hidden = hidden,
+            .n_units = n_units_of(layer, blocks),
+            .adds = !sums->is_empty || to < batch->shape.n_steps,
+        };
+        gradient.gates = cell->x_gate;
+        gradient.first = sums->weight_ih + first_unit * n_x;
+        kernels->outer_unpacked(&of_x, &own_x, columns, &gradient);
+        gradient.gates = h_gates(cell);
+        gradient.first = sums->weight_hh + first_unit * hidden;
+        kernels->outer_unpacked(&of_h, &own_h, columns, &gradient);
     } else {
         real *own_dpanels = sums->panels + first_unit * n_k * n_gates;
-        kernels->outer(1, &x_rows, n_x, n_x, n_own, own_x, columns, own_dpanels, n_k);
-        kernels->outer(n_segments, segments, width, hidden, n_own, own_h, columns, own_dpanels + n_x * n_gates * lanes,
-                       n_k);
+        kernels->outer(&of_x, &own_x, columns, own_dpanels, n_k);
+        kernels->outer(&of_h, &own_h, columns, own_dpanels + n_x * n_gates * lanes, n_k);
     }
-    kernels->column_sums(n, n_own, own_dgates, sums->bias + first_unit * cell->n_vectors);
+    kernels->column_sums(&own_dgates, sums->bias + first_unit * cell->n_vectors);
     if (!pass->dx)
         return;
     ptrdiff_t column = vectors.from * lanes, stride = blocks_of(n_x, lanes) * lanes;
     ptrdiff_t n_columns = (vectors.to * lanes < n_x ? vectors.to * lanes : n_x) - column;
     struct rows dx_rows = {pass->scratch.dx + column, stride};
-    back_to_inputs(layer, n, x_part(cell, all), vectors, n_columns, pass->panels.ih, dx_rows);
+    back_to_inputs(layer, x_part(cell, all), vectors, n_columns, pass->panels.ih, dx_rows);
     struct const_rows dx_here = {dx_rows.data, stride};
     for (ptrdiff_t s = from; s < to; dx_here = rows_from(dx_here, alive(batch, s++), 0))
         kernels->scatter(alive(batch, s), n_columns, pass->adds_dx, dx_here, (struct rows){pass->dx + column, n_x},
@@ -342,23 +361,28 @@ void NAME(layer_backward)(const struct layer *layer, const pylstm_batch *batch, 
         ptrdiff_t place = chunk - (batch->offset[chunk_end] - batch->offset[s]);
         real *dgates = scratch.dgates + place * n_vectors * lanes;
         struct block_rows gates = gates_from(steps, layer, batch->offset[s], blocks.from);
-        kernels->cell_backward(
-            layer->cell, n, n_own, (struct const_block_rows){gates.data, gates.stride, gates.block_stride},
-            own_after(steps, layer, batch, s - 1, first_unit), own_after(steps, layer, batch, s, first_unit),
-            scratch.dh + first_unit, steps.c ? scratch.dc + first_unit : NULL,
-            dgates + first_unit * n_vectors * block_rows, block_rows);
+        const struct back_rows rows = {
+            .n = n,
+            .n_blocks = n_own,
+            .gates = {gates.data, gates.stride, gates.block_stride},
+            .own_prev = own_after(steps, layer, batch, s - 1, first_unit),
+            .own = own_after(steps, layer, batch, s, first_unit),
+            .dh = scratch.dh + first_unit,
+            .dc = steps.c ? scratch.dc + first_unit : NULL,
+            .dgates = {dgates + first_unit * n_vectors * block_rows, n_vectors * lanes, block_rows * n_vectors * lanes},
+        };
+        kernels->cell_backward(layer->cell, &rows);
         wait_for_team(layer);
-        struct dgates h_dgates = h_part(cell, dgates_of(layer, batch, dgates));
+        struct dgates h_dgates = h_part(cell, dgates_of(layer, batch, dgates, n));
         struct rows dh = {scratch.dh + first_unit, width};
         if ((s > 0 || pass->dh0) && !pass->panels.hh) {
             for (ptrdiff_t b = 0; b < n && !cell->passes_on; b++)
                 zero(dh.data + b * width, n_units);
-            unpacked_back_product(layer, n, h_dgates, h_gates(cell),
+            unpacked_back_product(layer, h_dgates, h_gates(cell),
                                   (struct const_rows){layer->weight_hh + first_unit, hidden}, n_units, dh);
         } else if (s > 0 || pass->dh0) {
-            kernels->back_product(s & 1, n, n_blocks, h_dgates,
-                                  pass->panels.hh + first_unit * n_blocks * n_gates * lanes, n_own, cell->passes_on,
-                                  dh);
+            kernels->back_product(&h_dgates, pass->panels.hh + first_unit * n_blocks * n_gates * lanes, n_own, s & 1,
+                                  cell->passes_on, dh);
         }
         if (s == 0 || place < alive(batch, s - 1)) {
             flush_chunk(layer, batch, s, chunk_end, dgates, pass);

@@ -16,25 +16,6 @@ static ptrdiff_t chunk_end_of(const pylstm_batch *batch, ptrdiff_t from)
     return to;
 }
 
-struct packed NAME(packed_carve)(struct arena *arena, const struct layer *layer)
-{
-    const struct cell *cell = cell_of(layer);
-    ptrdiff_t n_k = layer->input_size + layer->hidden_size, width = padded_hidden(layer);
-    return (struct packed){
-        .panels = arena_take(arena, n_k, cell->n_gates * width, sizeof(real)),
-        .bias = arena_take(arena, cell->n_vectors, width, sizeof(real)),
-    };
-}
-
-void NAME(pack_layer)(const struct layer *layer, struct packed packed)
-{
-    ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden;
-    struct range blocks = own(layer, n_blocks_of(layer));
-    NAME(pack_forward)(packing_x(layer), blocks, n_x, layer->weight_ih, 0, n_k, packed.panels);
-    NAME(pack_forward)(packing_h(layer), blocks, hidden, layer->weight_hh, n_x, n_k, packed.panels);
-    NAME(pack_forward)(packing_bias(layer), blocks, 1, layer->bias, 0, 1, packed.bias);
-}
-
 struct packed NAME(layer_forward_carve)(struct arena *arena, const struct layer *layer, const pylstm_shape *shape)
 {
     return is_unpacked(shape) ? (struct packed){NULL, NULL} : NAME(packed_carve)(arena, layer);
@@ -55,28 +36,27 @@ static void hold_gates(const struct layer *layer, struct steps steps, ptrdiff_t 
 void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, const struct layer_forward *pass)
 {
     const struct kernels *kernels = layer->kernels;
-    const struct cell *cell = cell_of(layer);
     struct steps steps = pass->steps;
-    struct packed packed = pass->packed;
-    ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, n_k = n_x + hidden;
-    ptrdiff_t lanes = kernels->lanes, width = padded_hidden(layer);
+    ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, width = padded_hidden(layer);
     struct range blocks = own(layer, n_blocks_of(layer));
-    ptrdiff_t n_blocks = blocks.to - blocks.from, first_unit = blocks.from * lanes;
-    ptrdiff_t n_units = n_units_of(layer, blocks);
+    ptrdiff_t first_unit = blocks.from * kernels->lanes, n_units = n_units_of(layer, blocks);
     bool unpacked = !pass->is_packed && is_unpacked(&batch->shape);
     if (!unpacked && !pass->is_packed)
-        NAME(pack_layer)(layer, packed);
+        NAME(pack_layer)(layer, pass->packed);
     if (first_of_team(layer)) {
         gather_state(layer, batch, pass->h0, h_after(steps, layer, batch, -1));
         if (steps.c)
             gather_state(layer, batch, pass->c0, c_after(steps, layer, batch, -1, 0));
     }
 
-    const real *panels = unpacked ? NULL : packed.panels + first_unit * cell->n_gates * n_k;
+    struct step_weights weights = {0};
+    struct step step = {.holds = steps.held != NULL};
+    if (!unpacked) {
+        weights = NAME(packed_weights)(layer, pass->packed);
+        step.weights = &weights;
+    }
     struct const_rows x_rows = {pass->x, n_x};
     struct rows y_own = {pass->y.data + first_unit, pass->y.stride};
-    struct const_block_rows bias = {unpacked ? NULL : packed.bias + cell->n_vectors * first_unit, 0,
-                                    cell->n_vectors * lanes};
     for (ptrdiff_t from = 0, to; from < batch->shape.n_steps; from = to) {
         to = chunk_end_of(batch, from);
         ptrdiff_t kept = steps.keep ? batch->offset[from] : 0; /* first of the chunk's rows in x and gates */
@@ -91,29 +71,32 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
 
         bool few_rows = alive(batch, from) <= FEW_ROWS;
         bool ahead = !unpacked && !steps.held && to - from > 1 && (few_rows || is_large(layer));
-        if (ahead)
-            kernels->project(layer->cell, batch->offset[to] - batch->offset[from], n_blocks, n_x, n_k, panels, bias,
-                             (struct const_rows){steps.x + kept * n_x, n_x},
-                             gates_from(steps, layer, kept, blocks.from));
+        if (ahead) {
+            step.rows = (struct step_rows){
+                .n = batch->offset[to] - batch->offset[from],
+                .x = {steps.x + kept * n_x, n_x},
+                .gates = gates_from(steps, layer, kept, blocks.from),
+            };
+            kernels->project(&weights, &step.rows);
+        }
 
         for (ptrdiff_t s = from; s < to; s++) {
             ptrdiff_t n = alive(batch, s), n_next = alive(batch, s + 1);
             ptrdiff_t row = kept + batch->offset[s] - batch->offset[from];
             struct block_rows gates = gates_from(steps, layer, row, blocks.from);
-            struct const_block_rows projected = {gates.data, gates.stride, gates.block_stride};
             real *h = h_after(steps, layer, batch, s) + first_unit, *c = c_after(steps, layer, batch, s, first_unit);
-            const real *h_prev = s == 0 && !pass->h0 ? NULL : h_after(steps, layer, batch, s - 1);
-            const real *own_prev = own_after(steps, layer, batch, s - 1, first_unit);
-            struct const_rows x_here = {steps.x + row * n_x, n_x};
-            if (!steps.keep)
-                gates.data = NULL;
-            if (unpacked)
-                kernels->step_unpacked(layer->cell, n, hidden, n_x, layer->weight_ih, layer->weight_hh, layer->bias,
-                                       x_here, h_prev, own_prev, c, h, gates);
-            else
-                kernels->step(layer->cell, steps.held != NULL, (s & 1) != layer->last_first, n, n_blocks,
-                              ahead ? 0 : n_x, n_x, n_k, panels, ahead ? projected : bias, x_here, h_prev, own_prev, c,
-                              h, gates);
+            step.rows = (struct step_rows){
+                .n = n,
+                .x = {steps.x + row * n_x, n_x},
+                .h_prev = s == 0 && !pass->h0 ? NULL : h_after(steps, layer, batch, s - 1),
+                .own_prev = own_after(steps, layer, batch, s - 1, first_unit),
+                .c = c,
+                .h = h,
+                .gates = {steps.keep ? gates.data : NULL, gates.stride, gates.block_stride},
+            };
+            step.projected = (struct const_block_rows){ahead ? gates.data : NULL, gates.stride, gates.block_stride};
+            step.last_first = (s & 1) != layer->last_first;
+            NAME(layer_step)(layer, &step);
 
             struct const_rows h_rows = {h, width}, ended = {h + n_next * width, width};
             kernels->scatter(n, n_units, false, h_rows, y_own, callers(layer, batch, 0, s));

@@ -45,7 +45,15 @@ struct packed NAME(packed_carve)(struct arena *arena, const struct layer *layer)
 /* Packs the layer's weights; each member of a team its own units. */
 void NAME(pack_layer)(const struct layer *layer, struct packed packed);
 
-/* Room for them in a forward of this shape, if it is none of so few rows that it reads the weights as they lie. */
+/* Those of the member's units, as steps read them. */
+struct step_weights NAME(packed_weights)(const struct layer *layer, struct packed packed);
+
+/* One step of the member's units; where step->weights is NULL, from the layer's weights as they lie. Whatever runs a
+ * layer, over a batch or step after step, does it by this. */
+void NAME(layer_step)(const struct layer *layer, const struct step *step);
+
+/* Room for packed weights in a forward of this shape, if it is none of so few rows that it reads the weights as they
+ * lie. */
 struct packed NAME(layer_forward_carve)(struct arena *arena, const struct layer *layer, const pylstm_shape *shape);
 
 /* A batch's way through a layer. */

@@ -10,9 +10,11 @@
 #include <string.h>
 
 struct stream_layer {
-    ptrdiff_t input_size, hidden_size, n_blocks, width; /* width: H' */
+    struct layer layer; /* whose weights are packed, and not there as they lie */
     struct packed packed;
-    real *h, *h_next, *c; /* [B][H'] */
+    struct step_weights weights; /* of `packed` */
+    ptrdiff_t width;             /* H' */
+    real *h, *h_next, *c;        /* [B][H'] */
 };
 
 struct NAME(stream) {
@@ -51,15 +53,18 @@ static struct NAME(stream) * carve(const pylstm_model *model, ptrdiff_t batch_si
     };
     for (ptrdiff_t l = 0; l < net->n_layers; l++) {
         pylstm_layer at = pylstm_net_layer(net, l, 0);
-        ptrdiff_t n_blocks = blocks_of(at.hidden_size, kernels->lanes), width = n_blocks * kernels->lanes;
-        struct layer shape = {
-            .kernels = kernels, .cell = net->cell, .input_size = at.input_size, .hidden_size = at.hidden_size};
-        struct stream_layer layer = {
+        ptrdiff_t width = blocks_of(at.hidden_size, kernels->lanes) * kernels->lanes;
+        struct layer of = {
+            .kernels = kernels,
+            .cell = net->cell,
             .input_size = at.input_size,
             .hidden_size = at.hidden_size,
-            .n_blocks = n_blocks,
+            .member = ALONE,
+        };
+        struct stream_layer layer = {
+            .layer = of,
+            .packed = NAME(packed_carve)(arena, &of),
             .width = width,
-            .packed = NAME(packed_carve)(arena, &shape),
             .h = arena_take(arena, batch_size, width, sizeof(real)),
             .h_next = arena_take(arena, batch_size, width, sizeof(real)),
             .c = has_c ? arena_take(arena, batch_size, width, sizeof(real)) : NULL,
@@ -97,17 +102,12 @@ void NAME(stream_set_weights)(pylstm_stream *stream, const void *parameters, con
     for (ptrdiff_t l = 0; l < net->n_layers; l++) {
         pylstm_layer at = pylstm_net_layer(net, l, 0);
         const real *from = parameters;
-        struct layer layer = {
-            .kernels = to->kernels,
-            .cell = net->cell,
-            .input_size = at.input_size,
-            .hidden_size = at.hidden_size,
-            .weight_ih = from + at.weight_ih,
-            .weight_hh = from + at.weight_hh,
-            .bias = from + at.bias,
-            .member = ALONE,
-        };
+        struct layer layer = to->layers[l].layer;
+        layer.weight_ih = from + at.weight_ih;
+        layer.weight_hh = from + at.weight_hh;
+        layer.bias = from + at.bias;
         NAME(pack_layer)(&layer, to->layers[l].packed);
+        to->layers[l].weights = NAME(packed_weights)(&layer, to->layers[l].packed);
     }
     memcpy(to->weight_out, (const real *)parameters + head, (size_t)n_weights * sizeof(real));
     memcpy(to->bias_out, (const real *)parameters + head + n_weights, (size_t)n_outputs * sizeof(real));
@@ -125,7 +125,7 @@ void NAME(stream_set_state)(pylstm_stream *stream, const void *state)
     const real *from = state;
     for (ptrdiff_t l = 0; l < to->model.net.n_layers; l++) {
         struct stream_layer *layer = &to->layers[l];
-        ptrdiff_t hidden = layer->hidden_size, n = to->batch_size;
+        ptrdiff_t hidden = layer->layer.hidden_size, n = to->batch_size;
         real *const parts[] = {layer->h, layer->c};
         for (int part = 0; part < 2 && parts[part]; part++) {
             memset(parts[part], 0, (size_t)(n * layer->width) * sizeof(real));
@@ -141,7 +141,7 @@ void NAME(stream_get_state)(const pylstm_stream *stream, void *state)
     real *to = state;
     for (ptrdiff_t l = 0; l < from->model.net.n_layers; l++) {
         const struct stream_layer *layer = &from->layers[l];
-        ptrdiff_t hidden = layer->hidden_size;
+        ptrdiff_t hidden = layer->layer.hidden_size;
         const real *const parts[] = {layer->h, layer->c};
         for (int part = 0; part < 2 && parts[part]; part++)
             for (ptrdiff_t b = 0; b < from->batch_size; b++, to += hidden)
@@ -163,7 +163,7 @@ static struct const_rows scaled_input(const struct NAME(stream) * stream, struct
 static void write_output(const struct NAME(stream) * stream, struct const_rows h, struct rows y)
 {
     const pylstm_model *model = &stream->model;
-    ptrdiff_t n_outputs = model->n_outputs, hidden = stream->layers[model->net.n_layers - 1].hidden_size;
+    ptrdiff_t n_outputs = model->n_outputs, hidden = stream->layers[model->net.n_layers - 1].layer.hidden_size;
     void (*predict)(ptrdiff_t, real *) = n_outputs > 0 ? NAME(loss)(model->loss)->predict : NULL;
     if (n_outputs > 0)
         stream->kernels->dense(stream->batch_size, n_outputs, hidden, h, stream->weight_out, stream->bias_out, y);
@@ -184,12 +184,17 @@ void NAME(stream_process)(pylstm_stream *stream, ptrdiff_t n_steps, const void *
         struct const_rows input = scaled_input(on, (struct const_rows){(const real *)x + s * n_x, n_steps * n_x});
         for (ptrdiff_t l = 0; l < net->n_layers; l++) {
             struct stream_layer *layer = &on->layers[l];
-            ptrdiff_t k = layer->input_size;
-            struct const_block_rows bias = {layer->packed.bias, 0,
-                                            pylstm_cell_of(net->cell)->n_vectors * on->kernels->lanes};
-            on->kernels->step(net->cell, false, net->last_first, on->batch_size, layer->n_blocks, k, k,
-                              k + layer->hidden_size, layer->packed.panels, bias, input, layer->h,
-                              layer->c ? layer->c : layer->h, layer->c, layer->h_next, (struct block_rows){NULL, 0, 0});
+            const struct step step = {
+                .weights = &layer->weights,
+                .rows = {.n = on->batch_size,
+                         .x = input,
+                         .h_prev = layer->h,
+                         .own_prev = layer->c ? layer->c : layer->h,
+                         .c = layer->c,
+                         .h = layer->h_next},
+                .last_first = net->last_first,
+            };
+            NAME(layer_step)(&layer->layer, &step);
             real *h = layer->h_next;
             layer->h_next = layer->h;
             layer->h = h;

@@ -309,37 +309,42 @@ static ptrdiff_t gate_place(ptrdiff_t row, ptrdiff_t v, ptrdiff_t unit)
     return row * rows.stride + unit / at.lanes * rows.block_stride + v * at.lanes + unit % at.lanes;
 }
 
-static struct const_block_rows bias_rows(void)
+static struct step_weights packed_weights(void)
 {
-    return (struct const_block_rows){at.packed_bias, 0, at.n_vectors * at.lanes};
+    return (struct step_weights){
+        .cell = (int)at.cell,
+        .n_blocks = at.n_blocks,
+        .n_x = at.n_x,
+        .n_h = at.hidden,
+        .panels = at.panels,
+        .bias = at.packed_bias,
+    };
 }
 
-static void run_project(struct const_block_rows start, real *out)
+static struct plain_weights plain_weights(void)
 {
-    at.kernels->project(at.cell, at.n_rows, at.n_blocks, at.n_x, at.n_k, at.panels, start,
-                        (struct const_rows){at.x, at.x_stride}, gates_from(out, 0));
+    return (struct plain_weights){(int)at.cell, at.n_x, at.hidden, at.weight_ih, at.weight_hh, at.bias};
+}
+
+static void run_project(real *out)
+{
+    struct step_weights weights = packed_weights();
+    struct step_rows rows = {.n = at.n_rows, .x = {at.x, at.x_stride}, .gates = gates_from(out, 0)};
+    at.kernels->project(&weights, &rows);
 }
 
 static void check_project(void)
 {
     ptrdiff_t size = at.n_rows * at.n_vectors * at.width;
-    real *out = new_array(size), *again = new_array(size), *starts = new_array(size);
-    run_project(bias_rows(), out);
+    real *out = new_array(size);
+    run_project(out);
     int holds = 1;
     for (ptrdiff_t r = 0; r < at.n_rows; r++)
         for (ptrdiff_t v = 0; v < at.n_vectors; v++)
             for (ptrdiff_t u = 0; u < at.width; u++)
                 holds &= near(out[gate_place(r, v, u)], u < at.hidden ? pre_activation(r, v, u, false) : 0);
     expect(holds, "project");
-    for (ptrdiff_t r = 0; r < at.n_rows; r++)
-        for (ptrdiff_t v = 0; v < at.n_vectors; v++)
-            for (ptrdiff_t u = 0; u < at.width; u++)
-                starts[gate_place(r, v, u)] = at.packed_bias[place(v, u)];
-    run_project(const_gates(starts), again);
-    expect(same_bits(out, again, size), "project from rows");
     free(out);
-    free(again);
-    free(starts);
 }
 
 static double plain_sigmoid(double z)
@@ -392,21 +397,39 @@ static int same_step(struct step_out a, struct step_out b)
            (!a.gates || same_bits(a.gates, b.gates, at.n_vectors * n));
 }
 
-/* Rows [row, row + n_rows), with the inputs inside the step; a part of them with the last blocks first. */
-static void run_step(ptrdiff_t row, ptrdiff_t n_rows, real *own_prev, struct step_out out)
+/* Rows [row, row + n_rows) of a step from a given h_prev and own_prev. */
+static struct step_rows step_rows(ptrdiff_t row, ptrdiff_t n_rows, real *h_prev, real *own_prev, struct step_out out)
 {
     ptrdiff_t from = row * at.width;
-    at.kernels->step(at.cell, false, row > 0, n_rows, at.n_blocks, at.n_x, at.n_x, at.n_k, at.panels, bias_rows(),
-                     (struct const_rows){at.x + row * at.x_stride, at.x_stride}, at.h_prev + from, part(own_prev, from),
-                     part(out.c, from), out.h + from, gates_from(out.gates, row));
+    return (struct step_rows){
+        .n = n_rows,
+        .x = {at.x + row * at.x_stride, at.x_stride},
+        .h_prev = part(h_prev, from),
+        .own_prev = part(own_prev, from),
+        .c = part(out.c, from),
+        .h = out.h + from,
+        .gates = gates_from(out.gates, row),
+    };
 }
 
-/* The packed weights' way, or that of the weights as they lie, from a given h_prev; all rows. */
-static void run_unpacked(const real *h_prev, const real *own_prev, struct step_out out)
+/* With the inputs inside the step; a part of the rows with the last blocks first. */
+static void run_step(ptrdiff_t row, ptrdiff_t n_rows, real *h_prev, real *own_prev, struct step_out out)
 {
-    at.kernels->step_unpacked(at.cell, at.n_rows, at.hidden, at.n_x, at.weight_ih, at.weight_hh, at.bias,
-                              (struct const_rows){at.x, at.x_stride}, h_prev, own_prev, out.c, out.h,
-                              gates_from(out.gates, 0));
+    struct step_weights weights = packed_weights();
+    struct step step = {
+        .weights = &weights,
+        .rows = step_rows(row, n_rows, h_prev, own_prev, out),
+        .last_first = row > 0,
+    };
+    at.kernels->step(&step);
+}
+
+/* The packed weights' way, or that of the weights as they lie; all rows. */
+static void run_unpacked(real *h_prev, real *own_prev, struct step_out out)
+{
+    struct plain_weights weights = plain_weights();
+    struct step_rows rows = step_rows(0, at.n_rows, h_prev, own_prev, out);
+    at.kernels->step_unpacked(&weights, &rows);
 }
 
 static void check_step_values(struct step_out out)
@@ -432,8 +455,15 @@ static void check_step_values(struct step_out out)
 /* The inputs' part from `projected`. */
 static void run_projected(real *projected, struct step_out out)
 {
-    at.kernels->step(at.cell, false, true, at.n_rows, at.n_blocks, 0, at.n_x, at.n_k, at.panels, const_gates(projected),
-                     (struct const_rows){at.x, 0}, at.h_prev, at.own_prev, out.c, out.h, gates_from(out.gates, 0));
+    struct step_weights weights = packed_weights();
+    struct step step = {
+        .weights = &weights,
+        .rows = step_rows(0, at.n_rows, at.h_prev, at.own_prev, out),
+        .projected = const_gates(projected),
+        .last_first = true,
+    };
+    step.rows.x = (struct const_rows){NULL, 0};
+    at.kernels->step(&step);
 }
 
 /* Projected ahead the way forward.c does it: with a tape, where the gates go. */
@@ -442,7 +472,7 @@ static void check_projected_ahead(struct step_out expected)
     ptrdiff_t size = at.n_rows * at.n_vectors * at.width;
     struct step_out out = new_step_out();
     real *projected = new_array(size), *gates = out.gates;
-    run_project(bias_rows(), projected);
+    run_project(projected);
     if (gates) {
         memcpy(gates, projected, (size_t)size * sizeof *projected);
         run_projected(gates, out);
@@ -489,18 +519,14 @@ static void check_unpacked(struct step_out expected)
 static void check_first_step(void)
 {
     struct step_out zeros = new_step_out(), none = new_step_out();
-    real *kept = at.h_prev;
-    at.h_prev = new_array(at.n_rows * at.width);
-    memset(at.h_prev, 0, (size_t)(at.n_rows * at.width) * sizeof *at.h_prev);
-    run_step(0, at.n_rows, at.own_prev, zeros);
-    at.kernels->step(at.cell, false, true, at.n_rows, at.n_blocks, at.n_x, at.n_x, at.n_k, at.panels, bias_rows(),
-                     (struct const_rows){at.x, at.x_stride}, NULL, at.own_prev, none.c, none.h,
-                     gates_from(none.gates, 0));
+    real *h_prev = new_array(at.n_rows * at.width);
+    memset(h_prev, 0, (size_t)(at.n_rows * at.width) * sizeof *h_prev);
+    run_step(0, at.n_rows, h_prev, at.own_prev, zeros);
+    run_step(0, at.n_rows, NULL, at.own_prev, none);
     expect(same_step(none, zeros), "step without h_prev");
     run_unpacked(NULL, at.own_prev, none);
     expect(same_units(none, zeros), "step_unpacked without h_prev");
-    free(at.h_prev);
-    at.h_prev = kept;
+    free(h_prev);
     free_step_out(zeros);
     free_step_out(none);
 }
@@ -508,16 +534,16 @@ static void check_first_step(void)
 static void check_step(void)
 {
     struct step_out out = new_step_out(), other = new_step_out();
-    run_step(0, at.n_rows, at.own_prev, out);
+    run_step(0, at.n_rows, at.h_prev, at.own_prev, out);
     check_step_values(out);
 
     for (ptrdiff_t r = 0; r < at.n_rows; r++)
-        run_step(r, 1, at.own_prev, other);
+        run_step(r, 1, at.h_prev, at.own_prev, other);
     expect(same_step(out, other), "step, row by row");
 
     if (other.c)
         memcpy(other.c, at.own_prev, (size_t)(at.n_rows * at.width) * sizeof *other.c);
-    run_step(0, at.n_rows, other.c ? other.c : at.own_prev, (struct step_out){other.c, other.h, NULL});
+    run_step(0, at.n_rows, at.h_prev, other.c ? other.c : at.own_prev, (struct step_out){other.c, other.h, NULL});
     expect(same_step(out, other), "step, in place and without gates");
 
     check_projected_ahead(out);
@@ -575,8 +601,17 @@ static void check_cell_backward(void)
     real *dh_in = copy_of(dh, n), *dgates = new_array(block_rows * n_v * at.width);
     for (ptrdiff_t k = 0; k < n && at.cell == PYLSTM_RNN_RELU; k++) /* half of them at rest */
         own[k] = own[k] > 0 ? own[k] : 0;
-    at.kernels->cell_backward(at.cell, at.n_rows, at.n_blocks, const_gates(gates), at.own_prev, own, dh, dc,
-                              dgates + first * n_v * at.lanes, block_rows);
+    struct back_rows rows = {
+        .n = at.n_rows,
+        .n_blocks = at.n_blocks,
+        .gates = const_gates(gates),
+        .own_prev = at.own_prev,
+        .own = own,
+        .dh = dh,
+        .dc = dc,
+        .dgates = {dgates + first * n_v * at.lanes, n_v * at.lanes, block_rows * n_v * at.lanes},
+    };
+    at.kernels->cell_backward(at.cell, &rows);
     int holds = 1, untouched = 1;
     for (ptrdiff_t r = 0; r < at.n_rows; r++) {
         for (ptrdiff_t u = 0; u < at.width; u++) {
@@ -607,7 +642,15 @@ static void check_cell_backward(void)
 /* The dgates from row `first_row` on that a matrix has to do with. */
 static struct dgates dgates_for(struct matrix m, const real *dgates, ptrdiff_t block_rows, ptrdiff_t first_row)
 {
-    return (struct dgates){dgates + first_row * at.n_vectors * at.lanes, block_rows, at.n_vectors, m.first, at.n_gates};
+    return (struct dgates){
+        .data = dgates + first_row * at.n_vectors * at.lanes,
+        .n_rows = block_rows - first_row,
+        .n_blocks = at.n_blocks,
+        .block_rows = block_rows,
+        .n_vectors = at.n_vectors,
+        .first = m.first,
+        .n_used = at.n_gates,
+    };
 }
 
 static void check_back_product(struct matrix m, bool adds)
@@ -616,8 +659,8 @@ static void check_back_product(struct matrix m, bool adds)
     ptrdiff_t padded = n_vectors * at.lanes, stride = padded + at.n_rows % 2, size = (at.n_rows - 1) * stride + padded;
     real *dgates = random_dgates(block_rows, first), *panels = backward_panels(m, n_vectors);
     real *out = adds ? random_reals(size, 1) : new_array(size), *before = copy_of(out, size);
-    at.kernels->back_product(at.n_rows % 2, at.n_rows, at.n_blocks, dgates_for(m, dgates, block_rows, first), panels,
-                             n_vectors, adds, (struct rows){out, stride});
+    struct dgates all = dgates_for(m, dgates, block_rows, first);
+    at.kernels->back_product(&all, panels, n_vectors, at.n_rows % 2, adds, (struct rows){out, stride});
     int holds = 1, between = 1;
     for (ptrdiff_t r = 0; r < at.n_rows; r++) {
         for (ptrdiff_t column = 0; column < padded; column++) {
@@ -666,8 +709,9 @@ static void check_outer(struct matrix m, ptrdiff_t first_k)
     real *before = random_reals(size, 1), *dpanels = copy_of(before, size);
     ptrdiff_t n_segments = make_segments(a_stride, n_a, segments, arrays);
     real *packed = random_reals(at.n_rows * n_a, 1);
-    at.kernels->outer(n_segments, segments, a_stride, n_a, at.n_blocks, dgates_for(m, dgates, block_rows, 1), packed,
-                      dpanels + first_k * at.n_gates * at.lanes, at.n_k);
+    struct stretches a = {segments, n_segments, a_stride, n_a};
+    struct dgates all = dgates_for(m, dgates, block_rows, 1);
+    at.kernels->outer(&a, &all, packed, dpanels + first_k * at.n_gates * at.lanes, at.n_k);
     int holds = 1, rest = 1;
     for (ptrdiff_t k = 0; k < at.n_k; k++) {
         for (ptrdiff_t unit_gate = 0; unit_gate < at.n_gates * at.width; unit_gate++) {
@@ -699,8 +743,8 @@ static void check_column_sums(void)
     ptrdiff_t first = at.n_rows % 2, block_rows = first + at.n_rows, n_v = at.n_vectors;
     real *dgates = random_dgates(block_rows, first), *before = random_reals(n_v * at.width, 1);
     real *dbias = copy_of(before, n_v * at.width);
-    at.kernels->column_sums(at.n_rows, at.n_blocks,
-                            (struct dgates){dgates + first * n_v * at.lanes, block_rows, n_v, 0, n_v}, dbias);
+    struct dgates all = {dgates + first * n_v * at.lanes, at.n_rows, at.n_blocks, block_rows, n_v, 0, n_v};
+    at.kernels->column_sums(&all, dbias);
     int holds = 1;
     for (ptrdiff_t v = 0; v < n_v; v++) {
         for (ptrdiff_t u = 0; u < at.width; u++) {
@@ -758,8 +802,10 @@ static void check_outer_unpacked(struct matrix m, bool adds, bool no_rows)
     struct dgates own = dgates_for(m, dgates, block_rows, 1);
     own.data += first / at.lanes * block_rows * at.n_vectors * at.lanes;
     n_segments = no_rows ? 0 : n_segments;
-    at.kernels->outer_unpacked(n_segments, segments, a_stride, n_a, at.hidden - first, own, m.gates, at.hidden, adds,
-                               packed, dweight + first * n_a);
+    own.n_rows = no_rows ? 0 : own.n_rows;
+    struct stretches a = {segments, n_segments, a_stride, n_a};
+    struct plain_gradient gradient = {dweight + first * n_a, m.gates, at.hidden, at.hidden - first, adds};
+    at.kernels->outer_unpacked(&a, &own, packed, &gradient);
     int holds = 1, rest = 1;
     for (ptrdiff_t row = 0; row < at.n_gates * at.hidden; row++) {
         ptrdiff_t v = row / at.hidden, u = row % at.hidden;
