@@ -1,11 +1,14 @@
 """Build of the extension: C files once, once per dtype, or once per dtype and instruction set."""
 
+import os
 import platform
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from zlib import crc32
 
 import numpy
+from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
@@ -24,7 +27,7 @@ PER_DTYPE = [
     *("layers/backward", "layers/dropout", "layers/forward", "layers/layer_step", "layers/stack", "layers/steps"),
     *("kernels/kernel_table", "kernels/panels"),
 ]
-PER_ISA = ["kernels/gather", "kernels/head", "kernels/kernels", "kernels/solver"]
+PER_ISA = ["kernels/kernels", "kernels/head", "kernels/gather", "kernels/solver"]
 KERNELS = {
     "scalar": (0, ["-ffp-contract=off"]),  # a vectorised sum in order would multiply and add apart, in some copies
     "baseline": (16, []),
@@ -40,42 +43,53 @@ KERNELS_OF_MACHINE = {
 
 
 class BuildCore(build_ext):
-    """Compiles src_c/ by itself: setuptools would give every file of an extension the same flags."""
+    """Compiles src_c/ by itself, as setuptools would give every file of an extension the same flags; all at once."""
 
     def build_extension(self, ext):
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            objects = [pool.submit(self.compile, *file) for file in self.files_in_c()]
+            # In this thread meanwhile, as it takes longest: Cython, and the compiler over what it has written.
+            [written] = cythonize([ext], quiet=True)
+            flags = ["-O1", "-g0"]  # no arithmetic is done there
+            core = self.compile(written.sources[0], self.build_temp, ext.define_macros, flags, ext.include_dirs)
+        ext.sources = []
+        ext.extra_objects = [core, *(made.result() for made in objects)]
+        super().build_extension(ext)
+
+    def files_in_c(self):
+        """Yield the arguments of `compile` for each object, those that take long first."""
         msvc = self.compiler.compiler_type == "msvc"
-        headers = [str(path) for path in SOURCES.rglob("*.h")]
         # They know nothing of Python, so a wheel and an editable install can share them: not so what is in build_temp.
         command = " ".join(getattr(self.compiler, "compiler_so", []))
-        objects_of_compiler = Path("build") / f"src_c-{crc32(command.encode()):08x}"
-
-        def compile_to(folder, names, macros, flags):
-            """Compile what is out of date, which the compiler object does not look at; return all objects."""
-            output = str(objects_of_compiler / folder)
-            sources = [str(SOURCES / f"{name}.c") for name in names]
-            objects = self.compiler.object_filenames(sources, output_dir=output)
-            given = [*headers, "setup.py"]
-            self.compiler.compile(
-                [source for source, made in zip(sources, objects, strict=True) if newer_group([source, *given], made)],
-                output_dir=output,
-                macros=macros,
-                include_dirs=[str(SOURCES)],
-                # Python's own -fwrapv, or what it has in its place, makes GCC spill sums in the inner loops.
-                extra_postargs=["/std:c11"] if msvc else ["-O3", "-fstrict-overflow", "-fvisibility=hidden", *flags],
-            )
-            return objects
-
-        ext.extra_objects = compile_to("once", ONCE, [], ["-std=c11"])
+        objects = Path("build") / f"src_c-{crc32(command.encode()):08x}"
+        # Python's own -fwrapv, or what it has in its place, makes GCC spill sums in the inner loops.
+        # -g0: what Python's own -g asks for, which takes a third of the time, is stripped in the end.
+        common = [] if msvc else ["-O3", "-g0", "-fstrict-overflow", "-fvisibility=hidden"]
+        c11 = [*common, "/std:c11" if msvc else "-std=c11"]
+        gnu11 = c11 if msvc else [*common, "-std=gnu11", "-ffp-contract=fast", "-fno-math-errno"]
+        dtypes = {f"f{bits}": [("PYLSTM_REAL_BITS", str(bits))] for bits in (32, 64)}
         isas = ["scalar"] if msvc else KERNELS_OF_MACHINE.get(platform.machine(), ["scalar"])
-        for bits in (32, 64):
-            dtype = [("PYLSTM_REAL_BITS", str(bits))]
-            ext.extra_objects += compile_to(f"f{bits}", PER_DTYPE, dtype, ["-std=c11"])
-            for isa in isas:
+        for name in PER_ISA:
+            for isa in reversed(isas):
                 vector_bytes, flags = KERNELS[isa]
-                macros = [*dtype, ("PYLSTM_VECTOR_BYTES", str(vector_bytes)), ("PYLSTM_ISA_NAME", isa)]
-                flags = ["-std=gnu11", "-ffp-contract=fast", "-fno-math-errno", *flags]
-                ext.extra_objects += compile_to(f"f{bits}-{isa}", PER_ISA, macros, flags)
-        super().build_extension(ext)
+                macros = [("PYLSTM_VECTOR_BYTES", str(vector_bytes)), ("PYLSTM_ISA_NAME", isa)]
+                for dtype, of_dtype in dtypes.items():
+                    yield SOURCES / f"{name}.c", objects / f"{dtype}-{isa}", [*of_dtype, *macros], [*gnu11, *flags]
+        for name in PER_DTYPE:
+            for dtype, macros in dtypes.items():
+                yield SOURCES / f"{name}.c", objects / dtype, macros, c11
+        for name in ONCE:
+            yield SOURCES / f"{name}.c", objects / "once", [], c11
+
+    def compile(self, source, folder, macros, flags, include_dirs=(str(SOURCES),)):
+        """Compile one file where that is out of date, which the compiler object does not look at; return the object."""
+        [made] = self.compiler.object_filenames([str(source)], output_dir=str(folder))
+        given = [str(source), "setup.py", *map(str, SOURCES.rglob("*.h"))]
+        if newer_group(given, made):
+            self.compiler.compile(
+                [str(source)], str(folder), macros, include_dirs=list(include_dirs), extra_postargs=flags
+            )
+        return made
 
 
 class BuildPython(build_py):
@@ -99,7 +113,7 @@ setup(
             ["pylstm/_net/core.pyx"],
             include_dirs=[str(SOURCES), numpy.get_include()],
             define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
-            depends=["setup.py", *map(str, SOURCES.rglob("*.[ch]")), *map(str, Path("pylstm/_net").glob("*.px[id]"))],
+            depends=["setup.py", *map(str, SOURCES.rglob("*.[ch]")), *map(str, Path("pylstm/_net").glob("*.p*"))],
             extra_link_args=["-Wl,--strip-debug"] if linux else [],
             libraries=[] if sys.platform == "win32" else ["m", "pthread"],
         )
