@@ -1,0 +1,46 @@
+# What one types in a checkout; src_c/Makefile builds and tests the C library alone.
+#
+#   make demo    trains a classifier of spoken vowels
+#   make test    the tests
+#   make lint    formats, style and types
+#   make docs    the pages, in docs/_build
+#   make bench   the page of measurements of this machine, one thread
+#
+# Each makes .venv, or keeps one that is there, and installs pylstm there with what it needs: again only after a change
+# of what is compiled.
+PYTHON ?= python3
+VENV ?= .venv
+C_FILES = $(wildcard src_c/*/*.c)
+COMPILED = Makefile pyproject.toml setup.py $(wildcard src_c/*.h src_c/*/*.h) $(C_FILES) \
+    $(filter-out %.py %.c %.so,$(wildcard pylstm/_net/*.p*))
+
+demo: $(VENV)/has-sklearn
+	$(VENV)/bin/python -m pylstm demo
+
+test: $(VENV)/has-test
+	$(VENV)/bin/python -m pytest
+
+docs: $(VENV)/has-docs
+	$(VENV)/bin/python -m sphinx -q -W docs docs/_build
+	$(VENV)/bin/python tests/check_pages.py docs/_build
+
+bench: $(VENV)/has-bench
+	$(VENV)/bin/python bench/report.py
+
+# cython-lint calls pycodestyle by name.
+lint: $(VENV)/has-lint
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/clang-format --dry-run -Werror src_c/*.h src_c/*/*.[ch] tests/c/*.[ch] tests/c/*.cpp examples/c/*.[ch]
+	PATH="$(abspath $(VENV))/bin:$$PATH" $(VENV)/bin/cython-lint pylstm
+	$(VENV)/bin/mypy
+
+# One file for each extra of pyproject.toml, as new as what was compiled last.
+$(VENV)/has-%: $(COMPILED)
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing pylstm and its extra '$*' in $(VENV): compiling $(words $(C_FILES)) files, most of them" \
+	    "several times, takes a minute or two ..."
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@touch $@
+
+.PHONY: demo test docs bench lint
