@@ -12,6 +12,7 @@ cdef extern from "pylstm.h" nogil:
     ctypedef struct pylstm_blas:
         pylstm_sgemm *sgemm
         pylstm_dgemm *dgemm
+        Py_ssize_t one_thread_product
 
     ctypedef enum pylstm_dtype:
         PYLSTM_FLOAT32
@@ -180,6 +181,30 @@ cdef extern from "pylstm.h" nogil:
 
     int pylstm_update(const pylstm_model *, pylstm_solver *, void *, void *, double, double *)
     int pylstm_train_step(pylstm_gradient *, const pylstm_minibatch *, pylstm_solver *, double *)
+
+    ctypedef struct pylstm_head:
+        pylstm_dtype dtype
+        pylstm_isa isa
+        Py_ssize_t n_threads
+        Py_ssize_t width, n_outputs
+        pylstm_loss loss
+        double loss_parameter
+
+    ctypedef struct pylstm_head_batch:
+        Py_ssize_t n_rows
+        const void *features
+        const void *weight
+        const void *bias
+        const Py_ssize_t *labels
+        const void *targets
+        const double *weights
+        void *dfeatures
+        void *dweight
+        void *dbias
+
+    int pylstm_head_size(const pylstm_head *, Py_ssize_t, size_t *)
+    int pylstm_head_gradient(const pylstm_head *, const pylstm_blas *, const pylstm_head_batch *, double *,
+                             pylstm_memory)
 
     ctypedef struct pylstm_stream:
         pass

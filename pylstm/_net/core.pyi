@@ -203,3 +203,25 @@ class Gradient:
     def backward(self, doutputs: _Array) -> None: ...
     def finish(self) -> float: ...
     def step(self, solver: Solver, indices: npt.NDArray[np.intp], state: Any = None) -> tuple[float, float, _State]: ...
+
+LOSSES: tuple[str, ...]
+
+class Head:
+    def __init__(
+        self,
+        width: int,
+        n_outputs: int,
+        *,
+        loss: str = "cross-entropy",
+        loss_parameter: float = 0.0,
+        dtype: npt.DTypeLike = "float32",
+        n_threads: int = 1,
+    ) -> None: ...
+    def gradient(
+        self,
+        features: _Array,
+        weight: _Array,
+        bias: _Array,
+        targets: _Array,
+        weights: npt.NDArray[np.float64] | None = None,
+    ) -> tuple[float, _Array, _Array, _Array]: ...

@@ -25,6 +25,7 @@ from pylstm._inside.trace import held_values, trace
 
 cimport cython
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.pyport cimport PY_SSIZE_T_MAX
 from cpython.ref cimport PyObject
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport free
@@ -43,6 +44,9 @@ import_array()
 cdef pylstm_blas BLAS
 BLAS.sgemm = <pylstm_sgemm *> cython_blas.sgemm
 BLAS.dgemm = <pylstm_dgemm *> cython_blas.dgemm
+# SciPy's OpenBLAS starts threads of its own above 2^18 multiply-adds, unless it was told not to when it was loaded.
+_threads_of_blas = os.environ.get("OPENBLAS_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS")
+BLAS.one_thread_product = PY_SSIZE_T_MAX if _threads_of_blas == "1" else 1 << 18
 
 
 #: The instruction sets that this build has and this machine runs, by name.
@@ -91,3 +95,4 @@ include "sequence.pxi"
 include "stream.pxi"
 include "model.pxi"
 include "training.pxi"
+include "head.pxi"

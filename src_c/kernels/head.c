@@ -8,10 +8,13 @@
 
 /* ------------------------------------------------------------------ panels */
 
-/* Vectors of the next panel, when `left` are left: none of one where there are more. */
+/* Vectors of the next panel, when `left` are left: 4, 3 or 2. One by itself would take as long as two: its sums would
+ * wait for each other. */
 static inline ptrdiff_t next_panel(ptrdiff_t left)
 {
-    return left > VECTORS && left < 2 * VECTORS ? (left + 1) / 2 : left < VECTORS ? left : VECTORS;
+    if (left >= 2 * VECTORS)
+        return VECTORS;
+    return left > VECTORS ? (left + 1) / 2 : left > 1 ? left : 2;
 }
 
 static void pack(ptrdiff_t n_k, ptrdiff_t n_columns, struct const_rows from, real *panels)
@@ -64,55 +67,65 @@ static void pack_transposed(ptrdiff_t n_k, ptrdiff_t n_columns, struct const_row
 /* Of a panel, this part stays in the first-level cache while all rows read it: 24 KB. */
 enum { PART = (24 << 10) / (VECTORS * sizeof(vec)) };
 
-/* n rows of a product by n_columns of a panel: to `out`, of which the next rows are asked for. */
+/* n rows of a product by a panel: to `out`, of which the next rows are asked for. */
 VEC_INLINE void product_tile(int n, int n_vectors, ptrdiff_t n_k, const struct product *p, const real *a,
-                             const real *panel, real *out, ptrdiff_t n_columns, bool adds)
+                             const real *panel, struct rows out, bool adds, const real *start, const real *ahead)
 {
-    enum { WIDTH = VECTORS * LANES };
     const int width = n_vectors * (int)LANES;
-    const size_t exist = (size_t)n_columns * sizeof(real);
-    real *row[TILE], *here[TILE], edge[TILE][WIDTH];
     vec acc[PANELS][TILE][VECTORS];
     UNROLL
-    for (int r = 0; r < n; r++) {
-        row[r] = here[r] = out + r * p->out.stride;
+    for (int r = 0; r < n; r++)
         for (int next = 0; next < width; next += LINE)
-            PREFETCH(row[r] + n * p->out.stride + next);
-        if (n_columns < width) {
-            here[r] = edge[r];
-            if (adds)
-                memcpy(edge[r], row[r], exist);
-        }
-    }
+            PREFETCH_TO_CHANGE(out.data + (n + r) * out.stride + next);
+    for (ptrdiff_t r = 0; ahead && r < n; r++)
+        for (ptrdiff_t k = 0; k < p->n_ahead; k += LINE)
+            PREFETCH(ahead + r * p->ahead.stride + k);
     UNROLL
     for (int r = 0; r < n; r++) {
         UNROLL
         for (int v = 0; v < n_vectors; v++)
-            acc[0][r][v] = adds ? load(here[r] + v * LANES) : splat(0);
+            acc[0][r][v] = adds ? load(out.data + r * out.stride + v * LANES) : splat(start ? start[r] : 0);
     }
     accumulate(tile_of(1, n, n_vectors), n_k, operand_of(a, p->a_row, p->a_k), panel_of(panel, width, 0), NULL, acc);
     UNROLL
     for (int r = 0; r < n; r++) {
         UNROLL
         for (int v = 0; v < n_vectors; v++)
-            store(here[r] + v * LANES, acc[0][r][v]);
-        if (n_columns < width)
-            memcpy(row[r], edge[r], exist);
+            store(out.data + r * out.stride + v * LANES, acc[0][r][v]);
     }
 }
 
+VEC_APART void copy_rows(ptrdiff_t n_rows, ptrdiff_t n, struct rows from, struct rows to)
+{
+    for (ptrdiff_t r = 0; r < n_rows; r++)
+        memcpy(to.data + r * to.stride, from.data + r * from.stride, (size_t)n * sizeof(real));
+}
+
+/* By a panel of which n_columns exist. */
 VEC_INLINE void product_panel(int n_vectors, const struct product *p, const real *panel, real *out, ptrdiff_t n_columns)
 {
+    enum { WIDTH = VECTORS * LANES };
+    const ptrdiff_t width = n_vectors * LANES;
+    real edge[TILE * WIDTH];
     for (ptrdiff_t k = 0, n_k; k < p->n_k; k += n_k) {
         n_k = p->n_k - k < PART ? p->n_k - k : PART;
+        bool adds = p->adds || k > 0;
         for (ptrdiff_t row = 0, n; row < p->n_rows; row += n) {
             n = next_tile(p->n_rows - row);
-            const real *a = p->a + row * p->a_row + k * p->a_k;
-            real *to = out + row * p->out.stride;
-#define TILE_CALL(n)                                                                                                   \
-    product_tile(n, n_vectors, n_k, p, a, panel + k * n_vectors * LANES, to, n_columns, p->adds || k > 0)
+            const real *a = p->a + row * p->a_row + k * p->a_k, *start = p->start ? p->start + row : NULL;
+            const real *ahead =
+                p->ahead.data && out == p->out.data && k == 0 ? p->ahead.data + row * p->ahead.stride : NULL;
+            struct rows there = {out + row * p->out.stride, p->out.stride}, here = there;
+            if (n_columns < width) {
+                here = (struct rows){edge, width};
+                if (adds)
+                    copy_rows(n, n_columns, there, here);
+            }
+#define TILE_CALL(n) product_tile(n, n_vectors, n_k, p, a, panel + k * width, here, adds, start, ahead)
             FOR_TILE(n)
 #undef TILE_CALL
+            if (n_columns < width)
+                copy_rows(n, n_columns, here, there);
         }
     }
 }
@@ -126,9 +139,6 @@ static void product(const struct product *p)
         width = n * LANES;
         ptrdiff_t n_columns = left < width ? left : width;
         switch (n) {
-        case 1:
-            product_panel(1, p, panel, out, n_columns);
-            break;
         case 2:
             product_panel(2, p, panel, out, n_columns);
             break;

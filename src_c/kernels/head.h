@@ -1,21 +1,26 @@
 /* What training asks of the dense layer on top (model/head_pass.c), for one instruction set: products, and the softmax of
  * many rows side by side.
  *
- * Panels are a matrix [n_k][n_columns] in the order in which a product reads it: columns in panels of up to 4 vectors,
- * panel after panel, of a panel its columns of one k after the other; padded to whole vectors with zeros. */
+ * Panels are a matrix [n_k][n_columns] in the order in which a product reads it: columns in panels of 2 to 4
+ * vectors, panel after panel, of a panel its columns of one k after the other; padded with zeros to whole vectors, of
+ * which there are at least 2. */
 #ifndef PYLSTM_KERNELS_HEAD_H
 #define PYLSTM_KERNELS_HEAD_H
 
 #include "kernels/kernels.h"
 
-/* out [n_rows][n_columns] = sum over k of a[row][k] * panels[k][column]; added to what is there if `adds`. */
+/* out [n_rows][n_columns] = start + sum over k of a[row][k] * panels[k][column] */
 struct product {
     ptrdiff_t n_rows, n_columns, n_k;
     const real *a; /* of a row and a k: at a + row * a_row + k * a_k */
     ptrdiff_t a_row, a_k;
     const real *panels;
     struct rows out;
-    bool adds;
+    bool adds;         /* start: what is there; else */
+    const real *start; /* [n_rows], or NULL: zeros */
+    /* Rows of a matrix in no cache, of which each row of a has one asked for: what is read next; or NULL. */
+    struct const_rows ahead;
+    ptrdiff_t n_ahead; /* columns */
 };
 
 struct head_kernels {

@@ -6,8 +6,10 @@
 
 #if defined(__GNUC__)
 #define PREFETCH(address) __builtin_prefetch(address, 0, 2)
+#define PREFETCH_TO_CHANGE(address) __builtin_prefetch(address, 1, 3)
 #else
 #define PREFETCH(address) ((void)(address))
+#define PREFETCH_TO_CHANGE(address) ((void)(address))
 #endif
 enum { LINE = 64 / sizeof(real) }; /* elements in a cache line */
 

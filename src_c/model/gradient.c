@@ -108,7 +108,7 @@ static void carve(struct NAME(gradient) * on, struct arena *arena)
     on->sums.net = &on->base.model.net;
     NAME(sums_carve)(&on->sums, bound, on->gradients, arena);
     on->head_of = head_of(model, n_predictions(model, bound));
-    NAME(head_carve)(&on->head_of, n_predictions(model, bound), arena, &on->head);
+    NAME(head_carve)(&on->head_of, on->blas, n_predictions(model, bound), arena, &on->head);
     carve_work(model, bound, &work, &of_work);
     arena->overflow |= work.overflow;
     on->work = take_bytes(arena, work.used + ARENA_ALIGNMENT);
@@ -148,7 +148,7 @@ void NAME(gradient_begin)(pylstm_gradient *gradient)
     ptrdiff_t bias = weight + model->n_outputs * pylstm_net_output_size(&model->net);
     on->is_packed = false;
     NAME(sums_clear)(&on->sums);
-    NAME(head_begin)(&on->head, on->blas, on->parameters + weight, on->parameters + bias, on->gradients + weight,
+    NAME(head_begin)(&on->head, on->parameters + weight, on->parameters + bias, on->gradients + weight,
                      on->gradients + bias);
 }
 

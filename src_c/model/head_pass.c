@@ -17,9 +17,22 @@
 /* Rows at once: of few, tiles of the weights' gradient are loaded and stored more often than they are worth. */
 enum { MOST_ROWS = 96, FEW_ROWS = 32 };
 
-/* Outputs at once: their weights, in bytes, beside as much of the gradient and the chunk's features, stay in the
- * second-level cache; a panel of them in the first. */
-enum { MOST_OUTPUTS = 96, FEW_OUTPUTS = 12, BLOCK_BYTES = 160 << 10 };
+/* Outputs at once: a panel of their weights stays in the first-level cache. Where threads share the outputs, so many
+ * columns of them are packed at once, when they are needed. */
+enum { MOST_OUTPUTS = 96, COLUMNS = 512 };
+
+/* Fewer outputs are no share. */
+enum { LEAST_OUTPUTS = 32 };
+
+/* Rows of weights are asked for by so many before. */
+enum { AHEAD_ROWS = 6 };
+
+/* From this many inputs and outputs on BLAS has the products, in chunks of up to so many rows. It packs what it reads
+ * anew at each call, which is then little beside its work, and keeps inputs of any width in cache. OpenBLAS's time
+ * beside ours, one thread of a Zen 3, 400 rows: 1.1 of 2,048 inputs and 64 outputs, 0.8 to 0.9 of 2,048 and 2,000, 0.8
+ * of 4,096 and 256; 1.0 of 1,024 and 4,000. Of 10,000 outputs the scratch leaves it too few rows at once: 1.4 of 200
+ * inputs. */
+enum { WIDE = 2048, MANY_OUTPUTS = 256, MOST_BLAS_ROWS = 512 };
 
 struct head_share {
     ptrdiff_t first, n_outputs;
@@ -37,7 +50,7 @@ struct head_share {
     real *own;                   /* the output of the row's label */
     real *dfeatures;             /* [rows][width padded]; the first share has the caller's */
 
-    real *weight_panels; /* of a block; or NULL: head has those of all */
+    real *weight_panels; /* of a block and COLUMNS columns */
     real *row;           /* [block] the outputs of a row */
 };
 
@@ -56,6 +69,12 @@ static ptrdiff_t padded_to(ptrdiff_t n, ptrdiff_t lanes)
     return blocks_of(n, lanes) * lanes;
 }
 
+/* Columns of panels. */
+static ptrdiff_t panel_columns(ptrdiff_t n, ptrdiff_t lanes)
+{
+    return n > lanes ? padded_to(n, lanes) : 2 * lanes;
+}
+
 /* The first of part s of n, in n_parts. */
 static ptrdiff_t first_of(ptrdiff_t n, ptrdiff_t s, ptrdiff_t n_parts)
 {
@@ -64,49 +83,74 @@ static ptrdiff_t first_of(ptrdiff_t n, ptrdiff_t s, ptrdiff_t n_parts)
 
 /* ------------------------------------------------------------------ memory */
 
-/* The most rows, up to MOST_ROWS, that the scratch is enough for; 0: for none. */
+/* The most rows that the scratch is enough for, with so many outputs of each share in so many blocks; 0: none. */
 static ptrdiff_t rows_within(const struct head *head, ptrdiff_t n_values, ptrdiff_t n_blocks)
 {
-    ptrdiff_t lanes = head->lanes, width = padded_to(head->of->width, lanes), n_shares = head->n_shares;
-    ptrdiff_t n_sets = head->splits_outputs ? 1 : n_shares;
-    double fixed = head->splits_outputs ? (double)n_shares * (double)head->block * (double)width : 0;
-    double a_row = (double)n_sets * 2 * (double)width + (double)n_shares * (double)(n_values + n_blocks + 6) +
-                   (head->splits_outputs ? (double)(n_shares - 1) * (double)width : 0);
+    ptrdiff_t lanes = head->lanes, width = panel_columns(head->of->width, lanes);
+    double n_shares = (double)head->n_shares, packed = head->blas ? 0 : (double)width;
+    double fixed = n_shares * (double)n_values; /* row */
+    double a_row = n_shares * (double)(n_values + n_blocks + 6);
+    if (head->splits_outputs) {
+        fixed += n_shares * (double)head->block * fmin(packed, COLUMNS);
+        a_row += 2 * packed + (n_shares - 1) * (double)width;
+    } else {
+        a_row += n_shares * 2 * packed;
+    }
     double n = ((double)(SCRATCH / (ptrdiff_t)sizeof(real)) - fixed) / a_row - (double)lanes;
-    return n > MOST_ROWS ? MOST_ROWS : n > 0 ? (ptrdiff_t)n / lanes * lanes : 0;
+    ptrdiff_t most = head->blas ? MOST_BLAS_ROWS : MOST_ROWS;
+    return n > (double)most ? most : n > 0 ? (ptrdiff_t)n / lanes * lanes : 0;
 }
 
-static void lay_out(struct head *head, ptrdiff_t n_rows, ptrdiff_t n_shares)
+/* Whether BLAS is worth it, with products that stay on the thread they are called on. */
+static bool goes_to_blas(struct head *head, const pylstm_blas *blas, ptrdiff_t n_rows, ptrdiff_t own)
+{
+    ptrdiff_t width = head->of->width;
+    if (!blas || width < WIDE || own < MANY_OUTPUTS)
+        return false;
+    head->blas = blas;
+    head->block = own;
+    head->chunk = smaller(rows_within(head, own, 1), blas->one_thread_product / width / own);
+    if (head->chunk >= smaller(n_rows, MOST_ROWS))
+        return true;
+    head->blas = NULL;
+    return false;
+}
+
+static void lay_out(struct head *head, const pylstm_blas *blas, ptrdiff_t n_rows, ptrdiff_t n_shares)
 {
     const pylstm_head *of = head->of;
     ptrdiff_t bytes = of->width * (ptrdiff_t)sizeof(real), enough = smaller(n_rows, FEW_ROWS);
-    head->n_shares = n_shares;
-    head->splits_outputs = of->n_outputs > LARGE / bytes && of->n_outputs / MOST_OUTPUTS >= n_shares;
-    ptrdiff_t own = head->splits_outputs ? blocks_of(of->n_outputs, n_shares) : of->n_outputs;
-    ptrdiff_t most = smaller(MOST_OUTPUTS, BLOCK_BYTES / bytes > FEW_OUTPUTS ? BLOCK_BYTES / bytes : FEW_OUTPUTS);
-    ptrdiff_t n_blocks = blocks_of(own, most);
-    head->block = blocks_of(own, n_blocks);
-    head->chunk = rows_within(head, own, n_blocks);
-    head->keeps_values = n_blocks == 1 || head->chunk >= enough;
-    if (!head->keeps_values)
-        head->chunk = rows_within(head, head->block, 1);
-    if (n_shares > 1 && head->chunk < enough) { /* too many threads for the scratch */
-        lay_out(head, n_rows, n_shares - 1);
+    head->splits_outputs = of->n_outputs > LARGE / bytes && of->n_outputs >= 2 * LEAST_OUTPUTS;
+    head->n_shares = head->splits_outputs ? smaller(n_shares, of->n_outputs / LEAST_OUTPUTS) : n_shares;
+    ptrdiff_t own = head->splits_outputs ? blocks_of(of->n_outputs, head->n_shares) : of->n_outputs;
+    ptrdiff_t n_blocks = blocks_of(own, MOST_OUTPUTS);
+    head->keeps_values = true;
+    if (!goes_to_blas(head, blas, n_rows, own)) {
+        head->block = blocks_of(own, n_blocks);
+        head->chunk = rows_within(head, own, n_blocks);
+        head->keeps_values = n_blocks == 1 || head->chunk >= enough;
+        if (!head->keeps_values)
+            head->chunk = rows_within(head, head->block, 1);
+    }
+    if (head->n_shares > 1 && head->chunk < enough) { /* too many threads for the scratch */
+        lay_out(head, blas, n_rows, head->n_shares - 1);
         return;
     }
     head->chunk = smaller(head->chunk > head->lanes ? head->chunk : head->lanes, padded_to(n_rows, head->lanes));
 }
 
-void NAME(head_carve)(const pylstm_head *of, ptrdiff_t n_rows, struct arena *arena, struct head *head)
+static void carve(const pylstm_head *of, const pylstm_blas *blas, ptrdiff_t n_rows, struct arena *arena,
+                  struct head *head)
 {
     head->of = of;
+    head->blas = NULL;
     head->kernels = NAME(kernels)(of->isa)->head;
     head->lanes = NAME(kernels)(of->isa)->lanes;
-    lay_out(head, n_rows, smaller(of->n_threads, MAX_THREADS));
-    ptrdiff_t lanes = head->lanes, width = padded_to(of->width, lanes), n_outputs = of->n_outputs;
+    lay_out(head, blas, n_rows, smaller(of->n_threads, MAX_THREADS));
+    ptrdiff_t lanes = head->lanes, width = panel_columns(of->width, lanes), n_outputs = of->n_outputs;
     ptrdiff_t stride = head->chunk + lanes;
-    bool splits = head->splits_outputs;
-    head->weight_panels = arena_take(arena, splits ? 0 : n_outputs, width, sizeof(real));
+    bool splits = head->splits_outputs, packs = !head->blas;
+    head->weight_panels = arena_take(arena, packs && !splits ? n_outputs : 0, width, sizeof(real));
     head->shares = arena_take(arena, head->n_shares, 1, sizeof *head->shares);
     struct head_share first = {0};
     for (ptrdiff_t s = 0; s < head->n_shares; s++) {
@@ -118,8 +162,8 @@ void NAME(head_carve)(const pylstm_head *of, ptrdiff_t n_rows, struct arena *are
         bool shares_rows = splits && s > 0; /* with the first */
         own.dweight = arena_take(arena, splits || s == 0 ? 0 : n_outputs, of->width, sizeof(real));
         own.dbias = arena_take(arena, splits || s == 0 ? 0 : n_outputs, 1, sizeof(real));
-        own.columns = shares_rows ? first.columns : arena_take(arena, of->width, stride, sizeof(real));
-        own.rows = shares_rows ? first.rows : arena_take(arena, width, stride, sizeof(real));
+        own.columns = shares_rows ? first.columns : arena_take(arena, packs ? of->width : 0, stride, sizeof(real));
+        own.rows = shares_rows ? first.rows : arena_take(arena, packs ? width : 0, stride, sizeof(real));
         own.own = shares_rows ? first.own : arena_take(arena, 1, stride, sizeof(real));
         own.values = arena_take(arena, head->keeps_values ? own.n_outputs : head->block, stride, sizeof(real));
         own.largest = arena_take(arena, 1, stride, sizeof(real));
@@ -130,11 +174,26 @@ void NAME(head_carve)(const pylstm_head *of, ptrdiff_t n_rows, struct arena *are
         own.references =
             arena_take(arena, head->keeps_values ? blocks_of(own.n_outputs, head->block) : 1, stride, sizeof(real));
         own.dfeatures = arena_take(arena, shares_rows ? width : 0, stride, sizeof(real));
-        own.weight_panels = arena_take(arena, splits ? head->block : 0, width, sizeof(real));
-        own.row = arena_take(arena, head->block, 1, sizeof(real));
+        own.weight_panels = arena_take(arena, packs && splits ? head->block : 0, smaller(width, COLUMNS), sizeof(real));
+        own.row = arena_take(arena, head->keeps_values ? own.n_outputs : head->block, 1, sizeof(real));
         first = s == 0 ? own : first;
         if (head->shares)
             head->shares[s] = own;
+    }
+}
+
+/* With room for both ways to the products: who asks for the size may not know of a BLAS yet. */
+void NAME(head_carve)(const pylstm_head *of, const pylstm_blas *blas, ptrdiff_t n_rows, struct arena *arena,
+                      struct head *head)
+{
+    static const pylstm_blas any = {NULL, NULL, PTRDIFF_MAX};
+    struct arena counting[2] = {{.used = arena->used}, {.used = arena->used}};
+    carve(of, NULL, n_rows, &counting[0], head);
+    carve(of, &any, n_rows, &counting[1], head);
+    carve(of, blas, n_rows, arena, head);
+    for (int k = 0; k < 2; k++) {
+        arena->used = counting[k].used > arena->used ? counting[k].used : arena->used;
+        arena->overflow |= counting[k].overflow;
     }
 }
 
@@ -145,43 +204,90 @@ static struct const_rows weights_of(const struct head *head, const struct head_s
     return (struct const_rows){head->weight + (share->first + from) * head->of->width, head->of->width};
 }
 
+static struct const_rows features_of(const struct head *head, const struct head_pass *pass, struct chunk chunk)
+{
+    return (struct const_rows){pass->features + chunk.first * head->of->width, head->of->width};
+}
+
 static void pack_features(const struct head *head, const struct head_pass *pass, const struct head_share *share,
                           struct chunk chunk)
 {
-    ptrdiff_t width = head->of->width;
-    struct const_rows rows = {pass->features + chunk.first * width, width};
-    head->kernels->pack(chunk.n, width, rows,
-                        share->rows); /* first: it reads straight on, and they are in cache then */
-    head->kernels->pack_transposed(width, chunk.n, rows, share->columns);
+    if (head->blas)
+        return;
+    struct const_rows rows = features_of(head, pass, chunk);
+    head->kernels->pack(chunk.n, rows.stride, rows, share->rows); /* first: it reads straight on */
+    head->kernels->pack_transposed(rows.stride, chunk.n, rows, share->columns);
+}
+
+#if PYLSTM_REAL_BITS == 32
+#define GEMM(blas) (blas)->sgemm
+#else
+#define GEMM(blas) (blas)->dgemm
+#endif
+
+/* out = start + a matrix, as a product of column-major matrices: out' = matrix' a'. */
+static void multiply_by_blas(const pylstm_blas *blas, const struct product *p, struct const_rows matrix,
+                             bool is_transposed)
+{
+    char op_matrix = is_transposed ? 'T' : 'N', op_a = p->a_k == 1 ? 'N' : 'T';
+    int n_columns = (int)p->n_columns, n_rows = (int)p->n_rows, n_k = (int)p->n_k;
+    int ld_matrix = (int)matrix.stride, ld_a = (int)(p->a_k == 1 ? p->a_row : p->a_k), ld_out = (int)p->out.stride;
+    real one = 1, beta = p->adds || p->start;
+    for (ptrdiff_t row = 0; row < p->n_rows && p->start; row++)
+        for (ptrdiff_t c = 0; c < p->n_columns; c++)
+            p->out.data[row * p->out.stride + c] = p->start[row];
+    /* The Fortran interface knows no const; both are only read. */
+    real *from = (real *)(uintptr_t)matrix.data, *a = (real *)(uintptr_t)p->a;
+    GEMM(blas)(&op_matrix, &op_a, &n_columns, &n_rows, &n_k, &one, from, &ld_matrix, a, &ld_a, &beta, p->out.data,
+               &ld_out);
+}
+
+/* By the kernels, from panels; or by BLAS, from the matrix that they were made of, which may lie transposed. */
+static void multiply(const struct head *head, const struct product *p, struct const_rows matrix, bool is_transposed)
+{
+    if (head->blas)
+        multiply_by_blas(head->blas, p, matrix, is_transposed);
+    else
+        head->kernels->product(p);
+}
+
+/* Weights that are larger than a cache. */
+static struct const_rows ahead_of(const struct head *head, const struct head_share *share, ptrdiff_t from)
+{
+    return head->splits_outputs && from < share->n_outputs ? weights_of(head, share, from)
+                                                           : (struct const_rows){NULL, 0};
 }
 
 /* values [n][stride] = bias + weight features', of n outputs of a share. */
-static void compute_outputs(const struct head *head, const struct head_share *share, struct chunk chunk, ptrdiff_t from,
-                            ptrdiff_t n, real *values)
+static void compute_outputs(const struct head *head, const struct head_pass *pass, const struct head_share *share,
+                            struct chunk chunk, ptrdiff_t from, ptrdiff_t n, real *values)
 {
     struct const_rows weight = weights_of(head, share, from);
-    for (ptrdiff_t j = 0; j < n; j++)
-        for (ptrdiff_t r = 0; r < chunk.padded; r++)
-            values[j * chunk.stride + r] = head->bias[share->first + from + j];
-    head->kernels->product(&(struct product){
+    struct product product = {
         .n_rows = n,
-        .n_columns = chunk.padded,
+        .n_columns = head->blas ? chunk.n : chunk.padded,
         .n_k = head->of->width,
         .a = weight.data,
         .a_row = weight.stride,
         .a_k = 1,
         .panels = share->columns,
         .out = {values, chunk.stride},
-        .adds = true,
-    });
+        .start = head->bias + share->first + from,
+        .ahead = ahead_of(head, share, from + AHEAD_ROWS),
+        .n_ahead = head->of->width,
+    };
+    multiply(head, &product, features_of(head, pass, chunk), true);
+    for (ptrdiff_t j = 0; j < n; j++) /* what is no row has to be a number */
+        for (ptrdiff_t r = product.n_columns; r < chunk.padded; r++)
+            values[j * chunk.stride + r] = 0;
 }
 
 /* dweight += values features */
-static void add_to_dweight(const struct head *head, const struct head_share *share, struct chunk chunk, ptrdiff_t from,
-                           ptrdiff_t n, const real *values)
+static void add_to_dweight(const struct head *head, const struct head_pass *pass, const struct head_share *share,
+                           struct chunk chunk, ptrdiff_t from, ptrdiff_t n, const real *values)
 {
     ptrdiff_t width = head->of->width;
-    head->kernels->product(&(struct product){
+    struct product product = {
         .n_rows = n,
         .n_columns = width,
         .n_k = chunk.n,
@@ -191,31 +297,38 @@ static void add_to_dweight(const struct head *head, const struct head_share *sha
         .panels = share->rows,
         .out = {share->dweight + from * width, width},
         .adds = share->has_sums,
-    });
+        .ahead = ahead_of(head, share, from), /* for dfeatures */
+        .n_ahead = width,
+    };
+    multiply(head, &product, features_of(head, pass, chunk), false);
 }
 
 /* dfeatures = values' weight, added to what the blocks before gave. */
 static void add_to_dfeatures(const struct head *head, const struct head_pass *pass, const struct head_share *share,
                              struct chunk chunk, ptrdiff_t from, ptrdiff_t n, const real *values)
 {
-    ptrdiff_t width = head->of->width, padded = padded_to(width, head->lanes);
-    const real *panels = head->weight_panels + from * padded;
-    if (head->splits_outputs) {
-        head->kernels->pack(n, width, weights_of(head, share, from), share->weight_panels);
-        panels = share->weight_panels;
-    }
+    ptrdiff_t width = head->of->width, padded = panel_columns(width, head->lanes);
+    ptrdiff_t at_once = head->splits_outputs && !head->blas ? COLUMNS : width;
     bool is_callers = !head->splits_outputs || share == head->shares;
-    head->kernels->product(&(struct product){
-        .n_rows = chunk.n,
-        .n_columns = width,
-        .n_k = n,
-        .a = values,
-        .a_row = 1,
-        .a_k = chunk.stride,
-        .panels = panels,
-        .out = {is_callers ? pass->dfeatures + chunk.first * width : share->dfeatures, is_callers ? width : padded},
-        .adds = from > 0,
-    });
+    struct rows out = {is_callers ? pass->dfeatures + chunk.first * width : share->dfeatures,
+                       is_callers ? width : padded};
+    for (ptrdiff_t column = 0; column < width; column += at_once) {
+        struct const_rows weight = rows_from(weights_of(head, share, from), 0, column);
+        struct product product = {
+            .n_rows = chunk.n,
+            .n_columns = smaller(at_once, width - column),
+            .n_k = n,
+            .a = values,
+            .a_row = 1,
+            .a_k = chunk.stride,
+            .panels = head->splits_outputs ? share->weight_panels : head->weight_panels + from * padded,
+            .out = {out.data + column, out.stride},
+            .adds = from > 0,
+        };
+        if (head->splits_outputs && !head->blas)
+            head->kernels->pack(n, product.n_columns, weight, share->weight_panels);
+        multiply(head, &product, weight, false);
+    }
 }
 
 /* ------------------------------------------------------------------ losses */
@@ -251,7 +364,7 @@ static void start_softmax(const struct head *head, const struct head_pass *pass,
     for (ptrdiff_t from = 0, n; from < share->n_outputs; from += n) {
         n = smaller(head->block, share->n_outputs - from);
         real *values = values_at(head, share, chunk, from), *reference = reference_at(head, share, chunk, from);
-        compute_outputs(head, share, chunk, from, n, values);
+        compute_outputs(head, pass, share, chunk, from, n, values);
         for (ptrdiff_t r = 0; r < chunk.n; r++) {
             ptrdiff_t j = pass->labels[chunk.first + r] - share->first - from;
             if (j >= 0 && j < n)
@@ -292,7 +405,7 @@ static void finish_softmax(const struct head *head, const struct head_pass *pass
 {
     real *reference = reference_at(head, share, chunk, from);
     if (!head->keeps_values) {
-        compute_outputs(head, share, chunk, from, n, values);
+        compute_outputs(head, pass, share, chunk, from, n, values);
         memcpy(reference, share->all_largest, (size_t)chunk.padded * sizeof(real));
         head->kernels->exponentials(n, chunk.padded, (struct rows){values, chunk.stride}, reference,
                                     share->block_factors);
@@ -319,7 +432,7 @@ static double finish_rows(const struct head *head, const struct head_pass *pass,
     const struct loss *of = NAME(loss)(head->of->loss);
     ptrdiff_t n_outputs = head->of->n_outputs;
     double loss = 0, part = (double)n / (double)n_outputs; /* of the mean over all */
-    compute_outputs(head, share, chunk, from, n, values);
+    compute_outputs(head, pass, share, chunk, from, n, values);
     for (ptrdiff_t r = 0; r < chunk.n; r++) {
         struct target target = {0, pass->targets + (chunk.first + r) * n_outputs + share->first + from};
         double weight = weight_of(pass, chunk.first + r);
@@ -353,7 +466,7 @@ static void finish_chunk(const struct head *head, const struct head_pass *pass, 
             finish_softmax(head, pass, share, chunk, from, n, values);
         else
             share->loss += finish_rows(head, pass, share, chunk, from, n, values);
-        add_to_dweight(head, share, chunk, from, n, values);
+        add_to_dweight(head, pass, share, chunk, from, n, values);
         add_to_dfeatures(head, pass, share, chunk, from, n, values);
     }
     share->has_sums = true;
@@ -391,7 +504,7 @@ static void add_rows(const struct head *head, const struct head_pass *pass, stru
 /* The rows of dfeatures that are this share's to put together. */
 static void join_dfeatures(const struct head *head, const struct head_pass *pass, ptrdiff_t s, struct chunk chunk)
 {
-    ptrdiff_t width = head->of->width, padded = padded_to(width, head->lanes);
+    ptrdiff_t width = head->of->width, padded = panel_columns(width, head->lanes);
     for (ptrdiff_t r = first_of(chunk.n, s, head->n_shares); r < first_of(chunk.n, s + 1, head->n_shares); r++)
         for (ptrdiff_t t = 1; t < head->n_shares; t++)
             for (ptrdiff_t k = 0; k < width; k++)
@@ -416,11 +529,9 @@ static void add_all_rows(const struct head *head, const struct head_pass *pass, 
     }
 }
 
-void NAME(head_begin)(struct head *head, const pylstm_blas *blas, const real *weight, const real *bias, real *dweight,
-                      real *dbias)
+void NAME(head_begin)(struct head *head, const real *weight, const real *bias, real *dweight, real *dbias)
 {
-    ptrdiff_t width = head->of->width, padded = padded_to(width, head->lanes);
-    head->blas = blas;
+    ptrdiff_t width = head->of->width, padded = panel_columns(width, head->lanes);
     head->weight = weight;
     head->bias = bias;
     for (ptrdiff_t s = 0; s < head->n_shares; s++) {
@@ -432,7 +543,7 @@ void NAME(head_begin)(struct head *head, const pylstm_blas *blas, const real *we
             share->dbias = dbias + share->first;
         }
     }
-    for (ptrdiff_t from = 0, n; from < head->of->n_outputs && !head->splits_outputs; from += n) {
+    for (ptrdiff_t from = 0, n; from < head->of->n_outputs && !head->splits_outputs && !head->blas; from += n) {
         n = smaller(head->block, head->of->n_outputs - from);
         head->kernels->pack(n, width, weights_of(head, head->shares, from), head->weight_panels + from * padded);
     }
@@ -493,7 +604,7 @@ int NAME(head_size)(const pylstm_head *of, ptrdiff_t n_rows, size_t *bytes)
 {
     struct arena counting = {0};
     struct head head;
-    NAME(head_carve)(of, n_rows, &counting, &head);
+    NAME(head_carve)(of, NULL, n_rows, &counting, &head);
     return arena_total(&counting, bytes);
 }
 
@@ -521,8 +632,8 @@ int NAME(head_gradient)(const pylstm_head *of, const pylstm_blas *blas, const py
                                  .dfeatures = batch->dfeatures}};
     for (ptrdiff_t r = 0; r < batch->n_rows; r++)
         work.pass.total += batch->weights ? batch->weights[r] : 1;
-    NAME(head_carve)(of, batch->n_rows, &arena, &work.head);
-    NAME(head_begin)(&work.head, blas, batch->weight, batch->bias, batch->dweight, batch->dbias);
+    NAME(head_carve)(of, blas, batch->n_rows, &arena, &work.head);
+    NAME(head_begin)(&work.head, batch->weight, batch->bias, batch->dweight, batch->dbias);
     pylstm_run_team(pylstm_head_n_members(of, batch->n_rows), add_and_finish, &work);
     *loss = NAME(head_loss)(&work.head);
     return PYLSTM_OK;

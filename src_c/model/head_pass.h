@@ -38,14 +38,14 @@ struct head {
     struct head_share *shares;
 };
 
-/* Takes what passes of up to n_rows rows need: scratch of at most about 4 MB however many outputs and threads; sums,
- * and packed weights, where they fit into a cache. */
-void NAME(head_carve)(const pylstm_head *of, ptrdiff_t n_rows, struct arena *arena, struct head *head);
+/* Takes what passes of up to n_rows rows need: scratch of at most 4 MB however many outputs and threads; sums, and
+ * packed weights, where they fit into a cache. A BLAS, if there is one, gets the products at which it is as fast. */
+void NAME(head_carve)(const pylstm_head *of, const pylstm_blas *blas, ptrdiff_t n_rows, struct arena *arena,
+                      struct head *head);
 
 /* By one thread: weight [n_outputs][width] and bias [n_outputs] are what the passes to come read, dweight and dbias
  * alike what they sum up in, from zero; to be read after head_finish. */
-void NAME(head_begin)(struct head *head, const pylstm_blas *blas, const real *weight, const real *bias, real *dweight,
-                      real *dbias);
+void NAME(head_begin)(struct head *head, const real *weight, const real *bias, real *dweight, real *dbias);
 
 /* By all members of a team. */
 void NAME(head_add)(struct head *head, const struct head_pass *pass, struct member member);

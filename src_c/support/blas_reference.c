@@ -22,4 +22,4 @@
 DEFINE_GEMM(reference_sgemm, float)
 DEFINE_GEMM(reference_dgemm, double)
 
-const pylstm_blas pylstm_blas_reference = {reference_sgemm, reference_dgemm};
+const pylstm_blas pylstm_blas_reference = {reference_sgemm, reference_dgemm, 0};
