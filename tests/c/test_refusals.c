@@ -235,6 +235,55 @@ LIMITED(pthread_mutex_init, mutexes, (void *mutex, void *with), (mutex, with))
 LIMITED(pthread_cond_init, conditions, (void *condition, void *with), (condition, with))
 
 /* Where the system gives no thread, mutex or condition, or fewer than asked for, the results are the same. */
+static void test_head_arguments(void)
+{
+    const pylstm_head head = {PYLSTM_FLOAT64, PYLSTM_ISA_BEST, 2, 3, 4, PYLSTM_CROSS_ENTROPY, 0.0};
+    const ptrdiff_t labels[] = {3, 0}, wrong_labels[] = {3, 4};
+    double features[6] = {0}, weight[12] = {0}, bias[4] = {0}, out[12], loss = 0;
+    const pylstm_head_batch batch = {2, features, weight, bias, labels, NULL, NULL, out, out, out};
+    size_t bytes = 0;
+    CHECK_STATUS(pylstm_head_size(&head, 2, &bytes), PYLSTM_OK);
+    CHECK_STATUS(pylstm_head_size(NULL, 2, &bytes), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_head_size(&head, 2, NULL), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_head_size(&head, 0, &bytes), PYLSTM_ERROR_SIZE);
+    CHECK_STATUS(pylstm_head_size(&head, PTRDIFF_MAX / 8, &bytes), PYLSTM_ERROR_OVERFLOW);
+    for (int k = 0; k < 7; k++) {
+        static const int expected[] = {PYLSTM_ERROR_DTYPE, PYLSTM_ERROR_ISA,  PYLSTM_ERROR_SIZE,    PYLSTM_ERROR_SIZE,
+                                       PYLSTM_ERROR_SIZE,  PYLSTM_ERROR_LOSS, PYLSTM_ERROR_OVERFLOW};
+        pylstm_head wrong = head;
+        wrong.dtype = k == 0 ? (pylstm_dtype)2 : wrong.dtype;
+        wrong.isa = k == 1 ? PYLSTM_N_ISA : wrong.isa;
+        wrong.n_threads = k == 2 ? 0 : wrong.n_threads;
+        wrong.width = k == 3 ? 0 : wrong.width;
+        wrong.n_outputs = k == 4 ? 0 : k == 6 ? PTRDIFF_MAX / 8 : wrong.n_outputs;
+        wrong.loss = k == 5 ? PYLSTM_CALLER : wrong.loss;
+        CHECK_STATUS(pylstm_head_size(&wrong, 2, &bytes), expected[k]);
+    }
+    CHECK_STATUS(pylstm_head_size(&head, 2, &bytes), PYLSTM_OK);
+    pylstm_memory memory = {allocate(bytes), bytes}, less = {memory.data, bytes - 1};
+    const pylstm_blas *blas = &pylstm_blas_reference;
+    CHECK_STATUS(pylstm_head_gradient(&head, NULL, &batch, &loss, memory), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_head_gradient(&head, blas, NULL, &loss, memory), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_head_gradient(&head, blas, &batch, NULL, memory), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_head_gradient(&head, blas, &batch, &loss, NONE), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_head_gradient(&head, blas, &batch, &loss, less), PYLSTM_ERROR_WORKSPACE);
+    for (int k = 0; k < 7; k++) {
+        pylstm_head_batch without = batch;
+        without.features = k == 0 ? NULL : without.features;
+        without.weight = k == 1 ? NULL : without.weight;
+        without.bias = k == 2 ? NULL : without.bias;
+        without.labels = k == 3 ? NULL : without.labels;
+        without.dfeatures = k == 4 ? NULL : without.dfeatures;
+        without.dweight = k == 5 ? NULL : without.dweight;
+        without.dbias = k == 6 ? NULL : without.dbias;
+        CHECK_STATUS(pylstm_head_gradient(&head, blas, &without, &loss, memory), PYLSTM_ERROR_NULL);
+    }
+    pylstm_head_batch wrong = batch;
+    wrong.labels = wrong_labels;
+    CHECK_STATUS(pylstm_head_gradient(&head, blas, &wrong, &loss, memory), PYLSTM_ERROR_LABEL);
+    free(memory.data);
+}
+
 static void test_missing_threads(ptrdiff_t n_sequences, const ptrdiff_t *lengths)
 {
     const ptrdiff_t hidden[] = {224};
@@ -287,6 +336,7 @@ static void test_missing_threads(ptrdiff_t n_sequences, const ptrdiff_t *lengths
 int main(void)
 {
     test_arguments();
+    test_head_arguments();
 #ifdef WRAPS_THREADS
     const ptrdiff_t one[] = {24}, some[] = {20, 18, 16, 3};
     test_missing_threads(1, one);
