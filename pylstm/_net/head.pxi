@@ -64,9 +64,13 @@ cdef class Head:
         cdef list views = [_View(array) for array, _, _ in given] + [_View(array, True) for array in outs]
         batch.n_rows = n_rows
         batch.features, batch.weight, batch.bias = address(views[0]), address(views[1]), address(views[2])
-        batch.labels = <const Py_ssize_t *> address(views[3]) if has_labels else NULL
-        batch.targets = NULL if has_labels else address(views[3])
-        batch.weights = NULL if weights is None else <const double *> address(views[4])
+        batch.labels = NULL
+        batch.targets = NULL
+        if has_labels:
+            batch.labels = <const Py_ssize_t *> address(views[3])
+        else:
+            batch.targets = address(views[3])
+        batch.weights = <const double *> address(views[4])
         batch.dweight, batch.dbias, batch.dfeatures = address(views[5]), address(views[6]), address(views[7])
         check(pylstm_head_size(&self.c, n_rows, &n_bytes))
         cdef _Memory workspace = self.spare
