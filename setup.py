@@ -18,6 +18,7 @@ SOURCES = Path("src_c")
 # src_c/Makefile names the same files and flags, and says why.
 ONCE = [
     *("interface/api", "interface/api_head", "interface/api_training", "interface/blob", "interface/status"),
+    "model/parameters",
     *("layers/batch", "layers/net", "layers/parts"),
     *("kernels/cell", "kernels/isa", "support/blas_reference", "support/threads"),
 ]

@@ -21,7 +21,7 @@ pin(1)
 import numpy as np  # noqa: E402
 import roofline  # noqa: E402
 
-from pylstm._net.core import Stream  # noqa: E402
+from pylstm._net.core import Model, ModelSpec, Stream  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 SIZES = [(1, 8), (1, 16), (1, 32), (1, 64), (16, 32)]
@@ -63,10 +63,8 @@ def in_c(program: str, size: tuple[int, int]) -> InC:
 def in_python(size: tuple[int, int]) -> dict[str, tuple[float, float]]:
     """Return the best and median time, us per step: of a step with `out`, without, and of a block with `out`."""
     input_size, hidden = size
-    n_parameters = 4 * hidden * (input_size + hidden + 1) + hidden + 1
     rng = np.random.default_rng(0)
-    weights = (rng.uniform(-1, 1, n_parameters) / np.sqrt(hidden)).astype(np.float32)
-    stream = Stream((input_size, (hidden,), 1, "squared error", "float32"), (weights, None, None), 1)
+    stream = Stream(Model(ModelSpec(input_size, (hidden,), loss="squared_error", n_outputs=1), random_state=0))
     block = rng.uniform(-1, 1, (BLOCK, input_size)).astype(np.float32)
     names = {
         "step": stream.step,

@@ -4,15 +4,18 @@
 the displays Matplotlib when they plot.
 """
 
+import sys
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from ._devices.streaming import stream
-from ._inside.explain import Explanation
-from ._inside.trace import Trace, half_life
+from ._net.above import above
 from ._net.cells import Gates, GRUGates, RNNGates
 from ._net.core import Cell, Gradients, Sequence, Stream
+from ._net.pickles import OldNames
+from ._net.pickles import restore as _restore  # noqa: F401  (pickles name it)
+from ._net.trace import Trace, half_life
 
 if TYPE_CHECKING:
     from . import datasets, metrics, preprocessing
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
         LossCurveDisplay,
         SaliencyDisplay,
     )
+    from ._inside.explain import Explanation
 
 __version__ = version("pylstm")
 
@@ -67,6 +71,7 @@ __all__ = [
 # Name to (module, attribute or None for the module itself, extra that brings what it needs).
 _LAZY = {
     "CellStateDisplay": ("pylstm._inside.displays", "CellStateDisplay", None),
+    "Explanation": ("pylstm._inside.explain", "Explanation", None),
     "Export": ("pylstm._devices.export", "Export", None),
     "ForecastDisplay": ("pylstm._inside.displays", "ForecastDisplay", None),
     "GateDisplay": ("pylstm._inside.displays", "GateDisplay", None),
@@ -87,10 +92,11 @@ _LAZY = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module 'pylstm' has no attribute {name!r}")
-    module_name, attribute, extra = _LAZY[name]
+sys.meta_path.append(OldNames)
+
+
+def _load(name: str, place: tuple[str, str | None, str | None]) -> Any:
+    module_name, attribute, extra = place
     try:
         module = import_module(module_name)
     except ModuleNotFoundError as error:
@@ -99,8 +105,20 @@ def __getattr__(name: str) -> Any:
         raise ModuleNotFoundError(
             f"pylstm.{name} needs {error.name}, which is not installed: pip install 'pylstm[{extra}]'", name=error.name
         ) from error
-    value = module if attribute is None else getattr(module, attribute)
-    globals()[name] = value
+    return module if attribute is None else getattr(module, attribute)
+
+
+above.update(
+    explain=lambda: _load("Cell.explain", ("pylstm._inside.explain", "explain", None)),
+    write_page=lambda: _load("Trace.to_html", ("pylstm._inside.page", "write", None)),
+    save=lambda: _load("save", _LAZY["save"]),
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'pylstm' has no attribute {name!r}")
+    value = globals()[name] = _load(name, _LAZY[name])
     return value
 
 

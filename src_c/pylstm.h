@@ -45,7 +45,7 @@ typedef enum pylstm_status {
     PYLSTM_ERROR_DROPOUT,   /* a dropout probability outside [0, 1) */
     PYLSTM_ERROR_WORKSPACE, /* memory handed in is smaller than the size asked for */
     PYLSTM_ERROR_LABEL,     /* a label outside [0, n_outputs) */
-    PYLSTM_ERROR_INDEX,     /* a sequence index outside the data set */
+    PYLSTM_ERROR_INDEX,     /* a sequence index outside the data set, or a parameter's */
     PYLSTM_ERROR_POOLING,   /* a pooling that is not one of pylstm_pooling */
     PYLSTM_ERROR_LOSS,      /* a loss that is not one of pylstm_loss */
     PYLSTM_ERROR_SOLVER,    /* a solver that is not one of pylstm_solver_kind */
@@ -288,6 +288,25 @@ typedef struct pylstm_model {
 
 int pylstm_model_check(const pylstm_model *model);
 ptrdiff_t pylstm_model_n_parameters(const pylstm_model *model);
+
+/* What training does to a parameter. More kinds can follow: frozen, shared, sparse by rows, an initial state. */
+typedef enum pylstm_parameter_kind {
+    PYLSTM_DECAYED = 0, /* weights: the L2 penalty is on them */
+    PYLSTM_PLAIN = 1    /* biases: it is not */
+} pylstm_parameter_kind;
+
+/* One array of the parameters. */
+typedef struct pylstm_parameter {
+    char name[48];     /* "weight_ih_l0", ..., of the second direction "weight_ih_l0_reverse"; "weight_out" */
+    ptrdiff_t rows;    /* elements, where there are no columns */
+    ptrdiff_t columns; /* 0: a vector */
+    ptrdiff_t offset;  /* of its first element, in the flat array of all */
+    pylstm_parameter_kind kind;
+} pylstm_parameter;
+
+/* Parameter number `index`, in the order of the flat array, for a model that has passed, or with n_outputs = 0 for its
+ * net alone: from 0 on, until PYLSTM_ERROR_INDEX says that there are no more. */
+int pylstm_model_parameter(const pylstm_model *model, ptrdiff_t index, pylstm_parameter *out);
 
 int pylstm_predict_size(const pylstm_model *model, const pylstm_shape *shape, size_t *bytes);
 /* y: outputs [E][n_outputs], probabilities or values. The tape is not read. */

@@ -27,10 +27,10 @@ EMULATOR = ["qemu-system-arm", "-M", "mps2-an386", "-nographic", "-semihosting",
 CELLS = ["lstm", "gru", "rnn", "relu"]
 LOSSES = [*c_learn.LOSSES]
 #: What each feature of `cortex_m4.features` is, beside what a model has without it.
-BASE = {"sizes": (12, 16), "loss": "squared error"}
+BASE = {"sizes": (12, 16), "loss": "squared_error"}
 FEATURES = {
     "scaled": {"scaled": True},
-    **{loss: {"loss": loss} for loss in LOSSES if loss != "squared error"},
+    **{loss: {"loss": loss} for loss in LOSSES if loss != "squared_error"},
     "none": {"n_outputs": 0},
     "int8": {"int8": True},
     "int8 of layers": {"int8": True, "sizes": (12, 16, 8)},
@@ -48,7 +48,7 @@ BELOW = dict.fromkeys(("further layer", "int8 of layers", "units left of layers"
 #: Features that a kind of file does not have, or that its code does not read.
 SIZES = {"units left", "units left of layers", "few outputs", "fours of outputs"}
 WITHOUT = {
-    "plain": {"per step", "carried", "absolute error", "huber", "quantile"},
+    "plain": {"per step", "carried", "absolute_error", "huber", "quantile"},
     "head": {"none", "int8", "int8 of layers"},
     "all": {"none", "int8", "int8 of layers", *SIZES},
 }
@@ -174,7 +174,7 @@ def version():
 # ---- the check
 
 #: A model of the Japanese vowels, as tests/export_learning.py has it.
-VOWELS = {"cell": "lstm", "sizes": (12, 16), "n_outputs": 9, "loss": "cross-entropy", "scaled": True}
+VOWELS = {"cell": "lstm", "sizes": (12, 16), "n_outputs": 9, "loss": "cross_entropy", "scaled": True}
 #: What that takes at most: code (-Os), RAM, stack (-Os, -O2), and instructions for a window (-O2). The library's own
 #: files, of which it was made once, took 47.5 KB, 50,024, 2,308 and 808,203.
 MOST = {"code": 3072, "RAM": 16384, "stack": 256, "instructions": 542_000}

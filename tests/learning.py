@@ -3,26 +3,26 @@
 import numpy as np
 
 import pylstm
-from pylstm._estimators.models import parts
+from pylstm._net.describe import describe
 
 
 def net_of(model):
-    return parts(model)[1]._model
+    return describe(model).net
 
 
 def loss_of(loss, outputs, answers, parameter=0.0):
     """Return the mean loss of rows, and its gradient by the outputs."""
     n, n_outputs = outputs.shape
-    if loss == "cross-entropy":
+    if loss == "cross_entropy":
         p = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         p /= p.sum(axis=1, keepdims=True)
         onehot = np.eye(n_outputs)[np.atleast_1d(answers)]
         return -np.log((p * onehot).sum(axis=1)).mean(), (p - onehot) / n
     answers = np.reshape(answers, outputs.shape)
     r = outputs - answers
-    if loss == "squared error":
+    if loss == "squared_error":
         values, slopes = r**2 / 2, r
-    elif loss == "absolute error":
+    elif loss == "absolute_error":
         values, slopes = np.abs(r), np.sign(r)
     elif loss == "huber":
         slopes = np.clip(r, -parameter, parameter)
@@ -63,13 +63,10 @@ class Reference:
 
     @classmethod
     def of_model(cls, model, **options):
-        net, made_with = net_of(model), net_of(model).configuration
-        per_step, _ = parts(model)
-        scaler = None if per_step is None else per_step.transformer_
-        scaling = None if scaler is None else (scaler.mean_, scaler.scale_)
-        sizes = (made_with["input_size"], *net.hidden_sizes)
-        return cls(net.copy_weights(), sizes, made_with["n_outputs"], loss=made_with["loss"], scaling=scaling,
-                   per_step=made_with["pooling"] is None, cell=net.cell, nonlinearity=net.nonlinearity,
+        described = describe(model)
+        spec, sizes = described.spec, (described.spec.input_size, *described.spec.hidden_sizes)
+        return cls(described.net.copy_weights(), sizes, spec.n_outputs, loss=spec.loss, scaling=described.inputs,
+                   per_step=spec.pooling is None, cell=spec.cell, nonlinearity=spec.nonlinearity,
                    **options)  # fmt: skip
 
     def learn(self, x, y, rate):

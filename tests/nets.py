@@ -94,7 +94,7 @@ def quantised(net):
     return np.concatenate(parts)
 
 
-def exported_net(cell="lstm", sizes=(12, 16), n_outputs=9, loss="cross-entropy", parameter=0.5, scaled=False,
+def exported_net(cell="lstm", sizes=(12, 16), n_outputs=9, loss="cross_entropy", parameter=0.5, scaled=False,
                  int8=False, seed=0):  # fmt: skip
     """Return a net of random weights, as `export_c` has it; `sizes` begins with that of the inputs."""
     rng, kind = np.random.default_rng(seed), CELLS[cell]["cell"]

@@ -82,7 +82,7 @@ def predictions(parameters, n_layers, bidirectional, pooling, loss, sequences, s
     outputs, final = run(parameters, n_layers, bidirectional, sequences, state)
     features = pool(outputs, pooling, parameters[f"weight_hh_l{n_layers - 1}"].shape[1])
     values = features @ parameters["weight_out"].T + parameters["bias_out"]
-    if loss == "cross-entropy":
+    if loss == "cross_entropy":
         values = np.exp(values - values.max(axis=1, keepdims=True))
         values /= values.sum(axis=1, keepdims=True)
     return values, final
@@ -90,7 +90,7 @@ def predictions(parameters, n_layers, bidirectional, pooling, loss, sequences, s
 
 def mean_loss(values, targets, weights, loss):
     """The weighted mean loss of predictions."""
-    if loss == "cross-entropy":
+    if loss == "cross_entropy":
         losses = -np.log(values[np.arange(len(targets)), targets])
     else:
         losses = ((values - targets) ** 2).mean(axis=1) / 2

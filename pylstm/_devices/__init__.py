@@ -1,1 +1,1 @@
-"""A model leaving for a stream, a buffer or a C file. Imports the ground and reads estimators."""
+"""A model leaving for a stream, a buffer or a C file. Imports `_files` and what is below it."""

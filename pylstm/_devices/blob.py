@@ -1,19 +1,12 @@
 """From a model to a blob: the buffer that the C library reads, byte by byte as src_c/pylstm.h says."""
 
-import struct
-import zlib
 from typing import Any
 
 import numpy as np
 
 from .._files.writing import replace
-from .._net.cells import check_cell
-from .._net.core import Sequence
-from .streaming import described
-
-MAGIC, FORMAT_VERSION = b"\x89PYLSTM\n", 1
-#: The most that C makes room for.
-N_LAYERS = 32
+from .._net.core import BLOB_LAYERS, as_blob
+from .._net.describe import describe_steps
 
 
 def write_blob(model: Any, path: Any) -> None:
@@ -49,33 +42,11 @@ def blob_of(model: Any) -> bytes:
     >>> len(blob_of(pylstm.Sequence(2, 3)))
     352
     """
-    sizes, (weights, mean, scale) = described(model)
-    input_size, hidden_sizes, n_outputs, loss, dtype, cell, nonlinearity = sizes
-    if len(hidden_sizes) > N_LAYERS:
-        raise ValueError(f"model must have at most {N_LAYERS} layers to be written as a blob, got {len(hidden_sizes)}")
-    fields = (
-        ["float32", "float64"].index(dtype),
-        ["cross-entropy", "squared error"].index(loss),
-        ["last", "mean", "max", None].index(_pooling(model)),
-        int(mean is not None),
-        input_size,
-        n_outputs,
-        1,  # direction
-        len(hidden_sizes),
-        check_cell(cell, nonlinearity),
-        *hidden_sizes,
-        *[0] * ((len(hidden_sizes) + 1) % 2),  # the numbers start at a multiple of 8
-    )
-    numbers = [weights] if mean is None else [mean, scale, weights]
-    body = struct.pack(f"<{len(fields)}I", *fields)
-    body += b"".join(np.asarray(values, np.dtype(dtype).newbyteorder("<")).tobytes() for values in numbers)
-    body = struct.pack("<Q", len(MAGIC) + 16 + len(body)) + body
-    return MAGIC + struct.pack("<2I", FORMAT_VERSION, zlib.crc32(body)) + body
-
-
-def _pooling(model: Any) -> str | None:
-    if isinstance(model, Sequence):
-        return None
-    from .._estimators.models import parts
-
-    return parts(model)[1]._model.configuration["pooling"]
+    described = describe_steps(model)
+    spec = described.spec
+    if len(spec.hidden_sizes) > BLOB_LAYERS:
+        raise ValueError(
+            f"model must have at most {BLOB_LAYERS} layers to be written as a blob, got {len(spec.hidden_sizes)}"
+        )
+    mean, scale = [None, None] if described.inputs is None else np.asarray(described.inputs, spec.dtype)
+    return as_blob(spec, described.net.copy_weights(), mean, scale)

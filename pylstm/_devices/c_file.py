@@ -35,9 +35,9 @@ class Loss(NamedTuple):
 
 
 LOSSES = {
-    "cross-entropy": Loss("cross_entropy_row", "cross-entropy", "softmax_row"),
-    "squared error": Loss("squared_error_row", "half the squared error"),
-    "absolute error": Loss("absolute_error_row", "absolute error"),
+    "cross_entropy": Loss("cross_entropy_row", "cross-entropy", "softmax_row"),
+    "squared_error": Loss("squared_error_row", "half the squared error"),
+    "absolute_error": Loss("absolute_error_row", "absolute error"),
     "huber": Loss("huber_row", "Huber loss, straight from {:g},"),
     "quantile": Loss("quantile_row", "loss of the quantile {:g}"),
     "sigmoid": Loss("sigmoid_row", "cross-entropy of each output by itself", "sigmoids_row"),
@@ -88,7 +88,7 @@ class Net(NamedTuple):
     @property
     def reads_labels(self) -> bool:
         """Whether its outputs are told apart by a label; else they are values."""
-        return self.loss == "cross-entropy"
+        return self.loss == "cross_entropy"
 
     @property
     def c_name(self) -> str:

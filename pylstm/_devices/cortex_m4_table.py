@@ -9,7 +9,7 @@ MEASURED = {
     ("plain", "PYLSTM_LSTM"): {
         "": (1216, 1648, 104, 124),
         "scaled": (32, 32, -8, -4),
-        "cross-entropy": (88, 252, 0, 0),
+        "cross_entropy": (88, 252, 0, 0),
         "sigmoid": (76, 296, 0, 0),
         "none": (-184, -192, 0, -4),
         "int8": (604, 548, 88, 76),
@@ -24,7 +24,7 @@ MEASURED = {
     ("plain", "PYLSTM_GRU"): {
         "": (1136, 1280, 96, 92),
         "scaled": (48, 40, 0, 0),
-        "cross-entropy": (84, 240, 0, 8),
+        "cross_entropy": (84, 240, 0, 8),
         "sigmoid": (72, 296, 0, 0),
         "none": (-172, -192, 0, 0),
         "int8": (476, 452, 64, 88),
@@ -39,7 +39,7 @@ MEASURED = {
     ("plain", "PYLSTM_RNN_TANH"): {
         "": (856, 976, 92, 88),
         "scaled": (48, 52, 0, 0),
-        "cross-entropy": (264, 252, 0, 8),
+        "cross_entropy": (264, 252, 0, 8),
         "sigmoid": (252, 296, 0, 0),
         "none": (-188, -244, 0, -4),
         "int8": (320, 288, 64, 68),
@@ -54,7 +54,7 @@ MEASURED = {
     ("plain", "PYLSTM_RNN_RELU"): {
         "": (660, 772, 84, 80),
         "scaled": (44, 48, 0, 0),
-        "cross-entropy": (260, 264, 0, 16),
+        "cross_entropy": (260, 264, 0, 16),
         "sigmoid": (248, 292, 0, 0),
         "none": (-192, -248, 0, -4),
         "int8": (324, 300, 68, 60),
@@ -69,7 +69,7 @@ MEASURED = {
     ("head", "PYLSTM_LSTM"): {
         "": (1768, 2296, 168, 196),
         "scaled": (40, 0, 0, -8),
-        "cross-entropy": (260, 652, 8, 24),
+        "cross_entropy": (260, 652, 8, 24),
         "huber": (40, 92, 0, 0),
         "quantile": (32, 40, 0, 0),
         "sigmoid": (280, 728, 16, 24),
@@ -84,7 +84,7 @@ MEASURED = {
     ("head", "PYLSTM_GRU"): {
         "": (1704, 1916, 168, 168),
         "scaled": (36, 20, 0, -4),
-        "cross-entropy": (260, 636, 8, 16),
+        "cross_entropy": (260, 636, 8, 16),
         "huber": (40, 92, 0, 0),
         "quantile": (32, 36, 0, 0),
         "sigmoid": (280, 736, 16, 24),
@@ -99,8 +99,8 @@ MEASURED = {
     ("head", "PYLSTM_RNN_TANH"): {
         "": (1396, 1612, 156, 168),
         "scaled": (48, -12, 0, -16),
-        "cross-entropy": (436, 636, 8, 16),
-        "absolute error": (24, 20, 0, 0),
+        "cross_entropy": (436, 636, 8, 16),
+        "absolute_error": (24, 20, 0, 0),
         "huber": (40, 92, 0, 0),
         "quantile": (32, 36, 0, 0),
         "sigmoid": (456, 736, 16, 24),
@@ -115,8 +115,8 @@ MEASURED = {
     ("head", "PYLSTM_RNN_RELU"): {
         "": (1200, 1412, 156, 160),
         "scaled": (44, -8, -4, -16),
-        "cross-entropy": (436, 636, 8, 16),
-        "absolute error": (24, 20, 0, 0),
+        "cross_entropy": (436, 636, 8, 16),
+        "absolute_error": (24, 20, 0, 0),
         "huber": (40, 92, 0, 0),
         "quantile": (32, 36, 0, 0),
         "sigmoid": (456, 736, 16, 24),
@@ -130,7 +130,7 @@ MEASURED = {
     },
     ("all", "PYLSTM_LSTM"): {
         "": (2440, 3312, 148, 216),
-        "cross-entropy": (264, 632, 16, 16),
+        "cross_entropy": (264, 632, 16, 16),
         "huber": (36, 96, 0, 0),
         "sigmoid": (276, 724, 0, 0),
         "second layer": (228, 200, 64, 56),
@@ -140,7 +140,7 @@ MEASURED = {
     ("all", "PYLSTM_GRU"): {
         "": (2368, 2780, 124, 208),
         "scaled": (24, 28, 0, -8),
-        "cross-entropy": (268, 632, 16, 8),
+        "cross_entropy": (268, 632, 16, 8),
         "huber": (40, 96, 0, 0),
         "sigmoid": (280, 744, 0, 16),
         "second layer": (188, 144, 64, 24),
@@ -149,7 +149,7 @@ MEASURED = {
     ("all", "PYLSTM_RNN_TANH"): {
         "": (1936, 2240, 140, 200),
         "scaled": (24, 24, 0, -8),
-        "cross-entropy": (444, 632, 16, 8),
+        "cross_entropy": (444, 632, 16, 8),
         "huber": (40, 92, 0, 0),
         "quantile": (28, 36, 0, 0),
         "sigmoid": (460, 748, 0, 16),
@@ -159,7 +159,7 @@ MEASURED = {
     ("all", "PYLSTM_RNN_RELU"): {
         "": (1748, 2056, 132, 184),
         "scaled": (28, 20, 0, -8),
-        "cross-entropy": (440, 636, 16, 8),
+        "cross_entropy": (440, 636, 16, 8),
         "huber": (36, 92, 0, 0),
         "quantile": (28, 36, 0, 0),
         "sigmoid": (456, 748, 0, 16),

@@ -5,20 +5,18 @@ import math
 import os
 import re
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from .._files.writing import replace
-from .._net.cells import SIZES
 from .._net.core import Sequence
-from .._net.inputs import Array, check_int, check_real
+from .._net.describe import Description, describe, describe_steps
+from .._net.inputs import check_int, check_real
 from . import c_file, c_learn
 from .blob import write_blob
 from .c_file import Layer, Matrix, Net
 from .c_learn import Learning
-from .streaming import described
 
 #: Of C23 and C++23.
 KEYWORDS = frozenset(
@@ -159,25 +157,24 @@ def export_c(
         raise ValueError("data goes with weights='int8' and an estimator only: there is nothing else to compare")
     path = os.fsdecode(path)
     name = _checked_name(name, path)
-    sizes, (flat, mean, scale) = described(model, "exported")
-    input_size, hidden_sizes, n_outputs, loss, dtype, *cell = sizes
-    if dtype != "float32":
-        raise ValueError(f"model must be of float32 to be exported, got {dtype}: make it with dtype='float32'")
-    learning = _learning(model, trainable, window, carry_state, max_grad_norm, weights)
-    scaling = None if mean is None else (np.asarray(mean, np.float32), np.asarray(scale, np.float32))
-    if not all(np.isfinite(values).all() for values in (flat, *(scaling or ()))):
-        raise ValueError("model must have finite weights to be exported, got NaN or infinity among them")
-    net = _net(flat, (input_size, *hidden_sizes), n_outputs, loss, scaling, *cell)
+    described = describe_steps(model, "exported")
+    if described.spec.dtype != "float32":
+        raise ValueError(
+            f"model must be of float32 to be exported, got {described.spec.dtype}: make it with dtype='float32'"
+        )
+    learning = _learning(described, trainable, window, carry_state, max_grad_norm, weights)
+    net = _net(described)
     scores: tuple[float | None, float | None] = (None, None)
     if weights == "int8":
         net = net.quantised()
         if data is not None:
             scores = _scores(model, net, data)
+    labels = None if described.labels is None else described.labels.tolist()
     if learning is None:
-        text = c_file.text(name, net, _labels(model))
+        text = c_file.text(name, net, labels)
         memory = c_file.flash_bytes(net), c_file.ram_bytes(net)
     else:
-        text = c_learn.text(name, net, _labels(model), learning)
+        text = c_learn.text(name, net, labels, learning)
         memory = c_learn.memory_of(net, learning)
     if memory[1] > PTRDIFF_MAX:
         raise ValueError("window must be shorter: a size does not fit in memory")
@@ -188,7 +185,7 @@ def export_c(
 
 
 def _learning(
-    model: Any,
+    described: Description,
     trainable: bool | str,
     window: int | None,
     carry_state: bool | None,
@@ -207,13 +204,11 @@ def _learning(
             if value != default:
                 raise ValueError(f"{name} goes with trainable=True or 'head' only, got {value!r}")
         return None
-    if isinstance(model, Sequence):
+    estimator = described.estimator
+    if estimator is None:
         raise ValueError("model must have an output layer and a loss to be trainable: an estimator, got a Sequence")
     if weights != "float32":
         raise ValueError(f"weights must be 'float32' in a trainable file, got {weights!r}")
-    from .._estimators.models import parts
-
-    estimator = parts(model)[1]
     if window is None:
         window = getattr(estimator, "window", None)
     if window is None:
@@ -225,9 +220,8 @@ def _learning(
         norm = check_real(norm, "max_grad_norm", 0, math.inf)
         if norm == 0:
             raise ValueError("max_grad_norm must be positive, or None for no clipping, got 0")
-    net = estimator._model
     window = check_int(window, "window", 1)
-    is_per_step = net.configuration["pooling"] is None
+    is_per_step = described.spec.pooling is None
     carries = is_per_step if carry_state is None else carry_state
     return Learning(trainable == "head", window, carries, norm or 0.0, is_per_step)
 
@@ -248,47 +242,29 @@ def _checked_name(name: str | None, path: str) -> str:
     return name
 
 
-def _net(
-    flat: Array,
-    sizes: tuple[int, ...],
-    n_outputs: int,
-    loss: str,
-    scaling: tuple[Array, Array] | None,
-    cell: str,
-    nonlinearity: str,
-) -> Net:
-    """Return the weights that lie in one array, in the order of C; `sizes` begins with the input's."""
-    n_gates, n_biases = SIZES[cell]
-    at = 0
-
-    def take(*shape: int) -> Array:
-        nonlocal at
-        at += math.prod(shape)
-        return flat[at - math.prod(shape) : at].reshape(shape)
-
-    def matrix(*shape: int) -> Matrix:
-        return Matrix(take(*shape))
-
-    layers = [Layer(matrix(n_gates * n, n_x), matrix(n_gates * n, n), take(n_biases * n)) for n_x, n in pairwise(sizes)]
-    return Net(layers, matrix(n_outputs, sizes[-1]), take(n_outputs), loss, scaling, cell, nonlinearity)
+def _net(described: Description) -> Net:
+    """Return what the C file computes with."""
+    spec, flat = described.spec, described.net.copy_weights()
+    scaling = None
+    if described.inputs is not None:
+        scaling = np.asarray(described.inputs.mean, np.float32), np.asarray(described.inputs.scale, np.float32)
+    if not all(np.isfinite(values).all() for values in (flat, *(scaling or ()))):
+        raise ValueError("model must have finite weights to be exported, got NaN or infinity among them")
+    of = spec.views(flat)
+    layers = [
+        Layer(Matrix(of[f"weight_ih{suffix}"]), Matrix(of[f"weight_hh{suffix}"]), of[f"bias{suffix}"])
+        for _, _, suffix in spec.places
+    ]
+    width = layers[-1].sizes[1]
+    weight_out, bias_out = of.get("weight_out", flat[:0].reshape(0, width)), of.get("bias_out", flat[:0])
+    loss = spec.loss or "squared_error"  # of a net alone nobody reads it
+    return Net(layers, Matrix(weight_out), bias_out, loss, scaling, spec.cell, spec.nonlinearity)
 
 
 def _scores(model: Any, net: Net, data: Any) -> tuple[float, float]:
     """Return the model's score, and with the weights of `net` in place of its own."""
-    from .._estimators.models import parts
-
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise ValueError(f"data must be a pair (X, y), got {type(data).__name__}")
     rounded = copy.deepcopy(model)
-    parts(rounded)[1]._model.set_weights(net.flat())
+    describe(rounded).net.set_weights(net.flat())
     return float(model.score(*data)), float(rounded.score(*data))
-
-
-def _labels(model: Any) -> list[Any] | None:
-    """Return a classifier's classes, or None."""
-    if isinstance(model, Sequence):
-        return None
-    from .._estimators.models import parts
-
-    classes = getattr(parts(model)[1], "classes_", None)
-    return None if classes is None else classes.tolist()

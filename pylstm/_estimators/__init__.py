@@ -1,1 +1,1 @@
-"""The estimators, their targets and their training. Imports the ground."""
+"""The estimators and their training. Imports the public modules, such as `preprocessing`, and the ground, `_net`."""

@@ -18,7 +18,14 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._files.state import (
+from .._net.above import above
+from .._net.core import Model, ModelSpec, Solver, Stream
+from .._net.describe import Description, describe
+from .._net.inputs import Array, Steps, check_int
+from .._net.pickles import reduced
+from .._net.trace import Trace, trace_steps
+from ..preprocessing._validation import validate_sequences
+from .state import (
     State,
     features_state,
     model_state,
@@ -27,12 +34,8 @@ from .._files.state import (
     read_model,
     read_random_state,
 )
-from .._inside.trace import Trace, trace_steps
-from .._net.core import Model, Solver, Stream
-from .._net.inputs import Array, Steps, check_int
 from .targets import Targets, check_y_given, weights_of
 from .training import Data, End, History, train
-from .validation import validate_sequences
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -161,6 +164,8 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
     """A recurrent net with a dense layer on top, and its training; what the targets are is up to subclasses."""
 
     _loss: ClassVar[str]
+    _score_name: ClassVar[str]
+    """Of `_validation_score`."""
     _model: Model
     _solver: Solver
     _history: History
@@ -274,6 +279,17 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
         for name, text in DOCUMENTATION.items():
             cls.__doc__ = (cls.__doc__ or "").replace(f"\n    <{name}>\n", text)
 
+    # ---- pickles
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state: dict[str, Any] = dict(cast(dict[str, Any], self.__getstate__()))
+        if "_history" in state:
+            state["_history"] = vars(self._history)
+        return reduced(self, state)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__({**state, "_history": History(**state["_history"])} if "_history" in state else state)
+
     # ---- what subclasses say of their targets
 
     def _read_targets(self, y: Any, sample_weight: Any, steps: Steps, *, reset: bool) -> Targets:
@@ -345,22 +361,21 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
         sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object)).tolist()
         if not sizes:
             raise ValueError(f"hidden_layer_sizes must name at least one layer, got {self.hidden_layer_sizes!r}")
-        model = Model(
+        spec = ModelSpec(
             steps.rows.shape[1],
             tuple(check_int(size, f"hidden_layer_sizes[{layer}]", 1) for layer, size in enumerate(sizes)),
-            self._n_outputs(),
-            pooling=self._pooling(),
-            loss=self._loss,
             bidirectional=self.bidirectional,
             dropout=self.dropout,
             dtype=self.dtype,
-            forget_bias=self.forget_bias,
-            t_max=max(3, int(steps.lengths.max())) if self.forget_bias == "chrono" else None,
-            random_state=random_state,
-            n_threads=effective_n_jobs(self.n_jobs),
             cell=self.cell,
             nonlinearity=self.nonlinearity,
+            forget_bias=self.forget_bias,
+            t_max=max(3, int(steps.lengths.max())) if self.forget_bias == "chrono" else None,
+            loss=self._loss,
+            n_outputs=self._n_outputs(),
+            pooling=self._pooling(),
         )
+        model = Model(spec, random_state=random_state, n_threads=effective_n_jobs(self.n_jobs))
         self._start(model, targets)
         return model
 
@@ -502,9 +517,11 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
         --------
         pylstm.stream : Takes pipelines too, and says which models can't be streamed.
         """
-        from .._devices.streaming import stream
+        return Stream(self, batch_size)
 
-        return stream(self, batch_size)
+    def _describe(self) -> Description:
+        check_is_fitted(self, "_model")
+        return Description(self._model.spec, self._model, self, labels=getattr(self, "classes_", None))
 
     # ---- save
 
@@ -520,9 +537,7 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
         --------
         pylstm.save : Takes pipelines too, and says what is kept.
         """
-        from .. import save  # loads safetensors, or says which extra has it
-
-        save(self, path)
+        above["save"]()(self, path)  # loads safetensors, or says which extra has it
 
     def _input_state(self) -> dict[str, Any]:
         """Return what is known of X."""
@@ -559,9 +574,9 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
         self._model = read_model(
             state,
             input_size=input_size,
+            loss=self._loss,
             n_outputs=self._n_outputs(),
             poolings=[None] if self._pooling() is None else ["last", "mean", "max"],
-            loss=self._loss,
             random_state=self._random_state,
             n_threads=effective_n_jobs(self.n_jobs),
         )
@@ -581,6 +596,11 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
         return validate_sequences(self, X, reset=reset, dtype=self.dtype, allow_nan=False)
 
 
+@describe.register
+def _describe(model: LSTMEstimator) -> Description:
+    return model._describe()
+
+
 def _copy_weights(source: Model, target: Model) -> None:
     """Let a model go on from the weights of another."""
     cells = [(m.cell, m.nonlinearity) for m in (source, target)]
@@ -589,7 +609,7 @@ def _copy_weights(source: Model, target: Model) -> None:
             "cell and nonlinearity must stay what they were in the last fit with warm_start=True: "
             f"they were {cells[0]}, now {cells[1]}"
         )
-    shapes, expected = ({name: a.shape for name, a in m.parameters().items()} for m in (source, target))
+    shapes, expected = ({name: shape for name, shape, _, _ in m.spec.parameters} for m in (source, target))
     if shapes != expected:
         raise ValueError(
             "hidden_layer_sizes and bidirectional must stay what they were in the last fit with warm_start=True: "

@@ -9,16 +9,17 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 
-from .._files.state import State, labels_state, read_labels
 from .._net.inputs import Array, Steps
 from .base import LSTMEstimator, StepEstimator, fits
+from .state import State, labels_state, read_labels
 from .targets import Targets, labels_per_sequence, like_steps, per_step, weights_of, with_class_weight
 
 
 class _Classes(LSTMEstimator):
     """Targets that are labels out of `classes_`."""
 
-    _loss = "cross-entropy"
+    _loss = "cross_entropy"
+    _score_name = "accuracy"
     classes_: Array
     class_weight: Any
 

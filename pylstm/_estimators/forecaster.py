@@ -13,13 +13,14 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._files.state import State
-from .._inside.trace import Trace, trace_steps
 from .._net.cells import STATES
 from .._net.core import Model
+from .._net.describe import Description
 from .._net.inputs import Array, Steps, as_numbers, check_int
+from .._net.trace import Trace, trace_steps
 from .base import LSTMEstimator, StepEstimator, fits
 from .series import TRANSFORMS, difference, integrate, is_list, naive_error, read_series
+from .state import State
 from .targets import Targets, check_y_given
 from .training import Data, History, train
 
@@ -173,7 +174,8 @@ class LSTMForecaster(StepEstimator):
     (12,)
     """
 
-    _loss = "squared error"
+    _loss = "squared_error"
+    _score_name = "negated squared error"
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **{name: kinds for name, kinds in LSTMEstimator._parameter_constraints.items() if name != "bidirectional"},
@@ -591,6 +593,9 @@ class LSTMForecaster(StepEstimator):
         return [
             errors[start + self.burn_in : start + length] for start, length in zip(starts, steps.lengths, strict=True)
         ]
+
+    def _describe(self) -> Description:
+        return super()._describe()._replace(state=self._state)
 
     # ---- save
 

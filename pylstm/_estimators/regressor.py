@@ -8,17 +8,18 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import StrOptions
 
-from .._files.state import State
 from .._net.core import Model
 from .._net.inputs import Array, Steps
 from .base import LSTMEstimator, StepEstimator, fits
+from .state import State
 from .targets import Targets, like_steps, per_step, values_per_sequence, weights_of
 
 
 class _Values(LSTMEstimator):
     """Targets that are numbers, one or several."""
 
-    _loss = "squared error"
+    _loss = "squared_error"
+    _score_name = "R²"
     _output_shape: tuple[int, ...]
 
     def _as_targets(self, values: Array, weights: Any, *, reset: bool) -> Targets:

@@ -1,1 +1,1 @@
-"""Models in files. Imports the ground and the estimators."""
+"""Models in files: save and load, writing safely. Imports the estimators and what is below them."""

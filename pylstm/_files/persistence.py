@@ -56,14 +56,20 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
+from .._estimators.classifier import LSTMClassifier, LSTMTagger
 from .._estimators.forecaster import LSTMForecaster
-from .._estimators.models import ESTIMATORS, parts
+from .._estimators.regressor import LSTMRegressor, LSTMSequenceRegressor
+from .._estimators.state import DTYPES, State, features_state, read_features, short
 from .._net.inputs import Array
 from ..preprocessing import PerStep
-from .state import DTYPES, State, features_state, read_features, short
+from ..preprocessing._pipeline import parts
 from .writing import replace
 
 FORMAT_VERSION = 1
+#: By name.
+ESTIMATORS: dict[str, Any] = {
+    cls.__name__: cls for cls in (LSTMClassifier, LSTMForecaster, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger)
+}
 
 
 def save(model: Any, path: Any) -> None:
@@ -105,7 +111,13 @@ def save(model: Any, path: Any) -> None:
     >>> np.array_equal(loaded.predict(X), reg.predict(X))
     True
     """
-    per_step, estimator = parts(model)
+    per_step, estimator = parts(model) or (None, model)
+    is_known = ESTIMATORS.get(type(estimator).__name__) is type(estimator)
+    if not is_known or (per_step is not None and type(estimator) is LSTMForecaster):
+        raise TypeError(
+            f"model must be one of {', '.join(ESTIMATORS)}, or a Pipeline of PerStep(StandardScaler()) and one of "
+            f"them that is not a forecaster, got {model!r}"
+        )
     values, arrays = estimator._get_state()
     document = {
         "format_version": FORMAT_VERSION,

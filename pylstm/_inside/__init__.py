@@ -1,1 +1,1 @@
-"""To see: traces, explanations, pages, displays. Reads models; nothing reads it."""
+"""To see inside: explain, look, page, displays. Reads models, and nothing reads it. Imports any other floor."""

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from .._files.writing import replace
-from .._net.cells import suffix_of
 from .._net.inputs import Array, check_int
 
 
@@ -75,8 +74,7 @@ def page(
                     for letter, state in zip("hc", trace.initial_state[layer], strict=False)
                 },
             }
-            for layer in range(len(trace.hidden_sizes))
-            for direction, suffix in enumerate(suffix_of(layer, d) for d in range(trace.n_directions))
+            for layer, direction, suffix in trace.spec.places
         ],
     }
     # "<" could end the script that it stands in.

@@ -1,1 +1,1 @@
-"""The ground: what a model is, nets, their weights and inputs. All may import it; it imports none of the others."""
+"""The ground: nets, what a model is, what comes in, what happened inside. All may import it; it imports no other."""

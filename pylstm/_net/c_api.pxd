@@ -130,6 +130,17 @@ cdef extern from "pylstm.h" nogil:
 
     int pylstm_model_check(const pylstm_model *)
     Py_ssize_t pylstm_model_n_parameters(const pylstm_model *)
+
+    ctypedef enum pylstm_parameter_kind:
+        PYLSTM_DECAYED
+        PYLSTM_PLAIN
+
+    ctypedef struct pylstm_parameter:
+        const char *name
+        Py_ssize_t rows, columns, offset
+        pylstm_parameter_kind kind
+
+    int pylstm_model_parameter(const pylstm_model *, Py_ssize_t, pylstm_parameter *)
     int pylstm_predict_size(const pylstm_model *, const pylstm_shape *, size_t *)
     int pylstm_predict(const pylstm_model *, const pylstm_forward_pass *)
 
@@ -216,3 +227,9 @@ cdef extern from "pylstm.h" nogil:
     int pylstm_stream_set_state(pylstm_stream *, const void *)
     int pylstm_stream_get_state(const pylstm_stream *, void *)
     int pylstm_stream_process(pylstm_stream *, Py_ssize_t, const void *, void *)
+
+    enum:
+        PYLSTM_BLOB_LAYERS
+
+    int pylstm_blob_size(const pylstm_model *, int, size_t *)
+    int pylstm_blob_write(const pylstm_model *, const void *, const void *, const void *, pylstm_memory)

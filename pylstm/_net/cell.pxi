@@ -45,30 +45,15 @@ cdef class Cell(_Net):
     (2, 5)
     """
 
-    cdef readonly object forget_bias
-    cdef readonly object t_max
-
     def __init__(self, input_size, hidden_size, dtype="float32", forget_bias=1.0, random_state=None, *, t_max=None,
                  cell="lstm", nonlinearity="tanh"):
-        forget_bias, t_max = check_forget_bias(forget_bias, t_max, cell)
-        self.setup(input_size, (hidden_size,), False, 0.0, dtype, random_state, 1, cell, nonlinearity)
-        self.forget_bias, self.t_max = forget_bias, t_max
-        self.allocate(pylstm_net_n_parameters(&self.c))
-        initialise(self.views, self.cell, self.forget_bias, self.t_max, self.generator)
+        spec = ModelSpec(input_size, (hidden_size,), dtype=dtype, cell=cell, nonlinearity=nonlinearity,
+                         forget_bias=forget_bias, t_max=t_max)
+        self.setup(spec, random_state, 1)
+        self.initialise()
 
     def __repr__(self):
         return f"Cell({self.input_size}, {self.hidden_size}, dtype={self.dtype.name!r}{self.kind()})"
-
-    def __reduce__(self):
-        self.handed_out = True
-        arguments = (self.input_size, self.hidden_size, self.dtype, self.forget_bias, 0)
-        options = {"t_max": self.t_max, "cell": self.cell, "nonlinearity": self.nonlinearity}
-        return _restore, (Cell, arguments, options, self.flat, self.generator)
-
-    @property
-    def input_size(self):
-        """Features per step."""
-        return self.c.input_size
 
     @property
     def hidden_size(self):
@@ -196,4 +181,4 @@ cdef class Cell(_Net):
         >>> round(step.sums["h"].total, 9)
         0.5
         """
-        return explain(self, x, state, unit)
+        return above["explain"]()(self, x, state, unit)

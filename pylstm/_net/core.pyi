@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .._inside.explain import Explanation
-from .._inside.trace import Trace
 from .inputs import Steps
+from .trace import Trace
 
 _Array = npt.NDArray[Any]
 _State = list[tuple[_Array, ...]]
@@ -18,7 +18,76 @@ class Gradients(NamedTuple):
     input: Any
     state: _State
 
+class Parameter(NamedTuple):
+    name: str
+    shape: tuple[int, ...]
+    offset: int
+    kind: str
+
+class ModelSpec:
+    def __init__(
+        self,
+        input_size: int,
+        hidden_sizes: tuple[int, ...] | list[int],
+        *,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        dtype: npt.DTypeLike = "float32",
+        cell: str = "lstm",
+        nonlinearity: str = "tanh",
+        forget_bias: float | str = 1.0,
+        t_max: int | None = None,
+        loss: str | None = None,
+        n_outputs: int = 0,
+        pooling: str | None = None,
+    ) -> None: ...
+    @property
+    def input_size(self) -> int: ...
+    @property
+    def hidden_sizes(self) -> tuple[int, ...]: ...
+    @property
+    def bidirectional(self) -> bool: ...
+    @property
+    def n_directions(self) -> int: ...
+    @property
+    def dropout(self) -> float: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def cell(self) -> str: ...
+    @property
+    def nonlinearity(self) -> str: ...
+    @property
+    def forget_bias(self) -> float | str: ...
+    @property
+    def t_max(self) -> int | None: ...
+    @property
+    def loss(self) -> str | None: ...
+    @property
+    def n_outputs(self) -> int: ...
+    @property
+    def pooling(self) -> str | None: ...
+    @property
+    def output_size(self) -> int: ...
+    @property
+    def n_parameters(self) -> int: ...
+    @property
+    def parameters(self) -> tuple[Parameter, ...]: ...
+    @property
+    def places(self) -> tuple[tuple[int, int, str], ...]: ...
+    def views(self, flat: _Array) -> dict[str, _Array]: ...
+    def arguments(self) -> dict[str, Any]: ...
+    def replace(self, **changes: Any) -> ModelSpec: ...
+    def in_use(self) -> ModelSpec: ...
+
+BLOB_LAYERS: int
+LOSSES: dict[str, int]
+
+def as_blob(spec: ModelSpec, weights: _Array, mean: _Array | None, scale: _Array | None) -> bytes: ...
+
 class _Net:
+    @property
+    def spec(self) -> ModelSpec: ...
     @property
     def n_directions(self) -> int: ...
     @property
@@ -32,6 +101,7 @@ class _Net:
     @property
     def is_packed(self) -> bool: ...
     def copy_weights(self) -> _Array: ...
+    def set_weights(self, flat: _Array) -> None: ...
     def run_traced(
         self, steps: Steps, state: Any, held: _Array | None
     ) -> tuple[_Array, _State, _State, list[_Array]]: ...
@@ -104,13 +174,7 @@ class Sequence(_Net):
     def backward(self, dY: Any, dstate: Any = None) -> Gradients: ...
 
 class Stream(_Net):
-    def __init__(
-        self,
-        sizes: tuple[int, tuple[int, ...], int, str, str, str, str],
-        weights: tuple[_Array, _Array | None, _Array | None],
-        batch_size: int,
-        state: _State | None = None,
-    ) -> None: ...
+    def __init__(self, model: Any, batch_size: int = 1) -> None: ...
     @property
     def batch_size(self) -> int: ...
     @property
@@ -127,28 +191,8 @@ class Stream(_Net):
     def set_model(self, model: Any) -> None: ...
 
 class Model(_Net):
-    def __init__(
-        self,
-        input_size: int,
-        hidden_sizes: tuple[int, ...],
-        n_outputs: int,
-        *,
-        pooling: str | None,
-        loss: str,
-        bidirectional: bool,
-        dropout: float,
-        dtype: npt.DTypeLike,
-        forget_bias: float | str,
-        t_max: int | None,
-        random_state: Any,
-        n_threads: int,
-        cell: str = "lstm",
-        nonlinearity: str = "tanh",
-    ) -> None: ...
-    def set_weights(self, flat: _Array) -> None: ...
+    def __init__(self, spec: ModelSpec, *, random_state: Any = None, n_threads: int = 1) -> None: ...
     def is_finite(self) -> bool: ...
-    @property
-    def configuration(self) -> dict[str, Any]: ...
     def parameters(self) -> dict[str, _Array]: ...
     def predict(self, steps: Steps, state: Any = None, hold: Any = None) -> tuple[_Array, _State]: ...
 

@@ -6,8 +6,9 @@ from collections import namedtuple
 
 import numpy as np
 
+from pylstm._net.above import above
 from pylstm._net.cells import GATES, check_cell, suffix_of
-from pylstm._inside.explain import explain
+from pylstm._net.describe import Description, describe, describe_steps
 from pylstm._net.initialisation import as_generator, check_forget_bias, initialise
 from pylstm._net.inputs import (
     as_given,
@@ -21,7 +22,8 @@ from pylstm._net.inputs import (
     fill,
     fill_state,
 )
-from pylstm._inside.trace import held_values, trace
+from pylstm._net.pickles import CLASSES, VERSION, reduced, restore
+from pylstm._net.trace import held_values, trace
 
 cimport cython
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
@@ -89,6 +91,7 @@ cdef int check(int status) except -1:
 
 
 include "memory.pxi"
+include "spec.pxi"
 include "net.pxi"
 include "cell.pxi"
 include "sequence.pxi"
@@ -96,3 +99,7 @@ include "stream.pxi"
 include "model.pxi"
 include "training.pxi"
 include "head.pxi"
+
+CLASSES.update({cls.__name__: cls for cls in (ModelSpec, Model, Solver)})
+describe.register(Sequence, lambda net: Description(net.spec, net))
+describe.register(Model, lambda net: Description(net.spec, net))

@@ -1,10 +1,13 @@
 """Initial weights."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .inputs import Array, check_int, check_real
+
+if TYPE_CHECKING:
+    from .core import ModelSpec
 
 RandomState = np.random.Generator | np.random.RandomState
 
@@ -33,28 +36,25 @@ def check_forget_bias(forget_bias: Any, t_max: Any, cell: Any) -> tuple[float | 
     return check_real(forget_bias, "forget_bias", -np.inf, np.inf), None
 
 
-def initialise(
-    parameters: dict[str, Array], cell: str, forget_bias: float | str, t_max: int | None, generator: RandomState
-) -> None:
-    """Draw the weights of a net, in place and in the order of the dict.
+def initialise(parameters: dict[str, Array], spec: "ModelSpec", generator: RandomState) -> None:
+    """Draw the weights of a model, in place and in the order of the dict.
 
-    Weights are uniform in +-1/sqrt(H), where H is the layer's hidden size; biases are 0 but an LSTM's forget gate's.
+    Weights are uniform in +-1/sqrt(H), where H is the layer's hidden size, of the dense layer what it reads; biases are
+    0 but an LSTM's forget gate's.
     With "chrono" (Tallec & Ollivier 2018, eq. 16) the forget gate's bias is log U(1, t_max - 1), the input gate's its
     negative: memories then last for spans spread up to t_max steps.
     """
-    hidden = 0
     for name, values in parameters.items():
-        if name.startswith("weight_ih"):
-            hidden = parameters[name.replace("_ih", "_hh")].shape[1]
-        if not name.startswith("bias"):
-            bound = 1 / np.sqrt(hidden)
+        if name.startswith("weight"):
+            bound = 1 / np.sqrt(parameters[name.replace("_ih", "_hh")].shape[1])
             values[...] = generator.uniform(-bound, bound, values.shape)
             continue
         values[...] = 0
-        if cell != "lstm":
+        if spec.cell != "lstm" or name == "bias_out":
             continue
-        if t_max is None:
-            values[hidden : 2 * hidden] = forget_bias
+        write, forget, _, _ = np.split(values, 4)
+        if spec.t_max is None:
+            forget[...] = spec.forget_bias
         else:
-            values[hidden : 2 * hidden] = np.log(generator.uniform(1, t_max - 1, hidden))
-            values[:hidden] = -values[hidden : 2 * hidden]
+            forget[...] = np.log(generator.uniform(1, spec.t_max - 1, len(forget)))
+            write[...] = -forget

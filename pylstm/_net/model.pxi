@@ -5,63 +5,31 @@ cdef class Model(_Net):
 
     Parameters
     ----------
-    input_size, hidden_sizes, bidirectional, dropout, dtype, forget_bias, random_state, n_threads, t_max, cell, \
-    nonlinearity
+    spec : ModelSpec
+        With a loss. Its ``dropout`` is for training alone.
+    random_state, n_threads
         As in `Sequence`.
-    n_outputs : int
-        Classes, or targets.
-    pooling : {"last", "mean", "max"} or None
-        What the dense layer reads: each direction's own last output, or the mean or maximum of all; None: every one,
-        for an output per step.
-    loss : {"cross-entropy", "squared error"}
-        With the first the outputs are probabilities.
     """
 
     cdef pylstm_model model
-    cdef dict arguments
 
-    def __init__(self, input_size, hidden_sizes, n_outputs, *, pooling, loss, bidirectional, dropout, dtype,
-                 forget_bias, t_max, random_state, n_threads, cell="lstm", nonlinearity="tanh"):
-        forget_bias, t_max = check_forget_bias(forget_bias, t_max, cell)
-        self.setup(input_size, hidden_sizes, bidirectional, dropout, dtype, random_state, n_threads, cell,
-                   nonlinearity)
+    def __init__(self, ModelSpec spec not None, *, random_state=None, n_threads=1):
+        if spec.loss is None:
+            raise ValueError(f"spec must have a loss, got {spec}")
+        self.setup(spec, random_state, n_threads)
+        self.initialise()
+
+    cdef setup(self, ModelSpec spec, random_state, n_threads):
+        _Net.setup(self, spec, random_state, n_threads)
+        self.model = spec.c
         self.model.net = self.c
-        self.model.n_outputs = check_size(n_outputs, "n_outputs")
-        self.model.pooling = {
-            "last": PYLSTM_POOL_LAST, "mean": PYLSTM_POOL_MEAN, "max": PYLSTM_POOL_MAX, None: PYLSTM_POOL_NONE,
-        }[pooling]
-        self.model.loss = {"cross-entropy": PYLSTM_CROSS_ENTROPY, "squared error": PYLSTM_SQUARED_ERROR}[loss]
-        check(pylstm_model_check(&self.model))
-        self.arguments = dict(
-            input_size=input_size, hidden_sizes=hidden_sizes, n_outputs=n_outputs, pooling=pooling, loss=loss,
-            bidirectional=bidirectional, dropout=dropout, dtype=dtype, forget_bias=forget_bias, t_max=t_max,
-            n_threads=n_threads, cell=cell, nonlinearity=self.nonlinearity,
-        )
-        self.allocate(pylstm_model_n_parameters(&self.model))
-        initialise(self.views, self.cell, forget_bias, t_max, self.generator)
-        cdef Py_ssize_t width = pylstm_net_output_size(&self.c), start = pylstm_net_n_parameters(&self.c)
-        self.name("weight_out", start, (n_outputs, width))
-        self.name("bias_out", start + n_outputs * width, (n_outputs,))
-        bound = 1 / np.sqrt(width)
-        self.views["weight_out"][...] = self.generator.uniform(-bound, bound, (n_outputs, width))
 
-    def __reduce__(self):
-        self.handed_out = True
-        return _restore, (Model, (), {**self.arguments, "random_state": 0}, self.flat, self.generator)
-
-    def set_weights(self, flat):
-        """Take weights that `copy_weights` returned."""
-        self.changed()
-        self.flat[...] = flat
+    def __repr__(self):
+        return f"Model({self.spec})"
 
     def is_finite(self):
         """Whether all weights are numbers."""
         return bool(np.isfinite(self.flat).all())
-
-    @property
-    def configuration(self):
-        """The arguments of the constructor but `random_state`: with `parameters`, all there is to a model."""
-        return dict(self.arguments)
 
     def parameters(self):
         """Return the weights by name, as `Sequence.parameters` does, then ``weight_out`` and ``bias_out``."""

@@ -3,12 +3,12 @@
 cdef class _Net:
     """Shape and weights of a stack of layers, and the two passes over it."""
 
-    cdef pylstm_net c
+    cdef pylstm_net c               # that of the spec, with this object's threads
+    cdef readonly object spec       # a ModelSpec; None where __init__ was not called
     cdef readonly tuple hidden_sizes
     cdef readonly object dtype
     cdef readonly str cell          # "lstm", "gru" or "rnn"
     cdef readonly str nonlinearity  # of the plain RNN
-    cdef _Memory sizes
     cdef object flat       # all parameters in one array ...
     cdef _View flat_view
     cdef dict views        # ... and each by its name
@@ -19,41 +19,30 @@ cdef class _Net:
     cdef bint handed_out   # views of them were given to the user, and may still be held
     cdef object generator
 
-    cdef setup(self, input_size, hidden_sizes, bidirectional, dropout, dtype, random_state, n_threads, cell,
-               nonlinearity):
-        """Check the arguments and describe the net to C; its weights are not there yet.
-
-        After an error the object is what it was.
-        """
-        cdef Py_ssize_t layer
-        cdef pylstm_net net
-        net.input_size = check_size(input_size, "input_size")
-        checked_dtype = check_dtype(dtype)
-        net.dtype = PYLSTM_FLOAT32 if checked_dtype == np.float32 else PYLSTM_FLOAT64
-        checked_sizes = ()  # a list comprehension of Cython 3.3 drops an element twice where there is no memory for it
-        for index, size in enumerate(hidden_sizes):
-            checked_sizes += (check_size(size, "hidden_size" if len(hidden_sizes) == 1 else f"hidden_size[{index}]"),)
-        if not checked_sizes:
-            raise ValueError("hidden_size must name at least one layer, got ()")
-        net.n_layers = len(checked_sizes)
-        cdef _Memory sizes = _Memory(net.n_layers * sizeof(Py_ssize_t))
-        for layer in range(net.n_layers):
-            (<Py_ssize_t *> sizes.c.data)[layer] = checked_sizes[layer]
-        net.hidden_sizes = <const Py_ssize_t *> sizes.c.data
-        net.n_directions = 2 if bidirectional else 1
-        net.isa = ISA
-        net.n_threads = check_size(n_threads, "n_threads")
-        net.dropout = check_real(dropout, "dropout", 0.0, 1.0)
-        net.cell = <pylstm_cell> <int> check_cell(cell, nonlinearity)
-        check(pylstm_net_check(&net))
+    cdef setup(self, ModelSpec spec, random_state, n_threads):
+        """Take on a shape; the weights are not there yet. After an error the object is what it was."""
+        if spec is None:
+            raise TypeError("there must be a ModelSpec, got None")
+        cdef Py_ssize_t most_threads = check_size(n_threads, "n_threads")
         generator = as_generator(random_state)
         # Of an object that is initialised again, weights of other sizes must not stay: allocating new ones can fail.
         self.changed()
         self.flat = self.flat_view = self.views = None
         self.handed_out = False
-        self.c, self.sizes, self.hidden_sizes, self.dtype = net, sizes, checked_sizes, checked_dtype
-        self.cell, self.nonlinearity = cell, nonlinearity if cell == "rnn" else "tanh"
-        self.generator = generator
+        self.spec, self.hidden_sizes, self.dtype = spec, spec.hidden_sizes, spec.dtype
+        self.cell, self.nonlinearity, self.generator = spec.cell, spec.nonlinearity, generator
+        self.c = spec.c.net
+        self.c.n_threads = most_threads
+
+    def __reduce__(self):
+        self.handed_out = True  # the state has the weights themselves
+        return reduced(self, (self.spec, self.flat, self.generator, self.c.n_threads))
+
+    def __setstate__(self, state):
+        spec, flat, generator, n_threads = state
+        self.setup(spec, generator, n_threads)
+        self.allocate()
+        self.flat[...] = flat
 
     cdef void *weights(self) except NULL:
         """Return the weights for C, or say that there are none."""
@@ -67,23 +56,16 @@ cdef class _Net:
             return ""
         return f", cell={self.cell!r}" + (", nonlinearity='relu'" if self.nonlinearity == "relu" else "")
 
-    cdef allocate(self, Py_ssize_t n_parameters):
-        """Allocate the weights; the net's own come first."""
-        cdef Py_ssize_t layer, direction
-        cdef pylstm_layer at
-        self.flat = np.zeros(n_parameters, self.dtype)
+    cdef allocate(self):
+        """Allocate the weights."""
+        self.flat = np.zeros(self.spec.n_parameters, self.dtype)
         self.flat_view = _View(self.flat, True)
-        self.views = {}
-        for layer in range(self.c.n_layers):
-            for direction in range(self.c.n_directions):
-                at = pylstm_net_layer(&self.c, layer, direction)
-                suffix = suffix_of(layer, direction)
-                self.name(f"weight_ih{suffix}", at.weight_ih, (at.n_gates * at.hidden_size, at.input_size))
-                self.name(f"weight_hh{suffix}", at.weight_hh, (at.n_gates * at.hidden_size, at.hidden_size))
-                self.name(f"bias{suffix}", at.bias, (at.n_biases * at.hidden_size,))
+        self.views = self.spec.views(self.flat)
 
-    cdef name(self, key, Py_ssize_t start, shape):
-        self.views[key] = self.flat[start:start + np.prod(shape, dtype=np.intp)].reshape(shape)
+    cdef initialise(self):
+        """Allocate the weights, and draw them."""
+        self.allocate()
+        initialise(self.views, self.spec, self.generator)
 
     cdef _Memory take_workspace(self, size_t n_bytes):
         """Return working memory for one call, the spare one if it is free and large enough."""
@@ -102,6 +84,11 @@ cdef class _Net:
         """Return all weights in one array, in the order of `parameters`."""
         return self.flat.copy()
 
+    def set_weights(self, flat):
+        """Take weights that `copy_weights` returned."""
+        self.changed()
+        self.flat[...] = flat
+
     cdef changed(self):
         """Note that the weights are others."""
         self.packed = None
@@ -116,6 +103,21 @@ cdef class _Net:
             if Py_REFCNT(<PyObject *> view) > 2:
                 return True
         return False
+
+    @property
+    def input_size(self):
+        """Features per step."""
+        return self.c.input_size
+
+    @property
+    def forget_bias(self):
+        """Initial bias of an LSTM's forget gates, or "chrono"."""
+        return self.spec.forget_bias
+
+    @property
+    def t_max(self):
+        """The longest span to remember, with "chrono"."""
+        return self.spec.t_max
 
     @property
     def n_directions(self):
@@ -158,12 +160,6 @@ cdef class _Net:
             if not self.handed_out:  # by another thread, meanwhile
                 self.packed = memory
         return self.packed
-
-    cdef restore(self, flat, generator):
-        self.changed()
-        self.flat[...] = flat
-        self.generator = generator
-        return self
 
     cdef ndarray empty(self, int ndim, npy_intp a, npy_intp b=1, npy_intp c=1):
         """Return a new array (a,), (a, b) or (a, b, c)."""
@@ -340,9 +336,3 @@ cdef class _Net:
         tape.memory = _Memory(n_bytes) if reused is None or reused.c.bytes < n_bytes else reused
         tape.steps = steps
         return tape
-
-
-def _restore(cls, arguments, keywords, flat, generator):
-    """Rebuild a pickled net."""
-    cdef _Net net = cls(*arguments, **keywords)
-    return net.restore(flat, generator)

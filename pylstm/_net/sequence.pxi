@@ -46,36 +46,21 @@ cdef class Sequence(_Net):
     (20, 5)
     """
 
-    cdef readonly object forget_bias
-    cdef readonly object t_max
     cdef _Tape tape
     cdef bint is_training  # a thread is writing or reading the tape
 
     def __init__(self, input_size, hidden_size, bidirectional=False, dropout=0.0, dtype="float32", forget_bias=1.0,
                  random_state=None, n_threads=1, *, t_max=None, cell="lstm", nonlinearity="tanh"):
-        forget_bias, t_max = check_forget_bias(forget_bias, t_max, cell)
-        sizes = tuple(hidden_size) if isinstance(hidden_size, (list, tuple)) else (hidden_size,)
-        self.setup(input_size, sizes, bidirectional, dropout, dtype, random_state, n_threads, cell, nonlinearity)
+        sizes = hidden_size if isinstance(hidden_size, (list, tuple)) else (hidden_size,)
+        spec = ModelSpec(input_size, sizes, bidirectional=bidirectional, dropout=dropout, dtype=dtype, cell=cell,
+                         nonlinearity=nonlinearity, forget_bias=forget_bias, t_max=t_max)
+        self.setup(spec, random_state, n_threads)
         self.tape = None
-        self.forget_bias, self.t_max = forget_bias, t_max
-        self.allocate(pylstm_net_n_parameters(&self.c))
-        initialise(self.views, self.cell, self.forget_bias, self.t_max, self.generator)
+        self.initialise()
 
     def __repr__(self):
         return (f"Sequence({self.input_size}, {self.hidden_size}, bidirectional={self.bidirectional}, "
                 f"dropout={self.dropout}, dtype={self.dtype.name!r}{self.kind()})")
-
-    def __reduce__(self):
-        self.handed_out = True
-        arguments = (self.input_size, self.hidden_size, self.bidirectional, self.dropout, self.dtype,
-                     self.forget_bias, 0, self.n_threads)
-        options = {"t_max": self.t_max, "cell": self.cell, "nonlinearity": self.nonlinearity}
-        return _restore, (Sequence, arguments, options, self.flat, self.generator)
-
-    @property
-    def input_size(self):
-        """Features per step."""
-        return self.c.input_size
 
     @property
     def hidden_size(self):
@@ -218,9 +203,7 @@ cdef class Sequence(_Net):
         Stream
             With a state of zeros, and a copy of the weights.
         """
-        from pylstm._devices.streaming import stream
-
-        return stream(self, batch_size)
+        return Stream(self, batch_size)
 
     cdef tuple forward_training(self, steps, state_in):
         self.claim_tape()
@@ -303,8 +286,4 @@ cdef class Sequence(_Net):
             status = pylstm_backward(&self.c, &back)
         self.spare = workspace
         check(status)
-        by_name, start = {}, 0
-        for key, view in self.views.items():
-            by_name[key] = dparameters[start:start + view.size].reshape(view.shape)
-            start += view.size
-        return Gradients(by_name, as_given(dx, tape.steps), views)
+        return Gradients(self.spec.views(dparameters), as_given(dx, tape.steps), views)

@@ -43,25 +43,24 @@ cdef class Stream(_Net):
     cdef pylstm_stream *stream
     cdef _Memory memory
     cdef object mean, scale
-    cdef str loss
     cdef char format
     cdef readonly Py_ssize_t batch_size
     cdef readonly Py_ssize_t output_size
     cdef Py_ssize_t step_work   # multiply-adds
     cdef bint is_running
 
-    def __init__(self, sizes, weights, batch_size, state=None):
-        input_size, hidden_sizes, n_outputs, loss, dtype, cell, nonlinearity = sizes
+    def __init__(self, model, batch_size=1):
+        described = describe_steps(model)
+        self.start(described.spec.in_use(), weights_of(described), batch_size)
+
+    cdef start(self, ModelSpec spec, weights, batch_size):
         cdef size_t n_bytes = 0
         cdef Py_ssize_t n_rows = check_size(batch_size, "batch_size")
-        self.setup(input_size, hidden_sizes, False, 0.0, dtype, 0, 1, cell, nonlinearity)
+        self.setup(spec, 0, 1)
         self.stream = NULL  # of an object that is initialised again: it lies in memory that goes
-        self.loss, self.batch_size = loss, n_rows
-        self.model.net = self.c
-        self.model.n_outputs = n_outputs
-        self.model.pooling = PYLSTM_POOL_NONE
-        self.model.loss = PYLSTM_CROSS_ENTROPY if self.loss == "cross-entropy" else PYLSTM_SQUARED_ERROR
-        self.output_size = n_outputs or pylstm_net_output_size(&self.c)
+        self.batch_size = n_rows
+        self.model = spec.c
+        self.output_size = spec.output_size
         self.format = b"f"[0] if self.dtype.itemsize == 4 else b"d"[0]
         check(pylstm_stream_size(&self.model, self.batch_size, &n_bytes))
         self.memory = _Memory(n_bytes)
@@ -69,20 +68,19 @@ cdef class Stream(_Net):
         self.step_work = self.batch_size * self.flat.size
         check(pylstm_stream_init(&self.stream, &self.model, self.batch_size, self.flat_view.data,
                                  self.data_of(self.mean), self.data_of(self.scale), self.memory.c))
-        if state is not None:
-            self.state = state
 
     def __reduce__(self):
-        return Stream, (self.sizes_of(), (self.flat, self.mean, self.scale), self.batch_size, self.state)
+        return reduced(self, (self.spec, (self.flat, self.mean, self.scale), self.batch_size, self.state))
+
+    def __setstate__(self, state):
+        spec, weights, batch_size, now = state
+        self.start(spec, weights, batch_size)
+        self.state = now
 
     def __repr__(self):
         return (f"Stream(input_size={self.input_size}, hidden_size={self.hidden_sizes}, "
                 f"output_size={self.output_size}, batch_size={self.batch_size}, dtype={self.dtype.name!r}"
                 f"{self.kind()})")
-
-    cdef tuple sizes_of(self):
-        return (self.c.input_size, self.hidden_sizes, self.model.n_outputs, self.loss, self.dtype.name, self.cell,
-                self.nonlinearity)
 
     cdef take_weights(self, weights):
         """Keep a copy of the weights, in one array, and of the input's mean and scale, or None."""
@@ -99,11 +97,6 @@ cdef class Stream(_Net):
             return NULL
         view = _View(array)
         return view.data  # the array is this object's own
-
-    @property
-    def input_size(self):
-        """Features per step."""
-        return self.c.input_size
 
     def step(self, x, out=None):
         """Take one step.
@@ -296,16 +289,18 @@ cdef class Stream(_Net):
         model : Sequence, estimator or Pipeline
             As in `pylstm.stream`, of the same sizes.
         """
-        from pylstm._devices.streaming import described
-
-        sizes, weights = described(model)
-        if sizes != self.sizes_of():
-            raise ValueError(
-                "model must have the sizes of this stream's, (input_size, hidden_sizes, n_outputs, loss, dtype, cell, "
-                f"nonlinearity) = {self.sizes_of()}, got {sizes}"
-            )
+        described = describe_steps(model)
+        spec = described.spec.in_use()
+        if spec != self.spec:
+            raise ValueError(f"model must have the sizes of this stream's, {self.spec}, got {spec}")
         if self.is_running:
             raise RuntimeError("another thread is running this Stream")
-        self.take_weights(weights)
+        self.take_weights(weights_of(described))
         check(pylstm_stream_set_weights(self.stream, self.flat_view.data, self.data_of(self.mean),
                                         self.data_of(self.scale)))
+
+
+def weights_of(described):
+    """Return a copy of a model's weights, and mean and scale of its inputs, or None."""
+    mean, scale = (None, None) if described.inputs is None else described.inputs
+    return described.net.copy_weights(), mean, scale

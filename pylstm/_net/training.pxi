@@ -48,7 +48,13 @@ cdef class Solver:
     def __reduce__(self):
         c = (self.c.kind, self.c.learning_rate, self.c.beta_1, self.c.beta_2, self.c.epsilon, self.c.momentum,
              self.c.nesterov, self.c.alpha, self.c.max_grad_norm, self.c.t)
-        return _restore_solver, (c, self.moments)
+        return reduced(self, (c, self.moments))
+
+    def __setstate__(self, state):
+        c, moments = state
+        cdef pylstm_solver_kind kind = c[0]
+        self.c = pylstm_solver(kind, c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9], NULL, NULL)
+        self.remember(np.array(moments))  # they may have been unpickled into read-only memory
 
     @property
     def learning_rate(self):
@@ -319,12 +325,3 @@ cdef expect(array, tuple shape, dtype, str name):
     """Raise an error where an array is none of this shape and dtype."""
     if array.shape != shape or array.dtype != dtype:
         raise ValueError(f"{name} must be {shape} of {dtype}, got {array.shape} of {array.dtype}")
-
-
-def _restore_solver(c, moments):
-    """Rebuild a pickled solver."""
-    cdef Solver solver = Solver.__new__(Solver)
-    cdef pylstm_solver_kind kind = c[0]
-    solver.c = pylstm_solver(kind, c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9], NULL, NULL)
-    solver.remember(np.array(moments))  # they may have been unpickled into read-only memory
-    return solver

@@ -4,6 +4,7 @@
 to learn from, and the converters take the forms in which other libraries keep sequences.
 """
 
+from . import _pipeline  # noqa: F401  (registers what describes a pipeline)
 from ._converters import from_channels_first, from_long_frame, from_nan_padded, from_padded
 from ._per_step import PerStep
 from ._windows import sliding_window

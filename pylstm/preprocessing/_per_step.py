@@ -11,8 +11,8 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_feature_names_in, _estimator_has, check_is_fitted
 
-from .._estimators.validation import validate_sequences
 from .._net.inputs import Array, Steps, as_given, as_steps, is_2d
+from ._validation import validate_sequences
 
 
 def _transformer_has(method: str) -> Any:

@@ -16,7 +16,8 @@ from toys import ESTIMATORS, toy
 
 import pylstm
 from pylstm import LSTMForecaster, LSTMTagger
-from pylstm._devices.blob import N_LAYERS, blob_of, write_blob
+from pylstm._devices.blob import blob_of, write_blob
+from pylstm._net.core import BLOB_LAYERS
 from pylstm.preprocessing import PerStep
 
 ROOT = Path(__file__).parents[2]
@@ -167,8 +168,10 @@ def test_models_that_do_not_stream():
 
 
 def test_too_many_layers():
-    assert len(blob_of(pylstm.Sequence(1, (1,) * N_LAYERS))) > 0
-    with pytest.raises(ValueError, match=f"model must have at most {N_LAYERS} layers to be written as a blob, got 33"):
+    assert len(blob_of(pylstm.Sequence(1, (1,) * BLOB_LAYERS))) > 0
+    with pytest.raises(
+        ValueError, match=f"model must have at most {BLOB_LAYERS} layers to be written as a blob, got 33"
+    ):
         blob_of(pylstm.Sequence(1, (1,) * 33))
 
 

@@ -1,5 +1,6 @@
 """`export_c`: the C file against `Stream`, on both of its paths, int8, compilers, linking, sanitizers, errors."""
 
+import copy
 import ctypes
 import os
 import shutil
@@ -18,8 +19,7 @@ from toys import toy
 import pylstm
 from pylstm import LSTMClassifier, LSTMForecaster, LSTMSequenceRegressor, LSTMTagger
 from pylstm._devices.blob import blob_of
-from pylstm._devices.streaming import described
-from pylstm._estimators.models import parts
+from pylstm._net.describe import describe
 from pylstm.datasets import load_japanese_vowels
 from pylstm.preprocessing import PerStep
 
@@ -90,11 +90,7 @@ def random_model(hidden, seed, cell="lstm"):
 
 
 def net_of(model):
-    return model if isinstance(model, pylstm.Sequence) else parts(model)[1]._model
-
-
-def sizes_of(model):
-    return described(model)[0]
+    return describe(model).net
 
 
 def data_of(model, seed=0):
@@ -136,12 +132,11 @@ def check(models, weights, path, tmp_path):
     compiled = Compiled(exports.values(), tmp_path, flags_of(path))
     for name, model in models.items():
         X = data_of(model)
-        stream = pylstm.stream(model)
         if weights == "int8":
-            sizes, (_, mean, scale) = described(model)
-            stream = pylstm.Stream(sizes, (quantised(net_of(model)), mean, scale), 1)
-        expected = stream.process(X)
-        bound = 2e-6 * max(1, np.abs(expected).max()) if sizes_of(model)[-1] == "relu" else 2e-6
+            model = copy.deepcopy(model)
+            net_of(model).set_weights(quantised(net_of(model)))
+        expected = pylstm.stream(model).process(X)
+        bound = 2e-6 * max(1, np.abs(expected).max()) if describe(model).spec.nonlinearity == "relu" else 2e-6
         np.testing.assert_allclose(compiled.run(exports[name], X, expected.shape[1]), expected, rtol=0, atol=bound)
 
 

@@ -96,11 +96,11 @@ def compiled(paths, directory):
 def data_of(model, window, seed=0):
     """Yield windows and what is to be learnt of them."""
     rng = np.random.default_rng(seed)
-    made_with = net_of(model).configuration
-    n, is_per_step = made_with["n_outputs"], made_with["pooling"] is None
+    spec = net_of(model).spec
+    n, is_per_step = spec.n_outputs, spec.pooling is None
     while True:
-        x = 2 + 3 * rng.normal(size=(window, made_with["input_size"]))
-        if made_with["loss"] == "cross-entropy":
+        x = 2 + 3 * rng.normal(size=(window, spec.input_size))
+        if spec.loss == "cross_entropy":
             y = rng.integers(n, size=window, dtype=np.int32) if is_per_step else int(rng.integers(n))
         else:
             y = rng.normal(size=(window, n) if is_per_step else n)
@@ -179,7 +179,7 @@ def test_what_can_not_be_learnt(trainable, tmp_path):
 @pytest.mark.parametrize("head_only", [False, True])
 def test_targets_beyond_all_numbers(head_only, tmp_path):
     """What is finite in double and not in float is not learnt either."""
-    net, of = exported_net(loss="squared error"), c_learn.Learning(head_only, 2, False, 1.0, False)
+    net, of = exported_net(loss="squared_error"), c_learn.Learning(head_only, 2, False, 1.0, False)
     (tmp_path / "net.c").write_text(c_learn.text("net", net, None, of))
     n_y, n_trained = net.output_size, net.flat().size if not head_only else net.output_size * (16 + 1)
     learner = Learner(compiled([tmp_path / "net.c"], tmp_path), "net", c_learn.memory_of(net, of)[1], n_y)
@@ -209,7 +209,7 @@ class Case(NamedTuple):
         n_steps = self.learning.window if self.learning.is_per_step else 1
         while True:
             x = (2 * rng.normal(size=(self.learning.window, self.net.input_size))).astype(np.float32)
-            if self.net.loss == "cross-entropy":
+            if self.net.loss == "cross_entropy":
                 y = rng.integers(self.net.output_size, size=n_steps, dtype=np.int32)
                 yield x, y if self.learning.is_per_step else int(y[0])
             else:

@@ -253,7 +253,7 @@ def test_set_model_of_other_cells():
         stream = one.stream()
         stream.process(X[:, :4])
         for another in set(CELLS) - {which}:
-            with pytest.raises(ValueError, match=r"dtype, cell, nonlinearity\) = .*, got .*"):
+            with pytest.raises(ValueError, match=r"the sizes of this stream.s, ModelSpec.*, got ModelSpec"):
                 stream.set_model(net(**CELLS[another]))
         stream.set_model(two)
         same(stream.process(X[:, 4:]), two.forward(X[:, 4:], one.forward(X[:, :4])[1])[0])

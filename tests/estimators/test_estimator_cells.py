@@ -159,7 +159,7 @@ def test_saved_goes_on_bit_for_bit(cls, which, tmp_path):
     model.save(tmp_path / "model")
     loaded = pylstm.load(tmp_path / "model")
     assert loaded.get_params() == model.get_params()
-    assert loaded._model.configuration == model._model.configuration
+    assert loaded._model.spec == model._model.spec
     for _ in range(2):
         np.testing.assert_array_equal(outputs(loaded, X), outputs(model, X), strict=True)
         loaded.partial_fit(X, y)

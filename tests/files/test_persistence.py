@@ -75,7 +75,7 @@ def test_the_same_bits_and_attributes(cls, form, tmp_path):
     assert vars(loaded).keys() == vars(model).keys()
     for name in ("n_features_in_", "_fitted_on_2d", "n_iter_", "loss_", "loss_curve_", "best_loss_", "_history"):
         assert getattr(loaded, name) == getattr(model, name)
-    assert loaded._model.configuration == model._model.configuration
+    assert loaded._model.spec == model._model.spec
 
 
 @pytest.mark.parametrize(

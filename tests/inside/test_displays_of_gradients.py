@@ -119,7 +119,7 @@ def test_gradient_flow_errors():
         GradientFlowDisplay.from_sequences({}, X)
     with pytest.raises(TypeError, match=r"nets\['net'\] must be a pylstm.Sequence or a fitted pylstm estimator, got 3"):
         GradientFlowDisplay.from_sequences({"net": 3}, X)
-    with pytest.raises(TypeError, match=r"must be a pylstm.Sequence or a fitted"):
+    with pytest.raises(ValueError, match="not fitted"):
         GradientFlowDisplay.from_estimator(LSTMClassifier(), X)
     with pytest.raises(ValueError, match="X must have 2 features per step, got 1"):
         GradientFlowDisplay.from_sequences({"net": Sequence(2, 3)}, X[:, :, :1])

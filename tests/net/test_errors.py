@@ -8,6 +8,7 @@ import pytest
 from nets import make, random_like
 
 import pylstm
+from pylstm._net.core import ModelSpec
 
 ONE = np.ones((2, 4, 3))
 
@@ -264,15 +265,15 @@ def test_without_memory_for_its_new_weights_it_has_none():
 
 def test_a_stream_after_an_error_in_its_init():
     stream = pylstm.Sequence(3, 2, random_state=0).stream()
-    sizes, weights = (3, (2,), 0, "cross-entropy", "float32", "lstm", "tanh"), (np.ones(48), None, None)
     with pytest.raises(ValueError, match="batch_size must be"):
-        stream.__init__(sizes, weights, 0)
-    with pytest.raises(ValueError, match="dtype must be"):
-        stream.__init__((*sizes[:4], "float16", *sizes[5:]), weights, 10_000)
+        stream.__init__(pylstm.Sequence(5, 7), 0)
+    with pytest.raises(ValueError, match="must not be bidirectional"):
+        stream.__init__(pylstm.Sequence(5, 7, bidirectional=True))
     assert stream.batch_size == 1
     assert stream.step(np.ones(3, np.float32)).shape == (2,)
+    spec = ModelSpec(3, (2,))
     with pytest.raises(ValueError, match="could not convert"):
-        stream.__init__(sizes, ("no numbers", None, None), 1)
+        stream.__setstate__((spec, ("no numbers", None, None), 1, None))
     with pytest.raises(ValueError, match="NULL"):
         stream.step(np.ones(3, np.float32))
 

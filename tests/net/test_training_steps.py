@@ -9,7 +9,7 @@ from nets import relative_error
 from reference import mean_loss, numeric_gradient, penalty, predictions
 
 from pylstm._estimators.training import Windows
-from pylstm._net.core import Gradient, Model, Solver
+from pylstm._net.core import Gradient, Model, ModelSpec, Solver
 from pylstm._net.inputs import as_steps
 
 LENGTHS = (4, 1, 3, 5, 2)
@@ -25,15 +25,16 @@ class Problem:
         self.X = [rng.normal(size=(n_steps, 2)) for n_steps in LENGTHS]
         self.layout = (len(hidden), bidirectional, pooling, loss)
         self.loss, self.is_per_step = loss, pooling is None
-        self.model = Model(2, hidden, n_outputs, pooling=pooling, loss=loss, bidirectional=bidirectional, dropout=0.0,
-                           dtype="float64", forget_bias=1.0, t_max=None, random_state=0, n_threads=1)  # fmt: skip
+        spec = ModelSpec(2, hidden, bidirectional=bidirectional, dtype="float64", loss=loss, n_outputs=n_outputs,
+                         pooling=pooling)  # fmt: skip
+        self.model = Model(spec, random_state=0)
         for name, values in self.model.parameters().items():
             if name.startswith("bias"):
                 values[...] = rng.normal(size=values.shape)
         self.parameters = {name: values.copy() for name, values in self.model.parameters().items()}
         n_targets = sum(LENGTHS) if self.is_per_step else len(LENGTHS)
         labels = rng.integers(n_outputs, size=n_targets).astype(np.intp)
-        self.targets = labels if loss == "cross-entropy" else rng.normal(size=(n_targets, n_outputs))
+        self.targets = labels if loss == "cross_entropy" else rng.normal(size=(n_targets, n_outputs))
         self.weights = rng.uniform(0.5, 2, n_targets)
         self.steps = as_steps(self.X, 2, "float64")
 
@@ -67,7 +68,7 @@ class Problem:
 @pytest.mark.parametrize(
     ("options", "weighted"), [({}, False), ({"bidirectional": True}, True), ({"hidden": (2, 3)}, True)], ids=str
 )
-@pytest.mark.parametrize("loss", ["cross-entropy", "squared error"])
+@pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
 @pytest.mark.parametrize("pooling", ["last", "mean", "max", None])
 def test_loss_and_gradient(pooling, loss, options, weighted):
     """A step of plain gradient descent moves the weights by the gradient, which is so seen."""
@@ -84,7 +85,7 @@ def test_loss_and_gradient(pooling, loss, options, weighted):
         assert relative_error(moved, gradient[name]) < 1e-7, name
 
 
-@pytest.mark.parametrize("loss", ["cross-entropy", "squared error"])
+@pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
 @pytest.mark.parametrize("pooling", ["last", "mean", "max", None])
 def test_predictions(pooling, loss):
     problem = Problem(pooling, loss, hidden=(2, 3), bidirectional=True)
@@ -122,7 +123,7 @@ def rmsprop(t, g, memory, s):
 def test_solvers(rule, options, max_grad_norm):
     """Three mini-batches, the gradient clipped or not."""
     settings = {**SOLVER, **options, "max_grad_norm": max_grad_norm}
-    problem = Problem("last", "cross-entropy")
+    problem = Problem("last", "cross_entropy")
     solver = Solver(problem.model, rule.__name__, **settings)
     summed = problem.gradient()
     memory = {name: {} for name in problem.parameters}
@@ -137,7 +138,7 @@ def test_solvers(rule, options, max_grad_norm):
     assert solver.t == 3
 
 
-@pytest.mark.parametrize("loss", ["cross-entropy", "squared error"])
+@pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
 def test_windows(loss):
     """State is carried from window to window and gradients are not; steps of no weight have no part in the loss."""
     problem = Problem(None, loss, hidden=(2, 3))
@@ -179,7 +180,7 @@ def test_windows(loss):
 
 
 def test_what_has_no_weight_trains_nothing():
-    problem = Problem("last", "cross-entropy")
+    problem = Problem("last", "cross_entropy")
     problem.weights[2] = 0
     solver = Solver(problem.model, "adam", **SOLVER)
     assert problem.gradient().step(solver, np.array([2], np.intp))[:2] == (0, 0)
@@ -189,7 +190,7 @@ def test_what_has_no_weight_trains_nothing():
 
 def test_gradient_that_overflows_is_told():
     """A finite loss whose gradient is not: nothing is updated, and the loss says so."""
-    problem = Problem("last", "squared error")
+    problem = Problem("last", "squared_error")
     problem.targets *= 1e150
     for parameters in (problem.parameters, problem.model.parameters()):
         parameters["weight_out"] *= 1e10
@@ -201,7 +202,7 @@ def test_gradient_that_overflows_is_told():
 
 
 def test_bad_index_and_label_are_refused():
-    problem = Problem("last", "cross-entropy")
+    problem = Problem("last", "cross_entropy")
     problem.targets[2] = 5
     summed, solver = problem.gradient(batch_size=2), Solver(problem.model, "adam", **SOLVER)
     for indices, message in [
@@ -217,7 +218,7 @@ def test_bad_index_and_label_are_refused():
 
 
 def test_pickled_solver_goes_on():
-    one, two = Problem("mean", "cross-entropy"), Problem("mean", "cross-entropy")
+    one, two = Problem("mean", "cross_entropy"), Problem("mean", "cross_entropy")
     solver = Solver(one.model, "adam", **SOLVER)
     batch = np.array([0, 1], np.intp)
     one.gradient().step(solver, batch)

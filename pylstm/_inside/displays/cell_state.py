@@ -11,7 +11,7 @@ from .nets import check_numbers
 from .traced import KEEPS, check_layer, describe, of_layer
 
 if TYPE_CHECKING:
-    from ..trace import Trace
+    from ..._net.trace import Trace
 
 
 class CellStateDisplay:

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.cluster.hierarchy import leaves_list, linkage
 
 from ..._net.inputs import Array
-from ..trace import half_life
+from ..._net.trace import half_life
 from .axes import SEQUENTIAL, axes_for, check_labels, height_of, label_steps, number_units, signed_colours
 from .nets import check_numbers
 from .traced import KEEPS, describe, of_layer
@@ -15,7 +15,7 @@ from .traced import KEEPS, describe, of_layer
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..trace import Trace
+    from ..._net.trace import Trace
 
 #: By letter: the gate's name, and what its lowest and its highest value mean.
 SIGMOIDS = {

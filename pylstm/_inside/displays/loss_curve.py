@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .axes import BLUE, RED, axes_for, label_steps
+from .nets import estimator_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,23 +78,15 @@ class LossCurveDisplay:
         -------
         LossCurveDisplay
         """
-        from sklearn.utils.validation import check_is_fitted
-
-        from ..._estimators.base import LSTMEstimator
-        from ..._estimators.forecaster import LSTMForecaster
-
-        if not isinstance(estimator, LSTMEstimator):
+        described = estimator_of(estimator)
+        if described is None:
             raise TypeError(f"estimator must be one of pylstm's, got {estimator!r}")
-        check_is_fitted(estimator, "loss_curve_")
-        if estimator._loss == "cross-entropy":
-            score_name = "accuracy"
-        else:
-            score_name = "negated squared error" if isinstance(estimator, LSTMForecaster) else "R²"
+        loss = str(described.spec.loss)
         return cls(
             estimator.loss_curve_,
             validation_scores=estimator.validation_scores_,
-            loss_name=estimator._loss,
-            score_name=score_name,
+            loss_name="cross-entropy" if loss == "cross_entropy" else loss.replace("_", " "),
+            score_name=estimator._score_name,
         ).plot(ax=ax)
 
     def plot(self, ax: "Axes | None" = None) -> Self:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..._net.core import Sequence
+from ..._net.describe import Description, describe
 from ..._net.inputs import Array, Steps, check_int
 
 
@@ -19,25 +20,33 @@ def layers_of(model: Any, name: str) -> Sequence:
     name : str
         What the caller calls it.
     """
+    described = estimator_of(model)
     if isinstance(model, Sequence):
-        net, input_size, bidirectional = model, model.input_size, model.bidirectional
-    elif hasattr(model, "_model"):
-        made_with = model._model.configuration
-        net, input_size, bidirectional = model._model, made_with["input_size"], made_with["bidirectional"]
-    else:
+        described = describe(model)
+    if described is None:
         raise TypeError(f"{name} must be a pylstm.Sequence or a fitted pylstm estimator, got {model!r}")
+    spec = described.spec
     copy = Sequence(
-        input_size,
-        net.hidden_sizes,
-        bidirectional=bidirectional,
+        spec.input_size,
+        spec.hidden_sizes,
+        bidirectional=spec.bidirectional,
         dtype="float64",
-        cell=net.cell,
-        nonlinearity=net.nonlinearity,
+        cell=spec.cell,
+        nonlinearity=spec.nonlinearity,
     )
-    weights = net.parameters()
+    weights = described.net.parameters()
     for key, values in copy.parameters().items():
         values[...] = weights[key]
     return copy
+
+
+def estimator_of(model: Any) -> Description | None:
+    """Return what an estimator of pylstm is made of; None for anything else."""
+    try:
+        described = describe(model)
+    except TypeError:
+        return None
+    return described if described.estimator is model else None
 
 
 def rows_of(steps: Steps, sequence: int) -> Array:

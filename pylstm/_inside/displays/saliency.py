@@ -7,10 +7,12 @@ import numpy as np
 
 from ..._net.inputs import Array, check_int
 from .axes import BLUE, axes_for, check_labels, height_of, label_steps, number_units, signed_colours
-from .nets import check_numbers, layers_of, rows_of
+from .nets import check_numbers, estimator_of, layers_of, rows_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+KINDS = ("LSTMClassifier", "LSTMTagger", "LSTMRegressor", "LSTMSequenceRegressor")
 
 
 class SaliencyDisplay:
@@ -167,19 +169,12 @@ class SaliencyDisplay:
 
 def gradients_of(estimator: Any, X: Any, sequence: int, target: Any, step: int | None) -> tuple[Array, str]:
     """Return the gradient (n_steps, n_features) of an output, and what that is; parameters as in `from_estimator`."""
-    from sklearn.utils.validation import check_is_fitted
-
-    from ..._estimators.classifier import LSTMClassifier, LSTMTagger
-    from ..._estimators.regressor import LSTMRegressor, LSTMSequenceRegressor
-
-    kinds = (LSTMClassifier, LSTMTagger, LSTMRegressor, LSTMSequenceRegressor)
-    if not isinstance(estimator, kinds):
-        names = ", ".join(kind.__name__ for kind in kinds)
-        raise TypeError(f"estimator must be one of {names}, got {estimator!r}")
-    check_is_fitted(estimator, "_model")
+    described = estimator_of(estimator)
+    if described is None or described.state is not None:
+        raise TypeError(f"estimator must be one of {', '.join(KINDS)}, got {estimator!r}")
     x = rows_of(estimator._check_X(X, reset=False), sequence)
     n_steps = len(x)
-    pooling = estimator._model.configuration["pooling"]
+    pooling = described.spec.pooling
     at = n_steps - 1
     if step is not None:
         if pooling is not None:
@@ -191,7 +186,7 @@ def gradients_of(estimator: Any, X: Any, sequence: int, target: Any, step: int |
     net = layers_of(estimator, "estimator")
     Y, _ = net.forward(x[np.newaxis], training=True)
     parts = pooled_parts(Y[0], pooling, at, net.hidden_sizes[-1])
-    weights = estimator._model.parameters()
+    weights = described.net.parameters()
     matrix = weights["weight_out"].astype(np.float64)
     of_pooled, output = output_of(estimator, matrix, matrix @ (parts * Y[0]).sum(axis=0) + weights["bias_out"], target)
     gradient = net.backward((parts * of_pooled)[np.newaxis]).input[0]

@@ -6,7 +6,7 @@ from ..._net.cells import GATES, suffix_of
 from ..._net.inputs import Array, check_int
 
 if TYPE_CHECKING:
-    from ..trace import Trace
+    from ..._net.trace import Trace
 
 #: The gate that says how much of what a unit holds is kept.
 KEEPS = {"lstm": "f", "gru": "z"}

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .._net.cells import GATES, SIZES, suffix_of
-from .._net.core import Model
+from .._net.cells import GATES
+from .._net.core import Model, ModelSpec
 from .._net.inputs import Array
 
 #: The dtypes of the arrays that are kept, by their names in the file.
@@ -210,17 +210,17 @@ def read_labels(state: State, key: str) -> Array:
 
 def model_state(model: Model) -> tuple[dict[str, Any], dict[str, Array]]:
     """Return what a net was made with, but for what its estimator knows, and its weights."""
-    made_with = model.configuration
+    spec = model.spec
     values = {
-        "hidden_sizes": list(model.hidden_sizes),
-        "bidirectional": bool(made_with["bidirectional"]),
-        "dropout": float(made_with["dropout"]),
-        "pooling": made_with["pooling"],
-        "dtype": model.dtype.name,
-        "cell": model.cell,
-        "nonlinearity": model.nonlinearity,
-        "forget_bias": made_with["forget_bias"],
-        "t_max": made_with["t_max"],
+        "hidden_sizes": list(spec.hidden_sizes),
+        "bidirectional": spec.bidirectional,
+        "dropout": spec.dropout,
+        "pooling": spec.pooling,
+        "dtype": spec.dtype.name,
+        "cell": spec.cell,
+        "nonlinearity": spec.nonlinearity,
+        "forget_bias": spec.forget_bias,
+        "t_max": spec.t_max,
     }
     return values, model.parameters()
 
@@ -229,9 +229,9 @@ def read_model(
     state: State,
     *,
     input_size: int,
+    loss: str,
     n_outputs: int,
     poolings: list[str | None],
-    loss: str,
     random_state: np.random.RandomState,
     n_threads: int,
 ) -> Model:
@@ -254,45 +254,25 @@ def read_model(
         "an integer >= 3" if forget_bias == "chrono" else "null",
         lambda value: _is_integer(value, 3) if forget_bias == "chrono" else value is None,
     )
-    weights = {
-        name: state.array(name, [dtype], shape)
-        for name, shape in _parameter_shapes(input_size, hidden_sizes, n_outputs, bidirectional, cell).items()
-    }
-    model = Model(
+    spec = ModelSpec(
         input_size,
         hidden_sizes,
-        n_outputs,
-        pooling=pooling,
-        loss=loss,
         bidirectional=bidirectional,
         dropout=dropout,
         dtype=dtype,
-        forget_bias=forget_bias,
-        t_max=t_max,
-        random_state=random_state,
-        n_threads=n_threads,
         cell=cell,
         nonlinearity=nonlinearity,
+        forget_bias=forget_bias,
+        t_max=t_max,
+        loss=loss,
+        n_outputs=n_outputs,
+        pooling=pooling,
     )
+    weights = {name: state.array(name, [dtype], shape) for name, shape, _, _ in spec.parameters}
+    model = Model(spec, random_state=random_state, n_threads=n_threads)
     for name, values in model.parameters().items():
         values[...] = weights[name]
     return model
-
-
-def _parameter_shapes(
-    input_size: int, hidden_sizes: tuple[int, ...], n_outputs: int, bidirectional: bool, cell: str
-) -> dict[str, tuple[int, ...]]:
-    """Return the shapes that `Model.parameters` will have."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    n_gates, n_biases = SIZES[cell]
-    n_directions = 2 if bidirectional else 1
-    for layer, hidden in enumerate(hidden_sizes):
-        for suffix in (suffix_of(layer, direction) for direction in range(n_directions)):
-            shapes[f"weight_ih{suffix}"] = (n_gates * hidden, input_size)
-            shapes[f"weight_hh{suffix}"] = (n_gates * hidden, hidden)
-            shapes[f"bias{suffix}"] = (n_biases * hidden,)
-        input_size = hidden * n_directions
-    return {**shapes, "weight_out": (n_outputs, input_size), "bias_out": (n_outputs,)}
 
 
 # ---- random numbers

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .._net.cells import GATES, STATES, suffix_of
-from .._net.inputs import Array, Steps, as_given, as_numbers, as_steps
-from . import page
+from .above import above
+from .cells import GATES, STATES
+from .inputs import Array, Steps, as_given, as_numbers, as_steps
+from .pickles import reduced
 
 if TYPE_CHECKING:
-    from .._net.core import Sequence, _Net
+    from .core import ModelSpec, Sequence, _Net
 
 State = list[tuple[Array, ...]]
 
@@ -26,6 +27,8 @@ class Trace(Mapping[str, "Array | list[Array]"]):
 
     Attributes
     ----------
+    spec : ModelSpec
+        What the net is.
     cell : {"lstm", "gru", "rnn"}
     hidden_sizes : tuple of int
         Units of each layer.
@@ -52,24 +55,26 @@ class Trace(Mapping[str, "Array | list[Array]"]):
     def __init__(
         self,
         *,
-        cell: str,
-        hidden_sizes: tuple[int, ...],
-        n_directions: int,
+        spec: "ModelSpec",
         steps: Steps,
         rows: dict[str, Array],
         output: Array,
         initial_state: State,
         final_state: State,
     ) -> None:
-        self.cell = cell
-        self.hidden_sizes = hidden_sizes
-        self.n_directions = n_directions
+        self.spec = spec
+        self.cell = spec.cell
+        self.hidden_sizes = spec.hidden_sizes
+        self.n_directions = spec.n_directions
         self.lengths = steps.lengths
         self.output = as_given(output, steps)
         self.initial_state = initial_state
         self.final_state = final_state
         self._rows = rows
         self._values = {name: as_given(values, steps) for name, values in rows.items()}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reduced(self, vars(self))
 
     def __getitem__(self, name: str) -> "Array | list[Array]":
         return self._values[name]
@@ -116,7 +121,7 @@ class Trace(Mapping[str, "Array | list[Array]"]):
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     trace.to_html(f"{folder}/trace.html", labels=["we", "like", "tea"])
         """
-        page.write(self, path, sequence, labels, title)
+        above["write_page"]()(self, path, sequence, labels, title)
 
     def to_frame(self) -> Any:
         """Return everything as a tidy pandas DataFrame.
@@ -142,7 +147,7 @@ class Trace(Mapping[str, "Array | list[Array]"]):
         sequence = np.repeat(np.arange(len(self.lengths)), self.lengths)
         step = np.arange(len(sequence)) - np.repeat(np.cumsum(self.lengths) - self.lengths, self.lengths)
         frames = []
-        for layer, direction, suffix in _places(len(self.hidden_sizes), self.n_directions):
+        for layer, direction, suffix in self.spec.places:
             n_units = self.hidden_sizes[layer]
             columns = {
                 "sequence": np.repeat(sequence, n_units),
@@ -194,18 +199,9 @@ def trace_steps(net: "_Net", steps: Steps, state: Any, hold: Any) -> Trace:
     """Return the trace of a `Sequence`, or of the layers of a `Model`, over steps that are checked already."""
     output, initial, final, values = net.run_traced(steps, state, held_values(net, steps, hold))
     rows: dict[str, Array] = {}
-    for (_, _, suffix), of_layer in zip(_places(len(net.hidden_sizes), net.n_directions), values, strict=True):
+    for (_, _, suffix), of_layer in zip(net.spec.places, values, strict=True):
         rows |= {letter + suffix: array for letter, array in zip(GATES[net.cell]._fields, of_layer, strict=True)}
-    return Trace(
-        cell=net.cell,
-        hidden_sizes=net.hidden_sizes,
-        n_directions=net.n_directions,
-        steps=steps,
-        rows=rows,
-        output=output,
-        initial_state=initial,
-        final_state=final,
-    )
+    return Trace(spec=net.spec, steps=steps, rows=rows, output=output, initial_state=initial, final_state=final)
 
 
 def held_values(net: "_Net", steps: Steps, hold: Any) -> Array | None:
@@ -229,13 +225,12 @@ def held_values(net: "_Net", steps: Steps, hold: Any) -> Array | None:
     if not isinstance(hold, Mapping):
         raise TypeError(f"hold must be a mapping of gates to values, got {type(hold).__name__!r}")
     letters = [letter for letter in GATES[net.cell]._fields if letter not in STATES[net.cell]]
-    places = list(_places(len(net.hidden_sizes), net.n_directions))
-    names = [letter + suffix for _, _, suffix in places for letter in letters]
+    names = [letter + suffix for _, _, suffix in net.spec.places for letter in letters]
     if unknown := [name for name in hold if name not in names and name not in letters]:
         gates = f"{', '.join(letters)}, and by layer {', '.join(names)}" if letters else "none: an RNN has no gates"
         raise ValueError(f"hold must name gates of the net, got {unknown[0]!r}; it has {gates}")
     arrays = []
-    for layer, _, suffix in places:
+    for layer, _, suffix in net.spec.places:
         for letter in letters:
             array = np.full((len(steps.rows), net.hidden_sizes[layer]), np.nan, net.dtype)
             name = letter + suffix if letter + suffix in hold else letter
@@ -278,10 +273,3 @@ def _broadcast(values: Any, name: str, shape_text: str, shape: tuple[int, ...], 
         return np.broadcast_to(array, shape)
     except ValueError:
         raise ValueError(f"{name} must broadcast to {shape_text} here {shape}, got {array.shape}") from None
-
-
-def _places(n_layers: int, n_directions: int) -> Iterator[tuple[int, int, str]]:
-    """Yield the layers and directions, and what follows a gate's letter in the names of theirs."""
-    for layer in range(n_layers):
-        for direction in range(n_directions):
-            yield layer, direction, suffix_of(layer, direction)

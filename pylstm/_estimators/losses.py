@@ -1,0 +1,39 @@
+"""The losses of regressors by name, where Python asks for them; training has them in C (`src_c/kernels/losses.h`)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import r2_score
+
+from .targets import Targets
+
+#: A loss of one's own: (targets, outputs, weights) of a mini-batch to (value, gradient by the outputs).
+Loss = Callable[[Any, Any, Any], tuple[float, Any]]
+
+#: By name, from errors (outputs less targets) and the parameter that it reads, if it reads one.
+LOSSES: dict[str, Callable[[npt.NDArray[np.float64], float], npt.NDArray[np.float64]]] = {
+    "squared_error": lambda r, _: r**2 / 2,
+    "absolute_error": lambda r, _: np.abs(r),
+    "huber": lambda r, delta: np.where(np.abs(r) <= delta, r**2 / 2, delta * (np.abs(r) - delta / 2)),
+    "quantile": lambda r, quantile: np.where(r < 0, -quantile * r, (1 - quantile) * r),
+}
+
+
+def starting_point(loss: str, parameter: float, targets: Targets) -> Any:
+    """Return the constant that is best by a loss, or near that: a net that starts there has the deviations to learn."""
+    if loss in ("absolute_error", "quantile"):
+        return np.quantile(targets.values, parameter if loss == "quantile" else 0.5, axis=0)
+    return np.average(targets.values, axis=0, weights=targets.weights)
+
+
+def score(loss: str | Loss, parameter: float, outputs: Any, targets: Targets) -> float:
+    """Return how good outputs are by a loss, higher is better: R² for the squared error, else the negated loss."""
+    if callable(loss):
+        weights = np.ones(len(outputs)) if targets.weights is None else targets.weights
+        return -float(loss(targets.values, outputs, weights)[0])
+    if loss == "squared_error":
+        return float(r2_score(targets.values, outputs, sample_weight=targets.weights))
+    errors = np.subtract(outputs, targets.values, dtype=np.float64)
+    return -float(np.average(LOSSES[loss](errors, parameter).mean(axis=1), weights=targets.weights))

@@ -1,0 +1,69 @@
+"""What any model is made of: `describe` says it of nets, estimators and pipelines, each where it is defined."""
+
+from functools import singledispatch
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .inputs import Array
+
+if TYPE_CHECKING:
+    from .core import ModelSpec
+
+
+class Scaling(NamedTuple):
+    """What makes ``(x - mean) / scale`` of x, feature by feature."""
+
+    mean: Array
+    scale: Array
+
+
+class Description(NamedTuple):
+    """A model taken apart."""
+
+    spec: "ModelSpec"
+    net: Any
+    """The `Sequence`, or the `Model` of an estimator, that has the weights."""
+    estimator: Any = None
+    """Whose hyperparameters there are; None of a `Sequence`."""
+    inputs: Scaling | None = None
+    """What scales the inputs before the net reads them."""
+    targets: Scaling | None = None
+    """What scaled the targets that it has learnt; nothing does so far."""
+    labels: Array | None = None
+    """What the outputs are probabilities of."""
+    state: Any = None
+    """From which it goes on, of a model that keeps one; else None."""
+
+
+@singledispatch
+def describe(model: Any) -> Description:
+    """Return what a model is made of.
+
+    Parameters
+    ----------
+    model : Sequence, fitted estimator or Pipeline
+        A `Pipeline` of ``PerStep(StandardScaler())`` and an estimator.
+    """
+    raise TypeError(
+        "model must be one of pylstm's: a Sequence, an estimator, or a Pipeline of PerStep(StandardScaler()) and an "
+        f"estimator that is not a forecaster, got {model!r}"
+    )
+
+
+def describe_steps(model: Any, purpose: str = "streamed") -> Description:
+    """Return what a model is made of that can run step by step; `purpose` says in errors what others can't be."""
+    described = describe(model)
+    spec = described.spec
+    if spec.bidirectional:
+        raise ValueError(
+            f"model must not be bidirectional to be {purpose}: its reverse direction starts at the last step"
+        )
+    if described.state is not None:
+        raise ValueError(
+            f"model must not be an {type(model).__name__}, which keeps its state itself: use update and predict"
+        )
+    if spec.pooling not in ("last", None):
+        raise ValueError(
+            f"model must have pooling='last' to be {purpose}, got {spec.pooling!r}: steps that go on have no "
+            "end over which to pool"
+        )
+    return described

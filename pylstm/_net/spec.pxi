@@ -1,0 +1,207 @@
+# Part of core.pyx: what a model is, in one immutable value; C's `pylstm_model`, as Python sees it.
+
+LOSSES = {"cross_entropy": PYLSTM_CROSS_ENTROPY, "squared_error": PYLSTM_SQUARED_ERROR}
+POOLINGS = {"last": PYLSTM_POOL_LAST, "mean": PYLSTM_POOL_MEAN, "max": PYLSTM_POOL_MAX, None: PYLSTM_POOL_NONE}
+#: What training does to a parameter. More can follow: frozen, shared, sparse by rows, an initial state.
+KINDS_OF_PARAMETERS = {PYLSTM_DECAYED: "decayed", PYLSTM_PLAIN: "plain"}
+
+Parameter = namedtuple("Parameter", ["name", "shape", "offset", "kind"])
+Parameter.__doc__ = """One of the arrays that a model's parameters are.
+
+``offset`` counts elements from the start of the flat array of all; ``kind`` is "decayed", of weights, which the L2
+penalty is on, or "plain", of biases.
+"""
+
+
+@cython.final
+cdef class ModelSpec:
+    """What a model is: its layers and cells, what goes in, what comes out, and the type of its numbers.
+
+    Immutable, and equal to another of the same arguments.
+
+    Parameters
+    ----------
+    input_size : int
+        Features per step.
+    hidden_sizes : tuple of int
+        Units of each layer, the first next to the input.
+    bidirectional, dropout, dtype, cell, nonlinearity, forget_bias, t_max
+        As in `pylstm.Sequence`.
+    loss : str, default=None
+        One of `LOSSES`; None is a net alone, without a dense layer on top.
+    n_outputs : int, default=0
+        Classes, or targets.
+    pooling : {"last", "mean", "max"}, default=None
+        What the dense layer reads: each direction's own last output, or the mean or maximum of all. None is every one,
+        for an output per step.
+
+    Attributes
+    ----------
+    parameters : tuple of Parameter
+        The arrays that make up the model, in the order of the flat array.
+    """
+
+    cdef pylstm_model c      # for one thread, of the best instruction set
+    cdef _Memory sizes       # what c.net.hidden_sizes points to
+    cdef tuple listed        # the parameters, once they have been asked for
+    cdef readonly tuple hidden_sizes
+    cdef readonly object dtype
+    cdef readonly str cell          # "lstm", "gru" or "rnn"
+    cdef readonly str nonlinearity  # of the plain RNN
+    cdef readonly object forget_bias, t_max, loss, pooling
+
+    def __cinit__(self, input_size, hidden_sizes, *, bidirectional=False, dropout=0.0, dtype="float32", cell="lstm",
+                  nonlinearity="tanh", forget_bias=1.0, t_max=None, loss=None, n_outputs=0, pooling=None):
+        cdef Py_ssize_t layer
+        cdef pylstm_net *net = &self.c.net
+        self.forget_bias, self.t_max = check_forget_bias(forget_bias, t_max, cell)
+        net.input_size = check_size(input_size, "input_size")
+        self.dtype = check_dtype(dtype)
+        net.dtype = PYLSTM_FLOAT32 if self.dtype == np.float32 else PYLSTM_FLOAT64
+        self.hidden_sizes = tuple(
+            [check_size(size, "hidden_size" if len(hidden_sizes) == 1 else f"hidden_size[{index}]")
+             for index, size in enumerate(hidden_sizes)]
+        )
+        if not self.hidden_sizes:
+            raise ValueError("hidden_size must name at least one layer, got ()")
+        net.n_layers = len(self.hidden_sizes)
+        self.sizes = _Memory(net.n_layers * sizeof(Py_ssize_t))
+        for layer in range(net.n_layers):
+            (<Py_ssize_t *> self.sizes.c.data)[layer] = self.hidden_sizes[layer]
+        net.hidden_sizes = <const Py_ssize_t *> self.sizes.c.data
+        net.n_directions = 2 if bidirectional else 1
+        net.isa = ISA
+        net.n_threads = 1
+        net.dropout = check_real(dropout, "dropout", 0.0, 1.0)
+        net.cell = <pylstm_cell> <int> check_cell(cell, nonlinearity)
+        self.cell, self.nonlinearity = cell, nonlinearity if cell == "rnn" else "tanh"
+        self.take_head(loss, n_outputs, pooling)
+        check(pylstm_net_check(net) if loss is None else pylstm_model_check(&self.c))
+
+    cdef take_head(self, loss, n_outputs, pooling):
+        if loss is None:
+            if n_outputs != 0 or pooling is not None:
+                raise ValueError(f"n_outputs and pooling go with a loss, got {n_outputs!r} and {pooling!r}")
+            self.c.loss, self.c.pooling = PYLSTM_SQUARED_ERROR, PYLSTM_POOL_NONE  # which nobody reads
+            return
+        if loss not in LOSSES:
+            raise ValueError(f"loss must be one of {', '.join(map(repr, LOSSES))}, got {loss!r}")
+        if pooling not in POOLINGS:
+            raise ValueError(f"pooling must be 'last', 'mean', 'max' or None, got {pooling!r}")
+        self.c.n_outputs = check_size(n_outputs, "n_outputs")
+        self.loss, self.c.loss = loss, <pylstm_loss> <int> LOSSES[loss]
+        self.pooling, self.c.pooling = pooling, <pylstm_pooling> <int> POOLINGS[pooling]
+
+    @property
+    def input_size(self):
+        """Features per step."""
+        return self.c.net.input_size
+
+    @property
+    def bidirectional(self):
+        """Whether the layers run in both directions."""
+        return self.c.net.n_directions == 2
+
+    @property
+    def n_directions(self):
+        """2 where the layers run in both directions, else 1."""
+        return self.c.net.n_directions
+
+    @property
+    def dropout(self):
+        """Probability of a zeroed output in training."""
+        return self.c.net.dropout
+
+    @property
+    def n_outputs(self):
+        """Outputs of the dense layer; 0 where there is none."""
+        return self.c.n_outputs
+
+    @property
+    def output_size(self):
+        """What comes out at each step, or for each sequence: of the dense layer, or of a net alone."""
+        return self.c.n_outputs or pylstm_net_output_size(&self.c.net)
+
+    @property
+    def n_parameters(self):
+        """Elements of all parameters together."""
+        return pylstm_model_n_parameters(&self.c)
+
+    @property
+    def parameters(self):
+        """The arrays that make up the model, in the order of the flat array."""
+        cdef pylstm_parameter at
+        cdef Py_ssize_t index = 0
+        if self.listed is None:
+            listed = []
+            while pylstm_model_parameter(&self.c, index, &at) == 0:
+                shape = [at.rows, at.columns] if at.columns else [at.rows]
+                listed.append(Parameter(at.name.decode(), tuple(shape), at.offset, KINDS_OF_PARAMETERS[at.kind]))
+                index += 1
+            self.listed = tuple(listed)
+        return self.listed
+
+    @property
+    def places(self):
+        """For each layer, each of its directions: (layer, direction, what its names end in)."""
+        return tuple([(layer, direction, suffix_of(layer, direction))
+                      for layer in range(len(self.hidden_sizes)) for direction in range(self.c.net.n_directions)])
+
+    def views(self, flat):
+        """Return the parameters by name, as views of the flat array of all."""
+        return {name: flat[offset:offset + np.prod(shape, dtype=np.intp)].reshape(shape)
+                for name, shape, offset, _ in self.parameters}
+
+    def arguments(self):
+        """Return what the constructor takes, as a dict."""
+        return {
+            "input_size": self.c.net.input_size, "hidden_sizes": self.hidden_sizes,
+            "bidirectional": self.c.net.n_directions == 2, "dropout": self.c.net.dropout, "dtype": self.dtype.name,
+            "cell": self.cell, "nonlinearity": self.nonlinearity, "forget_bias": self.forget_bias,
+            "t_max": self.t_max, "loss": self.loss, "n_outputs": self.c.n_outputs, "pooling": self.pooling,
+        }
+
+    def replace(self, **changes):
+        """Return another, which differs in the arguments given."""
+        return ModelSpec(**{**self.arguments(), **changes})
+
+    def in_use(self):
+        """Return what is left where it only runs on, step by step: what training and pooling need goes."""
+        return self.replace(dropout=0.0, forget_bias=1.0, t_max=None, pooling=None)
+
+    def __eq__(self, other):
+        if not isinstance(other, ModelSpec):
+            return NotImplemented
+        return self.arguments() == other.arguments()
+
+    def __hash__(self):
+        return hash(tuple(self.arguments().values()))
+
+    def __repr__(self):
+        given = self.arguments()
+        plain = ModelSpec(given.pop("input_size"), given.pop("hidden_sizes")).arguments()
+        more = "".join([f", {name}={value!r}" for name, value in given.items() if value != plain[name]])
+        return f"ModelSpec({self.input_size}, {self.hidden_sizes}{more})"
+
+    def __reduce__(self):
+        return restore, (VERSION, "ModelSpec", self.arguments())
+
+
+#: The most layers that a blob has room for.
+BLOB_LAYERS = PYLSTM_BLOB_LAYERS
+
+
+def as_blob(ModelSpec spec, weights, mean, scale):
+    """Return a model in the bytes that `pylstm_blob_open` reads; the arrays are of its dtype, or None."""
+    cdef size_t n_bytes = 0
+    cdef _View weights_view = _View(weights), mean_view, scale_view
+    cdef const void *mean_data = NULL
+    cdef const void *scale_data = NULL
+    if mean is not None:
+        mean_view, scale_view = _View(mean), _View(scale)
+        mean_data, scale_data = mean_view.data, scale_view.data
+    check(pylstm_blob_size(&spec.c, mean is not None, &n_bytes))
+    blob = np.empty(n_bytes, np.uint8)
+    cdef _View view = _View(blob, True)
+    check(pylstm_blob_write(&spec.c, weights_view.data, mean_data, scale_data, pylstm_memory(view.data, n_bytes)))
+    return blob.tobytes()
