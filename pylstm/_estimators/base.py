@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, ClassVar, Self, TypeVar, cast
 
 import numpy as np
@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from .._net.above import above
@@ -25,6 +25,7 @@ from .._net.inputs import Array, Steps, check_int
 from .._net.pickles import reduced
 from .._net.trace import Trace, trace_steps
 from ..preprocessing._validation import validate_sequences
+from .hyperparameters import SharedHyperparameters
 from .state import (
     State,
     features_state,
@@ -47,101 +48,6 @@ except ImportError:  # scikit-learn < 1.9 has no callbacks
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
-#: What the docstrings of all estimators have in common, in place of a line that names it.
-DOCUMENTATION = {
-    "sizes": """
-    hidden_layer_sizes : int or array-like of int, default=(64,)
-        Units of each recurrent layer, the first next to the input.
-""",
-    "parameters": """
-    bidirectional : bool, default=False
-        Whether each layer also reads the reversed sequence.
-    dropout : float in [0, 1), default=0.0
-        Probability that an output of a recurrent layer is zeroed during training, the last layer's too.
-    cell : {"lstm", "gru", "rnn"}, default="lstm"
-        What the units are.
-    nonlinearity : {"tanh", "relu"}, default="tanh"
-        Of the plain RNN's units; not read for others.
-    forget_bias : float or "chrono", default=1.0
-        Initial bias of an LSTM's forget gates. "chrono" spreads the spans that units remember up to the longest
-        training sequence (Tallec & Ollivier 2018).
-    solver : {"adam", "sgd", "rmsprop"}, default="adam"
-        What makes updates of gradients.
-    alpha : float, default=0.0001
-        Strength of the L2 penalty on the weights, divided by the mini-batch's total weight as in `MLPClassifier`.
-    batch_size : int or "auto", default="auto"
-        Sequences per mini-batch; "auto" is ``min(16, n_sequences)``. Those of a mini-batch are of similar length.
-    learning_rate : {"constant", "invscaling", "adaptive", "cosine"}, default="constant"
-        Its course over the epochs: "invscaling" divides by ``epoch ** power_t``, "cosine" goes down to 0 at `max_iter`,
-        "adaptive" divides by 5 where training would otherwise stop for want of improvement. With every solver.
-    learning_rate_init : float, default=0.01
-        The learning rate of the first epoch.
-    power_t : float, default=0.5
-        Exponent of "invscaling".
-    max_iter : int, default=60
-        Most epochs: how often each sequence is used.
-    shuffle : bool, default=True
-        Whether the sequences are shuffled before each epoch.
-    random_state : int, RandomState instance or None, default=None
-        Determines the initial weights, the order of the sequences, the validation split and dropout. The same int gives
-        the same fit.
-    tol : float, default=0.0001
-        Training stops when the loss, or with `early_stopping` the validation score, has not become better by this for
-        more than `n_iter_no_change` epochs.
-    verbose : bool, default=False
-        Whether to print a line per epoch.
-    warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the last one.
-    momentum : float in [0, 1), default=0.9
-        Of "sgd".
-    nesterovs_momentum : bool, default=True
-        Whether "sgd" uses Nesterov's momentum.
-    early_stopping : bool, default=False
-        Whether to hold out `validation_fraction` of the sequences, stop by their score, and keep the best weights.
-    validation_fraction : float in (0, 1), default=0.1
-        See `early_stopping`.
-    n_iter_no_change : int, default=30
-        See `tol`. Longer than `MLPClassifier`'s, as LSTMs rest on plateaus before they learn.
-    beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
-        Decay rates of Adam's estimates of the gradient and its square; the second is that of "rmsprop" too.
-    epsilon : float, default=1e-8
-        Numerical stability of "adam" and "rmsprop".
-    max_grad_norm : float or None, default=1.0
-        Global norm that gradients are scaled down to; None for never.
-    n_jobs : int or None, default=None
-        Threads that share a mini-batch, or the sequences of a prediction; None is 1, -1 all cores. Pays with large nets
-        or batches only. The fit depends on it in its last bits.
-    dtype : {"float32", "float64"}, default="float32"
-        Of weights and arithmetic.
-""",
-    "attributes": """
-    n_features_in_ : int
-        Features per step; for a fit on 2-D X, the number of steps.
-    feature_names_in_ : ndarray (n_features_in_,)
-        Column names of a fit on a DataFrame.
-    n_iter_ : int
-        Epochs run.
-    loss_ : float
-        Mean training loss of the last epoch.
-    loss_curve_ : list of float
-        `loss_` after each epoch.
-    best_loss_ : float or None
-        The lowest `loss_`; None with `early_stopping`.
-    validation_scores_ : list of float or None
-        Validation score after each epoch; None without `early_stopping`.
-    best_validation_score_ : float or None
-        The highest of them.
-""",
-    "notes": """
-    X may be a 3-D array (n_sequences, n_steps, n_features), a list or 1-D object array of 2-D arrays
-    (n_steps_i, n_features), or a 2-D array (n_sequences, n_steps) with one feature per step. Predictions take the form
-    that was fitted: after a fit on 2-D X sequences of the same number of steps, else of any.
-
-    Ctrl-C during `fit` ends it with the best weights so far and a warning. scikit-learn's callbacks (1.9 and later) are
-    taken by `set_callbacks`: each epoch is a task.
-""",
-}
-
 
 def fits(method: Method) -> Method:
     """Make a method one that fits: parameters are checked first, and an error leaves the estimator as it was."""
@@ -160,12 +66,9 @@ def fits(method: Method) -> Method:
     return cast(Method, fit)
 
 
-class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
-    """A recurrent net with a dense layer on top, and its training; what the targets are is up to subclasses."""
+class Fitted:
+    """What `fit` leaves."""
 
-    _loss: ClassVar[str]
-    _score_name: ClassVar[str]
-    """Of `_validation_score`."""
     _model: Model
     _solver: Solver
     _history: History
@@ -173,111 +76,19 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
     _fitted_on_2d: bool
     n_features_in_: int
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "bidirectional": ["boolean"],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "cell": [StrOptions({"lstm", "gru", "rnn"})],
-        "nonlinearity": [StrOptions({"tanh", "relu"})],
-        "forget_bias": [Interval(Real, None, None, closed="neither"), StrOptions({"chrono"})],
-        "solver": [StrOptions({"adam", "sgd", "rmsprop"})],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", "cosine"})],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="left")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
-        "n_jobs": [None, Integral],
-        "dtype": [StrOptions({"float32", "float64"})],
-    }
 
-    def __init__(
-        self,
-        *,
-        hidden_layer_sizes: Any,
-        bidirectional: bool,
-        dropout: float,
-        cell: str,
-        nonlinearity: str,
-        forget_bias: float | str,
-        solver: str,
-        alpha: float,
-        batch_size: int | str,
-        learning_rate: str,
-        learning_rate_init: float,
-        power_t: float,
-        max_iter: int,
-        shuffle: bool,
-        random_state: Any,
-        tol: float,
-        verbose: bool | int,
-        warm_start: bool,
-        momentum: float,
-        nesterovs_momentum: bool,
-        early_stopping: bool,
-        validation_fraction: float,
-        n_iter_no_change: int,
-        beta_1: float,
-        beta_2: float,
-        epsilon: float,
-        max_grad_norm: float | None,
-        n_jobs: int | None,
-        dtype: str,
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.bidirectional = bidirectional
-        self.dropout = dropout
-        self.cell = cell
-        self.nonlinearity = nonlinearity
-        self.forget_bias = forget_bias
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.max_grad_norm = max_grad_norm
-        self.n_jobs = n_jobs
-        self.dtype = dtype
+class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEstimator):
+    """A recurrent net with a dense layer on top, and its training; what the targets are is up to subclasses."""
+
+    _loss: ClassVar[str]
+    _score_name: ClassVar[str]
+    """Of `_validation_score`."""
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.target_tags.required = True
         return tags
-
-    def __init_subclass__(cls, **keywords: Any) -> None:
-        super().__init_subclass__(**keywords)
-        for name, text in DOCUMENTATION.items():
-            cls.__doc__ = (cls.__doc__ or "").replace(f"\n    <{name}>\n", text)
 
     # ---- pickles
 
@@ -364,7 +175,7 @@ class LSTMEstimator(CallbackSupportMixin, BaseEstimator):
         spec = ModelSpec(
             steps.rows.shape[1],
             tuple(check_int(size, f"hidden_layer_sizes[{layer}]", 1) for layer, size in enumerate(sizes)),
-            bidirectional=self.bidirectional,
+            bidirectional=getattr(self, "bidirectional", False),
             dropout=self.dropout,
             dtype=self.dtype,
             cell=self.cell,
@@ -621,8 +432,8 @@ def _copy_weights(source: Model, target: Model) -> None:
 class StepEstimator(LSTMEstimator):
     """One target per step, and training on windows of long sequences."""
 
-    window: int | None
-    burn_in: int
+    window: int | None = None
+    burn_in: int = 0
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "window": [Interval(Integral, 1, None, closed="left"), None],
@@ -630,7 +441,7 @@ class StepEstimator(LSTMEstimator):
     }
 
     def _new_model(self, steps: Steps, targets: Targets, random_state: np.random.RandomState) -> Model:
-        if self.window is not None and self.bidirectional:
+        if self.window is not None and getattr(self, "bidirectional", False):
             raise ValueError(
                 f"window must be None with bidirectional=True, got {self.window}: no state comes from behind"
             )

@@ -20,11 +20,17 @@ class _Values(LSTMEstimator):
 
     _loss = "squared_error"
     _score_name = "R²"
-    _output_shape: tuple[int, ...]
+
+    bidirectional: bool = False
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **LSTMEstimator._parameter_constraints,
+        "bidirectional": ["boolean"],
+    }
 
     def _as_targets(self, values: Array, weights: Any, *, reset: bool) -> Targets:
         if reset:
-            self._output_shape = values.shape[1:]
+            self._output_shape: tuple[int, ...] = values.shape[1:]
         elif values.shape[1:] != self._output_shape:
             raise ValueError(f"y must have outputs of shape {self._output_shape}, as before, got {values.shape[1:]}")
         return Targets(np.ascontiguousarray(values.reshape(len(values), -1)), weights)
@@ -92,77 +98,12 @@ class LSTMRegressor(RegressorMixin, _Values):
     True
     """
 
+    pooling: str = "last"
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **LSTMEstimator._parameter_constraints,
+        **_Values._parameter_constraints,
         "pooling": [StrOptions({"last", "mean", "max"})],
     }
-
-    def __init__(
-        self,
-        hidden_layer_sizes: Any = (64,),
-        *,
-        pooling: str = "last",
-        bidirectional: bool = False,
-        dropout: float = 0.0,
-        cell: str = "lstm",
-        nonlinearity: str = "tanh",
-        forget_bias: float | str = 1.0,
-        solver: str = "adam",
-        alpha: float = 0.0001,
-        batch_size: int | str = "auto",
-        learning_rate: str = "constant",
-        learning_rate_init: float = 0.01,
-        power_t: float = 0.5,
-        max_iter: int = 60,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 0.0001,
-        verbose: bool | int = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 30,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        max_grad_norm: float | None = 1.0,
-        n_jobs: int | None = None,
-        dtype: str = "float32",
-    ) -> None:
-        super().__init__(
-            hidden_layer_sizes=hidden_layer_sizes,
-            bidirectional=bidirectional,
-            dropout=dropout,
-            cell=cell,
-            nonlinearity=nonlinearity,
-            forget_bias=forget_bias,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            max_grad_norm=max_grad_norm,
-            n_jobs=n_jobs,
-            dtype=dtype,
-        )
-        self.pooling = pooling
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -280,78 +221,9 @@ class LSTMSequenceRegressor(StepEstimator, _Values):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **LSTMEstimator._parameter_constraints,
+        **_Values._parameter_constraints,
         **StepEstimator._parameter_constraints,
     }
-
-    def __init__(
-        self,
-        hidden_layer_sizes: Any = (64,),
-        *,
-        window: int | None = None,
-        burn_in: int = 0,
-        bidirectional: bool = False,
-        dropout: float = 0.0,
-        cell: str = "lstm",
-        nonlinearity: str = "tanh",
-        forget_bias: float | str = 1.0,
-        solver: str = "adam",
-        alpha: float = 0.0001,
-        batch_size: int | str = "auto",
-        learning_rate: str = "constant",
-        learning_rate_init: float = 0.01,
-        power_t: float = 0.5,
-        max_iter: int = 60,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 0.0001,
-        verbose: bool | int = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 30,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        max_grad_norm: float | None = 1.0,
-        n_jobs: int | None = None,
-        dtype: str = "float32",
-    ) -> None:
-        super().__init__(
-            hidden_layer_sizes=hidden_layer_sizes,
-            bidirectional=bidirectional,
-            dropout=dropout,
-            cell=cell,
-            nonlinearity=nonlinearity,
-            forget_bias=forget_bias,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            max_grad_norm=max_grad_norm,
-            n_jobs=n_jobs,
-            dtype=dtype,
-        )
-        self.window = window
-        self.burn_in = burn_in
 
     def _read_targets(self, y: Any, sample_weight: Any, steps: Steps, *, reset: bool) -> Targets:
         values = per_step(y, steps, self.dtype, most_ndim=2)

@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 import pylstm
 import pylstm._estimators.training as training
 from pylstm import LSTMForecaster
-from pylstm._estimators.series import difference, integrate
+from pylstm._estimators.forecaster.series import difference, integrate
 from pylstm.datasets import load_airline, load_sunspots
 from pylstm.preprocessing import PerStep
 

@@ -76,7 +76,7 @@ def test_other_cells_are_packed_again_where_their_weights_change(cell):
 
 def test_written_by_a_reduce():
     seq = pylstm.Sequence(3, 5, random_state=0)
-    flat = seq.__reduce__()[1][3]
+    flat = seq.__reduce__()[2][1]
     for _ in range(3):
         flat += 0.1
         np.testing.assert_array_equal(seq.forward(X)[0], fresh(seq))

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import assert_all_finite
 
-from .._net.inputs import Array, as_numbers
+from ..._net.inputs import Array, as_numbers
 
 #: What `transform` names, and how it is undone.
 TRANSFORMS: dict[str | None, tuple[Any, Any]] = {

@@ -1,31 +1,30 @@
 """`LSTMForecaster`: the next values of a series, or of several."""
 
-import warnings
 from collections.abc import Callable
-from contextlib import nullcontext
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._net.cells import STATES
-from .._net.core import Model
-from .._net.describe import Description
-from .._net.inputs import Array, Steps, as_numbers, check_int
-from .._net.trace import Trace, trace_steps
-from .base import LSTMEstimator, StepEstimator, fits
-from .series import TRANSFORMS, difference, integrate, is_list, naive_error, read_series
-from .state import State
-from .targets import Targets, check_y_given
-from .training import Data, History, train
+from ..._net.cells import STATES
+from ..._net.core import Model
+from ..._net.describe import Description
+from ..._net.inputs import Array, Steps, as_numbers, check_int
+from ..._net.trace import Trace, trace_steps
+from ..base import LSTMEstimator, StepEstimator, fits
+from ..state import State
+from ..targets import Targets, check_y_given
+from ..training import Data
+from .forms import SeriesEstimator
+from .paths import draw_errors, errors_in_blocks, run_on
+from .series import TRANSFORMS, difference, naive_error
 
 
-class LSTMForecaster(StepEstimator):
+class LSTMForecaster(SeriesEstimator):
     """Forecast the next values of a series, or of several, by an LSTM.
 
     The network reads a value at each step and learns to say the next one. Its state after the last value of the series
@@ -177,90 +176,25 @@ class LSTMForecaster(StepEstimator):
     _loss = "squared_error"
     _score_name = "negated squared error"
 
+    differences: Any = ()
+    transform: str | None = None
+    cv: int | None = 5
+    n_paths: int = 500
+    window: int | None = 24
+    dropout: float = 0.2
+    learning_rate: str = "cosine"
+    learning_rate_init: float = 0.003
+    max_iter: int = 30
+    n_iter_no_change: int = 20
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **{name: kinds for name, kinds in LSTMEstimator._parameter_constraints.items() if name != "bidirectional"},
+        **LSTMEstimator._parameter_constraints,
         **StepEstimator._parameter_constraints,
         "differences": [Interval(Integral, 1, None, closed="left"), tuple, list],
         "transform": [StrOptions({"log", "sqrt"}), None],
         "cv": [Interval(Integral, 2, None, closed="left"), None],
         "n_paths": [Interval(Integral, 1, None, closed="left")],
     }
-
-    def __init__(
-        self,
-        hidden_layer_sizes: Any = (64,),
-        *,
-        differences: Any = (),
-        transform: str | None = None,
-        cv: int | None = 5,
-        n_paths: int = 500,
-        window: int | None = 24,
-        burn_in: int = 0,
-        dropout: float = 0.2,
-        cell: str = "lstm",
-        nonlinearity: str = "tanh",
-        forget_bias: float | str = 1.0,
-        solver: str = "adam",
-        alpha: float = 0.0001,
-        batch_size: int | str = "auto",
-        learning_rate: str = "cosine",
-        learning_rate_init: float = 0.003,
-        power_t: float = 0.5,
-        max_iter: int = 30,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 0.0001,
-        verbose: bool | int = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 20,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        max_grad_norm: float | None = 1.0,
-        n_jobs: int | None = None,
-        dtype: str = "float32",
-    ) -> None:
-        super().__init__(
-            hidden_layer_sizes=hidden_layer_sizes,
-            bidirectional=False,  # nothing comes from behind the last value
-            dropout=dropout,
-            cell=cell,
-            nonlinearity=nonlinearity,
-            forget_bias=forget_bias,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            max_grad_norm=max_grad_norm,
-            n_jobs=n_jobs,
-            dtype=dtype,
-        )
-        self.differences = differences
-        self.transform = transform
-        self.cv = cv
-        self.n_paths = n_paths
-        self.window = window
-        self.burn_in = burn_in
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -313,9 +247,24 @@ class LSTMForecaster(StepEstimator):
         self._state = self._model.predict(steps)[1]
         self._last = np.stack([values[-1] for values in scaled])
         self._naive_error = np.stack([naive_error(values, max(lags, default=1)) for values in series])
-        self._errors = None if self.cv is None or end == "interrupt" else self._errors_in_blocks(data)
+        self._errors = None if self.cv is None or end == "interrupt" else errors_in_blocks(self, data)
         self._path_seed = self._random_state.randint(np.iinfo(np.int32).max)
         return self
+
+    def _read_differences(self) -> tuple[int, ...]:
+        lags = self.differences if isinstance(self.differences, tuple | list) else (self.differences,)
+        return tuple(check_int(lag, "differences", 1) for lag in lags)
+
+    def _check_long_enough(self, series: list[Array], lags: tuple[int, ...]) -> None:
+        """Refuse series that leave a block without a step to learn."""
+        least = sum(lags) + 1 + self.burn_in + max(2, self.cv or 0)
+        for index, values in enumerate(series):
+            if len(values) < least:
+                called = f"y[{index}]" if self._given_as_list else "y"
+                raise ValueError(
+                    f"{called} must have at least {least} steps with differences={self.differences}, "
+                    f"burn_in={self.burn_in} and cv={self.cv}, got {len(values)}"
+                )
 
     def predict(
         self, n_steps: int, X: Any = None, *, return_std: bool = False, quantiles: npt.ArrayLike | None = None
@@ -349,10 +298,10 @@ class LSTMForecaster(StepEstimator):
             raise ValueError(f"quantiles must be in (0, 1), got {quantiles!r}")
         exogenous = self._read_X(X, [n_steps] * len(self._last), reset=False)
         undo = TRANSFORMS[self._transform][1]
-        centres = self._run_on(n_steps, exogenous)
+        centres = run_on(self, n_steps, exogenous)
         results = [self._as_y([undo(centre[:, 0]) for centre in centres])]
         if return_std or probabilities is not None:
-            paths = self._run_on(n_steps, exogenous, self._draw_errors(n_steps))
+            paths = run_on(self, n_steps, exogenous, draw_errors(self, n_steps))
             samples = [
                 np.concatenate([path, 2 * centre - path], axis=1) for centre, path in zip(centres, paths, strict=True)
             ]
@@ -451,89 +400,6 @@ class LSTMForecaster(StepEstimator):
         errors = [np.abs(f.reshape(v.shape) - v).mean(axis=0) for f, v in zip(forecasts, series, strict=True)]
         return -float(np.mean(np.stack(errors) / self._naive_error))
 
-    # ---- what comes in, and the form in which it goes out
-
-    def _read_differences(self) -> tuple[int, ...]:
-        lags = self.differences if isinstance(self.differences, tuple | list) else (self.differences,)
-        return tuple(check_int(lag, "differences", 1) for lag in lags)
-
-    def _read_y(self, y: Any, *, reset: bool) -> list[Array]:
-        """Return each series as (n_steps, n_series)."""
-        series = read_series(y, "y")
-        columns = series[0].shape[1:]
-        if reset:
-            self._given_as_list, self._columns = is_list(y), columns
-            self.n_series_ = columns[0] if columns else 1
-        elif columns != self._columns or is_list(y) != self._given_as_list:
-            expected = "(n_steps,)" if not self._columns else f"(n_steps, {self._columns[0]})"
-            raise ValueError(
-                f"y must be {'a list of series' if self._given_as_list else 'one series'} of shape {expected}, as in "
-                f"fit, got {'a list of series' if is_list(y) else 'one series'} of shape {series[0].shape}"
-            )
-        least = min(float(values.min()) for values in series)
-        if (self._transform == "log" and least <= 0) or (self._transform == "sqrt" and least < 0):
-            kind = "positive" if self._transform == "log" else "at least 0"
-            raise ValueError(f"y must be {kind} with transform={self._transform!r}, got {least}")
-        return [values.reshape(len(values), -1) for values in series]
-
-    def _read_continuation(self, y: Any) -> list[Array]:
-        """Return what follows each series of `fit` as (n_steps, n_series)."""
-        series = self._read_y(y, reset=False)
-        if len(series) != len(self._last):
-            raise ValueError(f"y must have {len(self._last)} series, as in fit, got {len(series)}")
-        return series
-
-    def _read_X(self, X: Any, lengths: list[int], *, reset: bool) -> list[Array]:
-        """Return X of each series as (n_steps, n_features), scaled; without columns where there is none."""
-        if X is None:
-            if reset:
-                self.n_features_in_ = 0
-            elif self.n_features_in_ > 0:
-                raise ValueError(f"X must be given, with {self.n_features_in_} features per step, as in fit; got None")
-            return [np.empty((length, 0)) for length in lengths]
-        exogenous = [values.reshape(len(values), -1) for values in read_series(X, "X")]
-        n_features = exogenous[0].shape[1]
-        if reset:
-            scaler = StandardScaler().fit(np.concatenate(exogenous))
-            self.n_features_in_, self._X_mean, self._X_scale = n_features, scaler.mean_, scaler.scale_
-        elif n_features != self.n_features_in_:
-            raise ValueError(f"X must have {self.n_features_in_} features per step, as in fit, got {n_features}")
-        if is_list(X) != self._given_as_list or len(exogenous) != len(lengths):
-            raise ValueError(
-                f"X must be {f'a list of {len(lengths)}' if self._given_as_list else 'one array'}, as y in fit, got "
-                f"{f'a list of {len(exogenous)}' if is_list(X) else 'one array'}"
-            )
-        for index, (values, length) in enumerate(zip(exogenous, lengths, strict=True)):
-            if len(values) != length:
-                called = f"X[{index}]" if self._given_as_list else "X"
-                raise ValueError(f"{called} must have one row for each of {length} steps, got {len(values)}")
-        return [(values - self._X_mean) / self._X_scale for values in exogenous]
-
-    def _check_long_enough(self, series: list[Array], lags: tuple[int, ...]) -> None:
-        """Refuse series that leave a block without a step to learn."""
-        least = sum(lags) + 1 + self.burn_in + max(2, self.cv or 0)
-        for index, values in enumerate(series):
-            if len(values) < least:
-                called = f"y[{index}]" if self._given_as_list else "y"
-                raise ValueError(
-                    f"{called} must have at least {least} steps with differences={self.differences}, "
-                    f"burn_in={self.burn_in} and cv={self.cv}, got {len(values)}"
-                )
-
-    def _scaled(self, differenced: Any) -> list[Array]:
-        return [(d - mean) / scale for d, mean, scale in zip(differenced, self._mean, self._scale, strict=True)]
-
-    def _as_steps(self, values: list[Array], exogenous: list[Array]) -> Steps:
-        """Return what the network reads: each value, and X of the step after it."""
-        rows = np.hstack([np.concatenate(values), np.concatenate(exogenous)])
-        lengths = np.array([len(v) for v in values], dtype=np.intp)
-        return Steps(np.ascontiguousarray(rows, dtype=self._dtype), lengths, False)
-
-    def _as_y(self, series: list[Array]) -> Any:
-        """Give arrays (..., n_series), one for each series, the form that y had in `fit`."""
-        series = [values.reshape(*values.shape[:-1], *self._columns) for values in series]
-        return series if self._given_as_list else series[0]
-
     # ---- training
 
     def _hold_out(self, data: Data, model: Model) -> tuple[Data, Callable[[], float]]:
@@ -555,63 +421,10 @@ class LSTMForecaster(StepEstimator):
 
         return Data(steps, Targets(targets.values, weights.astype(np.float64))), score
 
-    def _errors_in_blocks(self, data: Data) -> list[Array] | None:
-        """Return, for each series, errors of one-step forecasts (n, n_series) by networks that did not learn them.
-
-        None if Ctrl-C was pressed.
-        """
-        assert self.cv is not None
-        steps, targets = data
-        starts = np.cumsum(steps.lengths) - steps.lengths
-        block = np.full(len(steps.rows), -1)  # -1: burn_in, in no block
-        for start, length in zip(starts, steps.lengths, strict=True):
-            n_settled = length - self.burn_in
-            block[start + self.burn_in : start + length] = np.arange(n_settled) * self.cv // n_settled
-        errors = np.empty_like(targets.values)
-        silent = clone(self).set_params(verbose=False)
-        for k in range(self.cv):
-            weights = ((block != k) & (block >= 0)).astype(np.float64)
-            model = self._new_model(steps, targets, self._random_state)
-            try:
-                end = train(
-                    model,
-                    self._new_solver(model),
-                    Data(steps, Targets(targets.values, weights)),
-                    History(),
-                    silent,
-                    n_epochs=self.n_iter_,
-                    random_state=self._random_state,
-                    score=None,
-                    on_epoch=lambda: nullcontext([]),
-                )
-            except KeyboardInterrupt:  # before the first epoch's end: there is nothing of this network to keep
-                warnings.warn("Training interrupted by user: there will be no intervals.", stacklevel=5)
-                end = "interrupt"
-            if end == "interrupt":
-                return None
-            errors[block == k] = (targets.values - model.predict(steps)[0])[block == k]
-        return [
-            errors[start + self.burn_in : start + length] for start, length in zip(starts, steps.lengths, strict=True)
-        ]
-
     def _describe(self) -> Description:
         return super()._describe()._replace(state=self._state)
 
     # ---- save
-
-    def _input_state(self) -> dict[str, Any]:
-        return {
-            "n_features_in_": self.n_features_in_,
-            "given_as_list": self._given_as_list,
-            "columns": list(self._columns),
-        }
-
-    def _read_input_state(self, state: State) -> int:
-        self.n_features_in_ = state.integer("n_features_in_", at_least=0)
-        self._given_as_list = state.boolean("given_as_list")
-        self._columns = tuple(state.integers("columns", at_least=1, at_most_long=1))
-        self.n_series_ = self._columns[0] if self._columns else 1
-        return self.n_series_ + self.n_features_in_
 
     def _get_state(self) -> tuple[dict[str, Any], dict[str, Array]]:
         values, arrays = super()._get_state()
@@ -661,36 +474,3 @@ class LSTMForecaster(StepEstimator):
             lengths = state.integers("n_errors", at_least=1, exactly_long=n_sequences)
             errors = state.array("errors", [self._dtype], (sum(lengths), self.n_series_))
             self._errors = np.split(errors, np.cumsum(lengths)[:-1])
-
-    # ---- forecasts
-
-    def _draw_errors(self, n_steps: int) -> Array:
-        """Return errors (n_steps, n_sequences, n_paths, n_series) of either sign; the same at each call."""
-        if self._errors is None:
-            raise ValueError(f"return_std and quantiles need a fit with cv that was not interrupted, got cv={self.cv}")
-        random_state = np.random.RandomState(self._path_seed)
-        shape = (n_steps, self.n_paths)
-        drawn = [errors[random_state.randint(len(errors), size=shape)] for errors in self._errors]
-        signs = random_state.choice([-1, 1], size=(n_steps, len(drawn), self.n_paths, 1))
-        return np.stack(drawn, axis=1) * signs
-
-    def _run_on(self, n_steps: int, exogenous: list[Array], errors: Array | None = None) -> list[Array]:
-        """Let the network go on from its own forecasts, plus `errors` where there are any.
-
-        Returns, for each series, the transformed values (n_steps, n_paths, n_series).
-        """
-        n_paths = 1 if errors is None else errors.shape[2]
-        state = [tuple(np.repeat(values, n_paths, axis=1) for values in layer) for layer in self._state]
-        last = np.repeat(self._last, n_paths, axis=0)
-        known = np.repeat(np.stack(exogenous), n_paths, axis=0)
-        run = np.empty((n_steps, *last.shape))
-        lengths = np.ones(len(last), np.intp)
-        for t in range(n_steps):
-            rows = np.ascontiguousarray(np.hstack([last, known[:, t]]), dtype=self._dtype)
-            outputs, state = self._model.predict(Steps(rows, lengths, True), state)
-            run[t] = last = outputs if errors is None else outputs + errors[t].reshape(outputs.shape)
-        paths = run.reshape(n_steps, len(self._last), n_paths, -1)
-        return [
-            integrate(paths[:, k] * self._scale[k] + self._mean[k], self._lags, self._tails[k])
-            for k in range(len(self._last))
-        ]

@@ -1,0 +1,104 @@
+"""What the docstrings of the estimators have in common."""
+
+#: What the docstrings of all estimators have in common, in place of a line that names it.
+DOCUMENTATION = {
+    "sizes": """
+    hidden_layer_sizes : int or array-like of int, default=(64,)
+        Units of each recurrent layer, the first next to the input.
+""",
+    "parameters": """
+    bidirectional : bool, default=False
+        Whether each layer also reads the reversed sequence.
+    dropout : float in [0, 1), default=0.0
+        Probability that an output of a recurrent layer is zeroed during training, the last layer's too.
+    cell : {"lstm", "gru", "rnn"}, default="lstm"
+        What the units are.
+    nonlinearity : {"tanh", "relu"}, default="tanh"
+        Of the plain RNN's units; not read for others.
+    forget_bias : float or "chrono", default=1.0
+        Initial bias of an LSTM's forget gates. "chrono" spreads the spans that units remember up to the longest
+        training sequence (Tallec & Ollivier 2018).
+    solver : {"adam", "sgd", "rmsprop"}, default="adam"
+        What makes updates of gradients.
+    alpha : float, default=0.0001
+        Strength of the L2 penalty on the weights, divided by the mini-batch's total weight as in `MLPClassifier`.
+    batch_size : int or "auto", default="auto"
+        Sequences per mini-batch; "auto" is ``min(16, n_sequences)``. Those of a mini-batch are of similar length.
+    learning_rate : {"constant", "invscaling", "adaptive", "cosine"}, default="constant"
+        Its course over the epochs: "invscaling" divides by ``epoch ** power_t``, "cosine" goes down to 0 at `max_iter`,
+        "adaptive" divides by 5 where training would otherwise stop for want of improvement. With every solver.
+    learning_rate_init : float, default=0.01
+        The learning rate of the first epoch.
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+    max_iter : int, default=60
+        Most epochs: how often each sequence is used.
+    shuffle : bool, default=True
+        Whether the sequences are shuffled before each epoch.
+    random_state : int, RandomState instance or None, default=None
+        Determines the initial weights, the order of the sequences, the validation split and dropout. The same int gives
+        the same fit.
+    tol : float, default=0.0001
+        Training stops when the loss, or with `early_stopping` the validation score, has not become better by this for
+        more than `n_iter_no_change` epochs.
+    verbose : bool, default=False
+        Whether to print a line per epoch.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the last one.
+    momentum : float in [0, 1), default=0.9
+        Of "sgd".
+    nesterovs_momentum : bool, default=True
+        Whether "sgd" uses Nesterov's momentum.
+    early_stopping : bool, default=False
+        Whether to hold out `validation_fraction` of the sequences, stop by their score, and keep the best weights.
+    validation_fraction : float in (0, 1), default=0.1
+        See `early_stopping`.
+    n_iter_no_change : int, default=30
+        See `tol`. Longer than `MLPClassifier`'s, as LSTMs rest on plateaus before they learn.
+    beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
+        Decay rates of Adam's estimates of the gradient and its square; the second is that of "rmsprop" too.
+    epsilon : float, default=1e-8
+        Numerical stability of "adam" and "rmsprop".
+    max_grad_norm : float or None, default=1.0
+        Global norm that gradients are scaled down to; None for never.
+    n_jobs : int or None, default=None
+        Threads that share a mini-batch, or the sequences of a prediction; None is 1, -1 all cores. Pays with large nets
+        or batches only. The fit depends on it in its last bits.
+    dtype : {"float32", "float64"}, default="float32"
+        Of weights and arithmetic.
+""",
+    "attributes": """
+    n_features_in_ : int
+        Features per step; for a fit on 2-D X, the number of steps.
+    feature_names_in_ : ndarray (n_features_in_,)
+        Column names of a fit on a DataFrame.
+    n_iter_ : int
+        Epochs run.
+    loss_ : float
+        Mean training loss of the last epoch.
+    loss_curve_ : list of float
+        `loss_` after each epoch.
+    best_loss_ : float or None
+        The lowest `loss_`; None with `early_stopping`.
+    validation_scores_ : list of float or None
+        Validation score after each epoch; None without `early_stopping`.
+    best_validation_score_ : float or None
+        The highest of them.
+""",
+    "notes": """
+    X may be a 3-D array (n_sequences, n_steps, n_features), a list or 1-D object array of 2-D arrays
+    (n_steps_i, n_features), or a 2-D array (n_sequences, n_steps) with one feature per step. Predictions take the form
+    that was fitted: after a fit on 2-D X sequences of the same number of steps, else of any.
+
+    Ctrl-C during `fit` ends it with the best weights so far and a warning. scikit-learn's callbacks (1.9 and later) are
+    taken by `set_callbacks`: each epoch is a task.
+""",
+}
+
+
+def filled_in(docstring: str | None) -> str:
+    """Return a docstring with the texts in place of the lines that name them."""
+    whole = docstring or ""
+    for name, text in DOCUMENTATION.items():
+        whole = whole.replace(f"\n    <{name}>\n", text)
+    return whole

@@ -1,0 +1,88 @@
+"""How a forecaster goes on from its own forecasts, and the errors that make sample paths of them."""
+
+import warnings
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from ..._net.inputs import Array, Steps
+from ..targets import Targets
+from ..training import Data, History, train
+from .series import integrate
+
+
+def errors_in_blocks(forecaster: Any, data: Data) -> list[Array] | None:
+    """Return, for each series, errors of one-step forecasts (n, n_series) by networks that did not learn them.
+
+    None if Ctrl-C was pressed.
+    """
+    assert forecaster.cv is not None
+    steps, targets = data
+    starts = np.cumsum(steps.lengths) - steps.lengths
+    block = np.full(len(steps.rows), -1)  # -1: burn_in, in no block
+    for start, length in zip(starts, steps.lengths, strict=True):
+        n_settled = length - forecaster.burn_in
+        block[start + forecaster.burn_in : start + length] = np.arange(n_settled) * forecaster.cv // n_settled
+    errors = np.empty_like(targets.values)
+    silent = clone(forecaster).set_params(verbose=False)
+    for k in range(forecaster.cv):
+        weights = ((block != k) & (block >= 0)).astype(np.float64)
+        model = forecaster._new_model(steps, targets, forecaster._random_state)
+        try:
+            end = train(
+                model,
+                forecaster._new_solver(model),
+                Data(steps, Targets(targets.values, weights)),
+                History(),
+                silent,
+                n_epochs=forecaster.n_iter_,
+                random_state=forecaster._random_state,
+                score=None,
+                on_epoch=lambda: nullcontext([]),
+            )
+        except KeyboardInterrupt:  # before the first epoch's end: there is nothing of this network to keep
+            warnings.warn("Training interrupted by user: there will be no intervals.", stacklevel=5)
+            end = "interrupt"
+        if end == "interrupt":
+            return None
+        errors[block == k] = (targets.values - model.predict(steps)[0])[block == k]
+    return [
+        errors[start + forecaster.burn_in : start + length] for start, length in zip(starts, steps.lengths, strict=True)
+    ]
+
+
+def draw_errors(forecaster: Any, n_steps: int) -> Array:
+    """Return errors (n_steps, n_sequences, n_paths, n_series) of either sign; the same at each call."""
+    if forecaster._errors is None:
+        raise ValueError(
+            f"return_std and quantiles need a fit with cv that was not interrupted, got cv={forecaster.cv}"
+        )
+    random_state = np.random.RandomState(forecaster._path_seed)
+    shape = (n_steps, forecaster.n_paths)
+    drawn = [errors[random_state.randint(len(errors), size=shape)] for errors in forecaster._errors]
+    signs = random_state.choice([-1, 1], size=(n_steps, len(drawn), forecaster.n_paths, 1))
+    return np.stack(drawn, axis=1) * signs
+
+
+def run_on(forecaster: Any, n_steps: int, exogenous: list[Array], errors: Array | None = None) -> list[Array]:
+    """Let the network go on from its own forecasts, plus `errors` where there are any.
+
+    Returns, for each series, the transformed values (n_steps, n_paths, n_series).
+    """
+    n_paths = 1 if errors is None else errors.shape[2]
+    state = [tuple(np.repeat(values, n_paths, axis=1) for values in layer) for layer in forecaster._state]
+    last = np.repeat(forecaster._last, n_paths, axis=0)
+    known = np.repeat(np.stack(exogenous), n_paths, axis=0)
+    run = np.empty((n_steps, *last.shape))
+    lengths = np.ones(len(last), np.intp)
+    for t in range(n_steps):
+        rows = np.ascontiguousarray(np.hstack([last, known[:, t]]), dtype=forecaster._dtype)
+        outputs, state = forecaster._model.predict(Steps(rows, lengths, True), state)
+        run[t] = last = outputs if errors is None else outputs + errors[t].reshape(outputs.shape)
+    paths = run.reshape(n_steps, len(forecaster._last), n_paths, -1)
+    return [
+        integrate(paths[:, k] * forecaster._scale[k] + forecaster._mean[k], forecaster._lags, forecaster._tails[k])
+        for k in range(len(forecaster._last))
+    ]

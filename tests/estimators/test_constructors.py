@@ -1,0 +1,66 @@
+"""Constructors that are made of what classes say of their hyperparameters."""
+
+import inspect
+
+import pytest
+from sklearn.base import clone
+
+from pylstm import LSTMClassifier, LSTMForecaster, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger
+
+OWN = {
+    LSTMClassifier: ["pooling", "class_weight", "bidirectional"],
+    LSTMTagger: ["window", "burn_in", "class_weight", "bidirectional"],
+    LSTMRegressor: ["pooling", "bidirectional"],
+    LSTMSequenceRegressor: ["window", "burn_in", "bidirectional"],
+    LSTMForecaster: ["differences", "transform", "cv", "n_paths", "window", "burn_in"],
+}
+
+
+@pytest.mark.parametrize("cls", OWN)
+def test_signature(cls):
+    parameters = inspect.signature(cls).parameters
+    names = list(parameters)
+    n_own = len(OWN[cls])
+    assert names[: n_own + 2] == ["hidden_layer_sizes", *OWN[cls], "dropout"]
+    assert names[-1] == "dtype"
+    kinds = [parameter.kind for parameter in parameters.values()]
+    assert kinds == [inspect.Parameter.POSITIONAL_OR_KEYWORD, *[inspect.Parameter.KEYWORD_ONLY] * (len(names) - 1)]
+    assert sorted(names) == sorted(cls().get_params())
+    assert {name: parameter.default for name, parameter in parameters.items()} == vars(cls())
+    assert not set(names) & set(dir(cls))  # `hasattr` of an estimator asks for what it was given
+
+
+def test_arguments():
+    assert LSTMTagger((3, 2), window=5).get_params() == {
+        **LSTMTagger().get_params(), "hidden_layer_sizes": (3, 2), "window": 5
+    }  # fmt: skip
+    for arguments, message in (({"alfa": 1}, r"LSTMTagger\(\) got an unexpected .* 'alfa'"), ({"self": 1}, "self")):
+        with pytest.raises(TypeError, match=message):
+            LSTMTagger(**arguments)
+    with pytest.raises(TypeError, match=r"LSTMTagger\(\) too many positional arguments"):
+        LSTMTagger((3,), 5)
+
+
+class Deeper(LSTMClassifier):
+    """Another default, one more hyperparameter."""
+
+    alpha: float = 0.5
+    depth: int = 2
+    _hidden: int = 3
+
+
+class Own(LSTMClassifier):
+    """Its own constructor."""
+
+    def __init__(self, alpha=0.25):
+        super().__init__(alpha=alpha)
+
+
+def test_subclasses():
+    names = list(inspect.signature(Deeper).parameters)
+    assert names == ["hidden_layer_sizes", "depth", *list(inspect.signature(LSTMClassifier).parameters)[1:]]
+    deeper = clone(Deeper(depth=4))
+    assert (deeper.alpha, deeper.depth, deeper._hidden) == (0.5, 4, 3)
+    assert LSTMClassifier().alpha == 0.0001
+    assert list(inspect.signature(Own).parameters) == ["alpha"]
+    assert clone(Own()).alpha == 0.25
