@@ -58,10 +58,10 @@ cdef class ModelSpec:
         net.input_size = check_size(input_size, "input_size")
         self.dtype = check_dtype(dtype)
         net.dtype = PYLSTM_FLOAT32 if self.dtype == np.float32 else PYLSTM_FLOAT64
-        self.hidden_sizes = tuple(
-            [check_size(size, "hidden_size" if len(hidden_sizes) == 1 else f"hidden_size[{index}]")
-             for index, size in enumerate(hidden_sizes)]
-        )
+        self.hidden_sizes = ()  # comprehensions of Cython 3.3 drop an element twice where there is no memory for it
+        for index, size in enumerate(hidden_sizes):
+            name = "hidden_size" if len(hidden_sizes) == 1 else f"hidden_size[{index}]"
+            self.hidden_sizes += (check_size(size, name),)
         if not self.hidden_sizes:
             raise ValueError("hidden_size must name at least one layer, got ()")
         net.n_layers = len(self.hidden_sizes)
@@ -144,13 +144,18 @@ cdef class ModelSpec:
     @property
     def places(self):
         """For each layer, each of its directions: (layer, direction, what its names end in)."""
-        return tuple([(layer, direction, suffix_of(layer, direction))
-                      for layer in range(len(self.hidden_sizes)) for direction in range(self.c.net.n_directions)])
+        found = []
+        for layer in range(len(self.hidden_sizes)):
+            for direction in range(self.c.net.n_directions):
+                found.append((layer, direction, suffix_of(layer, direction)))
+        return tuple(found)
 
     def views(self, flat):
         """Return the parameters by name, as views of the flat array of all."""
-        return {name: flat[offset:offset + np.prod(shape, dtype=np.intp)].reshape(shape)
-                for name, shape, offset, _ in self.parameters}
+        found = {}
+        for name, shape, offset, _ in self.parameters:
+            found[name] = flat[offset:offset + np.prod(shape, dtype=np.intp)].reshape(shape)
+        return found
 
     def arguments(self):
         """Return what the constructor takes, as a dict."""
