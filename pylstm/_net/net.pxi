@@ -21,8 +21,8 @@ cdef class _Net:
 
     cdef setup(self, ModelSpec spec, random_state, n_threads):
         """Take on a shape; the weights are not there yet. After an error the object is what it was."""
-        if spec is None:
-            raise TypeError("there must be a ModelSpec, got None")
+        if spec is None or spec.hidden_sizes is None:
+            raise TypeError("there must be a ModelSpec, got None, or one whose __init__ was not called")
         cdef Py_ssize_t most_threads = check_size(n_threads, "n_threads")
         generator = as_generator(random_state)
         # Of an object that is initialised again, weights of other sizes must not stay: allocating new ones can fail.

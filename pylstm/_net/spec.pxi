@@ -50,8 +50,10 @@ cdef class ModelSpec:
     cdef readonly str nonlinearity  # of the plain RNN
     cdef readonly object forget_bias, t_max, loss, pooling
 
-    def __cinit__(self, input_size, hidden_sizes, *, bidirectional=False, dropout=0.0, dtype="float32", cell="lstm",
-                  nonlinearity="tanh", forget_bias=1.0, t_max=None, loss=None, n_outputs=0, pooling=None):
+    def __init__(self, input_size, hidden_sizes, *, bidirectional=False, dropout=0.0, dtype="float32", cell="lstm",
+                 nonlinearity="tanh", forget_bias=1.0, t_max=None, loss=None, n_outputs=0, pooling=None):
+        if self.hidden_sizes is not None:
+            raise TypeError("a ModelSpec can't be changed: make another with replace")
         cdef Py_ssize_t layer
         cdef pylstm_net *net = &self.c.net
         self.forget_bias, self.t_max = check_forget_bias(forget_bias, t_max, cell)

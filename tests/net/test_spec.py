@@ -77,7 +77,8 @@ def test_nothing_can_be_set():
     for name in (*spec.arguments(), "parameters", "more"):
         with pytest.raises(AttributeError):
             setattr(spec, name, 1)
-    spec.__init__(3, (4,))
+    with pytest.raises(TypeError, match="a ModelSpec can't be changed"):
+        spec.__init__(3, (4,))
     assert spec == ModelSpec(1, (2,))
 
 
