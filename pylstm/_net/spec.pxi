@@ -170,7 +170,8 @@ cdef class ModelSpec:
 
     def replace(self, **changes):
         """Return another, which differs in the arguments given."""
-        return ModelSpec(**{**self.arguments(), **changes})
+        # By a function of Python's: a call of Cython 3.3 with ** crashes where there is no memory for it.
+        return restore(VERSION, "ModelSpec", {**self.arguments(), **changes})
 
     def in_use(self):
         """Return what is left where it only runs on, step by step: what training and pooling need goes."""
