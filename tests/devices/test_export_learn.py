@@ -56,7 +56,7 @@ class Learner:
 
     @classmethod
     def of_export(cls, export, model, directory):
-        library, n_outputs = compiled([export.path], directory), net_of(model).configuration["n_outputs"]
+        library, n_outputs = compiled([export.path], directory), net_of(model).spec.n_outputs
         return cls(library, export.name, export.ram_bytes, n_outputs)
 
     def call(self, function, *arguments):
