@@ -4,21 +4,23 @@ import argparse
 import sys
 import time
 
+import numpy as np
+
+import pylstm  # what its names need is loaded where they are touched
+
+from ._inside.look import look
+from .datasets import load_japanese_vowels
+
 
 def demo() -> None:
     """Train on the Japanese vowels and say how well the test speakers are told apart."""
-    import numpy as np
-
-    from . import LSTMClassifier
-    from .datasets import load_japanese_vowels
-
     X, y = load_japanese_vowels(split="train")
     X_test, y_test = load_japanese_vowels(split="test")
     print(f"Japanese vowels: {len(X)} training and {len(X_test)} test utterances of 9 speakers")
     steps = np.concatenate(X)
     mean, std = steps.mean(axis=0), steps.std(axis=0)
     X, X_test = ([(x - mean) / std for x in sequences] for sequences in (X, X_test))
-    clf = LSTMClassifier(hidden_layer_sizes=(100,), random_state=0, verbose=True)
+    clf = pylstm.LSTMClassifier(hidden_layer_sizes=(100,), random_state=0, verbose=True)
     start = time.perf_counter()
     clf.fit(X, y)
     seconds = time.perf_counter() - start
@@ -28,11 +30,9 @@ def demo() -> None:
 
 def export(arguments: argparse.Namespace) -> None:
     """Write a saved model as a C file, and say what memory it takes."""
-    from . import export_c, load
-
     trainable: dict[str | None, bool | str] = {None: False, "all": True, "head": "head"}
-    written = export_c(
-        load(arguments.model),
+    written = pylstm.export_c(
+        pylstm.load(arguments.model),
         arguments.path,
         name=arguments.name,
         weights=arguments.weights,
@@ -40,13 +40,6 @@ def export(arguments: argparse.Namespace) -> None:
         window=arguments.window,
     )
     print(f"{written.path}: {written.name}, {written.flash_bytes} bytes of constants, {written.ram_bytes} of state")
-
-
-def look(arguments: argparse.Namespace) -> None:
-    """Show the gates of a toy net."""
-    from ._inside.look import look as show
-
-    show(arguments.html)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -68,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
         if given.command == "export":
             export(given)
         elif given.command == "look":
-            look(given)
+            look(given.html)
         else:
             demo()
     except (ModuleNotFoundError, OSError, ValueError) as error:

@@ -110,6 +110,14 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
     def _n_outputs(self) -> int:
         raise NotImplementedError
 
+    def _loss_and_parameter(self) -> tuple[str, float]:
+        """Return what training minimises, as `ModelSpec` names it."""
+        return self._loss, 0.0
+
+    def _losses(self) -> list[str]:
+        """Return what a saved model may have been trained by, the usual one first."""
+        return [self._loss]
+
     def _pooling(self) -> str | None:
         return getattr(self, "pooling", None)
 
@@ -160,6 +168,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
             solver, history = self._new_solver(model), History()
         else:  # copies, so that an error leaves all as it was
             model, solver, history = copy.deepcopy((self._model, self._solver, self._history))
+            model = model.with_loss(*self._loss_and_parameter())  # which may be another since
         self._train(X, y, sample_weight, data, model, solver, history, 1)
         return self
 
@@ -172,6 +181,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object)).tolist()
         if not sizes:
             raise ValueError(f"hidden_layer_sizes must name at least one layer, got {self.hidden_layer_sizes!r}")
+        loss, loss_parameter = self._loss_and_parameter()
         spec = ModelSpec(
             steps.rows.shape[1],
             tuple(check_int(size, f"hidden_layer_sizes[{layer}]", 1) for layer, size in enumerate(sizes)),
@@ -182,7 +192,8 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
             nonlinearity=self.nonlinearity,
             forget_bias=self.forget_bias,
             t_max=max(3, int(steps.lengths.max())) if self.forget_bias == "chrono" else None,
-            loss=self._loss,
+            loss=loss,
+            loss_parameter=loss_parameter,
             n_outputs=self._n_outputs(),
             pooling=self._pooling(),
         )
@@ -385,7 +396,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         self._model = read_model(
             state,
             input_size=input_size,
-            loss=self._loss,
+            losses=self._losses(),
             n_outputs=self._n_outputs(),
             poolings=[None] if self._pooling() is None else ["last", "mean", "max"],
             random_state=self._random_state,

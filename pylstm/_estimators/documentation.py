@@ -6,6 +6,17 @@ DOCUMENTATION = {
     hidden_layer_sizes : int or array-like of int, default=(64,)
         Units of each recurrent layer, the first next to the input.
 """,
+    "losses": """
+    loss : {"squared_error", "absolute_error", "huber", "quantile"} or callable, default="squared_error"
+        What training makes small, the mean over the targets: half the square of an error; its absolute value, of which
+        predictions are medians; "huber", the square of small errors and the absolute value of large ones; or
+        "quantile", of which predictions are quantiles. Or a function of a mini-batch, ``(targets, outputs, weights)``
+        to ``(value, gradient by the outputs)``: `pylstm.save` keeps the model without it.
+    huber_delta : float, default=1.0
+        The error from which "huber" is the absolute value.
+    quantile : float in (0, 1), default=0.5
+        How often the future is to be below predictions of "quantile".
+""",
     "parameters": """
     bidirectional : bool, default=False
         Whether each layer also reads the reversed sequence.

@@ -1,16 +1,18 @@
 """Regressors: `LSTMRegressor`, one value or vector per sequence, and `LSTMSequenceRegressor`, one per step."""
 
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._net.core import Model
 from .._net.inputs import Array, Steps
 from .base import LSTMEstimator, StepEstimator, fits
+from .losses import LOSSES, Loss, score, starting_point
 from .state import State
 from .targets import Targets, like_steps, per_step, values_per_sequence, weights_of
 
@@ -18,15 +20,31 @@ from .targets import Targets, like_steps, per_step, values_per_sequence, weights
 class _Values(LSTMEstimator):
     """Targets that are numbers, one or several."""
 
-    _loss = "squared_error"
-    _score_name = "R²"
-
+    loss: str | Loss | None = "squared_error"
+    huber_delta: float = 1.0
+    quantile: float = 0.5
     bidirectional: bool = False
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **LSTMEstimator._parameter_constraints,
+        "loss": [StrOptions(set(LOSSES)), callable, None],
+        "huber_delta": [Interval(Real, 0, None, closed="neither")],
+        "quantile": [Interval(Real, 0, 1, closed="neither")],
         "bidirectional": ["boolean"],
     }
+
+    def _loss_and_parameter(self) -> tuple[str, float]:
+        if self.loss is None:
+            raise ValueError(
+                "loss must be given again, by set_params(loss=...): it was a callable when the model was saved, "
+                "which no file can keep"
+            )
+        if callable(self.loss):
+            return "caller", 0.0
+        return self.loss, float({"huber": self.huber_delta, "quantile": self.quantile}.get(self.loss, 0.0))
+
+    def _losses(self) -> list[str]:
+        return [*LOSSES, "caller"]
 
     def _as_targets(self, values: Array, weights: Any, *, reset: bool) -> Targets:
         if reset:
@@ -47,11 +65,15 @@ class _Values(LSTMEstimator):
         super()._set_state(state)
 
     def _start(self, model: Model, targets: Targets) -> None:
-        """Start at the mean: the net then has the deviations to learn alone."""
-        model.parameters()["bias_out"][...] = np.average(targets.values, axis=0, weights=targets.weights)
+        model.parameters()["bias_out"][...] = starting_point(*self._loss_and_parameter(), targets)
 
     def _validation_score(self, outputs: Array, targets: Targets) -> float:
-        return float(r2_score(targets.values, outputs, sample_weight=targets.weights))
+        name, parameter = self._loss_and_parameter()
+        return score(self.loss if callable(self.loss) else name, parameter, outputs, targets)
+
+    @property
+    def _score_name(self) -> str:  # type: ignore[override]
+        return "R²" if self.loss == "squared_error" else "negated loss"
 
     def _as_predictions(self, outputs: Array) -> npt.NDArray[np.float64]:
         return outputs.reshape(len(outputs), *self._output_shape).astype(np.float64)
@@ -60,7 +82,7 @@ class _Values(LSTMEstimator):
 class LSTMRegressor(RegressorMixin, _Values):
     """Predict a value, or several, for each sequence by an LSTM that reads it step by step.
 
-    The network is a stack of LSTM layers and a linear layer; training minimises the squared error.
+    The network is a stack of LSTM layers and a linear layer; training minimises `loss`.
 
     Parameters
     ----------
@@ -68,6 +90,7 @@ class LSTMRegressor(RegressorMixin, _Values):
     pooling : {"last", "mean", "max"}, default="last"
         What the dense layer reads: the output after the last step of each sequence (of each direction its own last),
         or the mean or maximum over all steps.
+    <losses>
     <parameters>
 
     Attributes
@@ -179,8 +202,7 @@ class LSTMRegressor(RegressorMixin, _Values):
 class LSTMSequenceRegressor(StepEstimator, _Values):
     """Predict a value, or several, for every step of sequences by an LSTM.
 
-    The network is a stack of LSTM layers and a linear layer over each step's output; training minimises the squared
-    error.
+    The network is a stack of LSTM layers and a linear layer over each step's output; training minimises `loss`.
 
     Parameters
     ----------
@@ -190,6 +212,7 @@ class LSTMSequenceRegressor(StepEstimator, _Values):
         window of a sequence and gradients not: for long signals. None takes sequences whole. Not with `bidirectional`.
     burn_in : int, default=0
         Steps at the start of each sequence that have no part in the loss, while the state settles.
+    <losses>
     <parameters>
 
     Attributes

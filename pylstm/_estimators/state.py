@@ -28,6 +28,8 @@ DTYPES = {
     "U32": "uint32",
     "U64": "uint64",
 }
+#: Of which files say nothing.
+DEFAULT_LOSSES = ("cross_entropy", "squared_error")
 #: Words in the key of the Mersenne Twister, NumPy's RandomState.
 KEY_LENGTH = 624
 
@@ -222,6 +224,8 @@ def model_state(model: Model) -> tuple[dict[str, Any], dict[str, Array]]:
         "forget_bias": spec.forget_bias,
         "t_max": spec.t_max,
     }
+    if spec.loss not in DEFAULT_LOSSES:  # files that say nothing of a loss are as those from before there were others
+        values |= {"loss": spec.loss, "loss_parameter": spec.loss_parameter}
     return values, model.parameters()
 
 
@@ -229,13 +233,13 @@ def read_model(
     state: State,
     *,
     input_size: int,
-    loss: str,
+    losses: list[str],
     n_outputs: int,
     poolings: list[str | None],
     random_state: np.random.RandomState,
     n_threads: int,
 ) -> Model:
-    """Return the net that `model_state` took apart.
+    """Return the net that `model_state` took apart; `losses` are those that there may be, first the usual one.
 
     The arrays are compared with the sizes before anything of these sizes is allocated.
     """
@@ -254,6 +258,10 @@ def read_model(
         "an integer >= 3" if forget_bias == "chrono" else "null",
         lambda value: _is_integer(value, 3) if forget_bias == "chrono" else value is None,
     )
+    loss, loss_parameter = losses[0], 0.0
+    if "loss" in state.values:
+        loss = state.choice("loss", losses)
+        loss_parameter = state.value("loss_parameter", "a number", _is_number)
     spec = ModelSpec(
         input_size,
         hidden_sizes,
@@ -267,6 +275,7 @@ def read_model(
         loss=loss,
         n_outputs=n_outputs,
         pooling=pooling,
+        loss_parameter=loss_parameter,
     )
     weights = {name: state.array(name, [dtype], shape) for name, shape, _, _ in spec.parameters}
     model = Model(spec, random_state=random_state, n_threads=n_threads)

@@ -45,6 +45,7 @@ is what `fit` left; of the net it has what it was made with, since hyperparamete
 import json
 import math
 import os
+import warnings
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,8 @@ from ..preprocessing._pipeline import parts
 from .writing import replace
 
 FORMAT_VERSION = 1
+#: Hyperparameters that came later than the format, by their defaults, at which they are left out.
+LATER = {"loss": "squared_error", "huber_delta": 1.0, "quantile": 0.5}
 #: By name.
 ESTIMATORS: dict[str, Any] = {
     cls.__name__: cls for cls in (LSTMClassifier, LSTMForecaster, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger)
@@ -94,9 +97,10 @@ def save(model: Any, path: Any) -> None:
     would: the memory of the solver and the stream of random numbers are kept. The solver's constants are those of the
     hyperparameters.
 
-    Not kept are callbacks, routing requests, a pipeline's `memory`, and the unfitted transformer within `PerStep`,
-    which comes back as a clone of the fitted one. Lists and arrays among the hyperparameters come back as tuples. A
-    `random_state` that is a RandomState instance can't be kept: set an int or None.
+    Not kept are a `loss` that is a callable (training on after `load` asks for it), callbacks, routing requests, a
+    pipeline's `memory`, and the unfitted transformer within `PerStep`, which comes back as a clone of the fitted one.
+    Lists and arrays among the hyperparameters come back as tuples. A `random_state` that is a RandomState instance
+    can't be kept: set an int or None.
 
     Examples
     --------
@@ -249,7 +253,19 @@ def _build(state: State) -> Any:
 
 
 def _parameters_state(estimator: Any) -> dict[str, Any]:
-    return {name: _plain(value, name) for name, value in estimator.get_params(deep=False).items()}
+    values = {}
+    for name, value in estimator.get_params(deep=False).items():
+        if name in LATER and value == LATER[name]:
+            continue
+        if name == "loss" and callable(value):
+            warnings.warn(
+                "loss is a callable, which a file can't keep: the model is saved without it, and asks for it when it "
+                "is to be trained on",
+                stacklevel=4,
+            )
+            value = None
+        values[name] = _plain(value, name)
+    return values
 
 
 def _plain(value: Any, name: str) -> Any:
@@ -277,7 +293,8 @@ def _plain_scalar(value: Any, name: str) -> Any:
 def _read_parameters(state: State, cls: Any) -> Any:
     """Return a new object of a class with hyperparameters that `_parameters_state` returned, valid ones."""
     given = state.inner("parameters")
-    parameters = {name: _read_parameter(given, name) for name in cls._get_param_names()}
+    names = [name for name in cls._get_param_names() if name not in LATER or name in given.values]
+    parameters = {name: _read_parameter(given, name) for name in names}
     given.end()
     model = cls(**parameters)
     model._validate_params()

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import LSTMTagger
+import pylstm  # whose estimators are loaded where they are touched
+
 from .._files.writing import replace
 from .._net.inputs import Array
 from . import page
@@ -55,7 +56,9 @@ def train() -> Toy:
     sentences = [sentence for sentence in sentences if sentence[:-1] != SENTENCE]
     words = sorted({word for sentence in sentences for word in sentence})
     # A forget bias of 3 makes remembering the rule, and forgetting what has to be learned.
-    tagger = LSTMTagger((6,), forget_bias=3.0, learning_rate_init=0.02, batch_size=32, max_iter=40, random_state=0)
+    tagger = pylstm.LSTMTagger(
+        (6,), forget_bias=3.0, learning_rate_init=0.02, batch_size=32, max_iter=40, random_state=0
+    )
     toy = Toy(tagger, words, 0.0)
     X, y = [toy.encode(sentence[:-1]) for sentence in sentences], [np.array(sentence[1:]) for sentence in sentences]
     start = time.perf_counter()

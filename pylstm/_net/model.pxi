@@ -27,6 +27,15 @@ cdef class Model(_Net):
     def __repr__(self):
         return f"Model({self.spec})"
 
+    def with_loss(self, loss, loss_parameter):
+        """Return a model of the same weights that is trained by this loss: itself, where it is already."""
+        spec = self.spec.replace(loss=loss, loss_parameter=loss_parameter)
+        if spec == self.spec:
+            return self
+        cdef Model other = Model.__new__(Model)
+        other.__setstate__((spec, self.flat, self.generator, self.c.n_threads))
+        return other
+
     def is_finite(self):
         """Whether all weights are numbers."""
         return bool(np.isfinite(self.flat).all())

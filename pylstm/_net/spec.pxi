@@ -1,6 +1,9 @@
 # Part of core.pyx: what a model is, in one immutable value; C's `pylstm_model`, as Python sees it.
 
-LOSSES = {"cross_entropy": PYLSTM_CROSS_ENTROPY, "squared_error": PYLSTM_SQUARED_ERROR}
+#: "caller" is a loss that C does not know: it predicts, and the caller trains.
+LOSSES = {"cross_entropy": PYLSTM_CROSS_ENTROPY, "squared_error": PYLSTM_SQUARED_ERROR,
+          "absolute_error": PYLSTM_ABSOLUTE_ERROR, "huber": PYLSTM_HUBER, "quantile": PYLSTM_QUANTILE,
+          "sigmoid": PYLSTM_SIGMOID, "caller": PYLSTM_CALLER}
 POOLINGS = {"last": PYLSTM_POOL_LAST, "mean": PYLSTM_POOL_MEAN, "max": PYLSTM_POOL_MAX, None: PYLSTM_POOL_NONE}
 #: What training does to a parameter. More can follow: frozen, shared, sparse by rows, an initial state.
 KINDS_OF_PARAMETERS = {PYLSTM_DECAYED: "decayed", PYLSTM_PLAIN: "plain"}
@@ -34,6 +37,8 @@ cdef class ModelSpec:
     pooling : {"last", "mean", "max"}, default=None
         What the dense layer reads: each direction's own last output, or the mean or maximum of all. None is every one,
         for an output per step.
+    loss_parameter : float, default=0.0
+        Of "huber" its delta, of "quantile" the quantile; 0 for others.
 
     Attributes
     ----------
@@ -51,7 +56,8 @@ cdef class ModelSpec:
     cdef readonly object forget_bias, t_max, loss, pooling
 
     def __init__(self, input_size, hidden_sizes, *, bidirectional=False, dropout=0.0, dtype="float32", cell="lstm",
-                 nonlinearity="tanh", forget_bias=1.0, t_max=None, loss=None, n_outputs=0, pooling=None):
+                 nonlinearity="tanh", forget_bias=1.0, t_max=None, loss=None, n_outputs=0, pooling=None,
+                 loss_parameter=0.0):
         if self.hidden_sizes is not None:
             raise TypeError("a ModelSpec can't be changed: make another with replace")
         cdef Py_ssize_t layer
@@ -77,13 +83,14 @@ cdef class ModelSpec:
         net.dropout = check_real(dropout, "dropout", 0.0, 1.0)
         net.cell = <pylstm_cell> <int> check_cell(cell, nonlinearity)
         self.cell, self.nonlinearity = cell, nonlinearity if cell == "rnn" else "tanh"
-        self.take_head(loss, n_outputs, pooling)
+        self.take_head(loss, n_outputs, pooling, loss_parameter)
         check(pylstm_net_check(net) if loss is None else pylstm_model_check(&self.c))
 
-    cdef take_head(self, loss, n_outputs, pooling):
+    cdef take_head(self, loss, n_outputs, pooling, loss_parameter):
         if loss is None:
-            if n_outputs != 0 or pooling is not None:
-                raise ValueError(f"n_outputs and pooling go with a loss, got {n_outputs!r} and {pooling!r}")
+            if n_outputs != 0 or pooling is not None or loss_parameter != 0:
+                raise ValueError("n_outputs, pooling and loss_parameter go with a loss, got "
+                                 f"{n_outputs!r}, {pooling!r} and {loss_parameter!r}")
             self.c.loss, self.c.pooling = PYLSTM_SQUARED_ERROR, PYLSTM_POOL_NONE  # which nobody reads
             return
         if loss not in LOSSES:
@@ -92,6 +99,10 @@ cdef class ModelSpec:
             raise ValueError(f"pooling must be 'last', 'mean', 'max' or None, got {pooling!r}")
         self.c.n_outputs = check_size(n_outputs, "n_outputs")
         self.loss, self.c.loss = loss, <pylstm_loss> <int> LOSSES[loss]
+        self.c.loss_parameter = check_real(loss_parameter, "loss_parameter", 0.0, 1.0 if loss == "quantile" else np.inf)
+        if (loss in ("huber", "quantile")) != (self.c.loss_parameter > 0):
+            raise ValueError("loss_parameter must be positive with loss 'huber' or 'quantile', else 0, "
+                             f"got {loss_parameter!r} with {loss!r}")
         self.pooling, self.c.pooling = pooling, <pylstm_pooling> <int> POOLINGS[pooling]
 
     @property
@@ -113,6 +124,11 @@ cdef class ModelSpec:
     def dropout(self):
         """Probability of a zeroed output in training."""
         return self.c.net.dropout
+
+    @property
+    def loss_parameter(self):
+        """Of "huber" its delta, of "quantile" the quantile; 0 for others."""
+        return self.c.loss_parameter
 
     @property
     def n_outputs(self):
@@ -166,6 +182,7 @@ cdef class ModelSpec:
             "bidirectional": self.c.net.n_directions == 2, "dropout": self.c.net.dropout, "dtype": self.dtype.name,
             "cell": self.cell, "nonlinearity": self.nonlinearity, "forget_bias": self.forget_bias,
             "t_max": self.t_max, "loss": self.loss, "n_outputs": self.c.n_outputs, "pooling": self.pooling,
+            "loss_parameter": self.c.loss_parameter,
         }
 
     def replace(self, **changes):
@@ -175,7 +192,8 @@ cdef class ModelSpec:
 
     def in_use(self):
         """Return what is left where it only runs on, step by step: what training and pooling need goes."""
-        return self.replace(dropout=0.0, forget_bias=1.0, t_max=None, pooling=None)
+        loss = self.loss if self.loss in (None, "cross_entropy", "sigmoid") else "squared_error"
+        return self.replace(dropout=0.0, forget_bias=1.0, t_max=None, loss=loss, pooling=None, loss_parameter=0.0)
 
     def __eq__(self, other):
         if not isinstance(other, ModelSpec):

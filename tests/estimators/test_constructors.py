@@ -10,8 +10,8 @@ from pylstm import LSTMClassifier, LSTMForecaster, LSTMRegressor, LSTMSequenceRe
 OWN = {
     LSTMClassifier: ["pooling", "class_weight", "bidirectional"],
     LSTMTagger: ["window", "burn_in", "class_weight", "bidirectional"],
-    LSTMRegressor: ["pooling", "bidirectional"],
-    LSTMSequenceRegressor: ["window", "burn_in", "bidirectional"],
+    LSTMRegressor: ["pooling", "loss", "huber_delta", "quantile", "bidirectional"],
+    LSTMSequenceRegressor: ["window", "burn_in", "loss", "huber_delta", "quantile", "bidirectional"],
     LSTMForecaster: ["differences", "transform", "cv", "n_paths", "window", "burn_in"],
 }
 

@@ -63,11 +63,12 @@ ARGUMENTS = {
 }
 PER_SEQUENCE = {"bidirectional": False, "pooling": "last"}
 PER_STEP = {"bidirectional": False, "window": None, "burn_in": 0}
+LOSS = {"loss": "squared_error", "huber_delta": 1.0, "quantile": 0.5}
 OWN_ARGUMENTS = {
     LSTMClassifier: {**PER_SEQUENCE, "class_weight": None},
     LSTMTagger: {**PER_STEP, "class_weight": None},
-    LSTMRegressor: PER_SEQUENCE,
-    LSTMSequenceRegressor: PER_STEP,
+    LSTMRegressor: {**PER_SEQUENCE, **LOSS},
+    LSTMSequenceRegressor: {**PER_STEP, **LOSS},
     LSTMForecaster: {"differences": (1,), "transform": None, "cv": 2, "n_paths": 4, "window": 8, "burn_in": 0},
 }
 CLASSIFIERS = (LSTMClassifier, LSTMTagger)
