@@ -7,10 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import r2_score
 
+from .steps import Loss
 from .targets import Targets
-
-#: A loss of one's own: (targets, outputs, weights) of a mini-batch to (value, gradient by the outputs).
-Loss = Callable[[Any, Any, Any], tuple[float, Any]]
 
 #: By name, from errors (outputs less targets) and the parameter that it reads, if it reads one.
 LOSSES: dict[str, Callable[[npt.NDArray[np.float64], float], npt.NDArray[np.float64]]] = {

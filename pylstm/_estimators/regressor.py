@@ -12,8 +12,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from .._net.core import Model
 from .._net.inputs import Array, Steps
 from .base import LSTMEstimator, StepEstimator, fits
-from .losses import LOSSES, Loss, score, starting_point
+from .losses import LOSSES, score, starting_point
 from .state import State
+from .steps import Loss
 from .targets import Targets, like_steps, per_step, values_per_sequence, weights_of
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pylstm._net.core import Gradient, Model, Solver
+from pylstm._net.core import Gradient, Model, ModelSpec, Solver
 from pylstm._net.inputs import as_steps
 
 LENGTHS = [9, 4, 17, 1, 4, 12, 30, 2]
@@ -16,12 +16,12 @@ class Problem:
 
     def __init__(self, loss, pooling, dtype, *, cell="lstm", hidden=(13, 6), bidirectional=False, n_threads=1):
         rng = np.random.default_rng(0)
-        self.model = Model(3, hidden, 4, pooling=pooling, loss=loss, bidirectional=bidirectional, dropout=0.3,
-                           dtype=dtype, forget_bias=1.0, t_max=None, random_state=0, n_threads=n_threads,
-                           cell=cell)  # fmt: skip
+        spec = ModelSpec(3, hidden, bidirectional=bidirectional, dropout=0.3, dtype=dtype, cell=cell, loss=loss,
+                         n_outputs=4, pooling=pooling)  # fmt: skip
+        self.model = Model(spec, random_state=0, n_threads=n_threads)
         n_targets = len(LENGTHS) if pooling else sum(LENGTHS)
         self.targets = rng.integers(0, 4, n_targets).astype(np.intp)
-        if loss != "cross-entropy":
+        if loss != "cross_entropy":
             self.targets = rng.normal(size=(n_targets, 4)).astype(dtype)
         self.weights = rng.uniform(0.1, 2, n_targets)
         self.steps = as_steps([rng.normal(size=(n, 3)) for n in LENGTHS], 3, dtype)
@@ -45,7 +45,7 @@ class Problem:
 
 @pytest.mark.parametrize("dtype", BOUND)
 @pytest.mark.parametrize("pooling", ["last", "mean", "max", None])
-@pytest.mark.parametrize("loss", ["cross-entropy", "squared error"])
+@pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 def test_shards_are_the_whole(cell, loss, pooling, dtype):
     problem = Problem(loss, pooling, dtype, cell=cell, bidirectional=cell == "gru")
@@ -64,14 +64,14 @@ def test_shards_are_the_whole(cell, loss, pooling, dtype):
 
 @pytest.mark.parametrize("pooling", ["last", "mean", "max", None])
 def test_threads_change_rounding_only(pooling):
-    one, two = (Problem("cross-entropy", pooling, "float64", hidden=(120,), n_threads=n) for n in (1, 2))
+    one, two = (Problem("cross_entropy", pooling, "float64", hidden=(120,), n_threads=n) for n in (1, 2))
     assert two.whole()[0] == pytest.approx(one.whole()[0], rel=1e-12)
     assert one.worst(two.summed.values, one.summed.values) < BOUND["float64"]
 
 
 def test_dropout_hangs_on_the_rows_of_the_whole():
     """Without them a shard drops what its own rows say, and the sum is another."""
-    problem = Problem("cross-entropy", "last", "float64")
+    problem = Problem("cross_entropy", "last", "float64")
     _, expected, weight = problem.whole()
     problem.summed.begin()
     for shard in ([0, 1, 2, 3], [4, 5, 6, 7]):
@@ -84,7 +84,7 @@ def test_dropout_hangs_on_the_rows_of_the_whole():
 @pytest.mark.parametrize("pooling", ["last", "mean", "max", None])
 def test_a_loss_of_the_callers(pooling, n_threads):
     """Half the squared error, written again in NumPy, has the gradient of the built-in one."""
-    problem = Problem("squared error", pooling, "float64", hidden=(120,), n_threads=n_threads)
+    problem = Problem("squared_error", pooling, "float64", hidden=(120,), n_threads=n_threads)
     expected_loss, expected, weight = problem.whole()
     problem.summed.begin()
     outputs, same_weight, _ = problem.summed.outputs(np.arange(len(LENGTHS)), seed=7)
@@ -101,7 +101,7 @@ def test_step_is_its_parts():
     """The same bits from one call and from begin, add, finish and update."""
     settings = {"learning_rate": 0.01, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8, "momentum": 0.0,
                 "nesterov": False, "alpha": 0.1, "max_grad_norm": 0.5}  # fmt: skip
-    one, two = (Problem("cross-entropy", "max", "float32") for _ in range(2))
+    one, two = (Problem("cross_entropy", "max", "float32") for _ in range(2))
     batch = np.array([1, 6, 2], np.intp)
     solver, loss = Solver(one.model, "adam", **settings), []
     for _ in range(3):
@@ -117,7 +117,7 @@ def test_step_is_its_parts():
 
 @pytest.mark.parametrize("hidden", [(40,), (300,)])
 def test_nothing_added_is_zero(hidden):
-    problem = Problem("squared error", "last", "float32", hidden=hidden)
+    problem = Problem("squared_error", "last", "float32", hidden=hidden)
     problem.whole()
     problem.summed.begin()
     assert problem.summed.finish() == 0
@@ -133,7 +133,7 @@ def test_nothing_added_is_zero(hidden):
     ],
 )
 def test_arrays_that_do_not_fit_the_model_are_refused(bad, message):
-    problem = Problem("squared error", "last", "float32")
+    problem = Problem("squared_error", "last", "float32")
     given = {"targets": problem.targets, "weights": problem.weights, **bad}
     with pytest.raises(ValueError, match=message):
         Gradient(problem.model, problem.steps, given["targets"], given["weights"], batch_size=2)

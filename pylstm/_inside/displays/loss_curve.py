@@ -85,7 +85,7 @@ class LossCurveDisplay:
         return cls(
             estimator.loss_curve_,
             validation_scores=estimator.validation_scores_,
-            loss_name="cross-entropy" if loss == "cross_entropy" else loss.replace("_", " "),
+            loss_name={"cross_entropy": "cross-entropy", "caller": "a callable"}.get(loss, loss.replace("_", " ")),
             score_name=estimator._score_name,
         ).plot(ax=ax)
 
