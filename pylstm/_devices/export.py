@@ -207,6 +207,8 @@ def _learning(
     estimator = described.estimator
     if estimator is None:
         raise ValueError("model must have an output layer and a loss to be trainable: an estimator, got a Sequence")
+    if described.spec.loss == "caller":
+        raise ValueError("model must have a loss by name to be trainable, got a callable, which C does not know")
     if weights != "float32":
         raise ValueError(f"weights must be 'float32' in a trainable file, got {weights!r}")
     if window is None:
@@ -257,8 +259,8 @@ def _net(described: Description) -> Net:
     ]
     width = layers[-1].sizes[1]
     weight_out, bias_out = of.get("weight_out", flat[:0].reshape(0, width)), of.get("bias_out", flat[:0])
-    loss = spec.loss or "squared_error"  # of a net alone nobody reads it
-    return Net(layers, Matrix(weight_out), bias_out, loss, scaling, spec.cell, spec.nonlinearity)
+    loss = spec.loss if spec.loss in c_file.LOSSES else "squared_error"  # whose predictions are the outputs too
+    return Net(layers, Matrix(weight_out), bias_out, loss, scaling, spec.cell, spec.nonlinearity, spec.loss_parameter)
 
 
 def _scores(model: Any, net: Net, data: Any) -> tuple[float, float]:

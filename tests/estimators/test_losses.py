@@ -78,6 +78,12 @@ def test_stream_export_and_pickle_go_by_the_outputs(tmp_path):
         expected = model.predict(NOISE[:1])[0]
         np.testing.assert_array_equal(model.stream().process(NOISE[0].astype(np.float32))[:, 0], expected)
         assert pylstm.export_c(model, tmp_path / "model.c").flash_bytes > 0
+        if loss == squared:
+            with pytest.raises(ValueError, match="model must have a loss by name to be trainable, got a callable"):
+                pylstm.export_c(model, tmp_path / "model.c", trainable="head", window=3)
+        else:
+            pylstm.export_c(model, tmp_path / "model.c", trainable="head", window=3)
+            assert "LOSS_PARAMETER 1" in (tmp_path / "model.c").read_text()
         np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict(NOISE[:1])[0], expected)
 
 
@@ -104,7 +110,7 @@ def test_files_of_the_usual_loss_are_those_from_before(tmp_path):
 )
 def test_files_keep_the_loss(options, tmp_path):
     model = LSTMRegressor(**{**SETTINGS, "max_iter": 1}, **options).fit(NOISE, SKEWED)
-    model.set_params(alpha=0.5).save(tmp_path / "model")
+    model.save(tmp_path / "model")
     loaded = pylstm.load(tmp_path / "model")
     assert loaded.get_params() == model.get_params()
     assert loaded._model.spec == model._model.spec

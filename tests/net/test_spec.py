@@ -87,7 +87,10 @@ def test_nothing_can_be_set():
     [({"loss": "hinge", "n_outputs": 1}, "loss must be one of 'cross_entropy', 'squared_error'.*, got 'hinge'"),
      ({**HEAD, "n_outputs": 0}, "n_outputs must be an integer >= 1, got 0"),
      ({**HEAD, "pooling": "first"}, "pooling must be 'last', 'mean', 'max' or None, got 'first'"),
-     ({"n_outputs": 1}, "n_outputs and pooling go with a loss"), ({"pooling": "last"}, "n_outputs and pooling go with"),
+     ({"n_outputs": 1}, "n_outputs, pooling .* go with a loss"), ({"pooling": "last"}, "n_outputs, pooling .* go with"),
+     ({**HEAD, "loss": "huber"}, "loss_parameter must be positive with loss 'huber' or 'quantile', else 0, got 0.0"),
+     ({**HEAD, "loss_parameter": 0.5}, "loss_parameter must be positive .* else 0, got 0.5 with .cross_entropy."),
+     ({**HEAD, "loss": "quantile", "loss_parameter": 1}, "loss_parameter must be a number in"),
      ({"dropout": 1}, "dropout must be"), ({"cell": "lstn"}, "cell must be"), ({"t_max": 3}, "t_max is used with"),
      ({"hidden_sizes": ()}, "hidden_size must name at least one layer"), ({"dtype": "int8"}, "dtype must be")],
 )  # fmt: skip
@@ -98,7 +101,8 @@ def test_errors(arguments, message):
 
 def test_every_loss_makes_a_model():
     for loss in LOSSES:
-        assert Model(ModelSpec(1, (2,), loss=loss, n_outputs=2)).spec.loss == loss
+        parameter = 0.5 if loss in ("huber", "quantile") else 0.0
+        assert Model(ModelSpec(1, (2,), loss=loss, n_outputs=2, loss_parameter=parameter)).spec.loss == loss
     with pytest.raises(ValueError, match="spec must have a loss"):
         Model(ModelSpec(1, (2,)))
 
