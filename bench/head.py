@@ -95,8 +95,8 @@ def page(results):
     yield ""
     yield (
         "Loss and gradients of weight, bias and input, softmax and cross-entropy, float32, in milliseconds: medians of "
-        "calls that take turns. PyTorch is `Linear` and `cross_entropy`, NumPy the same with its BLAS; the ratio is that of "
-        "the faster of both to pylstm. `python bench/head.py` writes this page."
+        "calls that take turns. PyTorch is `Linear` and `cross_entropy`, NumPy the same with its BLAS; the ratio is "
+        "that of the faster of both to pylstm. `python bench/head.py` writes this page."
     )
     for threads in sorted({threads for _, threads in results}):
         yield ""

@@ -73,8 +73,8 @@ typedef void pylstm_dgemm(char *transa, char *transb, int *m, int *n, int *k, do
 typedef struct pylstm_blas {
     pylstm_sgemm *sgemm;
     pylstm_dgemm *dgemm;
-    /* Products of up to so many multiply-adds stay on the calling thread: 2^18 of OpenBLAS, which has no setter among its
-     * Fortran functions; PTRDIFF_MAX where it has but one thread. 0: it is never worth a call. */
+    /* Products of up to so many multiply-adds stay on the calling thread: 2^18 of OpenBLAS, which has no setter among
+     * its Fortran functions; PTRDIFF_MAX where it has but one thread. 0: it is never worth a call. */
     ptrdiff_t one_thread_product;
 } pylstm_blas;
 

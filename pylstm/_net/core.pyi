@@ -252,15 +252,13 @@ class Gradient:
     def finish(self) -> float: ...
     def step(self, solver: Solver, indices: npt.NDArray[np.intp], state: Any = None) -> tuple[float, float, _State]: ...
 
-LOSSES: tuple[str, ...]
-
 class Head:
     def __init__(
         self,
         width: int,
         n_outputs: int,
         *,
-        loss: str = "cross-entropy",
+        loss: str = "cross_entropy",
         loss_parameter: float = 0.0,
         dtype: npt.DTypeLike = "float32",
         n_threads: int = 1,

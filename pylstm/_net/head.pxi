@@ -1,9 +1,5 @@
 # Part of core.pyx: the dense layer by itself, in training.
 
-#: The losses, in the order of pylstm_loss.
-LOSSES = ("cross-entropy", "squared error", "absolute error", "huber", "quantile", "sigmoid")
-
-
 cdef class Head:
     """A dense layer on features from anywhere, and the loss of its outputs: what training has on top of the layers.
 
@@ -22,13 +18,13 @@ cdef class Head:
     cdef object dtype
     cdef _Memory spare
 
-    def __init__(self, width, n_outputs, *, loss="cross-entropy", loss_parameter=0.0, dtype="float32", n_threads=1):
+    def __init__(self, width, n_outputs, *, loss="cross_entropy", loss_parameter=0.0, dtype="float32", n_threads=1):
         self.dtype = check_dtype(dtype)
         self.c.dtype = PYLSTM_FLOAT32 if self.dtype == np.float32 else PYLSTM_FLOAT64
         self.c.isa = ISA
         self.c.n_threads = check_size(n_threads, "n_threads")
         self.c.width, self.c.n_outputs = check_size(width, "width"), check_size(n_outputs, "n_outputs")
-        self.c.loss = <pylstm_loss> <int> LOSSES.index(loss)
+        self.c.loss = <pylstm_loss> <int> LOSSES[loss]
         self.c.loss_parameter = loss_parameter
 
     def gradient(self, features, weight, bias, targets, weights=None):

@@ -1,5 +1,5 @@
-/* What training asks of the dense layer on top (model/head_pass.c), for one instruction set: products, and the softmax of
- * many rows side by side.
+/* What training asks of the dense layer on top (model/head_pass.c), for one instruction set: products, and the softmax
+ * of many rows side by side.
  *
  * Panels are a matrix [n_k][n_columns] in the order in which a product reads it: columns in panels of 2 to 4
  * vectors, panel after panel, of a panel its columns of one k after the other; padded with zeros to whole vectors, of
