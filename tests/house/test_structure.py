@@ -1,4 +1,4 @@
-"""The floors of pylstm/: imports run down only, in no circle, and none is inside a function."""
+"""The floors of pylstm/ and src_c/: imports run down only, in no circle, and none is inside a function."""
 
 import ast
 import re
@@ -56,3 +56,15 @@ def test_compiled_sources_import_the_ground_alone():
     for path in PACKAGE.rglob("*.p[yx]*[xi]"):
         for floor in re.findall(r"^\s*from pylstm\.?(\w*)[\w.]* c?import", path.read_text(), re.MULTILINE):
             assert floor == "_net", path
+
+
+def test_includes_run_down():
+    floors = ["support", "kernels", "exported", "layers", "model", "interface"]
+    sources = PACKAGE.parent / "src_c"
+    paths = [*sources.glob("*/*.c"), *sources.glob("*/*.h")]
+    assert {path.parent.name for path in paths} - {"build"} == set(floors)
+    for path in paths:
+        for included in re.findall(r'^#include "(.*)"', path.read_text(), re.MULTILINE):
+            to = included.rpartition("/")[0] or "support"
+            assert floors.index(to) <= floors.index(path.parent.name), f"{path.name} includes {included}"
+            assert to != "exported" or path.parent.name == "exported", f"{path.name} includes {included}"
