@@ -4,14 +4,9 @@ import subprocess
 import sys
 
 import pytest
+from processes import run_python
 
 import pylstm
-
-
-def run_python(code):
-    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_import_loads_neither_scikit_learn_nor_matplotlib():

@@ -5,7 +5,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from test_package import run_python
+from processes import run_python
 from toys import ESTIMATORS, toy
 
 import pylstm

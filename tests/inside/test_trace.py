@@ -5,9 +5,9 @@ import sys
 
 import numpy as np
 import pytest
+from digits import assert_same_bits
 from nets import CELLS, SHAPE_IDS, SHAPES, make, relative_error
 from reference import sigmoid
-from test_bits import assert_same_bits
 
 import pylstm
 

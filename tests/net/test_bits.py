@@ -8,6 +8,7 @@ import threading
 
 import numpy as np
 import pytest
+from digits import assert_same_bits
 from nets import CELLS, make, of_sequences, random_like, relative_error
 
 import pylstm
@@ -20,16 +21,6 @@ SHAPES = [
     (5, 64, [40, 3, 7, 7, 1, 22, 40, 9, 15, 16, 17, 18, 19, 20]),
     (130, 150, [9, 300, 2]),
 ]
-
-
-def bits(values):
-    """Return the values as integers, so that -0 is not 0 and NaN equals itself."""
-    values = np.ascontiguousarray(values)
-    return values.view(np.uint32 if values.dtype == np.float32 else np.uint64)
-
-
-def assert_same_bits(got, expected):
-    np.testing.assert_array_equal(bits(got), bits(expected))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

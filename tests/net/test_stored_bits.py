@@ -5,12 +5,12 @@ Who changes them on purpose writes them anew, once under each instruction set, a
     PYLSTM_ISA=avx2 python tests/net/test_stored_bits.py
 """
 
-import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from digits import digest
 
 import pylstm
 from pylstm._net import core
@@ -52,13 +52,6 @@ def digests(case, dtype):
 
 def flat(state):
     return [values for pair in state for values in pair]
-
-
-def digest(arrays):
-    of = hashlib.sha256()
-    for values in arrays:
-        of.update(np.ascontiguousarray(values).tobytes())
-    return of.hexdigest()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

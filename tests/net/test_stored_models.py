@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from digits import digest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from test_stored_bits import digest
 
 import pylstm
 from pylstm import LSTMClassifier, LSTMForecaster, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger
