@@ -189,11 +189,14 @@ VEC_INLINE void exponentials_of(int n_vectors, ptrdiff_t n, struct rows values, 
     }
 }
 
+/* Vectors of columns at once: of more, registers that constants take would be missing for the sums. */
+enum { EXPONENTIALS = 2 };
+
 static void exponentials(ptrdiff_t n, ptrdiff_t n_columns, struct rows values, real *largest, real *sums)
 {
     ptrdiff_t c = 0;
-    for (; c + VECTORS * LANES <= n_columns; c += VECTORS * LANES)
-        exponentials_of(VECTORS, n, (struct rows){values.data + c, values.stride}, largest + c, sums + c);
+    for (; c + EXPONENTIALS * LANES <= n_columns; c += EXPONENTIALS * LANES)
+        exponentials_of(EXPONENTIALS, n, (struct rows){values.data + c, values.stride}, largest + c, sums + c);
     for (; c < n_columns; c += LANES)
         exponentials_of(1, n, (struct rows){values.data + c, values.stride}, largest + c, sums + c);
 }

@@ -217,25 +217,27 @@ VEC_INLINE void unpacked_outer_tile(int n, int n_vectors, const struct outer *o,
     enum { WIDTH = VECTORS * LANES };
     const int width = n_vectors * (int)LANES;
     const size_t exist = (size_t)o->n_columns * sizeof(real);
-    real *row[TILE], *here[TILE], edge[TILE][WIDTH];
+    const bool is_whole = o->n_columns >= width;
+    const real *start[TILE];
+    real *row[TILE], edge[TILE][WIDTH];
     vec acc[PANELS][TILE][VECTORS];
     UNROLL
     for (int r = 0; r < n; r++) {
         ptrdiff_t u = unit + r;
-        row[r] = here[r] = o->dweight + (o->gates[u / LANES] * o->hidden + u % LANES) * o->n_k;
+        row[r] = o->dweight + (o->gates[u / LANES] * o->hidden + u % LANES) * o->n_k;
         for (int next = 0; next < width; next += LINE) /* of the next panel */
             PREFETCH(row[r] + width + next);
-        if (o->n_columns < width) {
-            here[r] = edge[r];
-            if (o->adds)
-                memcpy(edge[r], row[r], exist);
-        }
+        start[r] = o->adds && is_whole ? row[r] : edge[r];
+        if (!o->adds) /* zeros that are read: of two ways to begin, GCC would keep sums on the stack for one */
+            memset(edge[r], 0, (size_t)width * sizeof(real));
+        else if (!is_whole)
+            memcpy(edge[r], row[r], exist);
     }
     UNROLL
     for (int r = 0; r < n; r++) {
         UNROLL
         for (int v = 0; v < n_vectors; v++)
-            acc[0][r][v] = o->adds ? load(here[r] + v * LANES) : splat(0);
+            acc[0][r][v] = load(start[r] + v * LANES);
     }
     accumulate(tile_of(1, n, n_vectors), o->n_rows, operand_of(o->dz + unit, 1, o->dz_row),
                panel_of(o->panel, width, 0), NULL, acc);
@@ -243,8 +245,8 @@ VEC_INLINE void unpacked_outer_tile(int n, int n_vectors, const struct outer *o,
     for (int r = 0; r < n; r++) {
         UNROLL
         for (int v = 0; v < n_vectors; v++)
-            store(here[r] + v * LANES, acc[0][r][v]);
-        if (o->n_columns < width)
+            store((is_whole ? row[r] : edge[r]) + v * LANES, acc[0][r][v]);
+        if (!is_whole)
             memcpy(row[r], edge[r], exist);
     }
 }
