@@ -24,28 +24,16 @@ static struct stretch share_of(const struct update *update, ptrdiff_t share)
     return (struct stretch){n / of * share, share == of - 1 ? n : n / of * (share + 1)};
 }
 
-/* The k-th stretch of parameters that decay: the weights of a direction of a layer, and last of the dense layer. */
-static struct stretch decayed(const pylstm_model *model, ptrdiff_t k)
-{
-    const pylstm_net *net = &model->net;
-    if (k < net->n_layers * net->n_directions) {
-        pylstm_layer at = pylstm_net_layer(net, k / net->n_directions, k % net->n_directions);
-        return (struct stretch){at.weight_ih, at.bias};
-    }
-    ptrdiff_t from = pylstm_net_n_parameters(net);
-    return (struct stretch){from, from + model->n_outputs * pylstm_net_output_size(net)};
-}
-
 static double decay_share(const struct update *update, struct stretch own, double scale)
 {
-    const pylstm_net *net = &update->model->net;
     double squares = 0;
-    for (ptrdiff_t k = 0; scale > 0 && k <= net->n_layers * net->n_directions; k++) {
-        struct stretch at = decayed(update->model, k);
-        ptrdiff_t from = at.from > own.from ? at.from : own.from, to = at.to < own.to ? at.to : own.to;
-        if (from < to)
-            squares +=
-                NAME(kernels)(net->isa)->decay(to - from, scale, update->parameters + from, update->gradients + from);
+    pylstm_parameter at;
+    for (ptrdiff_t k = 0; scale > 0 && !pylstm_model_parameter(update->model, k, &at); k++) {
+        ptrdiff_t end = at.offset + at.rows * at.columns;
+        ptrdiff_t from = at.offset > own.from ? at.offset : own.from, to = end < own.to ? end : own.to;
+        if (at.kind == PYLSTM_DECAYED && from < to)
+            squares += NAME(kernels)(update->model->net.isa)
+                           ->decay(to - from, scale, update->parameters + from, update->gradients + from);
     }
     return squares;
 }

@@ -70,12 +70,12 @@ static void test_ulp(void)
 {
     const real at[] = {1, (real)1.5, (real)0.75, REAL_MIN, REAL_MIN / 2, REAL_LEAST, 0};
     for (size_t k = 0; k < sizeof at / sizeof *at; k++) {
-        wide next = (wide)real_of(pattern_of(at[k]) + 1);
-        CHECK((double)((next - (wide)at[k]) / (wide)ulp_at((wide)at[k])) == 1);
-        CHECK((double)((next - (wide)at[k]) / (wide)ulp_at(-(wide)at[k])) == 1);
+        exact next = (exact)real_of(pattern_of(at[k]) + 1);
+        CHECK((double)((next - (exact)at[k]) / (exact)ulp_at((exact)at[k])) == 1);
+        CHECK((double)((next - (exact)at[k]) / (exact)ulp_at(-(exact)at[k])) == 1);
     }
-    CHECK(ulp_at(1 - (wide)0x1p-60) == (PYLSTM_REAL_BITS == 32 ? (double)FLT_EPSILON : DBL_EPSILON) ||
-          ulp_at(1 - (wide)0x1p-60) == (PYLSTM_REAL_BITS == 32 ? (double)FLT_EPSILON : DBL_EPSILON) / 2);
+    CHECK(ulp_at(1 - (exact)0x1p-60) == (PYLSTM_REAL_BITS == 32 ? (double)FLT_EPSILON : DBL_EPSILON) ||
+          ulp_at(1 - (exact)0x1p-60) == (PYLSTM_REAL_BITS == 32 ? (double)FLT_EPSILON : DBL_EPSILON) / 2);
 }
 
 static void test_activations(void)
