@@ -12,13 +12,13 @@
 /* The true values come from libm in a wider type, whose own error is below a thousandth of an ulp of `real`. */
 #if PYLSTM_REAL_BITS == 32
 typedef uint32_t pattern;
-typedef double exact;
+typedef double wider;
 #define WIDE(function) function
 #define DIGITS FLT_MANT_DIG
 #define LEAST_EXPONENT FLT_MIN_EXP
 #else
 typedef uint64_t pattern;
-typedef long double exact;
+typedef long double wider;
 #define WIDE(function) function##l
 #define DIGITS DBL_MANT_DIG
 #define LEAST_EXPONENT DBL_MIN_EXP
@@ -57,17 +57,17 @@ static void run(const struct kernels *kernels, int function, ptrdiff_t n, const 
     (function == 0 ? kernels->tanh : kernels->sigmoid)(n, in, out);
 }
 
-static exact exact_value(int function, real x)
+static wider exact_value(int function, real x)
 {
     if (function == 0)
-        return WIDE(tanh)((exact)x);
-    exact t = WIDE(exp)(-WIDE(fabs)((exact)x));
+        return WIDE(tanh)((wider)x);
+    wider t = WIDE(exp)(-WIDE(fabs)((wider)x));
     return (x < 0 ? t : 1) / (1 + t);
 }
 
 /* The distance of neighbours in `real` at this value: 2^(e - DIGITS) for |value| in [2^(e-1), 2^e), and among denormals
  * (and at 0) the smallest one's. */
-static double ulp_at(exact value)
+static double ulp_at(wider value)
 {
 #if PYLSTM_REAL_BITS == 32
     /* what the other branch computes, quickly enough for 2^32 values */
@@ -98,7 +98,7 @@ static int follows_rules(int function, real x, real y, real y_of_minus_x)
     return y >= 0 && y <= 1;
 }
 
-static void measure_one(int function, const struct kernels *kernels, const real *in, const exact *exact,
+static void measure_one(int function, const struct kernels *kernels, const real *in, const wider *exact,
                         struct worst *worst)
 {
     real minus[CHUNK], out[CHUNK], mirrored[CHUNK];
@@ -111,7 +111,7 @@ static void measure_one(int function, const struct kernels *kernels, const real 
             worst->n_wrong++;
             worst->wrong = in[k];
         }
-        exact error = ((exact)out[k] - exact[k]) / (exact)ulp_at(exact[k]);
+        wider error = ((wider)out[k] - exact[k]) / (wider)ulp_at(exact[k]);
         double ulp = (double)(error < 0 ? -error : error);
         if (ulp > worst->ulp) { /* not if one is NaN: then the rules decide */
             worst->ulp = ulp;
@@ -123,7 +123,7 @@ static void measure_one(int function, const struct kernels *kernels, const real 
 /* Both functions at in [CHUNK], of every instruction set of the mask (bit k: isa k). */
 static void measure(unsigned isas, const real *in)
 {
-    exact exact[CHUNK];
+    wider exact[CHUNK];
     for (int function = 0; function < N_FUNCTIONS; function++) {
         for (ptrdiff_t k = 0; k < CHUNK; k++)
             exact[k] = exact_value(function, in[k]);

@@ -70,12 +70,12 @@ static void test_ulp(void)
 {
     const real at[] = {1, (real)1.5, (real)0.75, REAL_MIN, REAL_MIN / 2, REAL_LEAST, 0};
     for (size_t k = 0; k < sizeof at / sizeof *at; k++) {
-        exact next = (exact)real_of(pattern_of(at[k]) + 1);
-        CHECK((double)((next - (exact)at[k]) / (exact)ulp_at((exact)at[k])) == 1);
-        CHECK((double)((next - (exact)at[k]) / (exact)ulp_at(-(exact)at[k])) == 1);
+        wider next = (wider)real_of(pattern_of(at[k]) + 1);
+        CHECK((double)((next - (wider)at[k]) / (wider)ulp_at((wider)at[k])) == 1);
+        CHECK((double)((next - (wider)at[k]) / (wider)ulp_at(-(wider)at[k])) == 1);
     }
-    CHECK(ulp_at(1 - (exact)0x1p-60) == (PYLSTM_REAL_BITS == 32 ? (double)FLT_EPSILON : DBL_EPSILON) ||
-          ulp_at(1 - (exact)0x1p-60) == (PYLSTM_REAL_BITS == 32 ? (double)FLT_EPSILON : DBL_EPSILON) / 2);
+    CHECK(ulp_at(1 - (wider)0x1p-60) == (PYLSTM_REAL_BITS == 32 ? (double)FLT_EPSILON : DBL_EPSILON) ||
+          ulp_at(1 - (wider)0x1p-60) == (PYLSTM_REAL_BITS == 32 ? (double)FLT_EPSILON : DBL_EPSILON) / 2);
 }
 
 static void test_activations(void)
