@@ -235,7 +235,7 @@ static void test_hostile(const struct written *all)
     check_hostile(all, DTYPE, 1, PYLSTM_ERROR_BLOB);
     check_hostile(all, DTYPE, 2, PYLSTM_ERROR_DTYPE);
     check_hostile(all, DTYPE, UINT32_MAX, PYLSTM_ERROR_DTYPE);
-    check_hostile(all, LOSS, 2, PYLSTM_ERROR_LOSS);
+    check_hostile(all, LOSS, PYLSTM_N_LOSSES, PYLSTM_ERROR_LOSS);
     check_hostile(all, POOLING, 4, PYLSTM_ERROR_POOLING);
     check_hostile(all, IS_SCALED, 0, PYLSTM_ERROR_BLOB);
     check_hostile(all, IS_SCALED, 2, PYLSTM_ERROR_BLOB);
