@@ -1,6 +1,9 @@
 """Write the Japanese-vowels model as C files, and what it makes of the test utterances: export_vowels.py FOLDER."""
 
+import os
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,23 @@ from pylstm.preprocessing import PerStep
 def array(kind, name, values):
     """Return the definition of an array in C."""
     return f"static const {kind} {name}[] = {{{', '.join(map(repr, np.ravel(values).tolist()))}}};\n"
+
+
+def rounding(pipeline, X):
+    """Return how far an export may be from Python: 2e-6, or what a net makes of rounding.
+
+    That is twice what the library's own scalars, which do not fuse multiplications and additions, differ by.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        pylstm.save(pipeline, f"{folder}/model.safetensors")
+        code = (
+            "import sys, numpy as np, pylstm; from pylstm.datasets import load_japanese_vowels as load; "
+            "np.save(sys.argv[1] + '/p.npy', pylstm.load(sys.argv[1] + '/model.safetensors').predict_proba("
+            "load(split='test')[0]))"
+        )
+        environment = {**os.environ, "PYLSTM_ISA": "scalar"}
+        subprocess.run([sys.executable, "-c", code, folder], check=True, env=environment)
+        return max(2e-6, 2 * float(np.abs(np.load(f"{folder}/p.npy") - pipeline.predict_proba(X)).max()))
 
 
 def main(folder):
@@ -34,6 +54,7 @@ def main(folder):
             array("int", "lengths", [len(x) for x in X])
             + array("float", "inputs", np.concatenate(X).astype(np.float32))
             + array("float", "expected", pipeline.predict_proba(X))
+            + f"static const float bound = {rounding(pipeline, X)!r}f;\n"
         )
 
 

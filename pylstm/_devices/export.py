@@ -123,7 +123,8 @@ def export_c(
     -----
     A comment at the top of the file tells how to use it, and what memory it takes. It is C99, and C++, for any
     processor; with GCC or clang it uses the vectors of x86-64 and aarch64. The outputs are those of the stream but for
-    rounding: within 2e-6.
+    rounding: within 2e-6, or, of a net that makes more of it, within twice what the library's own instruction sets
+    differ by.
 
     A trainable file has a function more, ``NAME_learn(&model, x, labels or targets, learning_rate)``: a step of plain
     SGD on the loss of the estimator, over one window, without its dropout, L2 penalty, momentum, `burn_in` and weights

@@ -47,7 +47,7 @@ int main(void)
            (double)difference, (int)sizeof state);
     if (stack > 0)
         printf(", stack %d", stack);
-    int passed = n_equal == N_CASES && difference <= 2e-6f && stack <= STACK;
+    int passed = n_equal == N_CASES && difference <= bound && stack <= STACK;
     printf("%s\n", passed ? "" : ": FAILED");
     return !passed;
 }
