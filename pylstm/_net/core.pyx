@@ -3,6 +3,7 @@
 
 import os
 from collections import namedtuple
+from math import prod
 
 import numpy as np
 

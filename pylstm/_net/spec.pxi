@@ -172,7 +172,7 @@ cdef class ModelSpec:
         """Return the parameters by name, as views of the flat array of all."""
         found = {}
         for name, shape, offset, _ in self.parameters:
-            found[name] = flat[offset:offset + np.prod(shape, dtype=np.intp)].reshape(shape)
+            found[name] = flat[offset:offset + prod(shape)].reshape(shape)
         return found
 
     def arguments(self):
