@@ -1,7 +1,7 @@
 # What one types in a checkout; src_c/Makefile builds and tests the C library alone.
 #
 #   make demo    trains a classifier of spoken vowels
-#   make test    the tests
+#   make test    the tests, on all cores
 #   make lint    formats, style and types
 #   make docs    the pages, in docs/_build
 #   make bench   the page of measurements of this machine, one thread
@@ -18,7 +18,7 @@ demo: $(VENV)/has-sklearn
 	$(VENV)/bin/python -m pylstm demo
 
 test: $(VENV)/has-test
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n auto --dist loadscope
 
 docs: $(VENV)/has-docs
 	$(VENV)/bin/python -m sphinx -q -W docs docs/_build

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,13 +21,13 @@ ONCE = [
     *("interface/api", "interface/api_head", "interface/api_training", "interface/blob", "interface/status"),
     "model/parameters",
     *("layers/batch", "layers/net", "layers/parts"),
-    *("kernels/cell", "kernels/isa", "support/blas_reference", "support/threads"),
+    *("kernels/cell", "support/blas_reference", "support/threads"),
 ]
 PER_DTYPE = [
     *("model/gradient", "model/head_pass", "model/losses", "model/pooling", "model/predict", "model/stream"),
     "model/update",
     *("layers/backward", "layers/dropout", "layers/forward", "layers/layer_step", "layers/stack", "layers/steps"),
-    *("kernels/kernel_table", "kernels/panels"),
+    "kernels/panels",
 ]
 PER_ISA = ["kernels/kernels", "kernels/head", "kernels/gather", "kernels/solver"]
 KERNELS = {
@@ -46,16 +47,34 @@ KERNELS_OF_MACHINE = {
 class BuildCore(build_ext):
     """Compiles src_c/ by itself, as setuptools would give every file of an extension the same flags; all at once."""
 
+    def run(self):
+        # A checkout is used where it lies; a wheel may go to any machine.
+        self.is_for_this_machine = bool(self.inplace or self.editable_mode)
+        super().run()
+
     def build_extension(self, ext):
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            objects = [pool.submit(self.compile, *file) for file in self.files_in_c()]
+            started = [pool.submit(self.compile, *file) for file in self.files_in_c()]
             # In this thread meanwhile, as it takes longest: Cython, and the compiler over what it has written.
             [written] = cythonize([ext], quiet=True)
             flags = ["-O1", "-g0"]  # no arithmetic is done there
             core = self.compile(written.sources[0], self.build_temp, ext.define_macros, flags, ext.include_dirs)
+        objects = [made.result() for made in started]
         ext.sources = []
-        ext.extra_objects = [core, *(made.result() for made in objects)]
+        ext.extra_objects = [core, *objects]
         super().build_extension(ext)
+        linked = Path(self.get_ext_fullpath(ext.name))
+        if self.is_for_this_machine:  # the tests link them too
+            (Path("build") / f"{linked.name}.objects").write_text("\n".join(objects) + "\n")
+
+    def has_avx512(self):
+        """Whether kernels for AVX-512 are of use: they take a third of the time."""
+        if self.compiler.compiler_type != "unix" or not self.is_for_this_machine:
+            return True
+        asked = [self.compiler.compiler_so[0], "-march=native", "-dM", "-E", "-x", "c", os.devnull]
+        answer = subprocess.run(asked, capture_output=True, text=True, check=False)
+        needed = ("__AVX512F__", "__AVX512VL__", "__AVX512DQ__")
+        return answer.returncode != 0 or all(f" {name} " in answer.stdout for name in needed)
 
     def files_in_c(self):
         """Yield the arguments of `compile` for each object, those that take long first."""
@@ -70,17 +89,23 @@ class BuildCore(build_ext):
         gnu11 = c11 if msvc else [*common, "-std=gnu11", "-ffp-contract=fast", "-fno-math-errno"]
         dtypes = {f"f{bits}": [("PYLSTM_REAL_BITS", str(bits))] for bits in (32, 64)}
         isas = ["scalar"] if msvc else KERNELS_OF_MACHINE.get(platform.machine(), ["scalar"])
+        choice, of_choice = [], ""
+        if "avx512" in isas and not self.has_avx512():
+            isas = [isa for isa in isas if isa != "avx512"]
+            choice, of_choice = [("PYLSTM_WITHOUT_AVX512", None)], "-without-avx512"
         for name in PER_ISA:
             for isa in reversed(isas):
                 vector_bytes, flags = KERNELS[isa]
                 macros = [("PYLSTM_VECTOR_BYTES", str(vector_bytes)), ("PYLSTM_ISA_NAME", isa)]
                 for dtype, of_dtype in dtypes.items():
                     yield SOURCES / f"{name}.c", objects / f"{dtype}-{isa}", [*of_dtype, *macros], [*gnu11, *flags]
-        for name in PER_DTYPE:
-            for dtype, macros in dtypes.items():
+        for dtype, macros in dtypes.items():
+            for name in PER_DTYPE:
                 yield SOURCES / f"{name}.c", objects / dtype, macros, c11
+            yield SOURCES / "kernels/kernel_table.c", objects / f"{dtype}{of_choice}", [*macros, *choice], c11
         for name in ONCE:
             yield SOURCES / f"{name}.c", objects / "once", [], c11
+        yield SOURCES / "kernels/isa.c", objects / f"once{of_choice}", choice, c11
 
     def compile(self, source, folder, macros, flags, include_dirs=(str(SOURCES),)):
         """Compile one file where that is out of date, which the compiler object does not look at; return the object."""

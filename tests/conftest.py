@@ -22,19 +22,16 @@ hypothesis.settings.load_profile("no deadline")
 
 def objects_of_extension():
     """What an editable install has compiled, with the flags of a release: none where that is not of these sources."""
+    linked = Path(core.__file__)
+    listed = SOURCES.parent / "build" / f"{linked.name}.objects"
+    if not listed.exists():
+        return []
+    objects = [SOURCES.parent / line for line in listed.read_text().splitlines()]
+    if not all(path.exists() for path in objects):
+        return []
     written = max(path.stat().st_mtime for path in SOURCES.rglob("*.[ch]"))
-    linked = Path(core.__file__).stat().st_mtime
-    for folder in SOURCES.parent.glob("build/src_c-*"):
-        objects = [path for path in folder.rglob("*.o") if (SOURCES.parent / source_of(path, folder)).exists()]
-        times = [path.stat().st_mtime for path in objects]
-        if objects and written < min(times) and max(times) <= linked:
-            return objects
-    return []
-
-
-def source_of(path, folder):
-    """Return the source of an object: under the folder of its flags it lies as its source does."""
-    return Path(*path.relative_to(folder).parts[1:]).with_suffix(".c")
+    times = [path.stat().st_mtime for path in objects]
+    return objects if written < min(times) and max(times) <= linked.stat().st_mtime else []
 
 
 @pytest.fixture(scope="session")

@@ -32,9 +32,11 @@ int pylstm_isa_available(int isa)
         return 1;
     case PYLSTM_ISA_AVX2:
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#if !defined(PYLSTM_WITHOUT_AVX512)
     case PYLSTM_ISA_AVX512:
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("fma");
+#endif
 #endif
     default:
         return 0;

@@ -445,7 +445,6 @@ def replace(name, value):
         (replace("last", np.zeros((0, 1))), r"last must be an array \(>=1, 1\)"),
         (replace("h_l0", np.zeros((1, 1, 8))), r"h_l0 must be an array \(1, 1, 8\) of float32, got .* of float64"),
     ],
-    ids=str,
 )  # fmt: skip
 def test_hostile_files(edit, message, tmp_path):
     path = tmp_path / "model.safetensors"
