@@ -225,7 +225,8 @@ def features(net: Net) -> dict[str, int]:
     is_int8 = net.weight_out.scale is not None
     are_left = any(layer.sizes[1] % at_once for layer in net.layers)
     return {
-        "scaled": net.scaling is not None,
+        "scaled": net.scaling is not None and n_layers == 1,
+        "scaled of layers": net.scaling is not None and n_layers > 1,
         net.loss if n_outputs else "none": 1,
         "int8": is_int8 and n_layers == 1,
         "int8 of layers": is_int8 and n_layers > 1,

@@ -9,6 +9,7 @@ MEASURED = {
     ("plain", "PYLSTM_LSTM"): {
         "": (1216, 1648, 104, 124),
         "scaled": (32, 32, -8, -4),
+        "scaled of layers": (48, 52, 0, 0),
         "cross_entropy": (88, 252, 0, 0),
         "sigmoid": (76, 296, 0, 0),
         "none": (-184, -192, 0, -4),
@@ -23,6 +24,7 @@ MEASURED = {
     ("plain", "PYLSTM_GRU"): {
         "": (1136, 1280, 96, 92),
         "scaled": (48, 40, 0, 0),
+        "scaled of layers": (44, 48, 0, 0),
         "cross_entropy": (84, 240, 0, 8),
         "sigmoid": (76, 296, 0, 0),
         "none": (-172, -192, 0, 0),
@@ -37,6 +39,7 @@ MEASURED = {
     ("plain", "PYLSTM_RNN_TANH"): {
         "": (852, 976, 92, 88),
         "scaled": (48, 52, 0, 0),
+        "scaled of layers": (44, 48, 0, 0),
         "cross_entropy": (260, 252, 0, 8),
         "sigmoid": (252, 296, 0, 0),
         "none": (-192, -244, 0, -4),
@@ -51,6 +54,7 @@ MEASURED = {
     ("plain", "PYLSTM_RNN_RELU"): {
         "": (864, 772, 84, 80),
         "scaled": (44, 48, 0, 0),
+        "scaled of layers": (44, 48, 0, 0),
         "cross_entropy": (256, 264, 0, 16),
         "sigmoid": (248, 292, 0, 0),
         "none": (-188, -248, 0, -4),
@@ -65,6 +69,7 @@ MEASURED = {
     ("head", "PYLSTM_LSTM"): {
         "": (1768, 2708, 168, 248),
         "scaled": (40, -412, 0, -60),
+        "scaled of layers": (44, 40, 0, -8),
         "cross_entropy": (260, 656, 8, 16),
         "huber": (40, 92, 0, 0),
         "quantile": (32, 40, 0, 0),
@@ -79,6 +84,7 @@ MEASURED = {
     ("head", "PYLSTM_GRU"): {
         "": (1696, 2316, 160, 212),
         "scaled": (48, -388, 8, -48),
+        "scaled of layers": (44, 48, 0, -8),
         "cross_entropy": (260, 648, 8, 16),
         "absolute_error": (32, 28, 0, 0),
         "huber": (40, 92, 0, 0),
@@ -94,6 +100,7 @@ MEASURED = {
     ("head", "PYLSTM_RNN_TANH"): {
         "": (1396, 1904, 156, 236),
         "scaled": (48, -304, 0, -84),
+        "scaled of layers": (44, 40, 0, -8),
         "cross_entropy": (436, 648, 8, 16),
         "absolute_error": (24, 28, 0, 0),
         "huber": (40, 92, 0, 0),
@@ -108,6 +115,7 @@ MEASURED = {
     ("head", "PYLSTM_RNN_RELU"): {
         "": (1416, 1904, 156, 236),
         "scaled": (44, -500, -4, -92),
+        "scaled of layers": (44, 40, 0, -8),
         "cross_entropy": (436, 648, 8, 16),
         "absolute_error": (24, 28, 0, 0),
         "huber": (40, 92, 0, 0),
@@ -150,6 +158,7 @@ MEASURED = {
     ("all", "PYLSTM_RNN_RELU"): {
         "": (1748, 2056, 132, 184),
         "scaled": (28, 20, 0, -8),
+        "scaled of layers": (24, 36, 0, 0),
         "cross_entropy": (440, 636, 16, 8),
         "huber": (36, 92, 0, 0),
         "quantile": (28, 36, 0, 0),
