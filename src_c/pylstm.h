@@ -275,6 +275,9 @@ typedef enum pylstm_loss {
     PYLSTM_N_LOSSES
 } pylstm_loss;
 
+/* Whether it reads a label for each row, from 0 on; the others read a target for each output. */
+int pylstm_reads_labels(pylstm_loss loss);
+
 /* A net with a dense layer on top. Its parameters are the net's, then weight_out [n_outputs][D * H], bias_out
  * [n_outputs]. It has one output per sequence or, without pooling, per step: E outputs, B or N, in the caller's order.
  */

@@ -140,6 +140,7 @@ cdef extern from "pylstm.h" nogil:
         Py_ssize_t rows, columns, offset
         pylstm_parameter_kind kind
 
+    bint pylstm_reads_labels(pylstm_loss)
     int pylstm_model_parameter(const pylstm_model *, Py_ssize_t, pylstm_parameter *)
     int pylstm_predict_size(const pylstm_model *, const pylstm_shape *, size_t *)
     int pylstm_predict(const pylstm_model *, const pylstm_forward_pass *)

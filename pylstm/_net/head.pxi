@@ -42,7 +42,7 @@ cdef class Head:
         cdef size_t n_bytes = 0
         cdef double loss = 0
         cdef int status
-        cdef bint has_labels = self.c.loss == PYLSTM_CROSS_ENTROPY
+        cdef bint has_labels = pylstm_reads_labels(self.c.loss)
         n_rows, width, n_outputs = len(features), self.c.width, self.c.n_outputs
         given = [
             (features, [n_rows, width], self.dtype),

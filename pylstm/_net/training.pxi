@@ -111,7 +111,7 @@ cdef class Gradient:
         first, lengths = (np.cumsum(steps.lengths) - steps.lengths, steps.lengths) if windows is None else windows
         n_targets = len(steps.rows) if model.model.pooling == PYLSTM_POOL_NONE else len(lengths)
         expect(steps.rows, (len(steps.rows), model.c.input_size), model.dtype, "steps")
-        if targets is not None and model.model.loss == PYLSTM_CROSS_ENTROPY:
+        if targets is not None and pylstm_reads_labels(model.model.loss):
             expect(targets, (n_targets,), np.dtype(np.intp), "targets")
         elif targets is not None:
             expect(targets, (n_targets, model.model.n_outputs), model.dtype, "targets")

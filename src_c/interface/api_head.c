@@ -1,5 +1,6 @@
 /* The public functions of the dense layer by itself: what api.c does for the others. */
 #include "interface/checks.h"
+#include "layers/parts.h"
 #include "layers/passes.h"
 #include "model/model.h"
 #include "support/arena.h"
@@ -7,16 +8,10 @@
 
 #include <limits.h>
 
-/* Multiply-adds that outweigh starting a thread (parts.c). */
-#define WORTH_A_THREAD 2e6
-
 ptrdiff_t pylstm_head_n_members(const pylstm_head *head, ptrdiff_t n_rows)
 {
     double multiply_adds = 3 * (double)n_rows * (double)head->width * (double)head->n_outputs;
-    ptrdiff_t n_members = head->n_threads < MAX_THREADS ? head->n_threads : MAX_THREADS;
-    while (n_members > 1 && multiply_adds < WORTH_A_THREAD * (double)n_members)
-        n_members--;
-    return n_members;
+    return pylstm_worth_threads(multiply_adds, head->n_threads);
 }
 
 int pylstm_head_size(const pylstm_head *head, ptrdiff_t n_rows, size_t *bytes)
@@ -50,7 +45,7 @@ int pylstm_head_gradient(const pylstm_head *head, const pylstm_blas *blas, const
         return status;
     if (workspace.bytes < bytes)
         return PYLSTM_ERROR_WORKSPACE;
-    bool reads_labels = head->loss == PYLSTM_CROSS_ENTROPY;
+    bool reads_labels = pylstm_reads_labels(head->loss);
     if (!(reads_labels ? (const void *)batch->labels : batch->targets))
         return PYLSTM_ERROR_NULL;
     for (ptrdiff_t r = 0; r < batch->n_rows && reads_labels; r++)

@@ -47,12 +47,6 @@ int pylstm_gradient_begin(pylstm_gradient *gradient)
     return PYLSTM_OK;
 }
 
-/* Whether a loss reads labels, of all dtypes. */
-static bool reads_labels(const pylstm_model *model)
-{
-    return model->loss == PYLSTM_CROSS_ENTROPY;
-}
-
 static int check_labels(const pylstm_model *model, const pylstm_minibatch *batch)
 {
     for (ptrdiff_t b = 0; b < batch->n_sequences; b++) {
@@ -89,7 +83,7 @@ static int check_targets(const pylstm_gradient *gradient, const pylstm_minibatch
         status = PYLSTM_ERROR_LOSS;
     if (!status && !batch->targets)
         status = PYLSTM_ERROR_NULL;
-    return !status && reads_labels(&gradient->model) ? check_labels(&gradient->model, batch) : status;
+    return !status && pylstm_reads_labels(gradient->model.loss) ? check_labels(&gradient->model, batch) : status;
 }
 
 int pylstm_gradient_add(pylstm_gradient *gradient, const pylstm_minibatch *batch)

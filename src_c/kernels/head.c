@@ -67,9 +67,15 @@ static void pack_transposed(ptrdiff_t n_k, ptrdiff_t n_columns, struct const_row
 /* Of a panel, this part stays in the first-level cache while all rows read it: 24 KB. */
 enum { PART = (24 << 10) / (VECTORS * sizeof(vec)) };
 
-/* n rows of a product by a panel: to `out`, of which the next rows are asked for. */
-VEC_INLINE void product_tile(int n, int n_vectors, ptrdiff_t n_k, const struct product *p, const real *a,
-                             const real *panel, struct rows out, bool adds, const real *start, const real *ahead)
+/* A tile of a product: a part of k, from some row on, of one panel. */
+struct product_tile {
+    ptrdiff_t n_k;
+    const real *a, *panel, *start, *ahead; /* the last two or NULL */
+};
+
+/* n rows of it, to `out`, of which the next rows are asked for; added to what is there if `adds`. */
+VEC_INLINE void multiply_tile(int n, int n_vectors, const struct product *p, struct product_tile tile, struct rows out,
+                              bool adds)
 {
     const int width = n_vectors * (int)LANES;
     vec acc[PANELS][TILE][VECTORS];
@@ -77,16 +83,17 @@ VEC_INLINE void product_tile(int n, int n_vectors, ptrdiff_t n_k, const struct p
     for (int r = 0; r < n; r++)
         for (int next = 0; next < width; next += LINE)
             PREFETCH_TO_CHANGE(out.data + (n + r) * out.stride + next);
-    for (ptrdiff_t r = 0; ahead && r < n; r++)
+    for (ptrdiff_t r = 0; tile.ahead && r < n; r++)
         for (ptrdiff_t k = 0; k < p->n_ahead; k += LINE)
-            PREFETCH(ahead + r * p->ahead.stride + k);
+            PREFETCH(tile.ahead + r * p->ahead.stride + k);
     UNROLL
     for (int r = 0; r < n; r++) {
         UNROLL
         for (int v = 0; v < n_vectors; v++)
-            acc[0][r][v] = adds ? load(out.data + r * out.stride + v * LANES) : splat(start ? start[r] : 0);
+            acc[0][r][v] = adds ? load(out.data + r * out.stride + v * LANES) : splat(tile.start ? tile.start[r] : 0);
     }
-    accumulate(tile_of(1, n, n_vectors), n_k, operand_of(a, p->a_row, p->a_k), panel_of(panel, width, 0), NULL, acc);
+    accumulate(tile_of(1, n, n_vectors), tile.n_k, operand_of(tile.a, p->a_row, p->a_k), panel_of(tile.panel, width, 0),
+               NULL, acc);
     UNROLL
     for (int r = 0; r < n; r++) {
         UNROLL
@@ -112,16 +119,21 @@ VEC_INLINE void product_panel(int n_vectors, const struct product *p, const real
         bool adds = p->adds || k > 0;
         for (ptrdiff_t row = 0, n; row < p->n_rows; row += n) {
             n = next_tile(p->n_rows - row);
-            const real *a = p->a + row * p->a_row + k * p->a_k, *start = p->start ? p->start + row : NULL;
-            const real *ahead =
-                p->ahead.data && out == p->out.data && k == 0 ? p->ahead.data + row * p->ahead.stride : NULL;
+            bool asks = p->ahead.data && out == p->out.data && k == 0;
+            const struct product_tile tile = {
+                n_k,
+                p->a + row * p->a_row + k * p->a_k,
+                panel + k * width,
+                p->start ? p->start + row : NULL,
+                asks ? p->ahead.data + row * p->ahead.stride : NULL,
+            };
             struct rows there = {out + row * p->out.stride, p->out.stride}, here = there;
             if (n_columns < width) {
                 here = (struct rows){edge, width};
                 if (adds)
                     copy_rows(n, n_columns, there, here);
             }
-#define TILE_CALL(n) product_tile(n, n_vectors, n_k, p, a, panel + k * width, here, adds, start, ahead)
+#define TILE_CALL(n) multiply_tile(n, n_vectors, p, tile, here, adds)
             FOR_TILE(n)
 #undef TILE_CALL
             if (n_columns < width)

@@ -14,9 +14,17 @@
 /* A thread more has to pay for its start as well, and very few rows have a kernel of their own (walk.h). */
 enum { LEAST_TEAM_STEPS = 16 };
 
-static ptrdiff_t most_threads(const pylstm_net *net)
+static ptrdiff_t most_threads(ptrdiff_t n_threads)
 {
-    return net->n_threads < MAX_THREADS ? net->n_threads : MAX_THREADS;
+    return n_threads < MAX_THREADS ? n_threads : MAX_THREADS;
+}
+
+ptrdiff_t pylstm_worth_threads(double multiply_adds, ptrdiff_t n_threads)
+{
+    n_threads = most_threads(n_threads);
+    while (n_threads > 1 && multiply_adds < WORTH_A_THREAD * (double)n_threads)
+        n_threads--;
+    return n_threads;
 }
 
 ptrdiff_t pylstm_n_members(const pylstm_net *net, const pylstm_shape *shape)
@@ -27,7 +35,7 @@ ptrdiff_t pylstm_n_members(const pylstm_net *net, const pylstm_shape *shape)
     double least = INFINITY; /* recurrent ones, of the smallest layer */
     for (ptrdiff_t l = 0; l < net->n_layers; l++)
         least = fmin(least, n_gates * (double)net->hidden_sizes[l] * (double)net->hidden_sizes[l]);
-    ptrdiff_t n_members = most_threads(net);
+    ptrdiff_t n_members = most_threads(net->n_threads);
     while (n_members > 1 && least < WORTH_WAITING * (double)n_members)
         n_members--;
     return n_members;
@@ -41,12 +49,8 @@ ptrdiff_t pylstm_n_parts(const pylstm_net *net, const pylstm_shape *shape)
         multiply_adds += n_gates * (double)net->n_directions * (double)at.hidden_size *
                          (double)(at.input_size + at.hidden_size) * (double)shape->n_rows;
     }
-    ptrdiff_t n_parts = most_threads(net);
-    if (n_parts > shape->n_sequences)
-        n_parts = shape->n_sequences;
-    while (n_parts > 1 && multiply_adds < WORTH_A_THREAD * (double)n_parts)
-        n_parts--;
-    return n_parts;
+    ptrdiff_t most = net->n_threads < shape->n_sequences ? net->n_threads : shape->n_sequences;
+    return pylstm_worth_threads(multiply_adds, most);
 }
 
 /* Dealt longest first, the first part has the most rows, and no other has more than n_steps less: with n_parts times

@@ -5,6 +5,9 @@
 
 #include "pylstm.h"
 
+/* How many of n_threads so much work is worth. */
+ptrdiff_t pylstm_worth_threads(double multiply_adds, ptrdiff_t n_threads);
+
 /* How many parts a batch of this shape is worth. */
 ptrdiff_t pylstm_n_parts(const pylstm_net *net, const pylstm_shape *shape);
 

@@ -53,7 +53,7 @@ static void carve_work(const pylstm_model *model, const pylstm_shape *shape, str
 {
     const pylstm_net *net = &model->net;
     ptrdiff_t width = pylstm_net_output_size(net), n = n_predictions(model, shape), n_outputs = model->n_outputs;
-    bool reads_labels = NAME(loss)(model->loss)->reads_labels;
+    bool reads_labels = pylstm_reads_labels(model->loss);
     work->batch = pylstm_batch_carve(arena, shape);
     work->lengths = arena_take(arena, shape->n_sequences, 1, sizeof(ptrdiff_t));
     work->x = arena_take(arena, shape->n_rows, net->input_size, sizeof(real));
@@ -158,7 +158,7 @@ void NAME(gradient_begin)(pylstm_gradient *gradient)
 static void gather(const pylstm_model *model, const pylstm_minibatch *batch, struct work *work)
 {
     ptrdiff_t n_x = model->net.input_size, n_outputs = model->n_outputs, row = 0, e = 0;
-    bool reads_labels = NAME(loss)(model->loss)->reads_labels;
+    bool reads_labels = pylstm_reads_labels(model->loss);
     for (ptrdiff_t b = 0; b < batch->n_sequences; b++) {
         ptrdiff_t length = batch->length[b], n = is_pooled(model) ? 1 : length;
         const real *x = batch->x[b];

@@ -13,13 +13,13 @@ static double given_row(ptrdiff_t n, real *outputs, struct target target, double
 const struct loss *NAME(loss)(pylstm_loss loss)
 {
     static const struct loss losses[PYLSTM_N_LOSSES] = {
-        [PYLSTM_CROSS_ENTROPY] = {true, cross_entropy_row, softmax_row},
-        [PYLSTM_SQUARED_ERROR] = {false, squared_error_row, NULL},
-        [PYLSTM_ABSOLUTE_ERROR] = {false, absolute_error_row, NULL},
-        [PYLSTM_HUBER] = {false, huber_row, NULL},
-        [PYLSTM_QUANTILE] = {false, quantile_row, NULL},
-        [PYLSTM_SIGMOID] = {false, sigmoid_row, sigmoids_row},
-        [PYLSTM_CALLER] = {false, given_row, NULL},
+        [PYLSTM_CROSS_ENTROPY] = {cross_entropy_row, softmax_row},
+        [PYLSTM_SQUARED_ERROR] = {squared_error_row, NULL},
+        [PYLSTM_ABSOLUTE_ERROR] = {absolute_error_row, NULL},
+        [PYLSTM_HUBER] = {huber_row, NULL},
+        [PYLSTM_QUANTILE] = {quantile_row, NULL},
+        [PYLSTM_SIGMOID] = {sigmoid_row, sigmoids_row},
+        [PYLSTM_CALLER] = {given_row, NULL},
     };
     return &losses[loss];
 }

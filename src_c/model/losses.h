@@ -4,10 +4,7 @@
 
 #include "kernels/losses.h"
 
-#include <stdbool.h>
-
 struct loss {
-    bool reads_labels;                           /* one per row, below n_outputs; else targets [n_outputs] */
     loss_row *row;                               /* value and gradient */
     void (*predict)(ptrdiff_t n, real *outputs); /* outputs of the dense layer to predictions; NULL: they are */
 };

@@ -1,4 +1,4 @@
-/* The parameters of a model as arrays with names: the one place that knows their order. */
+/* What follows from what a model is. Its parameters as arrays with names: the one place that knows their order. */
 #include "pylstm.h"
 
 #include <string.h>
@@ -50,4 +50,9 @@ int pylstm_model_parameter(const pylstm_model *model, ptrdiff_t index, pylstm_pa
         write_name(out->name, "bias_out", -1, 0);
     }
     return PYLSTM_OK;
+}
+
+int pylstm_reads_labels(pylstm_loss loss)
+{
+    return loss == PYLSTM_CROSS_ENTROPY;
 }
