@@ -63,9 +63,9 @@ class BuildCore(build_ext):
         ext.sources = []
         ext.extra_objects = [core, *objects]
         super().build_extension(ext)
-        linked = Path(self.get_ext_fullpath(ext.name))
-        if self.is_for_this_machine:  # the tests link them too
-            (Path("build") / f"{linked.name}.objects").write_text("\n".join(objects) + "\n")
+        # The tests link them too.
+        built = "checkout" if self.is_for_this_machine else "wheel"
+        (Path("build") / f"{built}.objects").write_text("\n".join(objects) + "\n")
 
     def has_avx512(self):
         """Whether kernels for AVX-512 are of use: they take a third of the time."""

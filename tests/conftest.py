@@ -23,7 +23,7 @@ hypothesis.settings.load_profile("no deadline")
 def objects_of_extension():
     """What an editable install has compiled, with the flags of a release: none where that is not of these sources."""
     linked = Path(core.__file__)
-    listed = SOURCES.parent / "build" / f"{linked.name}.objects"
+    listed = SOURCES.parent / "build" / "checkout.objects"
     if not listed.exists():
         return []
     objects = [SOURCES.parent / line for line in listed.read_text().splitlines()]
