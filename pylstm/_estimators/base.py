@@ -1,6 +1,7 @@
 """What all estimators share: hyperparameters, the check of X, `fit`, `partial_fit`."""
 
 import copy
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -48,6 +49,9 @@ except ImportError:  # scikit-learn < 1.9 has no callbacks
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
+#: What is being fitted. Not said by an attribute: those are pickled, cloned, and put back after an error.
+_FITTING: dict[tuple[int, int], object] = {}
+
 
 def fits(method: Method) -> Method:
     """Make a method one that fits: parameters are checked first, and an error leaves the estimator as it was."""
@@ -55,6 +59,13 @@ def fits(method: Method) -> Method:
 
     @wraps(method)
     def fit(estimator: Any, *args: Any, **keywords: Any) -> Any:
+        # The child of a fork, which goes on alone, has another process number.
+        key, this = (os.getpid(), id(estimator)), object()
+        if _FITTING.setdefault(key, this) is not this:
+            raise RuntimeError(
+                f"this {type(estimator).__name__} is being fitted: by another thread, or what was called meanwhile, a "
+                "callback or a loss, fits it again. Fit a clone"
+            )
         before = dict(vars(estimator))
         try:
             return checked(estimator, *args, **keywords)
@@ -62,6 +73,8 @@ def fits(method: Method) -> Method:
             vars(estimator).clear()
             vars(estimator).update(before)
             raise
+        finally:
+            del _FITTING[key]
 
     return cast(Method, fit)
 
@@ -74,6 +87,7 @@ class Fitted:
     _history: History
     _random_state: np.random.RandomState
     _fitted_on_2d: bool
+    _n_jobs_of_model: int | None
     n_features_in_: int
 
 
@@ -136,7 +150,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
         continues = self.warm_start and hasattr(self, "_model")
-        data = self._read(X, y, sample_weight, reset=not continues, reset_targets=not continues)
+        data = self._read(X, y, sample_weight, reset=not continues, reset_targets=not continues, dtype=self.dtype)
         self._fit_data(X, y, sample_weight, data, continues=continues)
         return self
 
@@ -160,21 +174,35 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, *, is_first: bool) -> Self:
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
-        # Classes are given beforehand.
-        data = self._read(X, y, sample_weight, reset=is_first, reset_targets=is_first and not hasattr(self, "classes_"))
+        data = self._read(
+            X,
+            y,
+            sample_weight,
+            reset=is_first,
+            reset_targets=is_first and not hasattr(self, "classes_"),  # which are given beforehand
+            dtype=self.dtype if is_first else self._model.dtype,
+        )
         if is_first:
             self._random_state = check_random_state(self.random_state)
             model = self._new_model(*data, self._random_state)
             solver, history = self._new_solver(model), History()
-        else:  # copies, so that an error leaves all as it was
-            model, solver, history = copy.deepcopy((self._model, self._solver, self._history))
+        else:  # copies, so that an error leaves all as it was; at once, as model and estimator share the random state
+            model, solver, self._random_state = copy.deepcopy((self._model, self._solver, self._random_state))
             model = model.with_loss(*self._loss_and_parameter())  # which may be another since
-        self._train(X, y, sample_weight, data, model, solver, history, 1)
+            history = self._history  # no copy, which would take the longer the more there is
+        n_epochs = len(history.loss_curve)
+        try:
+            self._train(X, y, sample_weight, data, model, solver, history, 1)
+        except BaseException:
+            history.cut(n_epochs)
+            raise
         return self
 
-    def _read(self, X: Any, y: Any, sample_weight: Any, *, reset: bool, reset_targets: bool) -> Data:
+    def _read(
+        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, reset_targets: bool, dtype: npt.DTypeLike
+    ) -> Data:
         check_y_given(self, y)
-        steps = self._check_X(X, reset=reset)
+        steps = self._check_X(X, reset=reset, dtype=dtype)
         return Data(steps, self._read_targets(y, sample_weight, steps, reset=reset_targets)).without_weightless()
 
     def _new_model(self, steps: Steps, targets: Targets, random_state: np.random.RandomState) -> Model:
@@ -198,6 +226,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
             pooling=self._pooling(),
         )
         model = Model(spec, random_state=random_state, n_threads=effective_n_jobs(self.n_jobs))
+        self._n_jobs_of_model = self.n_jobs
         self._start(model, targets)
         return model
 
@@ -273,8 +302,8 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         self.loss_ = history.loss_curve[-1]
         self.n_iter_ = len(history.loss_curve)
         self.validation_scores_ = history.validation_scores if scored else None
-        self.best_validation_score_ = max(history.validation_scores) if scored else None
-        self.best_loss_ = None if scored else min(history.loss_curve)
+        self.best_validation_score_ = history.best_validation_score if scored else None
+        self.best_loss_ = None if scored else history.best_loss
 
     def _hold_out(self, data: Data, model: Model) -> tuple[Data, Callable[[], float]]:
         """Split off `validation_fraction` of the sequences; return the rest, and how to score a model on them."""
@@ -295,10 +324,14 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
 
     # ---- predict
 
-    def _outputs(self, X: Any, hold: Any = None) -> tuple[Array, Steps]:
+    def _outputs(self, X: Any, hold: Any = None, *, raw: bool = False) -> tuple[Array, Steps]:
+        """Return predictions, or `raw` outputs of the dense layer, and X's steps."""
         check_is_fitted(self, "_model")
-        steps = self._check_X(X, reset=False)
-        return self._model.predict(steps, hold=hold)[0], steps
+        steps = self._check_X(X, reset=False, dtype=self._model.dtype)
+        model = self._model.with_loss("squared_error", 0.0) if raw else self._model
+        # To ask joblib takes a tenth of the time of a small prediction.
+        n_threads = None if self.n_jobs == self._n_jobs_of_model else effective_n_jobs(self.n_jobs)
+        return model.predict(steps, hold=hold, n_threads=n_threads)[0], steps
 
     # ---- look inside
 
@@ -318,7 +351,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
             Of the layers; its ``output`` is what the output layer reads.
         """
         check_is_fitted(self, "_model")
-        return trace_steps(self._model, self._check_X(X, reset=False), None, hold)
+        return trace_steps(self._model, self._check_X(X, reset=False, dtype=self._model.dtype), None, hold)
 
     # ---- run on
 
@@ -402,6 +435,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
             random_state=self._random_state,
             n_threads=effective_n_jobs(self.n_jobs),
         )
+        self._n_jobs_of_model = self.n_jobs
         read_random_state(state, self._random_state)  # after the new net has drawn from it
         self._solver = self._new_solver(self._model)
         self._solver.moments[...] = state.array("moments", [self._model.dtype.name], self._solver.moments.shape)
@@ -413,9 +447,12 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         )
         self._set_history(history, scored=scored)
 
-    def _check_X(self, X: Any, *, reset: bool) -> Steps:
-        """Return X's steps; `reset` notes what fit was given, else X must be of the same kind."""
-        return validate_sequences(self, X, reset=reset, dtype=self.dtype, allow_nan=False)
+    def _check_X(self, X: Any, *, reset: bool, dtype: npt.DTypeLike) -> Steps:
+        """Return X's steps, of the dtype of the net that is to read them, which `self.dtype` may not be after a fit.
+
+        `reset` notes what fit was given, else X must be of the same kind.
+        """
+        return validate_sequences(self, X, reset=reset, dtype=dtype, allow_nan=False)
 
 
 @describe.register
@@ -450,13 +487,6 @@ class StepEstimator(LSTMEstimator):
         "window": [Interval(Integral, 1, None, closed="left"), None],
         "burn_in": [Interval(Integral, 0, None, closed="left")],
     }
-
-    def _new_model(self, steps: Steps, targets: Targets, random_state: np.random.RandomState) -> Model:
-        if self.window is not None and getattr(self, "bidirectional", False):
-            raise ValueError(
-                f"window must be None with bidirectional=True, got {self.window}: no state comes from behind"
-            )
-        return super()._new_model(steps, targets, random_state)
 
     def _step_weights(self, sample_weight: Any, steps: Steps) -> npt.NDArray[np.float64] | None:
         """Return the weight of every step: its sequence's, or 0 within `burn_in`."""

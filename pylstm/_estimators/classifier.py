@@ -4,6 +4,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import log_softmax
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import StrOptions
@@ -198,8 +199,7 @@ class LSTMClassifier(ClassifierMixin, _Classes):
         ndarray (n_sequences, n_classes)
             Columns in the order of `classes_`.
         """
-        with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X, hold=hold))
+        return log_softmax(self._outputs(X, hold, raw=True)[0], axis=1)  # the logarithm of 0 would be infinite
 
     def predict(self, X: Any, *, hold: Any = None) -> npt.NDArray[Any]:
         """Return the most probable class.
@@ -354,9 +354,8 @@ class LSTMTagger(StepEstimator, _Classes):
         ndarray (n_sequences, n_steps, n_classes), or list of (n_steps_i, n_classes)
             Of the form of X; classes in the order of `classes_`.
         """
-        outputs, steps = self._outputs(X, hold)
-        with np.errstate(divide="ignore"):
-            return like_steps(np.log(outputs), steps)
+        outputs, steps = self._outputs(X, hold, raw=True)
+        return like_steps(log_softmax(outputs, axis=1), steps)
 
     def predict(self, X: Any, *, hold: Any = None) -> Any:
         """Return the most probable class of each step.

@@ -136,7 +136,7 @@ class LSTMRegressor(RegressorMixin, _Values):
 
     def _read_targets(self, y: Any, sample_weight: Any, steps: Steps, *, reset: bool) -> Targets:
         n_sequences = len(steps.lengths)
-        values = values_per_sequence(y, n_sequences, self.dtype)
+        values = values_per_sequence(y, n_sequences, steps.rows.dtype)
         return self._as_targets(values, weights_of(sample_weight, n_sequences), reset=reset)
 
     @fits
@@ -250,7 +250,7 @@ class LSTMSequenceRegressor(StepEstimator, _Values):
     }
 
     def _read_targets(self, y: Any, sample_weight: Any, steps: Steps, *, reset: bool) -> Targets:
-        values = per_step(y, steps, self.dtype, most_ndim=2)
+        values = per_step(y, steps, steps.rows.dtype, most_ndim=2)
         return self._as_targets(values, self._step_weights(sample_weight, steps), reset=reset)
 
     @fits

@@ -131,5 +131,8 @@ def with_class_weight(
         occurs = totals > 0
         by_class = np.divide(totals.sum() / np.count_nonzero(occurs), totals, where=occurs, out=np.zeros_like(totals))
     else:
+        for label, weight in class_weight.items():
+            if not 0 <= weight < np.inf:
+                raise ValueError(f"class_weight must be finite and not negative, got {weight!r} for {label!r}")
         by_class = compute_class_weight(class_weight, classes=classes, y=classes[indices])
     return weights * by_class[indices]

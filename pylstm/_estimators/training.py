@@ -119,6 +119,25 @@ class History:
 
     loss_curve: list[float] = field(default_factory=list)
     validation_scores: list[float] = field(default_factory=list)
+    best_loss: float = np.inf
+    best_validation_score: float = -np.inf
+
+    def __post_init__(self) -> None:
+        self.best_loss = min(self.loss_curve, default=np.inf)
+        self.best_validation_score = max(self.validation_scores, default=-np.inf)
+
+    def add(self, loss: float, validation_score: float | None) -> None:
+        """Note an epoch."""
+        self.loss_curve.append(loss)
+        self.best_loss = min(self.best_loss, loss)
+        if validation_score is not None:
+            self.validation_scores.append(validation_score)
+            self.best_validation_score = max(self.best_validation_score, validation_score)
+
+    def cut(self, n_epochs: int) -> None:
+        """Forget the epochs after the first ones, which had no scores."""
+        del self.loss_curve[n_epochs:]
+        self.best_loss = min(self.loss_curve, default=np.inf)
 
 
 class Schedule:
@@ -238,6 +257,8 @@ def train(
     n_sequences = len(data.steps.lengths)
     batch_size = min(n_sequences, 16 if e.batch_size == "auto" else int(e.batch_size))
     window = getattr(e, "window", None)
+    if window is not None and model.spec.bidirectional:
+        raise ValueError(f"window must be None with bidirectional=True, got {window}: no state comes from behind")
     windows = None if window is None else Windows(data.steps, window)
     gradient = Gradient(
         model,
@@ -272,9 +293,8 @@ def train(
                 improvable = -loss
                 if score is not None:
                     improvable = score()
-                    history.validation_scores.append(improvable)
                     line += f", validation score = {improvable:.6f}"
-                history.loss_curve.append(loss)
+                history.add(loss, None if score is None else improvable)
                 is_stuck = patience.see(improvable)
                 if e.verbose:
                     print(line, flush=True)

@@ -45,15 +45,17 @@ is what `fit` left; of the net it has what it was made with, since hyperparamete
 import json
 import math
 import os
+import stat
 import warnings
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save as to_safetensors
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
@@ -67,6 +69,8 @@ from ..preprocessing._pipeline import parts
 from .writing import replace
 
 FORMAT_VERSION = 1
+#: Bytes that are read at once.
+PIECE = 1 << 24
 #: Hyperparameters that came later than the format, by their defaults, at which they are left out.
 LATER = {"loss": "squared_error", "huber_delta": 1.0, "quantile": 0.5}
 #: By name.
@@ -167,10 +171,9 @@ def load(path: Any) -> Any:
     So files from strangers can be loaded. It has no checksum: other numbers among the weights make another model.
     """
     name = os.fsdecode(path)
-    with open(name, "rb"):
-        pass  # the errors of `safe_open` would not say which file can't be read
+    data = _contents(name)
     try:
-        return _build(_read(name))
+        return _build(_read(data))
     except (ValueError, SafetensorError, RecursionError) as error:
         raise ValueError(f"{name!r} must be a file that pylstm.save wrote: {error}") from error
 
@@ -178,20 +181,32 @@ def load(path: Any) -> Any:
 # ---- the file
 
 
-def _read(name: str) -> State:
+def _contents(name: str) -> bytes:
+    """Return the bytes of a file, piece by piece: mapped, one that is cut short meanwhile would end the process."""
+    with open(name, "rb", buffering=0, opener=_open_at_once) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError(f"{name!r} must be a regular file that pylstm.save wrote")
+        return b"".join(iter(lambda: file.read(PIECE), b""))
+
+
+def _open_at_once(name: str, flags: int) -> int:
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))  # of a pipe it would wait for somebody who writes
+
+
+def _read(data: bytes) -> State:
     """Return the JSON object and the arrays of a file."""
-    with safe_open(name, framework="numpy") as file:
-        metadata = file.metadata() or {}
-        if "pylstm" not in metadata:
-            raise ValueError(f"its metadata must have the key 'pylstm', got {short(sorted(metadata))}")
-        document = _parse(metadata["pylstm"])
-        arrays = {}
-        for key in file.keys():  # noqa: SIM118  (no mapping: it can't be iterated)
-            dtype = file.get_slice(key).get_dtype()
-            if dtype not in DTYPES:
-                raise ValueError(f"the dtype of {key!r} must be one of {', '.join(DTYPES)}, got {dtype}")
-            arrays[key] = file.get_tensor(key)
-    return State(document, arrays)
+    tensors = deserialize(data)  # which checks the header, too
+    header = _parse(data[8 : 8 + int.from_bytes(data[:8], "little")].decode())
+    metadata = header.get("__metadata__", {})
+    if "pylstm" not in metadata:
+        raise ValueError(f"its metadata must have the key 'pylstm', got {short(sorted(metadata))}")
+    arrays = {}
+    for key, tensor in tensors:
+        if tensor["dtype"] not in DTYPES:
+            raise ValueError(f"the dtype of {key!r} must be one of {', '.join(DTYPES)}, got {tensor['dtype']}")
+        values = np.frombuffer(tensor["data"], np.dtype(DTYPES[tensor["dtype"]]).newbyteorder("<"))
+        arrays[key] = values.reshape(tensor["shape"]).astype(DTYPES[tensor["dtype"]], copy=False)
+    return State(_parse(metadata["pylstm"]), arrays)
 
 
 def _parse(text: str) -> dict[str, Any]:
@@ -236,7 +251,7 @@ def _build(state: State) -> Any:
     if version != FORMAT_VERSION:
         raise ValueError(
             f"format_version must be {FORMAT_VERSION} for pylstm {__version__} to read it, got {version}, "
-            f"written by pylstm {written_by}"
+            f"written by pylstm {short(written_by)}"
         )
     estimator = _read_parameters(state, ESTIMATORS[state.choice("class", ESTIMATORS)])
     fitted = state.inner("state")
@@ -296,9 +311,16 @@ def _read_parameters(state: State, cls: Any) -> Any:
     names = [name for name in cls._get_param_names() if name not in LATER or name in given.values]
     parameters = {name: _read_parameter(given, name) for name in names}
     given.end()
+    for name, value in parameters.items():
+        if isinstance(value, bool) and _is_for_numbers(cls._parameter_constraints.get(name)):
+            raise ValueError(f"{name} must be a number, got {value}")  # which true is to scikit-learn
     model = cls(**parameters)
     model._validate_params()
     return model
+
+
+def _is_for_numbers(constraints: Any) -> bool:
+    return bool(constraints) and all(isinstance(each, Interval) or each is None for each in constraints)
 
 
 def _read_parameter(state: State, name: str) -> Any:

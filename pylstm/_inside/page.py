@@ -22,6 +22,8 @@ def write(trace: Any, path: Any, sequence: Any, labels: Any, title: str) -> None
     texts = [str(label) for label in (range(n_steps) if labels is None else labels)]
     if len(texts) != n_steps:
         raise ValueError(f"labels must have one for each of the {n_steps} steps, got {len(texts)}")
+    if not isinstance(title, str):
+        raise TypeError(f"title must be a string, got {title!r}")
     replace(path, page(trace, index, texts, title).encode())
 
 

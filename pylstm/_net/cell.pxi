@@ -111,10 +111,14 @@ cdef class Cell(_Net):
         ValueError, TypeError
             If `x` or `state` have another shape or hold no numbers.
         """
-        steps, state_in = self.check_step(x, state)
-        _, state_out = self.run_forward(steps, state_in, None)
-        views, = self.state_views(state_out, len(steps.lengths))
-        return (views[0][0], views[1][0]) if self.cell == "lstm" else views[0][0]
+        self.n_calls += 1
+        try:
+            steps, state_in = self.check_step(x, state)
+            _, state_out = self.run_forward(steps, state_in, None)
+            views, = self.state_views(state_out, len(steps.lengths))
+            return (views[0][0], views[1][0]) if self.cell == "lstm" else views[0][0]
+        finally:
+            self.n_calls -= 1
 
     def gates(self, x, state=None):
         """Take one step and show what happened in it.
@@ -137,9 +141,14 @@ cdef class Cell(_Net):
         >>> bool((cell.gates(np.zeros((1, 1))).f > 0.99).all())
         True
         """
-        steps, state_in = self.check_step(x, state)
-        _, _, _, values = self.run_traced(steps, None if state_in is None else self.state_views(state_in, len(x)), None)
-        return GATES[self.cell](*values[0])
+        self.n_calls += 1
+        try:
+            steps, flat = self.check_step(x, state)
+            state_in = None if flat is None else self.state_views(flat, len(steps.lengths))
+            _, _, _, values = self.run_traced(steps, state_in, None)
+            return GATES[self.cell](*values[0])
+        finally:
+            self.n_calls -= 1
 
     def explain(self, x, state=None, unit=0):
         """Take one step and show the arithmetic of one unit, with digits that add up.

@@ -1,5 +1,6 @@
 """Initial weights."""
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +31,10 @@ def check_forget_bias(forget_bias: Any, t_max: Any, cell: Any) -> tuple[float | 
             raise ValueError(f"forget_bias must be a number or 'chrono', got {forget_bias!r}")
         if t_max is None:
             raise ValueError("forget_bias='chrono' needs t_max, the longest span of steps to remember, got None")
-        return forget_bias, check_int(t_max, "t_max", 3)
+        longest = check_int(t_max, "t_max", 3)
+        if longest > sys.maxsize:
+            raise ValueError(f"t_max must be an integer >= 3 and <= {sys.maxsize}, got a larger one")
+        return forget_bias, longest
     if t_max is not None:
         raise ValueError(f"t_max is used with forget_bias='chrono' only, got forget_bias={forget_bias!r}")
     return check_real(forget_bias, "forget_bias", -np.inf, np.inf), None

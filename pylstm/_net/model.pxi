@@ -44,7 +44,7 @@ cdef class Model(_Net):
         """Return the weights by name, as `Sequence.parameters` does, then ``weight_out`` and ``bias_out``."""
         return self.hand_out()
 
-    def predict(self, steps, state=None, hold=None):
+    def predict(self, steps, state=None, hold=None, n_threads=None):
         """Return outputs and final state for sequences laid out as `Steps`.
 
         Parameters
@@ -52,19 +52,30 @@ cdef class Model(_Net):
         steps : Steps
         state, hold
             As in `Sequence.forward`.
+        n_threads : int, default=None
+            Of this call; None is this object's.
 
         Returns
         -------
         outputs : ndarray (n_sequences, n_outputs), or (n_rows, n_outputs) without pooling
         state : list
         """
-        if hold is not None:
-            return self.predict_held(steps, state, hold)
-        cdef _Batch batch = batch_of(steps)
+        self.n_calls += 1
+        try:
+            if hold is not None:
+                return self.predict_held(steps, state, hold)
+            return self.predict_over(steps, state, self.c.n_threads if n_threads is None else n_threads)
+        finally:
+            self.n_calls -= 1
+
+    cdef tuple predict_over(self, steps, state, Py_ssize_t n_threads):
+        cdef pylstm_model model = self.model  # this call's own
+        model.net.n_threads = n_threads
+        cdef _Batch batch = self.own_batch_of(steps)
         cdef Py_ssize_t n_sequences = batch.c.shape.n_sequences
         cdef size_t n_bytes = 0
         cdef int status
-        check(pylstm_predict_size(&self.model, &batch.c.shape, &n_bytes))
+        check(pylstm_predict_size(&model, &batch.c.shape, &n_bytes))
         cdef _Memory workspace = self.take_workspace(n_bytes)
         n_predictions = batch.c.shape.n_rows if self.model.pooling == PYLSTM_POOL_NONE else n_sequences
         outputs = self.empty(2, n_predictions, self.model.n_outputs)
@@ -79,7 +90,7 @@ cdef class Model(_Net):
             &batch.c, weights, packed_memory, x_view.data, in_data, NULL, y_view.data, out_view.data, 0,
             memory_of(None), workspace.c)
         with nogil:
-            status = pylstm_predict(&self.model, &forward)
+            status = pylstm_predict(&model, &forward)
         self.spare = workspace
         check(status)
         return outputs, self.state_views(state_out, n_sequences)

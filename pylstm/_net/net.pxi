@@ -17,12 +17,16 @@ cdef class _Net:
     cdef int n_unchanged   # inferences since they may have been changed
     cdef bint last_first   # of `pylstm_net`, in the next forward
     cdef bint handed_out   # views of them were given to the user, and may still be held
+    cdef int n_calls       # that read this object: it can't become another meanwhile
     cdef object generator
 
     cdef setup(self, ModelSpec spec, random_state, n_threads):
         """Take on a shape; the weights are not there yet. After an error the object is what it was."""
         if spec is None or spec.hidden_sizes is None:
             raise TypeError("there must be a ModelSpec, got None, or one whose __init__ was not called")
+        if self.n_calls:
+            raise RuntimeError(f"this {type(self).__name__} is in use: it can't be initialised again before its "
+                               "call has returned")
         cdef Py_ssize_t most_threads = check_size(n_threads, "n_threads")
         generator = as_generator(random_state)
         # Of an object that is initialised again, weights of other sizes must not stay: allocating new ones can fail.
@@ -232,9 +236,23 @@ cdef class _Net:
                 return flat
         return fill_state(flat, state, self.state_views(flat, n_sequences), "state")
 
+    cdef _Batch own_batch_of(self, steps):
+        """Return the layout of steps, and be sure that they are this net's: C reads as much as the net says.
+
+        They were checked as what an estimator or a file said of the net, which anybody can change.
+        """
+        cdef _Batch batch = batch_of(steps)
+        rows = steps.rows
+        if type(rows) is not ndarray or not PyArray_ISCARRAY_RO(rows) or PyArray_TYPE(rows) != self.typenum() or \
+                PyArray_NDIM(rows) != 2 or PyArray_DIMS(rows)[1] != self.c.input_size or \
+                PyArray_DIMS(rows)[0] != batch.c.shape.n_rows:
+            raise ValueError(f"X must have {self.c.input_size} features per step, of {self.dtype}, as the net was made "
+                             f"for them, got rows {np.shape(rows)} of {rows.dtype}")
+        return batch
+
     cdef tuple run_forward(self, steps, state_in, _Tape tape):
         """Return outputs (n_rows, width) and final state, both flat; fill the tape if there is one."""
-        cdef _Batch batch = batch_of(steps) if tape is None else tape.batch
+        cdef _Batch batch = self.own_batch_of(steps) if tape is None else tape.batch
         y = self.empty(2, batch.c.shape.n_rows, pylstm_net_output_size(&self.c))
         return y, self.run(_View(steps.rows), batch, y, state_in, tape)
 
@@ -331,7 +349,7 @@ cdef class _Net:
         """Return a tape for these steps, in `reused` memory if that is large enough."""
         cdef _Tape tape = _Tape()
         cdef size_t n_bytes = 0
-        tape.batch = batch_of(steps)
+        tape.batch = self.own_batch_of(steps)
         check(pylstm_tape_size(&self.c, &tape.batch.c.shape, &n_bytes))
         tape.memory = _Memory(n_bytes) if reused is None or reused.c.bytes < n_bytes else reused
         tape.steps = steps

@@ -122,6 +122,13 @@ cdef class Sequence(_Net):
         RuntimeError
             If another thread is in a training forward or a backward of this object.
         """
+        self.n_calls += 1
+        try:
+            return self.forward_over(X, state, training, hold)
+        finally:
+            self.n_calls -= 1
+
+    cdef tuple forward_over(self, X, state, bint training, hold):
         if hold is not None:
             if training:
                 raise ValueError("hold must be None with training=True: there is no backward through a held gate")
@@ -188,7 +195,11 @@ cdef class Sequence(_Net):
         >>> bool((seq.trace(X, hold={"f": held})["f_l0"][0, 5] == 0).all())
         True
         """
-        return trace(self, X, state, hold)
+        self.n_calls += 1
+        try:
+            return trace(self, X, state, hold)
+        finally:
+            self.n_calls -= 1
 
     def stream(self, batch_size=1):
         """Return a `Stream`: the same outputs, a step or a block of steps at a time.
@@ -254,9 +265,11 @@ cdef class Sequence(_Net):
         if self.tape is None:
             raise RuntimeError("backward needs a forward(X, training=True) before it")
         self.claim_tape()
+        self.n_calls += 1
         try:
             return self.run_backward(self.tape, dY, dstate)
         finally:
+            self.n_calls -= 1
             self.is_training = False
 
     cdef run_backward(self, _Tape tape, dY, dstate):

@@ -85,11 +85,18 @@ cdef class Stream(_Net):
     cdef take_weights(self, weights):
         """Keep a copy of the weights, in one array, and of the input's mean and scale, or None."""
         flat, mean, scale = weights
-        flat = np.array(flat, self.dtype)
+        flat = self.own_copy(flat, self.spec.n_parameters, "weights")
         if mean is not None:
-            mean, scale = np.array(mean, self.dtype), np.array(scale, self.dtype)
+            mean = self.own_copy(mean, self.c.input_size, "mean")
+            scale = self.own_copy(scale, self.c.input_size, "scale")
         cdef _View flat_view = _View(flat)
         self.flat, self.flat_view, self.mean, self.scale = flat, flat_view, mean, scale
+
+    cdef own_copy(self, values, Py_ssize_t n, name):
+        array = np.array(values, self.dtype)
+        if array.shape != (n,):
+            raise ValueError(f"{name} must have shape ({n},), got {array.shape}")
+        return array
 
     cdef const void *data_of(self, array):
         cdef _View view
@@ -112,7 +119,11 @@ cdef class Stream(_Net):
         ndarray
             `out`, or the new array.
         """
-        return self.run_on(x, out, 2)
+        if self.is_running:
+            self.check_free()
+        if type(x) is ndarray and (out is None or type(out) is ndarray):
+            return self.run_on(x, out, 2)  # nothing of a user's runs meanwhile
+        return self.run_counted(x, out, 2)
 
     def process(self, block, out=None):
         """Take the steps of a block.
@@ -129,19 +140,38 @@ cdef class Stream(_Net):
         ndarray
             `out`, or the new array.
         """
-        return self.run_on(block, out, 3)
+        if self.is_running:
+            self.check_free()
+        if type(block) is ndarray and (out is None or type(out) is ndarray):
+            return self.run_on(block, out, 3)  # nothing of a user's runs meanwhile
+        return self.run_counted(block, out, 3)
+
+    cdef check_free(self):
+        if self.is_running:
+            raise RuntimeError("another thread is running this Stream")
+
+    cdef run_counted(self, x, out, int ndim):
+        self.n_calls += 1
+        try:
+            return self.run_on(x, out, ndim)
+        finally:
+            self.n_calls -= 1
 
     cdef run_on(self, x, out, int ndim):
         cdef Py_buffer given, to
         cdef Py_ssize_t n_steps
         cdef bint alone
-        if self.is_running:
-            raise RuntimeError("another thread is running this Stream")
         if type(x) is not ndarray:
             check_unmasked(x, "x" if ndim == 2 else "block")
         if not self.get_plain(x, &given, 0):
-            x = self.as_plain(x, ndim)
-            self.get_plain(x, &given, 0)
+            self.n_calls += 1
+            try:
+                x = self.as_plain(x, ndim)
+            finally:
+                self.n_calls -= 1
+            self.check_free()  # what made an array of it can have let another thread run
+            if not self.get_plain(x, &given, 0):
+                raise TypeError(f"{'x' if ndim == 2 else 'block'} must be an array of {self.dtype}, got {x.dtype}")
         try:
             alone = given.ndim == ndim - 1 and self.batch_size == 1
             if not (alone or given.ndim == ndim) or given.shape[given.ndim - 1] != self.c.input_size or \
@@ -150,6 +180,8 @@ cdef class Stream(_Net):
             n_steps = 1 if ndim == 2 else given.shape[given.ndim - 2]
             if n_steps == 0:
                 raise ValueError(f"block must have at least one step, got shape {np.shape(x)}")
+            if not is_finite(given.buf, given.len // given.itemsize, given.itemsize):
+                raise ValueError(f"{'x' if ndim == 2 else 'block'} must be finite, got NaN or infinity")
             if out is None:
                 out = self.new_out(n_steps, ndim, alone)
             if not self.get_plain(out, &to, PyBUF_WRITABLE):
@@ -181,10 +213,13 @@ cdef class Stream(_Net):
 
     cdef run_without_gil(self, Py_ssize_t n_steps, const void *x, void *y):
         cdef int status
+        cdef bint was_running = self.is_running  # by `reset`
         self.is_running = True
+        self.n_calls += 1
         with nogil:
             status = pylstm_stream_process(self.stream, n_steps, x, y)
-        self.is_running = False
+        self.n_calls -= 1
+        self.is_running = was_running
         check(status)
 
     cdef bint get_plain(self, array, Py_buffer *buffer, int flags):
@@ -230,29 +265,38 @@ cdef class Stream(_Net):
         ------
         ValueError
             If the net does not come to rest within some 100,000 steps. The state is then as it was.
+        RuntimeError
+            If another thread is running this stream.
         """
         if to not in ("zero", "rest"):
             raise ValueError(f"to must be 'zero' or 'rest', got {to!r}")
         if to == "zero" and x is not None:
             raise ValueError("x goes with to='rest' only")
-        before = self.state
-        check(pylstm_stream_set_state(self.stream, NULL))
+        constant = None
         if to == "rest":
-            try:
-                self.settle(x)
-            except BaseException:
-                self.state = before
-                raise
+            x = np.zeros((self.batch_size, self.c.input_size), self.dtype) if x is None else x
+            constant = self.as_plain(x, 2).reshape(-1, self.c.input_size)
+        self.check_free()
+        before = self.flat_state()
+        self.is_running = True
+        self.n_calls += 1
+        try:
+            check(pylstm_stream_set_state(self.stream, NULL))
+            if constant is not None:
+                self.settle(constant)
+        except BaseException:
+            check(pylstm_stream_set_state(self.stream, self.data_of(before)))
+            raise
+        finally:
+            self.n_calls -= 1
+            self.is_running = False
 
-    cdef settle(self, x):
-        if x is None:
-            x = np.zeros((self.batch_size, self.c.input_size), self.dtype)
-        constant = self.as_plain(x, 2).reshape(-1, self.c.input_size)
+    cdef settle(self, constant):
         block = np.repeat(constant[:, np.newaxis], SETTLE_BLOCK, axis=1)
         for _ in range(SETTLE_BLOCKS):
-            self.process(block)
+            self.run_on(block, None, 3)
             last = self.flat_state()
-            self.step(constant)
+            self.run_on(constant, None, 2)
             now = self.flat_state()
             if not np.isfinite(now).all():  # the plain RNN with relu has no bound
                 break
@@ -276,9 +320,8 @@ cdef class Stream(_Net):
 
     @state.setter
     def state(self, state):
-        if self.is_running:
-            raise RuntimeError("another thread is running this Stream")
         flat = self.take_state(state, self.batch_size)
+        self.check_free()
         check(pylstm_stream_set_state(self.stream, self.data_of(flat)))
 
     def set_model(self, model):
@@ -293,8 +336,7 @@ cdef class Stream(_Net):
         spec = described.spec.in_use()
         if spec != self.spec:
             raise ValueError(f"model must have the sizes of this stream's, {self.spec}, got {spec}")
-        if self.is_running:
-            raise RuntimeError("another thread is running this Stream")
+        self.check_free()
         self.take_weights(weights_of(described))
         check(pylstm_stream_set_weights(self.stream, self.flat_view.data, self.data_of(self.mean),
                                         self.data_of(self.scale)))
@@ -304,3 +346,19 @@ def weights_of(described):
     """Return a copy of a model's weights, and mean and scale of its inputs, or None."""
     mean, scale = (None, None) if described.inputs is None else described.inputs
     return described.net.copy_weights(), mean, scale
+
+
+cdef inline bint is_finite(const void *data, Py_ssize_t n, Py_ssize_t itemsize) noexcept:
+    """Whether n floats or doubles are; what is not leaves something of a difference of 0."""
+    cdef const float *singles = <const float *> data
+    cdef const double *doubles = <const double *> data
+    cdef float single = 0
+    cdef double both = 0
+    cdef Py_ssize_t k
+    if itemsize == 4:
+        for k in range(n):
+            single += singles[k] - singles[k]
+    else:
+        for k in range(n):
+            both += doubles[k] - doubles[k]
+    return single == 0 and both == 0

@@ -39,11 +39,16 @@ cdef class Solver:
         """
         cdef int status
         cdef void *weights = model.weights()
+        self.check_size_of(model)
+        expect(gradient.values, (model.flat.size,), model.dtype, "gradient")
         with nogil:
             status = pylstm_update(&model.model, &self.c, weights, gradient.values_view.data, total_weight, &loss)
         model.changed()
         check(status)
         return loss
+
+    cdef check_size_of(self, Model model):
+        expect(self.moments, (2, model.flat.size), model.dtype, "moments")
 
     def __reduce__(self):
         c = (self.c.kind, self.c.learning_rate, self.c.beta_1, self.c.beta_2, self.c.epsilon, self.c.momentum,
@@ -311,6 +316,7 @@ cdef class Gradient:
         """
         cdef double loss = 0
         cdef int status
+        solver.check_size_of(self.model)
         self.minibatch(indices)
         self.batch.dropout_seed = self.draw_seed()
         state_out = self.take_states(state)

@@ -34,4 +34,11 @@ def _describe(model: Pipeline) -> Description:
     scaler = per_step.transformer_
     zeros = np.zeros(scaler.n_features_in_)
     mean, scale = scaler.mean_ if scaler.with_mean else zeros, scaler.scale_ if scaler.with_std else zeros + 1
+    n_features = described.spec.input_size
+    for name, values in (("mean_", mean), ("scale_", scale)):
+        if np.shape(values) != (n_features,):
+            raise ValueError(
+                f"{name} of the scaler must have a value for each of the {n_features} features of the estimator, got "
+                f"shape {np.shape(values)}"
+            )
     return described._replace(inputs=Scaling(mean, scale))

@@ -198,7 +198,7 @@ def test_form_of_predictions(cls):
         assert isinstance(ragged, list if cls in PER_STEP else np.ndarray)
         np.testing.assert_array_equal(np.array(ragged), dense)
     if cls in CLASSIFIERS:
-        np.testing.assert_array_equal(np.log(estimator.predict_proba(X)), estimator.predict_log_proba(X))
+        np.testing.assert_allclose(np.log(estimator.predict_proba(X)), estimator.predict_log_proba(X), rtol=1e-6)
 
 
 @every_estimator
