@@ -44,7 +44,7 @@ cdef class Model(_Net):
         """Return the weights by name, as `Sequence.parameters` does, then ``weight_out`` and ``bias_out``."""
         return self.hand_out()
 
-    def predict(self, steps, state=None, hold=None, n_threads=None):
+    def predict(self, steps, state=None, hold=None, *, n_threads=None, raw=False):
         """Return outputs and final state for sequences laid out as `Steps`.
 
         Parameters
@@ -54,28 +54,33 @@ cdef class Model(_Net):
             As in `Sequence.forward`.
         n_threads : int, default=None
             Of this call; None is this object's.
+        raw : bool, default=False
+            Whether to return what the dense layer gives, before it becomes predictions: logits.
 
         Returns
         -------
         outputs : ndarray (n_sequences, n_outputs), or (n_rows, n_outputs) without pooling
         state : list
         """
+        cdef pylstm_model model = self.model  # this call's own
+        if n_threads is not None:
+            model.net.n_threads = n_threads
+        if raw:
+            model.loss = PYLSTM_SQUARED_ERROR  # whose predictions are the outputs
         self.n_calls += 1
         try:
             if hold is not None:
-                return self.predict_held(steps, state, hold)
-            return self.predict_over(steps, state, self.c.n_threads if n_threads is None else n_threads)
+                return self.predict_held(&model, steps, state, hold)
+            return self.predict_over(&model, steps, state)
         finally:
             self.n_calls -= 1
 
-    cdef tuple predict_over(self, steps, state, Py_ssize_t n_threads):
-        cdef pylstm_model model = self.model  # this call's own
-        model.net.n_threads = n_threads
+    cdef tuple predict_over(self, const pylstm_model *model, steps, state):
         cdef _Batch batch = self.own_batch_of(steps)
         cdef Py_ssize_t n_sequences = batch.c.shape.n_sequences
         cdef size_t n_bytes = 0
         cdef int status
-        check(pylstm_predict_size(&model, &batch.c.shape, &n_bytes))
+        check(pylstm_predict_size(model, &batch.c.shape, &n_bytes))
         cdef _Memory workspace = self.take_workspace(n_bytes)
         n_predictions = batch.c.shape.n_rows if self.model.pooling == PYLSTM_POOL_NONE else n_sequences
         outputs = self.empty(2, n_predictions, self.model.n_outputs)
@@ -90,26 +95,26 @@ cdef class Model(_Net):
             &batch.c, weights, packed_memory, x_view.data, in_data, NULL, y_view.data, out_view.data, 0,
             memory_of(None), workspace.c)
         with nogil:
-            status = pylstm_predict(&model, &forward)
+            status = pylstm_predict(model, &forward)
         self.spare = workspace
         check(status)
         return outputs, self.state_views(state_out, n_sequences)
 
-    cdef tuple predict_held(self, steps, state, hold):
+    cdef tuple predict_held(self, const pylstm_model *model, steps, state, hold):
         cdef Py_ssize_t n_sequences = len(steps.lengths)
         cdef size_t n_bytes = 0
         cdef int status
         held, state_in = held_values(self, steps, hold), self.take_state(state, n_sequences)
         cdef _Tape tape = self.new_tape(steps)
         y, state_out = self.trace_on(tape, state_in, held)
-        check(pylstm_predict_size(&self.model, &tape.batch.c.shape, &n_bytes))
+        check(pylstm_predict_size(model, &tape.batch.c.shape, &n_bytes))
         cdef _Memory workspace = self.take_workspace(n_bytes)
         n_predictions = len(steps.rows) if self.model.pooling == PYLSTM_POOL_NONE else n_sequences
         outputs = self.empty(2, n_predictions, self.model.n_outputs)
         cdef _View y_view = _View(y), outputs_view = _View(outputs, True)
         cdef const void *weights = self.weights()
         with nogil:
-            status = pylstm_read_out(&self.model, &tape.batch.c, weights, y_view.data, outputs_view.data,
+            status = pylstm_read_out(model, &tape.batch.c, weights, y_view.data, outputs_view.data,
                                      workspace.c)
         self.spare = workspace
         check(status)

@@ -118,12 +118,16 @@ cdef class Stream(_Net):
         -------
         ndarray
             `out`, or the new array.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If what came has another shape, or is not finite; the state is then as it was.
+        RuntimeError
+            If another thread is running this stream.
         """
-        if self.is_running:
-            self.check_free()
-        if type(x) is ndarray and (out is None or type(out) is ndarray):
-            return self.run_on(x, out, 2)  # nothing of a user's runs meanwhile
-        return self.run_counted(x, out, 2)
+        self.check_free()
+        return self.run_on(x, out, 2)
 
     def process(self, block, out=None):
         """Take the steps of a block.
@@ -139,23 +143,20 @@ cdef class Stream(_Net):
         -------
         ndarray
             `out`, or the new array.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If what came has another shape, or is not finite; the state is then as it was.
+        RuntimeError
+            If another thread is running this stream.
         """
-        if self.is_running:
-            self.check_free()
-        if type(block) is ndarray and (out is None or type(out) is ndarray):
-            return self.run_on(block, out, 3)  # nothing of a user's runs meanwhile
-        return self.run_counted(block, out, 3)
+        self.check_free()
+        return self.run_on(block, out, 3)
 
     cdef check_free(self):
         if self.is_running:
             raise RuntimeError("another thread is running this Stream")
-
-    cdef run_counted(self, x, out, int ndim):
-        self.n_calls += 1
-        try:
-            return self.run_on(x, out, ndim)
-        finally:
-            self.n_calls -= 1
 
     cdef run_on(self, x, out, int ndim):
         cdef Py_buffer given, to
@@ -172,6 +173,7 @@ cdef class Stream(_Net):
             self.check_free()  # what made an array of it can have let another thread run
             if not self.get_plain(x, &given, 0):
                 raise TypeError(f"{'x' if ndim == 2 else 'block'} must be an array of {self.dtype}, got {x.dtype}")
+        self.n_calls += 1
         try:
             alone = given.ndim == ndim - 1 and self.batch_size == 1
             if not (alone or given.ndim == ndim) or given.shape[given.ndim - 1] != self.c.input_size or \
@@ -200,6 +202,7 @@ cdef class Stream(_Net):
             finally:
                 PyBuffer_Release(&to)
         finally:
+            self.n_calls -= 1
             PyBuffer_Release(&given)
         return out
 
@@ -215,10 +218,8 @@ cdef class Stream(_Net):
         cdef int status
         cdef bint was_running = self.is_running  # by `reset`
         self.is_running = True
-        self.n_calls += 1
         with nogil:
             status = pylstm_stream_process(self.stream, n_steps, x, y)
-        self.n_calls -= 1
         self.is_running = was_running
         check(status)
 

@@ -172,7 +172,7 @@ def gradients_of(estimator: Any, X: Any, sequence: int, target: Any, step: int |
     described = estimator_of(estimator)
     if described is None or described.state is not None:
         raise TypeError(f"estimator must be one of {', '.join(KINDS)}, got {estimator!r}")
-    x = rows_of(estimator._check_X(X, reset=False, dtype=estimator._model.dtype), sequence)
+    x = rows_of(estimator._fitted_steps(X), sequence)
     n_steps = len(x)
     pooling = described.spec.pooling
     at = n_steps - 1
