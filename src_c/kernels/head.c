@@ -8,12 +8,12 @@
 
 /* ------------------------------------------------------------------ panels */
 
-/* Vectors of the next panel, when `left` are left: 4, 3 or 2. One by itself would take as long as two: its sums would
- * wait for each other. */
+/* Vectors of the next panel, when `left` are left: 4, 3 or 2. One by itself would take as long as two, and two as long
+ * as nearly three: their sums wait for each other. So nine are three times three. */
 static inline ptrdiff_t next_panel(ptrdiff_t left)
 {
     if (left >= 2 * VECTORS)
-        return VECTORS;
+        return left == 2 * VECTORS + 1 ? VECTORS - 1 : VECTORS;
     return left > VECTORS ? (left + 1) / 2 : left > 1 ? left : 2;
 }
 
@@ -80,9 +80,9 @@ VEC_INLINE void multiply_tile(int n, int n_vectors, const struct product *p, str
     const int width = n_vectors * (int)LANES;
     vec acc[PANELS][TILE][VECTORS];
     UNROLL
-    for (int r = 0; r < n; r++)
+    for (int r = 0; r < n; r++) /* of the tile after the next: one tile takes hardly longer than memory */
         for (int next = 0; next < width; next += LINE)
-            PREFETCH_TO_CHANGE(out.data + (n + r) * out.stride + next);
+            PREFETCH_TO_CHANGE(out.data + (2 * n + r) * out.stride + next);
     for (ptrdiff_t r = 0; tile.ahead && r < n; r++)
         for (ptrdiff_t k = 0; k < p->n_ahead; k += LINE)
             PREFETCH(tile.ahead + r * p->ahead.stride + k);

@@ -107,7 +107,7 @@ def test_initial_weights_of_other_cells(which):
 
 
 def test_chrono_bias():
-    cell = pylstm.Cell(1, 5000, forget_bias="chrono", t_max=200, dtype="float64", random_state=0)
+    cell = pylstm.Cell(1, 1000, forget_bias="chrono", t_max=200, dtype="float64", random_state=0)
     i, f, g, o = np.split(cell.bias, 4)
     np.testing.assert_array_equal(i, -f)
     np.testing.assert_array_equal([g, o], 0)

@@ -305,6 +305,7 @@ def run(cases, seed, directory):
     np.seterr(all="ignore")
     for case in cases:
         content, which = mutated(seed, case, contents)
+        path.unlink()  # to cut a file that is there takes ext4 three milliseconds
         path.write_bytes(content)
         signal.alarm(SECONDS_PER_CASE)
         start = time.perf_counter()
