@@ -23,7 +23,7 @@ from .._net.above import above
 from .._net.core import Model, ModelSpec, Solver, Stream
 from .._net.describe import Description, describe
 from .._net.inputs import Array, Steps, check_int
-from .._net.pickles import reduced
+from .._net.pickles import made_of, reduced
 from .._net.trace import Trace, trace_steps
 from ..preprocessing._validation import validate_sequences
 from .hyperparameters import SharedHyperparameters
@@ -107,13 +107,32 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
     # ---- pickles
 
     def __reduce__(self) -> tuple[Any, ...]:
-        state: dict[str, Any] = dict(cast(dict[str, Any], self.__getstate__()))
-        if "_history" in state:
-            state["_history"] = vars(self._history)
-        return reduced(self, state)
+        return reduced(self, self.__getstate__())
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what pickles, copies and skops keep: all there is, with the compiled objects as plain values."""
+        state = dict(super().__getstate__())
+        if "_model" in state:
+            state |= {
+                "_model": self._model.__getstate__(),
+                "_solver": self._solver.__getstate__(),
+                "_history": (list(self._history.loss_curve), list(self._history.validation_scores)),
+            }
+        if "_metadata_request" in state:  # which holds this estimator: skops can't go round in circles
+            state["_metadata_request"] = self._metadata_request._serialize()
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__({**state, "_history": History(**state["_history"])} if "_history" in state else state)
+        super().__setstate__({name: value for name, value in state.items() if name != "_metadata_request"})
+        if "_metadata_request" in state:
+            self._metadata_request = self.get_metadata_routing()
+            for method, of_method in state["_metadata_request"].items():
+                for name, request in of_method.items():
+                    getattr(self._metadata_request, method).add_request(param=name, alias=request)
+        if "_model" in state:
+            self._model = made_of("Model", state["_model"])
+            self._solver = made_of("Solver", state["_solver"])
+            self._set_history(History(*state["_history"]), scored=self.validation_scores_ is not None)
 
     # ---- what subclasses say of their targets
 

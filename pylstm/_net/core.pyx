@@ -23,7 +23,7 @@ from pylstm._net.inputs import (
     fill,
     fill_state,
 )
-from pylstm._net.pickles import CLASSES, VERSION, reduced, restore
+from pylstm._net.pickles import CLASSES, VERSION, plain_spec, reduced, restore, spec_of
 from pylstm._net.trace import held_values, trace
 
 cimport cython

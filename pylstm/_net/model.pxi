@@ -33,7 +33,7 @@ cdef class Model(_Net):
         if spec == self.spec:
             return self
         cdef Model other = Model.__new__(Model)
-        other.__setstate__((spec, self.flat, self.generator, self.c.n_threads))
+        other.become(spec, self.flat, self.generator, self.c.n_threads)
         return other
 
     def is_finite(self):

@@ -39,11 +39,21 @@ cdef class _Net:
         self.c.n_threads = most_threads
 
     def __reduce__(self):
+        return reduced(self, self.__getstate__())
+
+    def __getstate__(self):
+        self.weights()  # which says so where there are none
         self.handed_out = True  # the state has the weights themselves
-        return reduced(self, (self.spec, self.flat, self.generator, self.c.n_threads))
+        return plain_spec(self.spec), self.flat, self.generator, self.c.n_threads
 
     def __setstate__(self, state):
-        spec, flat, generator, n_threads = state
+        plain, flat, generator, n_threads = state
+        self.become(spec_of(plain), flat, generator, n_threads)
+
+    cdef become(self, ModelSpec spec, flat, generator, n_threads):
+        """Take on a shape, and a copy of weights."""
+        if np.shape(flat) != (spec.n_parameters,):  # before so many are allocated
+            raise ValueError(f"weights must have shape ({spec.n_parameters},), got {np.shape(flat)}")
         self.setup(spec, generator, n_threads)
         self.allocate()
         self.flat[...] = flat

@@ -1,10 +1,16 @@
-"""Pickles: all of them name one function of `pylstm`, so that files may move, and carry a version."""
+"""Pickles: all of them name one function of `pylstm`, so that files may move, and carry a version.
+
+What is in them are plain values, by `__getstate__`. So skops, which reads nothing but such values, keeps the same.
+"""
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .core import ModelSpec
 
 #: Of what is in them. It is raised where those made before can't be read any more.
-VERSION = 1
+VERSION = 2
 #: What is no public name of pylstm.
 CLASSES: dict[str, Any] = {}
 
@@ -13,7 +19,8 @@ def restore(version: int, name: Any, arguments: dict[str, Any] | None = None) ->
     """Return a new object of a class, of which `name` is the name, or which it is; pickles call this."""
     if version != VERSION:
         raise ValueError(
-            f"the pickle was made by another version of pylstm: its format is {version}, and this one reads {VERSION}. "
+            f"the pickle, or skops file, was made by another version of pylstm: its format is {version}, and this one "
+            f"reads {VERSION}. "
             "Files of pylstm.save are read by later versions too"
         )
     cls = name
@@ -31,6 +38,24 @@ def reduced(instance: Any, state: Any) -> tuple[Any, ...]:
     name = cls.__name__
     is_named = CLASSES.get(name, getattr(sys.modules["pylstm"], name, None)) is cls
     return restore, (VERSION, name if is_named else cls), state
+
+
+def plain_spec(spec: "ModelSpec") -> tuple[int, dict[str, Any]]:
+    """Return a spec as plain values, and the version of the state that they are a part of."""
+    return VERSION, spec.arguments()
+
+
+def spec_of(plain: tuple[int, dict[str, Any]]) -> "ModelSpec":
+    """Return the spec that `plain_spec` took apart."""
+    version, arguments = plain
+    return restore(version, "ModelSpec", arguments)
+
+
+def made_of(name: str, state: Any) -> Any:
+    """Return the object of a class whose `__getstate__` this was."""
+    instance = restore(VERSION, name)
+    instance.__setstate__(state)
+    return instance
 
 
 class OldNames:

@@ -69,12 +69,13 @@ cdef class Stream(_Net):
         check(pylstm_stream_init(&self.stream, &self.model, self.batch_size, self.flat_view.data,
                                  self.data_of(self.mean), self.data_of(self.scale), self.memory.c))
 
-    def __reduce__(self):
-        return reduced(self, (self.spec, (self.flat, self.mean, self.scale), self.batch_size, self.state))
+    def __getstate__(self):
+        self.weights()  # which says so where there are none
+        return plain_spec(self.spec), (self.flat, self.mean, self.scale), self.batch_size, self.state
 
     def __setstate__(self, state):
-        spec, weights, batch_size, now = state
-        self.start(spec, weights, batch_size)
+        plain, weights, batch_size, now = state
+        self.start(spec_of(plain), weights, batch_size)
         self.state = now
 
     def __repr__(self):

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from .above import above
 from .cells import GATES, STATES
 from .inputs import Array, Steps, as_given, as_numbers, as_steps
-from .pickles import reduced
+from .pickles import plain_spec, reduced, spec_of
 
 if TYPE_CHECKING:
     from .core import ModelSpec, Sequence, _Net
@@ -74,7 +74,13 @@ class Trace(Mapping[str, "Array | list[Array]"]):
         self._values = {name: as_given(values, steps) for name, values in rows.items()}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return reduced(self, vars(self))
+        return reduced(self, self.__getstate__())
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "spec": plain_spec(self.spec)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, spec=spec_of(state["spec"]))
 
     def __getitem__(self, name: str) -> "Array | list[Array]":
         return self._values[name]

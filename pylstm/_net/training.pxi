@@ -51,15 +51,20 @@ cdef class Solver:
         expect(self.moments, (2, model.flat.size), model.dtype, "moments")
 
     def __reduce__(self):
+        return reduced(self, self.__getstate__())
+
+    def __getstate__(self):
         c = (self.c.kind, self.c.learning_rate, self.c.beta_1, self.c.beta_2, self.c.epsilon, self.c.momentum,
              self.c.nesterov, self.c.alpha, self.c.max_grad_norm, self.c.t)
-        return reduced(self, (c, self.moments))
+        return c, self.moments
 
     def __setstate__(self, state):
         c, moments = state
-        cdef pylstm_solver_kind kind = c[0]
-        self.c = pylstm_solver(kind, c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9], NULL, NULL)
-        self.remember(np.array(moments))  # they may have been unpickled into read-only memory
+        kind, learning_rate, beta_1, beta_2, epsilon, momentum, nesterov, alpha, max_grad_norm, t = c
+        self.c = pylstm_solver(<pylstm_solver_kind> <int> kind, learning_rate, beta_1, beta_2, epsilon, momentum,
+                               nesterov, alpha, max_grad_norm, t, NULL, NULL)
+        # A copy: they may have been unpickled into read-only memory.
+        self.remember(as_numbers(np.array(moments), "moments", 2, "(2, n_parameters)", moments.dtype))
 
     @property
     def learning_rate(self):
