@@ -10,10 +10,10 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 
-from .._net.inputs import Array, Steps
+from .._net.inputs import Array, Steps, as_given
 from .base import LSTMEstimator, StepEstimator, fits
 from .state import State, labels_state, read_labels
-from .targets import Targets, labels_per_sequence, like_steps, per_step, weights_of, with_class_weight
+from .targets import Targets, labels_per_sequence, per_step, weights_of, with_class_weight
 
 
 class _Classes(LSTMEstimator):
@@ -335,9 +335,9 @@ class LSTMTagger(StepEstimator, _Classes):
         Returns
         -------
         ndarray (n_sequences, n_steps, n_classes), or list of (n_steps_i, n_classes)
-            Of the form of X; classes in the order of `classes_`.
+            Of the form of X, an object array too; classes in the order of `classes_`.
         """
-        return like_steps(*self._outputs(X, hold))
+        return as_given(*self._outputs(X, hold))
 
     def predict_log_proba(self, X: Any, *, hold: Any = None) -> Any:
         """Return the logarithm of the probability of each class at each step.
@@ -352,10 +352,10 @@ class LSTMTagger(StepEstimator, _Classes):
         Returns
         -------
         ndarray (n_sequences, n_steps, n_classes), or list of (n_steps_i, n_classes)
-            Of the form of X; classes in the order of `classes_`.
+            Of the form of X, an object array too; classes in the order of `classes_`.
         """
         outputs, steps = self._outputs(X, hold, raw=True)
-        return like_steps(log_softmax(outputs, axis=1), steps)
+        return as_given(log_softmax(outputs, axis=1), steps)
 
     def predict(self, X: Any, *, hold: Any = None) -> Any:
         """Return the most probable class of each step.
@@ -370,10 +370,10 @@ class LSTMTagger(StepEstimator, _Classes):
         Returns
         -------
         ndarray (n_sequences, n_steps), or list of (n_steps_i,)
-            Of the form of X; labels out of `classes_`.
+            Of the form of X, an object array too; labels out of `classes_`.
         """
         outputs, steps = self._outputs(X, hold)
-        return like_steps(self.classes_[outputs.argmax(axis=1)], steps)
+        return as_given(self.classes_[outputs.argmax(axis=1)], steps)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy over the steps of all sequences.

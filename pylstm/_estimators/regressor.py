@@ -10,12 +10,12 @@ from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._net.core import Model
-from .._net.inputs import Array, Steps
+from .._net.inputs import Array, Steps, as_given
 from .base import LSTMEstimator, StepEstimator, fits
 from .losses import LOSSES, score, starting_point
 from .state import State
 from .steps import Loss
-from .targets import Targets, like_steps, per_step, values_per_sequence, weights_of
+from .targets import Targets, per_step, values_per_sequence, weights_of
 
 
 class _Values(LSTMEstimator):
@@ -309,10 +309,10 @@ class LSTMSequenceRegressor(StepEstimator, _Values):
         Returns
         -------
         ndarray (n_sequences, n_steps[, n_outputs]), or list of (n_steps_i,) or (n_steps_i, n_outputs), of float64
-            Of the form of X and y in `fit`.
+            Of the form of X, an object array too, and of y in `fit`.
         """
         outputs, steps = self._outputs(X, hold)
-        return like_steps(self._as_predictions(outputs), steps)
+        return as_given(self._as_predictions(outputs), steps)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R^2 over the steps of all sequences.

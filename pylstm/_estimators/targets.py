@@ -8,7 +8,7 @@ from sklearn.utils import check_consistent_length, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_sample_weight, assert_all_finite, check_array, column_or_1d
 
-from .._net.inputs import Array, Steps, as_given, is_ragged
+from .._net.inputs import Array, Steps, is_ragged
 
 
 class Targets(NamedTuple):
@@ -81,7 +81,7 @@ def per_step(y: Any, steps: Steps, dtype: npt.DTypeLike | None = None, *, most_n
     for index, (sequence, length) in enumerate(zip(y, steps.lengths.tolist(), strict=True)):
         part = np.asarray(sequence)
         if not 1 <= part.ndim <= most_ndim:
-            raise ValueError(f"y[{index}] must have shape {shape}, got {part.shape}")
+            raise ValueError(f"y[{index}] must have shape {shape}, an entry for each step, got {part.shape}")
         if len(part) != length:
             raise ValueError(f"y[{index}] must have as many steps as X[{index}], {length}, got {len(part)}")
         if parts and part.shape[1:] != parts[0].shape[1:]:
@@ -95,14 +95,6 @@ def per_step(y: Any, steps: Steps, dtype: npt.DTypeLike | None = None, *, most_n
     values = np.ascontiguousarray(values, dtype=dtype)
     assert_all_finite(values, input_name="y")
     return values
-
-
-def like_steps(values: Array, steps: Steps) -> Array | list[Array]:
-    """Give values (n_rows,) or (n_rows, n_outputs) the form that X came in."""
-    if values.ndim == 2:
-        return as_given(values, steps)
-    given = as_given(values[:, np.newaxis], steps)
-    return [part[:, 0] for part in given] if isinstance(given, list) else given[:, :, 0]
 
 
 def weights_of(

@@ -24,6 +24,8 @@ class Steps(NamedTuple):
     """(n_sequences,)"""
     is_dense: bool
     """Whether the sequences came as one 3-D array."""
+    is_object_array: bool = False
+    """Whether they came as a 1-D object array, not a list."""
 
 
 def check_int(value: object, name: str, minimum: int) -> int:
@@ -191,18 +193,21 @@ def as_steps(X: Any, n_features: int | None, dtype: npt.DTypeLike | None, name: 
         sequences.append(array)
         each_steps.append(n_steps)
     lengths = np.array(each_steps, dtype=np.intp)
+    is_object_array = isinstance(X, np.ndarray)
     if dtype is None:
-        return Steps(np.concatenate(sequences), lengths, False)
+        return Steps(np.concatenate(sequences), lengths, False, is_object_array)
     rows = np.empty((int(lengths.sum()), sequences[0].shape[1]), dtype)  # else Fortran order would make Fortran order
-    return Steps(np.concatenate(sequences, out=rows), lengths, False)
+    return Steps(np.concatenate(sequences, out=rows), lengths, False, is_object_array)
 
 
 def as_given(rows: Array, steps: Steps) -> Array | list[Array]:
-    """Give rows (n_rows, width) the form that the sequences of `steps` came in: a 3-D array, or a list."""
+    """Give rows (n_rows, ...) the form that the sequences of `steps` came in: one array, a list, or an object array."""
     if steps.is_dense:
-        return rows.reshape(len(steps.lengths), int(steps.lengths[0]), rows.shape[1])
+        return rows.reshape(len(steps.lengths), int(steps.lengths[0]), *rows.shape[1:])
     ends = np.cumsum(steps.lengths).tolist()
-    return [rows[start:end] for start, end in zip([0, *ends], ends, strict=False)]  # np.split takes five times as long
+    # np.split takes five times as long.
+    sequences = [rows[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    return np.fromiter(sequences, object, len(sequences)) if steps.is_object_array else sequences
 
 
 def as_rows_like(values: Any, width: int, steps: Steps, dtype: npt.DTypeLike, name: str) -> Array:

@@ -111,7 +111,7 @@ cdef class Sequence(_Net):
         Returns
         -------
         Y : ndarray (n_sequences, n_steps, n_directions * hidden_size), or list of (n_steps_i, ...)
-            The last layer's output at each step.
+            The last layer's output at each step; of an object array one.
         state : list
             As above, after each sequence's own last step (in the reverse direction, its first).
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from .above import above
 from .cells import GATES, STATES
-from .inputs import Array, Steps, as_given, as_numbers, as_steps
+from .inputs import Array, Steps, as_given, as_numbers, as_steps, is_ragged
 from .pickles import plain_spec, reduced, spec_of
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ def _held(values: Any, name: str, letter: str, steps: Steps, n_units: int, dtype
     if steps.is_dense:
         shape = (len(steps.lengths), int(steps.lengths[0]), n_units)
         array = _broadcast(values, name, "(n_sequences, n_steps, hidden_size)", shape, dtype).reshape(-1, n_units)
-    elif not isinstance(values, list | tuple):
+    elif not isinstance(values, list | tuple) and not is_ragged(values):
         array = _broadcast(values, name, "(hidden_size,), or be a list of arrays, one for each,", (n_units,), dtype)
     elif len(values) != len(steps.lengths):
         raise ValueError(f"{name} must have an array for each of the {len(steps.lengths)} sequences, got {len(values)}")

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_feature_names_in, _estimator_has, check_is_fitted
 
-from .._net.inputs import Array, Steps, as_given, as_steps, is_2d
+from .._net.inputs import Steps, as_given, as_steps, is_2d
 from ._validation import validate_sequences
 
 
@@ -152,7 +152,7 @@ class PerStep(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
         """
         check_is_fitted(self, "transformer_")
         steps = self._read(X, reset=False)
-        return self._as_came(self.transformer_.transform(steps.rows), steps, X)
+        return self._as_came(self.transformer_.transform(steps.rows), steps)
 
     @available_if(_transformer_has("inverse_transform"))
     def inverse_transform(self, X: Any) -> Any:
@@ -170,7 +170,7 @@ class PerStep(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
         """
         check_is_fitted(self, "transformer_")
         steps = as_steps(np.asarray(X)[:, :, np.newaxis] if is_2d(X, self._fitted_on_2d) else X, None, None)
-        return self._as_came(self.transformer_.inverse_transform(steps.rows), steps, X)
+        return self._as_came(self.transformer_.inverse_transform(steps.rows), steps)
 
     @available_if(_transformer_has("get_feature_names_out"))
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
@@ -205,8 +205,8 @@ class PerStep(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
     def _read(self, X: Any, *, reset: bool) -> Steps:
         return validate_sequences(self, X, reset=reset, dtype=None, allow_nan=True)
 
-    def _as_came(self, rows: Any, steps: Steps, X: Any) -> Any:
-        """Give the transformer's rows the form of X, whose steps they are."""
+    def _as_came(self, rows: Any, steps: Steps) -> Any:
+        """Give the transformer's rows the form of what they are the steps of."""
         rows = np.asarray(rows.toarray() if issparse(rows) else rows)
         if rows.ndim != 2 or len(rows) != len(steps.rows):
             raise ValueError(
@@ -219,12 +219,4 @@ class PerStep(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
                     f"got {rows.shape[1]}; with X.reshape(n_sequences, n_steps, 1) any number is welcome"
                 )
             return rows.reshape(len(steps.lengths), -1)
-        sequences = as_given(rows, steps)
-        return _object_array(sequences) if isinstance(X, np.ndarray) and not steps.is_dense else sequences
-
-
-def _object_array(sequences: Any) -> Array:
-    array = np.empty(len(sequences), dtype=object)
-    for index, sequence in enumerate(sequences):  # all at once, NumPy would look for a 3-D array in them
-        array[index] = sequence
-    return array
+        return as_given(rows, steps)

@@ -58,4 +58,5 @@ def _stack_frames(frames: Any) -> Steps:
         rows = import_module("pandas").concat(list(frames), ignore_index=True)
     else:  # "relaxed": a column that is integer in one frame may be floating-point in another, as in pandas
         rows = import_module("polars").concat(list(frames), how="vertical_relaxed")
-    return Steps(rows, np.array([len(frame) for frame in frames], dtype=np.intp), False)
+    lengths = np.array([len(frame) for frame in frames], dtype=np.intp)
+    return Steps(rows, lengths, False, isinstance(frames, np.ndarray))

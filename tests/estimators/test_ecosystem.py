@@ -4,13 +4,11 @@ import joblib
 import numpy as np
 import pytest
 import sklearn
-from sklearn.calibration import CalibratedClassifierCV
 from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import BaggingClassifier, StackingClassifier, StackingRegressor, VotingClassifier, VotingRegressor
+from sklearn.ensemble import BaggingClassifier, VotingClassifier, VotingRegressor
 from sklearn.inspection import permutation_importance
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, make_scorer
-from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score, cross_validate
+from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from toys import ESTIMATORS, toy
@@ -65,15 +63,6 @@ def test_cross_validation(cls):
             assert score == fitted.score([X[k] for k in fold], [y[k] for k in fold])
 
 
-@pytest.mark.parametrize("method", ["sigmoid", "isotonic"])
-def test_calibration(method):
-    X, y = dense(LSTMClassifier)
-    calibrated = CalibratedClassifierCV(pipeline(), method=method, cv=3).fit(X, y)
-    np.testing.assert_allclose(calibrated.predict_proba(X).sum(axis=1), 1)
-    ragged, labels = toy(LSTMClassifier)
-    assert CalibratedClassifierCV(pipeline(), method=method, cv=3).fit(ragged, labels).predict(ragged).shape == (60,)
-
-
 @pytest.mark.parametrize("voting", ["hard", "soft"])
 def test_voting(voting):
     X, y = dense(LSTMClassifier)
@@ -88,22 +77,8 @@ def test_voting(voting):
     np.testing.assert_allclose(vote.predict(X), np.mean([member.predict(X) for member in vote.estimators_], axis=0))
 
 
-def test_stacking():
-    X, y = dense(LSTMClassifier)
-    stack = StackingClassifier([("one", pipeline()), ("two", small(LSTMClassifier))], LogisticRegression(), cv=3)
-    assert stack.fit(X, y).predict(X).shape == (60,)
-    X, y = dense(LSTMRegressor)
-    stack = StackingRegressor([("one", pipeline(LSTMRegressor)), ("two", small(LSTMRegressor))], cv=3)
-    assert stack.fit(X, y).predict(X).shape == (60,)
-
-
-def test_cross_val_predict():
-    X, y = toy(LSTMClassifier)
-    assert cross_val_predict(pipeline(), X, y, cv=3, method="predict_proba").shape == (60, 2)
-
-
 def test_what_scikit_learn_refuses_for_3d():
-    """The README says so: these check X themselves, for two dimensions."""
+    """These check X themselves, for two dimensions."""
     X, y = dense(LSTMClassifier)
     with pytest.raises(ValueError, match="Found array with dim 3"):
         BaggingClassifier(small(LSTMClassifier)).fit(X, y)
