@@ -35,6 +35,7 @@ from .state import (
     read_features,
     read_model,
     read_random_state,
+    short,
 )
 from .targets import Targets, check_y_given, weights_of
 from .training import Data, End, History, train
@@ -155,7 +156,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         return getattr(self, "pooling", None)
 
     def _stratify(self, targets: Targets) -> Array | None:
-        """Return the labels whose proportions a validation split keeps."""
+        """Return the label of each sequence, whose proportions a validation split keeps."""
         return None
 
     def _start(self, model: Model, targets: Targets) -> None:
@@ -326,20 +327,45 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
 
     def _hold_out(self, data: Data, model: Model) -> tuple[Data, Callable[[], float]]:
         """Split off `validation_fraction` of the sequences; return the rest, and how to score a model on them."""
+        n_sequences = len(data.steps.lengths)
+        n_held = int(np.ceil(self.validation_fraction * n_sequences))
+        held_out = f"validation_fraction={self.validation_fraction} of {n_sequences}"
+        if n_held == n_sequences:
+            raise ValueError(
+                f"early_stopping holds out whole sequences, and {held_out} leaves none to train on: give more, cut a "
+                "long one into several (window does so in training alone), or set early_stopping=False"
+            )
+        labels = self._stratify(data.targets)
+        if labels is not None:
+            self._check_strata(labels, n_held, held_out)
         kept, held = train_test_split(
-            np.arange(len(data.steps.lengths)),
-            random_state=self._random_state,
-            test_size=self.validation_fraction,
-            stratify=self._stratify(data.targets),
+            np.arange(n_sequences), random_state=self._random_state, test_size=n_held, stratify=labels
         )
         steps, targets = data.take(held)
         n_scored = len(targets.values) if targets.weights is None else np.count_nonzero(targets.weights)
         if n_scored < 2:
             raise ValueError(
                 f"validation_fraction must hold out at least two targets to score, got {n_scored}: "
-                f"{self.validation_fraction} of {len(data.steps.lengths)} sequences"
+                f"{self.validation_fraction} of {n_sequences} sequences"
             )
         return data.take(kept), lambda: self._validation_score(model.predict(steps)[0], targets)
+
+    @staticmethod
+    def _check_strata(labels: Array, n_held: int, held_out: str) -> None:
+        """Refuse a split that can't have all labels on both sides."""
+        classes, counts = np.unique(labels, return_counts=True)
+        if counts.min() < 2:
+            alone = short(classes[counts < 2].tolist())
+            raise ValueError(
+                "early_stopping holds out some of each class, which must have at least two sequences, got one of "
+                f"{alone}: give more of them, or set early_stopping=False"
+            )
+        for n_there, what in ((n_held, "holds out"), (len(labels) - n_held, "leaves")):
+            if n_there < len(classes):
+                raise ValueError(
+                    f"{held_out} sequences {what} {n_there}, which is less than one of each of the {len(classes)} "
+                    "classes"
+                )
 
     # ---- predict
 

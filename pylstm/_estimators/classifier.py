@@ -120,7 +120,7 @@ class LSTMClassifier(ClassifierMixin, _Classes):
         )
 
     def _stratify(self, targets: Targets) -> Array:
-        return targets.values
+        return self.classes_[targets.values]
 
     @fits
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:

@@ -61,7 +61,8 @@ DOCUMENTATION = {
     nesterovs_momentum : bool, default=True
         Whether "sgd" uses Nesterov's momentum.
     early_stopping : bool, default=False
-        Whether to hold out `validation_fraction` of the sequences, stop by their score, and keep the best weights.
+        Whether to hold out `validation_fraction` of the sequences, stop by their score, and keep the best weights. They
+        are held out whole: a single recording has to be cut.
     validation_fraction : float in (0, 1), default=0.1
         See `early_stopping`.
     n_iter_no_change : int, default=30

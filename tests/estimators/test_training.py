@@ -223,6 +223,35 @@ def test_validation_of_nearly_nothing_is_refused(cls):
 
 
 @every_estimator
+@pytest.mark.parametrize(("n_sequences", "fraction"), [(1, 0.1), (5, 0.9)])
+def test_validation_that_leaves_nothing_is_refused(cls, n_sequences, fraction):
+    X, y = toy(cls, n_sequences)
+    message = f"whole sequences, and validation_fraction={fraction} of {n_sequences} leaves none to train on"
+    with pytest.raises(ValueError, match=message):
+        small(cls, early_stopping=True, validation_fraction=fraction).fit(X, y)
+
+
+def test_the_end_of_a_single_recording_is_not_held_out():
+    X = np.random.default_rng(0).standard_normal((1, 50, 2))
+    with pytest.raises(ValueError, match=r"cut a long one into several \(window does so in training alone\)"):
+        small(LSTMSequenceRegressor, early_stopping=True, window=10).fit(X, X[:, :, 0])
+
+
+@pytest.mark.parametrize(
+    ("y", "fraction", "message"),
+    [
+        ([*["a"] * 28, "b", "c"], 0.1, r"each class, which must have at least two sequences, got one of \['b', 'c'\]"),
+        (np.arange(30) // 3, 0.1, "=0.1 of 30 sequences holds out 3, which is less than one of each of the 10 classes"),
+        (np.arange(30) // 3, 0.9, "=0.9 of 30 sequences leaves 3, which is less than one of each of the 10 classes"),
+    ],
+)
+def test_validation_without_a_class_is_refused(y, fraction, message):
+    X, _ = toy(LSTMClassifier, 30)
+    with pytest.raises(ValueError, match=message):
+        small(LSTMClassifier, early_stopping=True, validation_fraction=fraction).fit(X, y)
+
+
+@every_estimator
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_interrupt_keeps_the_best_so_far(cls, early_stopping, monkeypatch):
     X, y = toy(cls)
