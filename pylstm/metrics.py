@@ -10,7 +10,7 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import get_routing_for_object
 
-from ._net.inputs import Array
+from ._net.inputs import Array, as_array, as_form
 
 __all__ = ["per_step"]
 
@@ -72,13 +72,13 @@ class _PerStepScorer:
             index = wrong[0]
             raise ValueError(f"y[{index}] must have {lengths[index]} steps, as X[{index}], got {found[index]}")
         if sample_weight is None:
-            return self._scorer(_Pooled(estimator), X, _pool(y))
-        weights = np.asarray(sample_weight)
+            return self._scorer(_Pooled(estimator), X, _pool(y, "y"))
+        weights = as_array(sample_weight, "sample_weight")
         if weights.shape != lengths.shape:
             raise ValueError(
                 f"sample_weight must be one weight for each of the {len(lengths)} sequences, got shape {weights.shape}"
             )
-        return self._scorer(_Pooled(estimator), X, _pool(y), sample_weight=np.repeat(weights, lengths))
+        return self._scorer(_Pooled(estimator), X, _pool(y, "y"), sample_weight=np.repeat(weights, lengths))
 
     def get_metadata_routing(self) -> Any:
         """Return the routing of the scorer inside: what that requests is passed on to it."""
@@ -98,7 +98,7 @@ class _Pooled:
 
         @wraps(attribute)  # scikit-learn goes by the name of the method
         def pooled(X: Any) -> Array:
-            return _pool(attribute(X))
+            return _pool(attribute(X), name)
 
         return pooled
 
@@ -109,18 +109,20 @@ class _Pooled:
         return tags
 
 
-def _sequences(values: Any) -> Any:
+def _sequences(values: Any, name: str) -> Any:
     """Return what iterates over sequences: a list as it is, an array of anything else, since a frame gives columns."""
-    return values if isinstance(values, list | tuple) else np.asarray(values)
+    values = as_form(values, name)
+    return values if isinstance(values, list | tuple) else as_array(values, name)
 
 
-def _pool(values: Any) -> Array:
+def _pool(values: Any, name: str) -> Array:
     """Lay the steps of dense or ragged values one sequence after the other."""
-    return np.concatenate([np.asarray(sequence) for sequence in _sequences(values)])
+    return np.concatenate([as_array(sequence, name) for sequence in _sequences(values, name)])
 
 
 def _lengths(values: Any, name: str) -> npt.NDArray[np.intp]:
+    sequences = _sequences(values, name)
     try:
-        return np.array([len(sequence) for sequence in _sequences(values)], dtype=np.intp)
+        return np.array([len(sequence) for sequence in sequences], dtype=np.intp)
     except TypeError as error:
         raise ValueError(f"{name} must hold a value for every step of every sequence: {error}") from None

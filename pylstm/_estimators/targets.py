@@ -4,11 +4,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils import check_consistent_length, compute_class_weight
+from sklearn.utils import compute_class_weight
+from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import _check_sample_weight, assert_all_finite, check_array, column_or_1d
+from sklearn.utils.validation import assert_all_finite, check_array, column_or_1d
 
-from .._net.inputs import Array, Steps, is_ragged
+from .._net.inputs import (
+    Array,
+    Steps,
+    as_array,
+    as_form,
+    as_numbers,
+    check_unmasked,
+    described,
+    is_ragged,
+    is_sequence,
+)
 
 
 class Targets(NamedTuple):
@@ -28,6 +39,9 @@ def check_y_given(estimator: Any, y: Any) -> None:
 
 def labels_per_sequence(y: Any, n_sequences: int) -> Array:
     """Return y as labels (n_sequences,)."""
+    y = as_form(y, "y")
+    check_unmasked(y, "y")
+    check_all_there(y, "y", "sequence")
     if not is_ragged(y) and type_of_target(y).startswith("multilabel"):
         raise ValueError(
             "y must hold one label per sequence, got a multilabel indicator matrix: "
@@ -41,11 +55,24 @@ def labels_per_sequence(y: Any, n_sequences: int) -> Array:
 
 def values_per_sequence(y: Any, n_sequences: int, dtype: npt.DTypeLike) -> Array:
     """Return y as values (n_sequences,) or (n_sequences, n_outputs)."""
+    y = as_form(y, "y")
+    check_unmasked(y, "y")
     y = check_array(y, dtype=dtype, ensure_2d=False, allow_nd=False, input_name="y", estimator=None)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     _check_length(y, n_sequences, "value")
     return y
+
+
+def check_all_there(labels: Any, name: str, what: str) -> None:
+    """Raise an error where a label is None, NaN or NA, of which NumPy would make a string among strings."""
+    if not isinstance(labels, list | tuple):
+        labels = np.asarray(labels)
+        if labels.dtype != object:
+            return
+    for index, label in enumerate(labels):
+        if label is None or is_scalar_nan(label) or is_pandas_na(label):
+            raise ValueError(f"{name} must have a label for each {what}, got {label!r} for {what} {index}")
 
 
 def _check_length(y: Array, n_sequences: int, what: str) -> None:
@@ -71,17 +98,19 @@ def per_step(y: Any, steps: Steps, dtype: npt.DTypeLike | None = None, *, most_n
         Dimensions that a sequence's y may have.
     """
     shape = "(n_steps_i,)" if most_ndim == 1 else "(n_steps_i,) or (n_steps_i, n_outputs)"
-    if not hasattr(y, "__len__"):
-        raise TypeError(f"y must be an array or a list with an array {shape} for each sequence, got {y!r}")
+    y = as_form(y, "y")
     if not isinstance(y, list | tuple):
-        y = np.asarray(y)  # a DataFrame would give its columns
+        y = as_array(y, "y")  # a DataFrame would give its columns
     if len(y) != len(steps.lengths):
         raise ValueError(f"y must have an entry for each of the {len(steps.lengths)} sequences of X, got {len(y)}")
     parts: list[Array] = []
     for index, (sequence, length) in enumerate(zip(y, steps.lengths.tolist(), strict=True)):
-        part = np.asarray(sequence)
+        part = as_array(sequence, f"y[{index}]")
         if not 1 <= part.ndim <= most_ndim:
-            raise ValueError(f"y[{index}] must have shape {shape}, an entry for each step, got {part.shape}")
+            got = part.shape if part.ndim else described(sequence)
+            raise ValueError(f"y[{index}] must have shape {shape}, an entry for each step, got {got}")
+        if dtype is None:
+            check_all_there(sequence, f"y[{index}]", "step")
         if len(part) != length:
             raise ValueError(f"y[{index}] must have as many steps as X[{index}], {length}, got {len(part)}")
         if parts and part.shape[1:] != parts[0].shape[1:]:
@@ -103,10 +132,17 @@ def weights_of(
     """Return the weight of each sequence or, with `lengths`, of each step; None where none are given."""
     if sample_weight is None:
         return None
-    check_consistent_length(np.empty(n_sequences), sample_weight)
-    weights = _check_sample_weight(
-        sample_weight, np.empty((n_sequences, 1)), dtype=np.float64, ensure_non_negative=True
-    )
+    given = as_form(sample_weight, "sample_weight")
+    shape = f"({n_sequences},), one weight for each sequence, which all its steps take"
+    holds_objects = isinstance(given, list | tuple) or getattr(given, "dtype", None) == np.dtype(object)
+    if holds_objects and any(map(is_sequence, given)):
+        raise ValueError(f"sample_weight must have shape {shape}; got an array for each")
+    weights = as_numbers(given, "sample_weight", 1, shape, np.float64)
+    if len(weights) != n_sequences:
+        raise ValueError(f"sample_weight must have shape {shape}; got {weights.shape}")
+    wrong = weights[~((weights >= 0) & (weights < np.inf))]
+    if len(wrong):
+        raise ValueError(f"sample_weight must be finite and not negative, got {wrong[0]}")
     return weights if lengths is None else np.repeat(weights, lengths)
 
 

@@ -12,6 +12,7 @@ from pylstm._net.cells import GATES, check_cell, suffix_of
 from pylstm._net.describe import Description, describe, describe_steps
 from pylstm._net.initialisation import as_generator, check_forget_bias, initialise
 from pylstm._net.inputs import (
+    as_array,
     as_given,
     as_numbers,
     as_rows_like,

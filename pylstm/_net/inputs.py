@@ -5,6 +5,7 @@ what was expected.
 """
 
 import sys
+from collections.abc import Mapping
 from collections.abc import Sequence as AbstractSequence
 from numbers import Integral, Real
 from typing import Any, NamedTuple
@@ -75,16 +76,43 @@ def check_unmasked(values: object, name: str) -> None:
         raise ValueError(f"{name} must have no masked values, got {np.ma.count_masked(values)}; fill them in first")
 
 
+def as_form(values: Any, name: str) -> Any:
+    """Return an array or list as it is, other forms of sequences as an array, and refuse what can't be read as either.
+
+    A pandas or polars Series of sequences is an object array of them.
+    """
+    if isinstance(values, np.ndarray | list | tuple):
+        return values
+    if isinstance(values, memoryview):
+        return np.asarray(values)
+    is_other = isinstance(values, str | bytes | Mapping)
+    is_list_like = hasattr(values, "__getitem__") and not is_other
+    if not (is_list_like or hasattr(values, "__array__") or hasattr(values, "shape")):
+        hint = f": list({name}) makes a list of it" if hasattr(values, "__iter__") and not is_other else ""
+        raise TypeError(f"{name} must be an array or a list, got {described(values)}{hint}")
+    if hasattr(values, "to_list") and any(map(is_sequence, elements := values.to_list())):
+        return np.fromiter(elements, object, len(elements))
+    return values
+
+
+def as_array(values: object, name: str, shape_text: str = "") -> Array:
+    """Return an array, or say why what came is none; `shape_text` is what was expected."""
+    check_unmasked(values, name)
+    try:
+        return np.asarray(values)
+    except ValueError as error:  # nested lists of unequal lengths
+        raise ValueError(f"{name} must be an array{shape_text and ' '}{shape_text}: {error}") from None
+
+
 def as_numbers(values: object, name: str, ndim: int, shape_text: str, dtype: npt.DTypeLike | None) -> Array:
     """Return a C-contiguous array of `dtype`, or say what came instead of `shape_text`.
 
     Without a `dtype` what the array holds, and how it lies in memory, is left as it came.
     """
-    check_unmasked(values, name)
-    try:
-        array = np.asarray(values)
-    except ValueError as error:  # nested lists of unequal lengths
-        raise ValueError(f"{name} must be an array {shape_text}: {error}") from None
+    array = as_array(values, name, shape_text)
+    if array.ndim != ndim:
+        got = f"{array.ndim}-D {array.shape}" if array.ndim else described(values)
+        raise ValueError(f"{name} must have shape {shape_text}, got {got}")
     if dtype is not None and array.dtype.kind == "O":
         try:
             array = array.astype(dtype)
@@ -92,16 +120,24 @@ def as_numbers(values: object, name: str, ndim: int, shape_text: str, dtype: npt
             raise type(error)(f"{name} must hold numbers, got an object array: {error}") from None
     if dtype is not None and array.dtype.kind not in "fiub":
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
-    if array.ndim != ndim:
-        raise ValueError(f"{name} must have shape {shape_text}, got {array.ndim}-D {array.shape}")
     return array if dtype is None else np.require(array, dtype=dtype, requirements=["C", "A"])
+
+
+def is_sequence(value: object) -> bool:
+    """Whether a value is an array or list, not a number or a label."""
+    return hasattr(value, "__len__") and not isinstance(value, str | bytes)
+
+
+def described(value: object) -> str:
+    """Return what an error says of a value that is no array."""
+    return "None" if value is None else repr(type(value).__name__)
 
 
 def is_ragged(X: object) -> bool:
     """Whether X is a list or 1-D object array of sequences, each with steps and features of its own."""
     if isinstance(X, np.ndarray):
         return X.dtype == object and X.ndim == 1
-    if not isinstance(X, AbstractSequence) or isinstance(X, str):
+    if not isinstance(X, AbstractSequence) or isinstance(X, str | memoryview):
         return False
     try:
         return len(X) == 0 or np.ndim(X[0]) != 1
@@ -159,6 +195,7 @@ def as_steps(X: Any, n_features: int | None, dtype: npt.DTypeLike | None, name: 
     Steps
         Its rows are X's own memory where that is contiguous and of `dtype` already.
     """
+    X = as_form(X, name)
     if not is_ragged(X):
         dense = as_numbers(X, name, 3, "(n_sequences, n_steps, n_features), or be a list of 2-D arrays", dtype)
         n_sequences, n_steps, width = dense.shape

@@ -239,7 +239,7 @@ cdef class Stream(_Net):
     cdef as_plain(self, x, int ndim):
         """Return what a user gave as an array that can be used as it lies."""
         name = "x" if ndim == 2 else "block"
-        x = np.asarray(x)
+        x = as_array(x, name)
         if x.ndim != ndim and (x.ndim != ndim - 1 or self.batch_size > 1):
             raise self.wrong_shape(name, x.shape, self.c.input_size, ndim)
         return as_numbers(x, name, x.ndim, "", self.dtype)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from .above import above
 from .cells import GATES, STATES
-from .inputs import Array, Steps, as_given, as_numbers, as_steps, is_ragged
+from .inputs import Array, Steps, as_array, as_given, as_numbers, as_steps, is_ragged
 from .pickles import plain_spec, reduced, spec_of
 
 if TYPE_CHECKING:
@@ -270,10 +270,7 @@ def _held(values: Any, name: str, letter: str, steps: Steps, n_units: int, dtype
 
 
 def _broadcast(values: Any, name: str, shape_text: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
-    try:
-        array = np.asarray(values)
-    except ValueError as error:  # nested lists of unequal lengths
-        raise ValueError(f"{name} must be an array: {error}") from None
+    array = as_array(values, name)
     array = as_numbers(array, name, array.ndim, shape_text, dtype)
     try:
         return np.broadcast_to(array, shape)

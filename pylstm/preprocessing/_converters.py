@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .._net.inputs import Array, as_numbers, is_ragged
+from .._net.inputs import Array, as_array, as_form, as_numbers, is_ragged
 
 
 def from_channels_first(X: Any) -> Array | list[Array]:
@@ -30,6 +30,7 @@ def from_channels_first(X: Any) -> Array | list[Array]:
     >>> [x.shape for x in from_channels_first([np.zeros((3, 50)), np.zeros((3, 20))])]
     [(50, 3), (20, 3)]
     """
+    X = as_form(X, "X")
     if is_ragged(X):
         return [
             as_numbers(sequence, f"X[{index}]", 2, "(n_features, n_steps)", None).T for index, sequence in enumerate(X)
@@ -61,7 +62,7 @@ def from_padded(X: Any, lengths: Any) -> list[Array]:
     [(50, 2), (7, 2), (20, 2)]
     """
     padded = as_numbers(X, "X", 3, "(n_sequences, n_steps, n_features)", None)
-    counts = np.asarray(lengths)
+    counts = as_array(lengths, "lengths")
     if counts.shape != padded.shape[:1] or counts.dtype.kind not in "iu":
         raise ValueError(
             f"lengths must be an integer for each of the {len(padded)} sequences of X, "

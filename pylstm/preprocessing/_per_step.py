@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_feature_names_in, _estimator_has, check_is_fitted
 
-from .._net.inputs import Steps, as_given, as_steps, is_2d
+from .._net.inputs import Steps, as_form, as_given, as_steps, is_2d
 from ._validation import validate_sequences
 
 
@@ -51,7 +51,7 @@ class PerStep(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
     X may be
 
     - a 3-D array (n_sequences, n_steps, n_features),
-    - a list or 1-D object array of 2-D arrays (n_steps_i, n_features), which are never padded,
+    - a list, 1-D object array or pandas Series of 2-D arrays (n_steps_i, n_features), which are never padded,
     - a list or 1-D object array of DataFrames with the same columns. The transformer gets them as one DataFrame, so
       that a `ColumnTransformer` can go by column names,
     - a 2-D array or DataFrame (n_sequences, n_steps) with one feature per step. Other numbers of steps are refused
@@ -169,6 +169,7 @@ class PerStep(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
             As `X`, with the features that were fitted.
         """
         check_is_fitted(self, "transformer_")
+        X = as_form(X, "X")
         steps = as_steps(np.asarray(X)[:, :, np.newaxis] if is_2d(X, self._fitted_on_2d) else X, None, None)
         return self._as_came(self.transformer_.inverse_transform(steps.rows), steps)
 

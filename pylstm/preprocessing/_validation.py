@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import assert_all_finite, validate_data
 
-from .._net.inputs import Steps, as_numbers, as_steps, check_unmasked, is_2d, is_ragged
+from .._net.inputs import Steps, as_form, as_numbers, as_steps, check_unmasked, is_2d, is_ragged
 
 
 def validate_sequences(estimator: Any, X: Any, *, reset: bool, dtype: npt.DTypeLike | None, allow_nan: bool) -> Steps:
@@ -26,6 +26,7 @@ def validate_sequences(estimator: Any, X: Any, *, reset: bool, dtype: npt.DTypeL
     allow_nan : bool
         Whether missing and infinite values are welcome.
     """
+    X = as_form(X, "X")
     on_2d = is_2d(X, None if reset else estimator._fitted_on_2d)
     if on_2d:
         check_unmasked(X, "X")

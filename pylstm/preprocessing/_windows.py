@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from .._net.inputs import Array, check_int
+from .._net.inputs import Array, as_array, check_int
 
 
 def sliding_window(
@@ -66,7 +66,7 @@ def sliding_window(
     >>> X.shape, y.shape
     ((90, 10, 2), (90,))
     """
-    values = np.asarray(series)
+    values = as_array(series, "series")
     if values.ndim not in (1, 2):
         raise ValueError(
             f"series must have shape (n_steps,) or (n_steps, n_features), got {values.ndim}-D {values.shape}"

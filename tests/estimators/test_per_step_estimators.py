@@ -60,9 +60,9 @@ def test_forms_of_y(cls, form):
     [
         (lambda y: y[:-1], "y must have an entry for each of the 60 sequences of X, got 59"),
         (lambda y: [y[0][:-1], *y[1:]], r"y\[0\] must have as many steps as X\[0\], 7, got 6"),
-        (lambda y: [len(v) for v in y], r"y\[0\] must have shape \(n_steps_i,\).*, got \(\)"),
+        (lambda y: [len(v) for v in y], r"y\[0\] must have shape \(n_steps_i,\).*, got 'int'"),
         (lambda y: [np.zeros((len(v), 2, 2)) for v in y], r"y\[0\] must have shape \(n_steps_i,\).*, got \(7, 2, 2\)"),
-        (lambda y: 5, "y must be an array or a list with an array .* for each sequence, got 5"),
+        (lambda y: 5, "y must be an array or a list, got 'int'"),
         (lambda y: None, "requires y to be passed, but the target y is None"),
     ],
 )

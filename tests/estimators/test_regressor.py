@@ -63,7 +63,7 @@ def test_transformed_targets():
         (np.full(60, np.inf), "Input y contains infinity"),
         (np.zeros((60, 2, 2)), "Found array with dim 3"),
         (["a"] * 60, "could not convert string to float"),
-        (7.0, "Expected 2D array, got scalar|len|unsized|0"),
+        (7.0, "y must be an array or a list, got 'float'"),
         (None, "requires y to be passed, but the target y is None"),
     ],
 )

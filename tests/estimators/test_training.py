@@ -528,11 +528,11 @@ def test_balanced_weights_of_parts_are_refused(cls):
 @pytest.mark.parametrize(
     ("sample_weight", "message"),
     [
-        (np.ones(3), "inconsistent numbers of samples"),
-        (np.ones((60, 2)), "1D array"),
-        (np.zeros(60), "only zeros|at least one non-zero"),
-        (np.full(60, -1.0), "[Nn]egative values"),
-        (np.full(60, np.nan), "NaN"),
+        (np.ones(3), r"shape \(60,\), one weight for each sequence, which all its steps take; got \(3,\)"),
+        (np.ones((60, 2)), r"shape \(60,\), one weight for each sequence, which all its steps take, got 2-D \(60, 2\)"),
+        (np.zeros(60), "only zeros"),
+        (np.full(60, -1.0), "sample_weight must be finite and not negative, got -1.0"),
+        (np.full(60, np.nan), "sample_weight must be finite and not negative, got nan"),
     ],
 )
 def test_bad_weights(cls, sample_weight, message):

@@ -28,7 +28,7 @@ ONE = np.ones((2, 4, 3))
         (np.full((2, 4, 3), 1j), TypeError, "X must hold real numbers, got dtype complex128"),
         (np.full((2, 4, 3), "a", object), ValueError, "X must hold numbers, got an object array"),
         ("abc", TypeError, "X must hold real numbers"),
-        (None, ValueError, "X must have shape .* got 0-D"),
+        (None, TypeError, "X must be an array or a list, got None"),
         (7, ValueError, "X must have shape"),
         ([[[1, 2, 3], [1, 2]]], ValueError, r"X\[0\] must be an array \(n_steps, n_features\)"),
         (np.ma.masked_equal([[[1, 2, 0]]], 0), ValueError, "X must have no masked values, got 1; fill them in first"),

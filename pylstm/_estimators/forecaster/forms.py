@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
-from ..._net.inputs import Array, Steps
+from ..._net.inputs import Array, Steps, as_form
 from ..base import Fitted, StepEstimator
 from ..state import State
 from .series import is_list, read_series
@@ -31,6 +31,7 @@ class SeriesEstimator(FittedForms, StepEstimator):
 
     def _read_y(self, y: Any, *, reset: bool) -> list[Array]:
         """Return each series as (n_steps, n_series)."""
+        y = as_form(y, "y")
         series = read_series(y, "y")
         columns = series[0].shape[1:]
         if reset:
@@ -63,6 +64,7 @@ class SeriesEstimator(FittedForms, StepEstimator):
             elif self.n_features_in_ > 0:
                 raise ValueError(f"X must be given, with {self.n_features_in_} features per step, as in fit; got None")
             return [np.empty((length, 0)) for length in lengths]
+        X = as_form(X, "X")
         exogenous = [values.reshape(len(values), -1) for values in read_series(X, "X")]
         n_features = exogenous[0].shape[1]
         if reset:

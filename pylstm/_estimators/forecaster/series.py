@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import assert_all_finite
 
-from ..._net.inputs import Array, as_numbers
+from ..._net.inputs import Array, as_array, as_numbers
 
 #: What `transform` names, and how it is undone.
 TRANSFORMS: dict[str | None, tuple[Any, Any]] = {
@@ -75,7 +75,7 @@ def read_series(values: Any, name: str) -> list[Array]:
     several = is_list(values)
     for index, given in enumerate(values if several else [values]):
         called = f"{name}[{index}]" if several else name
-        array = np.asarray(given)
+        array = as_array(given, called)
         if array.ndim != 1:
             array = as_numbers(given, called, 2, "(n_steps,) or (n_steps, n_columns), or be a list of such", np.float64)
         array = as_numbers(array, called, array.ndim, "", np.float64)
