@@ -413,7 +413,8 @@ typedef struct pylstm_solver {
 /* Adds the gradient of the L2 penalty to gradients, clips them, and takes a step on the parameters.
  *   total_weight  that of the mini-batch
  *   loss          in: of these gradients; out: with the L2 penalty of the parameters before the step. Where it or the
- *                 gradient is not finite, nothing is updated, and it is not finite */
+ *                 gradient is not finite, or what is left of the gradient after clipping too large to be squared, for
+ *                 Adam and RMSprop, nothing is updated, and it is not finite */
 int pylstm_update(const pylstm_model *model, pylstm_solver *solver, void *parameters, void *gradients,
                   double total_weight, double *loss);
 

@@ -482,7 +482,10 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         self._n_jobs_of_model = self.n_jobs
         read_random_state(state, self._random_state)  # after the new net has drawn from it
         self._solver = self._new_solver(self._model)
-        self._solver.moments[...] = state.array("moments", [self._model.dtype.name], self._solver.moments.shape)
+        moments = state.array("moments", [self._model.dtype.name], self._solver.moments.shape)
+        if not np.isfinite(moments).all():  # infinite squares would make all further steps zero
+            raise ValueError("moments must be finite, got NaN or infinity")
+        self._solver.moments[...] = moments
         self._solver.t = state.integer("n_updates", at_least=0, at_most=2**62)  # C goes on counting
         scored = state.boolean("scored")
         history = History(

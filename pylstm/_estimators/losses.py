@@ -23,6 +23,8 @@ def starting_point(loss: str, parameter: float, targets: Targets) -> Any:
     """Return the constant that is best by a loss, or near that: a net that starts there has the deviations to learn."""
     if loss in ("absolute_error", "quantile"):
         return np.quantile(targets.values, parameter if loss == "quantile" else 0.5, axis=0)
+    if targets.weights is None:
+        return targets.values.mean(axis=0, dtype=np.float64)  # float32 would add up its rounding, row by row
     return np.average(targets.values, axis=0, weights=targets.weights)
 
 
@@ -32,6 +34,7 @@ def score(loss: str | Loss, parameter: float, outputs: Any, targets: Targets) ->
         weights = np.ones(len(outputs)) if targets.weights is None else targets.weights
         return -float(loss(targets.values, outputs, weights)[0])
     if loss == "squared_error":
-        return float(r2_score(targets.values, outputs, sample_weight=targets.weights))
+        values, outputs = (np.asarray(each, np.float64) for each in (targets.values, outputs))  # sums of squares, too
+        return float(r2_score(values, outputs, sample_weight=targets.weights))
     errors = np.subtract(outputs, targets.values, dtype=np.float64)
     return -float(np.average(LOSSES[loss](errors, parameter).mean(axis=1), weights=targets.weights))

@@ -15,7 +15,7 @@ from .base import LSTMEstimator, StepEstimator, fits
 from .losses import LOSSES, score, starting_point
 from .state import State
 from .steps import Loss
-from .targets import Targets, per_step, values_per_sequence, weights_of
+from .targets import Targets, as_read_by_net, values_per_sequence, values_per_step, weights_of
 
 
 class _Values(LSTMEstimator):
@@ -47,12 +47,12 @@ class _Values(LSTMEstimator):
     def _losses(self) -> list[str]:
         return [*LOSSES, "caller"]
 
-    def _as_targets(self, values: Array, weights: Any, *, reset: bool) -> Targets:
+    def _as_targets(self, values: Array, weights: Any, dtype: npt.DTypeLike, *, reset: bool) -> Targets:
         if reset:
             self._output_shape: tuple[int, ...] = values.shape[1:]
         elif values.shape[1:] != self._output_shape:
             raise ValueError(f"y must have outputs of shape {self._output_shape}, as before, got {values.shape[1:]}")
-        return Targets(np.ascontiguousarray(values.reshape(len(values), -1)), weights)
+        return Targets(as_read_by_net(values.reshape(len(values), -1), dtype), weights)
 
     def _n_outputs(self) -> int:
         return self._output_shape[0] if self._output_shape else 1
@@ -136,8 +136,8 @@ class LSTMRegressor(RegressorMixin, _Values):
 
     def _read_targets(self, y: Any, sample_weight: Any, steps: Steps, *, reset: bool) -> Targets:
         n_sequences = len(steps.lengths)
-        values = values_per_sequence(y, n_sequences, steps.rows.dtype)
-        return self._as_targets(values, weights_of(sample_weight, n_sequences), reset=reset)
+        values = values_per_sequence(y, n_sequences)
+        return self._as_targets(values, weights_of(sample_weight, n_sequences), steps.rows.dtype, reset=reset)
 
     @fits
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -250,8 +250,8 @@ class LSTMSequenceRegressor(StepEstimator, _Values):
     }
 
     def _read_targets(self, y: Any, sample_weight: Any, steps: Steps, *, reset: bool) -> Targets:
-        values = per_step(y, steps, steps.rows.dtype, most_ndim=2)
-        return self._as_targets(values, self._step_weights(sample_weight, steps), reset=reset)
+        values = values_per_step(y, steps)
+        return self._as_targets(values, self._step_weights(sample_weight, steps), steps.rows.dtype, reset=reset)
 
     @fits
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -333,5 +333,5 @@ class LSTMSequenceRegressor(StepEstimator, _Values):
         """
         outputs, steps = self._outputs(X)
         weights = weights_of(sample_weight, len(steps.lengths), lengths=steps.lengths)
-        values = per_step(y, steps, np.float64, most_ndim=2)
+        values = values_per_step(y, steps).astype(np.float64, copy=False)
         return float(r2_score(values, self._as_predictions(outputs), sample_weight=weights))

@@ -1,9 +1,11 @@
 """What comes in as y and sample_weight: one target per sequence, or one per step."""
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import compute_class_weight
 from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
@@ -20,6 +22,11 @@ from .._net.inputs import (
     is_ragged,
     is_sequence,
 )
+
+#: Numbers of the net's dtype that targets have to span: fewer, and predictions are stairs.
+LEAST_NUMBERS = 30
+#: Below this part of their size, what targets differ by is their own rounding.
+LEAST_SPAN = 1e-12
 
 
 class Targets(NamedTuple):
@@ -53,11 +60,12 @@ def labels_per_sequence(y: Any, n_sequences: int) -> Array:
     return y
 
 
-def values_per_sequence(y: Any, n_sequences: int, dtype: npt.DTypeLike) -> Array:
-    """Return y as values (n_sequences,) or (n_sequences, n_outputs)."""
+def values_per_sequence(y: Any, n_sequences: int) -> Array:
+    """Return y as values (n_sequences,) or (n_sequences, n_outputs), of float64 or float32."""
+    dtypes = [np.float64, np.float32]
     y = as_form(y, "y")
     check_unmasked(y, "y")
-    y = check_array(y, dtype=dtype, ensure_2d=False, allow_nd=False, input_name="y", estimator=None)
+    y = check_array(y, dtype=dtypes, ensure_2d=False, allow_nd=False, input_name="y", estimator=None)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     _check_length(y, n_sequences, "value")
@@ -75,6 +83,29 @@ def check_all_there(labels: Any, name: str, what: str) -> None:
             raise ValueError(f"{name} must have a label for each {what}, got {label!r} for {what} {index}")
 
 
+def as_read_by_net(values: Array, dtype: npt.DTypeLike) -> Array:
+    """Return values (n, n_outputs) in the dtype of the net; warn where that, or its outputs, round too much away."""
+    low, high = values.min(axis=0), values.max(axis=0)
+    with np.errstate(over="ignore"):
+        rounded = np.ascontiguousarray(values, dtype)
+        size, span = np.maximum(-low, high), high - low
+    if not np.isfinite(rounded).all():
+        raise ValueError(f"y must be finite, got a value too large for {dtype}")
+    apart = np.spacing(size.astype(dtype))
+    is_rough = (span < LEAST_NUMBERS * apart) & (span > LEAST_SPAN * size)
+    if is_rough.any():
+        k = int(is_rough.argmax())
+        called = "y" if len(span) == 1 else f"y (output {k})"
+        warnings.warn(
+            f"{called} is rounded to {dtype}: there, numbers near {size[k]:.3g} are {apart[k]:.2g} apart, while those "
+            f"of y have a range of {span[k]:.2g}. Subtract the mean, and add it to predictions, as "
+            "sklearn.compose.TransformedTargetRegressor does, or set dtype='float64'",
+            DataConversionWarning,
+            stacklevel=9,  # who called fit
+        )
+    return rounded
+
+
 def _check_length(y: Array, n_sequences: int, what: str) -> None:
     if len(y) != n_sequences:
         raise ValueError(
@@ -83,7 +114,7 @@ def _check_length(y: Array, n_sequences: int, what: str) -> None:
         )
 
 
-def per_step(y: Any, steps: Steps, dtype: npt.DTypeLike | None = None, *, most_ndim: int = 1) -> Array:
+def per_step(y: Any, steps: Steps, *, most_ndim: int = 1) -> Array:
     """Return y, of the same sequences and steps as X, as (n_rows,) or (n_rows, n_outputs).
 
     Parameters
@@ -92,8 +123,6 @@ def per_step(y: Any, steps: Steps, dtype: npt.DTypeLike | None = None, *, most_n
         n_outputs)
     steps : Steps
         Those of X.
-    dtype : dtype or None
-        None takes what comes.
     most_ndim : {1, 2}
         Dimensions that a sequence's y may have.
     """
@@ -109,7 +138,7 @@ def per_step(y: Any, steps: Steps, dtype: npt.DTypeLike | None = None, *, most_n
         if not 1 <= part.ndim <= most_ndim:
             got = part.shape if part.ndim else described(sequence)
             raise ValueError(f"y[{index}] must have shape {shape}, an entry for each step, got {got}")
-        if dtype is None:
+        if most_ndim == 1:  # labels
             check_all_there(sequence, f"y[{index}]", "step")
         if len(part) != length:
             raise ValueError(f"y[{index}] must have as many steps as X[{index}], {length}, got {len(part)}")
@@ -118,10 +147,14 @@ def per_step(y: Any, steps: Steps, dtype: npt.DTypeLike | None = None, *, most_n
                 f"y[{index}] must have as many outputs as y[0], shape {parts[0].shape[1:]}, got {part.shape[1:]}"
             )
         parts.append(part)
-    values = np.concatenate(parts)
-    if dtype is None:
-        return values
-    values = np.ascontiguousarray(values, dtype=dtype)
+    return np.concatenate(parts)
+
+
+def values_per_step(y: Any, steps: Steps) -> Array:
+    """Return y as values (n_rows,) or (n_rows, n_outputs), of float64 or float32."""
+    values = per_step(y, steps, most_ndim=2)
+    if values.dtype != np.float32:
+        values = values.astype(np.float64, copy=False)
     assert_all_finite(values, input_name="y")
     return values
 

@@ -285,9 +285,9 @@ def train(
                 loss = train_epoch(step, data, batch_size, windows, random_state if e.shuffle else None)
                 if not (np.isfinite(loss) and model.is_finite()):
                     raise ValueError(
-                        f"training diverged: loss {loss} in epoch {epoch + 1}, or weights that are not finite. "
-                        f"Lower learning_rate_init ({e.learning_rate_init}) or max_grad_norm ({e.max_grad_norm}), "
-                        "or scale X and y"
+                        f"training diverged in epoch {epoch + 1}: its loss is {loss}, or gradients or weights are too "
+                        f"large for {model.dtype}. Lower learning_rate_init ({e.learning_rate_init}) or max_grad_norm "
+                        f"({e.max_grad_norm}), or scale X and y"
                     )
                 line = f"Epoch {epoch + 1}/{n_epochs}, loss = {loss:.6f}"
                 improvable = -loss

@@ -35,7 +35,8 @@ cdef class Solver:
     def update(self, Model model, Gradient gradient, double total_weight, double loss):
         """Clip a finished gradient and take a step; return the loss with the L2 penalty.
 
-        Where it or the gradient is not finite, nothing is updated, and what is returned is not finite.
+        Where it or the gradient is not finite, or the gradient too large for Adam or RMSprop to square, nothing is
+        updated, and what is returned is not finite.
         """
         cdef int status
         cdef void *weights = model.weights()

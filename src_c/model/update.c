@@ -74,6 +74,10 @@ double NAME(update_by)(struct update *update, double loss, struct member member)
     if (!IS_FINITE(loss))
         return loss;
     double clipped = clipping(squares, update->solver->max_grad_norm);
+    /* Adam and RMSprop average squares. An average that is infinite would make every later step zero, without a word;
+     * of less than half the largest number none is, however it is rounded. */
+    if (update->solver->kind != PYLSTM_SGD && squares * clipped * clipped > LARGEST_REAL / 2)
+        return INFINITY;
     for (ptrdiff_t s = member.index; s < update->n_shares; s += member.n_members)
         step_share(update, share_of(update, s), clipped);
     pylstm_wait_for_team(member); /* until all have read t */

@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -21,7 +20,7 @@ from ..targets import Targets, check_y_given
 from ..training import Data
 from .forms import SeriesEstimator
 from .paths import draw_errors, errors_in_blocks, run_on
-from .series import TRANSFORMS, difference, naive_error
+from .series import TRANSFORMS, difference, naive_error, scaling
 
 
 class LSTMForecaster(SeriesEstimator):
@@ -138,6 +137,9 @@ class LSTMForecaster(SeriesEstimator):
     A y of several columns is one series of vectors: the network reads and forecasts all columns together. A list has
     series of their own lengths, which one network learns; each has its own scale and its own state.
 
+    What never varies, be it a column of y or its differences, is forecast as that, with a standard deviation of 0. The
+    network does not read it.
+
     X holds what is known of each step ahead of it, such as the weekday or a price: row t of X belongs to row t of y,
     and the forecast of a step has read its X.
 
@@ -234,9 +236,7 @@ class LSTMForecaster(SeriesEstimator):
 
         transformed = [TRANSFORMS[self._transform][0](values) for values in series]
         differenced, self._tails = zip(*(difference(values, lags) for values in transformed), strict=True)
-        scalers = [StandardScaler().fit(values) for values in differenced]
-        self._mean = np.stack([scaler.mean_ for scaler in scalers])
-        self._scale = np.stack([scaler.scale_ for scaler in scalers])
+        self._mean, self._scale = (np.stack(each) for each in zip(*map(scaling, differenced), strict=True))
         scaled = self._scaled(differenced)
         steps = self._as_steps([values[:-1] for values in scaled], [x[sum(lags) + 1 :] for x in exogenous])
         values = np.concatenate([values[1:] for values in scaled]).astype(self._dtype)

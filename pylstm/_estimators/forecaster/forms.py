@@ -3,12 +3,11 @@
 from typing import Any
 
 import numpy as np
-from sklearn.preprocessing import StandardScaler
 
 from ..._net.inputs import Array, Steps, as_form
 from ..base import Fitted, StepEstimator
 from ..state import State
-from .series import is_list, read_series
+from .series import is_list, read_series, scaled, scaling
 
 
 class FittedForms(Fitted):
@@ -68,8 +67,8 @@ class SeriesEstimator(FittedForms, StepEstimator):
         exogenous = [values.reshape(len(values), -1) for values in read_series(X, "X")]
         n_features = exogenous[0].shape[1]
         if reset:
-            scaler = StandardScaler().fit(np.concatenate(exogenous))
-            self.n_features_in_, self._X_mean, self._X_scale = n_features, scaler.mean_, scaler.scale_
+            self.n_features_in_ = n_features
+            self._X_mean, self._X_scale = scaling(np.concatenate(exogenous))
         elif n_features != self.n_features_in_:
             raise ValueError(f"X must have {self.n_features_in_} features per step, as in fit, got {n_features}")
         if is_list(X) != self._given_as_list or len(exogenous) != len(lengths):
@@ -81,10 +80,12 @@ class SeriesEstimator(FittedForms, StepEstimator):
             if len(values) != length:
                 called = f"X[{index}]" if self._given_as_list else "X"
                 raise ValueError(f"{called} must have one row for each of {length} steps, got {len(values)}")
-        return [(values - self._X_mean) / self._X_scale for values in exogenous]
+        return [scaled(values, self._X_mean, self._X_scale, "X") for values in exogenous]
 
     def _scaled(self, differenced: Any) -> list[Array]:
-        return [(d - mean) / scale for d, mean, scale in zip(differenced, self._mean, self._scale, strict=True)]
+        return [
+            scaled(d, mean, scale, "y") for d, mean, scale in zip(differenced, self._mean, self._scale, strict=True)
+        ]
 
     def _as_steps(self, values: list[Array], exogenous: list[Array]) -> Steps:
         """Return what the network reads: each value, and X of the step after it."""

@@ -75,12 +75,13 @@ def run_on(forecaster: Any, n_steps: int, exogenous: list[Array], errors: Array 
     state = [tuple(np.repeat(values, n_paths, axis=1) for values in layer) for layer in forecaster._state]
     last = np.repeat(forecaster._last, n_paths, axis=0)
     known = np.repeat(np.stack(exogenous), n_paths, axis=0)
+    varies = np.repeat(forecaster._scale > 0, n_paths, axis=0)
     run = np.empty((n_steps, *last.shape))
     lengths = np.ones(len(last), np.intp)
     for t in range(n_steps):
         rows = np.ascontiguousarray(np.hstack([last, known[:, t]]), dtype=forecaster._dtype)
         outputs, state = forecaster._model.predict(Steps(rows, lengths, True), state)
-        run[t] = last = outputs if errors is None else outputs + errors[t].reshape(outputs.shape)
+        run[t] = last = (outputs if errors is None else outputs + errors[t].reshape(outputs.shape)) * varies
     paths = run.reshape(n_steps, len(forecaster._last), n_paths, -1)
     return [
         integrate(paths[:, k] * forecaster._scale[k] + forecaster._mean[k], forecaster._lags, forecaster._tails[k])
