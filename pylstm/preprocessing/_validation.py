@@ -1,5 +1,6 @@
 """The check of X that estimators and `PerStep` share: scikit-learn's for 2-D, that of `_inputs` for sequences."""
 
+import warnings
 from importlib import import_module
 from typing import Any
 
@@ -30,6 +31,8 @@ def validate_sequences(estimator: Any, X: Any, *, reset: bool, dtype: npt.DTypeL
     on_2d = is_2d(X, None if reset else estimator._fitted_on_2d)
     if on_2d:
         check_unmasked(X, "X")
+        if reset:
+            _warn_of_table(X)
         X = validate_data(estimator, X, reset=reset, dtype=dtype, ensure_all_finite=not allow_nan)
         steps = as_steps(X[:, :, np.newaxis], 1, dtype)
     else:
@@ -45,6 +48,24 @@ def validate_sequences(estimator: Any, X: Any, *, reset: bool, dtype: npt.DTypeL
     if reset:
         estimator._fitted_on_2d = on_2d
     return steps
+
+
+def _warn_of_table(X: Any) -> None:
+    """Warn where a table (n_sequences, n_steps) looks like the steps of one sequence: its columns or dates say so."""
+    columns = getattr(X, "columns", ())
+    # Names that only count, as "t0" and "t1" do, are those of steps.
+    stems = {str(name).rstrip("0123456789") for name in columns}
+    is_named = len(stems) > 1 or any(str(name) in stems for name in columns)
+    is_dated = hasattr(getattr(X, "index", None), "freq")  # pandas' indices of times, periods and durations
+    if is_named or is_dated:
+        n_rows, n_columns = X.shape
+        warnings.warn(
+            f"X is a table with {'named columns' if is_named else 'a row for each time'}, taken as {n_rows} sequences "
+            f"of {n_columns} steps with one feature. If that is right, say so by X.to_numpy(). One sequence of "
+            f"{n_rows} steps with {n_columns} features is [X]; of several, one below the other, "
+            "pylstm.preprocessing.from_long_frame makes a list",
+            stacklevel=9,  # who called fit
+        )
 
 
 def _stack_frames(frames: Any) -> Steps:

@@ -209,7 +209,8 @@ def test_list_of_series(as_given):
     x = [np.ones((60, 2)), np.zeros((45, 2))]
     forecaster = LSTMForecaster(**QUICK).fit(as_given(y), x)
     future = [np.ones((5, 2)), np.zeros((5, 2))]
-    forecast, std, bounds = forecaster.predict(5, future, return_std=True, quantiles=[0.1, 0.9])
+    with pytest.warns(UserWarning, match="for each of the 2 series, not for each of the 2 quantiles"):
+        forecast, std, bounds = forecaster.predict(5, future, return_std=True, quantiles=[0.1, 0.9])
     assert [f.shape for f in forecast] == [s.shape for s in std] == [(5,), (5,)]
     assert [b.shape for b in bounds] == [(2, 5), (2, 5)]
     assert abs(forecast[0].mean() - 10) < 3

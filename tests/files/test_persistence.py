@@ -155,7 +155,8 @@ def test_several_outputs(tmp_path):
 def test_column_names(tmp_path):
     X, y = data(LSTMClassifier, "2-D")
     X = pd.DataFrame(X, columns=list("abcde"))
-    model = LSTMClassifier((2,), max_iter=1).fit(X, y)
+    with pytest.warns(UserWarning, match="X is a table with named columns"):
+        model = LSTMClassifier((2,), max_iter=1).fit(X, y)
     loaded = saved(model, tmp_path)
     assert loaded.feature_names_in_.tolist() == list("abcde")
     assert loaded.feature_names_in_.dtype == object

@@ -111,7 +111,8 @@ def test_2d_has_one_feature_per_step():
     np.testing.assert_array_equal(got, PerStep(StandardScaler()).fit_transform(X[:, :, np.newaxis])[:, :, 0])
     np.testing.assert_allclose(flat.inverse_transform(got), X)
     frame = pd.DataFrame(X, columns=list("abcd"))
-    framed = PerStep(StandardScaler()).fit(frame)
+    with pytest.warns(UserWarning, match="X is a table with named columns"):
+        framed = PerStep(StandardScaler()).fit(frame)
     np.testing.assert_array_equal(framed.transform(frame), got)
     assert framed.feature_names_in_.tolist() == framed.get_feature_names_out().tolist() == list("abcd")
     assert flat.get_feature_names_out().tolist() == ["x0", "x1", "x2", "x3"]

@@ -1,8 +1,10 @@
 """`LSTMForecaster`: the next values of a series, or of several."""
 
+import warnings
 from collections.abc import Callable
+from functools import wraps
 from numbers import Integral
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +16,32 @@ from ..._net.core import Model
 from ..._net.describe import Description
 from ..._net.inputs import Array, Steps, as_numbers, check_int
 from ..._net.trace import Trace, trace_steps
-from ..base import LSTMEstimator, StepEstimator, fits
+from ..base import LSTMEstimator, Method, StepEstimator, fits
 from ..state import State
 from ..targets import Targets, check_y_given
 from ..training import Data
 from .forms import SeriesEstimator
 from .paths import draw_errors, errors_in_blocks, run_on
-from .series import TRANSFORMS, difference, naive_error, scaling
+from .series import TRANSFORMS, difference, is_list, naive_error, scaling
+
+
+def _warns_of_order(fit: Method) -> Method:
+    """Make `fit(y, X)` warn where, by place, it was given what looks like X and y: more columns before fewer."""
+
+    @wraps(fit)
+    def checked(forecaster: Any, *args: Any, **keywords: Any) -> Any:
+        if len(args) == 2:
+            shapes = [getattr(each[0] if is_list(each) else each, "shape", ()) for each in args]
+            if args[1] is not None and shapes[0][1:] > shapes[1][1:]:  # of a single column, without brackets: ()
+                warnings.warn(
+                    f"fit(y, X) takes what came first, {shapes[0]}, as the series to forecast, and what came second, "
+                    f"{shapes[1]}, as known ahead of it. In scikit-learn's order, fit(X, y), it is the other way "
+                    "round. Say which is meant by name: fit(y=..., X=...)",
+                    stacklevel=2,
+                )
+        return fit(forecaster, *args, **keywords)
+
+    return cast(Method, checked)
 
 
 class LSTMForecaster(SeriesEstimator):
@@ -207,9 +228,12 @@ class LSTMForecaster(SeriesEstimator):
     def _n_outputs(self) -> int:
         return self.n_series_
 
+    @_warns_of_order
     @fits
     def fit(self, y: Any, X: Any = None) -> Self:
         """Learn a series, or several.
+
+        The series comes first, unlike in scikit-learn's ``fit(X, y)``.
 
         Parameters
         ----------
@@ -289,7 +313,8 @@ class LSTMForecaster(SeriesEstimator):
         std : ndarray or list
             Of the same form; only with `return_std`.
         bounds : ndarray (n_quantiles, n_steps) or (n_quantiles, n_steps, n_series), or list of them
-            The quantiles; only with `quantiles`.
+            The quantiles; only with `quantiles`. So ``(low, high) = bounds`` are quantiles of one series, but of a list
+            of two ``(low, high) = zip(*bounds)``; it warns where there are as many series as quantiles.
         """
         check_is_fitted(self, "_model")
         n_steps = check_int(n_steps, "n_steps", 1)
@@ -312,6 +337,14 @@ class LSTMForecaster(SeriesEstimator):
                 results.append(self._as_y([np.sqrt(square.mean(axis=1)) for square in squares]))
             if probabilities is not None:
                 results.append(self._as_y([undo(np.quantile(sample, probabilities, axis=1)) for sample in samples]))
+                if 1 < len(probabilities) == len(samples):
+                    n = len(samples)
+                    warnings.warn(
+                        f"bounds has an entry for each of the {n} series, not for each of the {n} quantiles: where "
+                        "quantiles are unpacked, as in `(low, high) = bounds`, write `zip(*bounds)`. Where series are, "
+                        "all is well, and one quantile more, such as 0.5, leaves nothing to mix up",
+                        stacklevel=2,
+                    )
         return results[0] if len(results) == 1 else tuple(results)
 
     def update(self, y: Any, X: Any = None) -> Self:
