@@ -133,6 +133,7 @@ typedef struct pylstm_net {
 
 /* Where one direction of one layer lies in the flat arrays, counted in elements. */
 typedef struct pylstm_layer {
+    ptrdiff_t layer, direction;
     ptrdiff_t input_size, hidden_size;
     ptrdiff_t weight_ih, weight_hh, bias; /* in the parameters, and in their gradients */
     ptrdiff_t h, c;              /* in a state, in units of one sequence: multiply by B; c where there is one */
@@ -147,6 +148,9 @@ ptrdiff_t pylstm_net_n_parameters(const pylstm_net *net);
 ptrdiff_t pylstm_net_state_size(const pylstm_net *net);
 /* Width D * H of the last layer's output. */
 ptrdiff_t pylstm_net_output_size(const pylstm_net *net);
+/* Goes on to the next direction, or the next layer: from zeros to the first, until it returns 0 for that there are no
+ * more. pylstm_net_layer walks that way: for one layer of many, not for each. */
+int pylstm_net_next(const pylstm_net *net, pylstm_layer *at);
 pylstm_layer pylstm_net_layer(const pylstm_net *net, ptrdiff_t layer, ptrdiff_t direction);
 
 /* ------------------------------------------------------------------- batch */
@@ -305,11 +309,13 @@ typedef struct pylstm_parameter {
     ptrdiff_t columns; /* 0: a vector */
     ptrdiff_t offset;  /* of its first element, in the flat array of all */
     pylstm_parameter_kind kind;
+    int part;           /* of its layer the how-manieth, from 1 on */
+    pylstm_layer layer; /* whose it is; of the dense layer's the last */
 } pylstm_parameter;
 
-/* Parameter number `index`, in the order of the flat array, for a model that has passed, or with n_outputs = 0 for its
- * net alone: from 0 on, until PYLSTM_ERROR_INDEX says that there are no more. */
-int pylstm_model_parameter(const pylstm_model *model, ptrdiff_t index, pylstm_parameter *out);
+/* Goes on to the next parameter, in the order of the flat array, of a model that has passed, or with n_outputs = 0 of
+ * its net alone: from zeros to the first, until it returns 0 for that there are no more. */
+int pylstm_model_next(const pylstm_model *model, pylstm_parameter *at);
 
 int pylstm_predict_size(const pylstm_model *model, const pylstm_shape *shape, size_t *bytes);
 /* y: outputs [E][n_outputs], probabilities or values. The tape is not read. */

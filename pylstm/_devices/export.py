@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .._files.writing import replace
+from .._files.writing import as_path, replace
 from .._net.core import Sequence
 from .._net.describe import Description, describe, describe_steps
 from .._net.inputs import check_int, check_real
@@ -156,7 +156,8 @@ def export_c(
         raise ValueError(f"weights must be 'float32' or 'int8', got {weights!r}")
     if data is not None and (weights != "int8" or isinstance(model, Sequence)):
         raise ValueError("data goes with weights='int8' and an estimator only: there is nothing else to compare")
-    path = os.fsdecode(path)
+    path = as_path(path)
+    blob_path = None if weights_blob is None else as_path(weights_blob, "weights_blob")
     name = _checked_name(name, path)
     described = describe_steps(model, "exported")
     if described.spec.dtype != "float32":
@@ -180,8 +181,8 @@ def export_c(
     if memory[1] > PTRDIFF_MAX:
         raise ValueError("window must be shorter: a size does not fit in memory")
     replace(path, text.encode("ascii"))
-    if weights_blob is not None:
-        write_blob(model, weights_blob)
+    if blob_path is not None:
+        write_blob(model, blob_path)
     return Export(path, name, *memory, *scores)
 
 

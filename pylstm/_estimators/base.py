@@ -12,21 +12,21 @@ from typing import Any, ClassVar, Self, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 from joblib import effective_n_jobs
+from sklearn import get_config
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from .._net.above import above
 from .._net.core import Model, ModelSpec, Solver, Stream
 from .._net.describe import Description, describe
-from .._net.inputs import Array, Steps, check_int
+from .._net.inputs import Array, Steps, check_size
 from .._net.pickles import made_of, reduced
 from .._net.trace import Trace, trace_steps
 from ..preprocessing._validation import validate_sequences
-from .hyperparameters import SharedHyperparameters
+from .hyperparameters import Number, SharedHyperparameters
 from .state import (
     State,
     features_state,
@@ -57,6 +57,7 @@ _FITTING: dict[tuple[int, int], object] = {}
 def fits(method: Method) -> Method:
     """Make a method one that fits: parameters are checked first, and an error leaves the estimator as it was."""
     checked = _fit_context(prefer_skip_nested_validation=True)(method)
+    is_partial = method.__name__ == "partial_fit"
 
     @wraps(method)
     def fit(estimator: Any, *args: Any, **keywords: Any) -> Any:
@@ -69,6 +70,8 @@ def fits(method: Method) -> Method:
             )
         before = dict(vars(estimator))
         try:
+            if is_partial and not get_config()["skip_parameter_validation"]:  # scikit-learn does so the first time only
+                estimator._validate_params()
             return checked(estimator, *args, **keywords)
         except BaseException:
             vars(estimator).clear()
@@ -232,7 +235,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         loss, loss_parameter = self._loss_and_parameter()
         spec = ModelSpec(
             steps.rows.shape[1],
-            tuple(check_int(size, f"hidden_layer_sizes[{layer}]", 1) for layer, size in enumerate(sizes)),
+            tuple(check_size(size, f"hidden_layer_sizes[{layer}]") for layer, size in enumerate(sizes)),
             bidirectional=getattr(self, "bidirectional", False),
             dropout=self.dropout,
             dtype=self.dtype,
@@ -532,8 +535,8 @@ class StepEstimator(LSTMEstimator):
     burn_in: int = 0
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "window": [Interval(Integral, 1, None, closed="left"), None],
-        "burn_in": [Interval(Integral, 0, None, closed="left")],
+        "window": [Number(Integral, 1, None, closed="left"), None],
+        "burn_in": [Number(Integral, 0, None, closed="left")],
     }
 
     def _step_weights(self, sample_weight: Any, steps: Steps) -> npt.NDArray[np.float64] | None:

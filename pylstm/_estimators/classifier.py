@@ -59,6 +59,8 @@ class _Classes(LSTMEstimator):
                 "partial_fit does not support class_weight='balanced', as it does not know the frequencies: "
                 "give a dict, as sklearn.utils.compute_class_weight makes it of all labels"
             )
+        if classes is not None and np.size(classes) == 0:
+            raise ValueError("classes must hold all labels there will be, got none")
         is_first = _check_partial_fit_first_call(self, classes)
         return self._partial_fit(X, y, sample_weight, is_first=is_first)
 

@@ -1,12 +1,31 @@
 """Hyperparameters said once: an annotated class attribute with a default is an argument of the constructor."""
 
 import inspect
+import sys
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple, dataclass_transform
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .documentation import filled_in
+
+
+class Number(Interval):
+    """An interval of numbers that the machine has: True is none, nor are integers beyond those of C, or all floats.
+
+    scikit-learn lets them pass. What was fitted with them would raise somewhere else, or be refused in its own file.
+    """
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        """Whether a value is one."""
+        if isinstance(val, bool):
+            return False
+        if isinstance(val, Integral) and self.type is Integral:
+            return abs(int(val)) <= sys.maxsize and super().is_satisfied_by(val)
+        try:
+            return isinstance(val, self.type) and super().is_satisfied_by(float(val))
+        except OverflowError:
+            return False
 
 
 class Positional(NamedTuple):
@@ -104,33 +123,33 @@ class SharedHyperparameters(Hyperparameters):
     dtype: str = "float32"
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "hidden_layer_sizes": ["array-like", Number(Integral, 1, None, closed="left")],
+        "dropout": [Number(Real, 0, 1, closed="left")],
         "cell": [StrOptions({"lstm", "gru", "rnn"})],
         "nonlinearity": [StrOptions({"tanh", "relu"})],
-        "forget_bias": [Interval(Real, None, None, closed="neither"), StrOptions({"chrono"})],
+        "forget_bias": [Number(Real, None, None, closed="neither"), StrOptions({"chrono"})],
         "solver": [StrOptions({"adam", "sgd", "rmsprop"})],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "alpha": [Number(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
         "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", "cosine"})],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate_init": [Number(Real, 0, None, closed="neither")],
+        "power_t": [Number(Real, 0, None, closed="left")],
+        "max_iter": [Number(Integral, 1, None, closed="left")],
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
+        "tol": [Number(Real, 0, None, closed="left")],
         "verbose": ["verbose"],
         "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "momentum": [Number(Real, 0, 1, closed="left")],
         "nesterovs_momentum": ["boolean"],
         "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
-        "n_jobs": [None, Integral],
+        "validation_fraction": [Number(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Number(Integral, 1, None, closed="left")],
+        "beta_1": [Number(Real, 0, 1, closed="left")],
+        "beta_2": [Number(Real, 0, 1, closed="left")],
+        "epsilon": [Number(Real, 0, None, closed="neither")],
+        "max_grad_norm": [Number(Real, 0, None, closed="neither"), None],
+        "n_jobs": [None, Number(Integral, None, None, closed="neither")],
         "dtype": [StrOptions({"float32", "float64"})],
     }
 

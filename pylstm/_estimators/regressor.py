@@ -7,11 +7,12 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
 from .._net.core import Model
 from .._net.inputs import Array, Steps, as_given
 from .base import LSTMEstimator, StepEstimator, fits
+from .hyperparameters import Number
 from .losses import LOSSES, score, starting_point
 from .state import State
 from .steps import Loss
@@ -29,8 +30,8 @@ class _Values(LSTMEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **LSTMEstimator._parameter_constraints,
         "loss": [StrOptions(set(LOSSES)), callable, None],
-        "huber_delta": [Interval(Real, 0, None, closed="neither")],
-        "quantile": [Interval(Real, 0, 1, closed="neither")],
+        "huber_delta": [Number(Real, 0, None, closed="neither")],
+        "quantile": [Number(Real, 0, 1, closed="neither")],
         "bidirectional": ["boolean"],
     }
 

@@ -243,7 +243,8 @@ def read_model(
 
     The arrays are compared with the sizes before anything of these sizes is allocated.
     """
-    hidden_sizes = tuple(state.integers("hidden_sizes", at_least=1))
+    # Each layer has arrays of its own: of more layers than arrays not even the names are to be listed.
+    hidden_sizes = tuple(state.integers("hidden_sizes", at_least=1, at_most_long=len(state.arrays)))
     bidirectional = state.boolean("bidirectional")
     dropout = state.value("dropout", "a number in [0, 1)", lambda value: _is_number(value) and 0 <= value < 1)
     pooling = state.choice("pooling", poolings)

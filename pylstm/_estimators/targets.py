@@ -15,6 +15,7 @@ from .._net.inputs import (
     Array,
     Steps,
     as_array,
+    as_floats,
     as_form,
     as_numbers,
     check_unmasked,
@@ -65,7 +66,8 @@ def values_per_sequence(y: Any, n_sequences: int) -> Array:
     dtypes = [np.float64, np.float32]
     y = as_form(y, "y")
     check_unmasked(y, "y")
-    y = check_array(y, dtype=dtypes, ensure_2d=False, allow_nd=False, input_name="y", estimator=None)
+    with as_floats("y"):
+        y = check_array(y, dtype=dtypes, ensure_2d=False, allow_nd=False, input_name="y", estimator=None)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     _check_length(y, n_sequences, "value")
@@ -154,7 +156,8 @@ def values_per_step(y: Any, steps: Steps) -> Array:
     """Return y as values (n_rows,) or (n_rows, n_outputs), of float64 or float32."""
     values = per_step(y, steps, most_ndim=2)
     if values.dtype != np.float32:
-        values = values.astype(np.float64, copy=False)
+        with as_floats("y"):
+            values = values.astype(np.float64, copy=False)
     assert_all_finite(values, input_name="y")
     return values
 
@@ -195,5 +198,6 @@ def with_class_weight(
         for label, weight in class_weight.items():
             if not 0 <= weight < np.inf:
                 raise ValueError(f"class_weight must be finite and not negative, got {weight!r} for {label!r}")
-        by_class = compute_class_weight(class_weight, classes=classes, y=classes[indices])
+        with as_floats("class_weight"):
+            by_class = compute_class_weight(class_weight, classes=classes, y=classes[indices])
     return weights * by_class[indices]

@@ -55,7 +55,6 @@ from safetensors.numpy import save as to_safetensors
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
@@ -66,7 +65,7 @@ from .._estimators.state import DTYPES, State, features_state, read_features, sh
 from .._net.inputs import Array
 from ..preprocessing import PerStep
 from ..preprocessing._pipeline import parts
-from .writing import replace
+from .writing import as_path, replace
 
 FORMAT_VERSION = 1
 #: Bytes that are read at once.
@@ -135,6 +134,7 @@ def save(model: Any, path: Any) -> None:
         "state": values,
         "pipeline": None,
     }
+    estimator._validate_params()  # as `load` does: they can have been changed since the fit
     if per_step is not None:
         document["pipeline"] = _pipeline_state(model, per_step)
         arrays = {**arrays, **_scaler_arrays(per_step.transformer_)}
@@ -170,7 +170,7 @@ def load(path: Any) -> Any:
     Nothing in the file is executed, and what it says is checked against its arrays before memory of that size is taken.
     So files from strangers can be loaded. It has no checksum: other numbers among the weights make another model.
     """
-    name = os.fsdecode(path)
+    name = as_path(path)
     data = _contents(name)
     try:
         return _build(_read(data))
@@ -311,16 +311,9 @@ def _read_parameters(state: State, cls: Any) -> Any:
     names = [name for name in cls._get_param_names() if name not in LATER or name in given.values]
     parameters = {name: _read_parameter(given, name) for name in names}
     given.end()
-    for name, value in parameters.items():
-        if isinstance(value, bool) and _is_for_numbers(cls._parameter_constraints.get(name)):
-            raise ValueError(f"{name} must be a number, got {value}")  # which true is to scikit-learn
     model = cls(**parameters)
     model._validate_params()
     return model
-
-
-def _is_for_numbers(constraints: Any) -> bool:
-    return bool(constraints) and all(isinstance(each, Interval) or each is None for each in constraints)
 
 
 def _read_parameter(state: State, name: str) -> Any:

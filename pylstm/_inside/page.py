@@ -19,7 +19,10 @@ def write(trace: Any, path: Any, sequence: Any, labels: Any, title: str) -> None
     if index >= len(trace.lengths):
         raise ValueError(f"sequence must be one of 0 to {len(trace.lengths) - 1}, got {index}")
     n_steps = int(trace.lengths[index])
-    texts = [str(label) for label in (range(n_steps) if labels is None else labels)]
+    try:
+        texts = [str(label) for label in (range(n_steps) if labels is None else labels)]
+    except TypeError:
+        raise TypeError(f"labels must have one for each of the {n_steps} steps, got {labels!r}") from None
     if len(texts) != n_steps:
         raise ValueError(f"labels must have one for each of the {n_steps} steps, got {len(texts)}")
     if not isinstance(title, str):

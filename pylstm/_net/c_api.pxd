@@ -43,6 +43,7 @@ cdef extern from "pylstm.h" nogil:
         int last_first
 
     ctypedef struct pylstm_layer:
+        Py_ssize_t direction
         Py_ssize_t input_size, hidden_size
         Py_ssize_t weight_ih, weight_hh, bias
         Py_ssize_t h, c
@@ -52,7 +53,7 @@ cdef extern from "pylstm.h" nogil:
     Py_ssize_t pylstm_net_n_parameters(const pylstm_net *)
     Py_ssize_t pylstm_net_state_size(const pylstm_net *)
     Py_ssize_t pylstm_net_output_size(const pylstm_net *)
-    pylstm_layer pylstm_net_layer(const pylstm_net *, Py_ssize_t, Py_ssize_t)
+    bint pylstm_net_next(const pylstm_net *, pylstm_layer *)
 
     ctypedef struct pylstm_shape:
         Py_ssize_t n_sequences, n_steps, n_rows
@@ -141,7 +142,7 @@ cdef extern from "pylstm.h" nogil:
         pylstm_parameter_kind kind
 
     bint pylstm_reads_labels(pylstm_loss)
-    int pylstm_model_parameter(const pylstm_model *, Py_ssize_t, pylstm_parameter *)
+    bint pylstm_model_next(const pylstm_model *, pylstm_parameter *)
     int pylstm_predict_size(const pylstm_model *, const pylstm_shape *, size_t *)
     int pylstm_predict(const pylstm_model *, const pylstm_forward_pass *)
 

@@ -18,6 +18,7 @@ from pylstm._net.inputs import (
     as_rows_like,
     as_steps,
     check_dtype,
+    check_flag,
     check_real,
     check_size,
     check_unmasked,
@@ -33,7 +34,7 @@ from cpython.pyport cimport PY_SSIZE_T_MAX
 from cpython.ref cimport PyObject
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport free
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 from numpy cimport (
     NPY_FLOAT32, NPY_FLOAT64, PyArray_DATA, PyArray_DESCR, PyArray_DIMS, PyArray_EMPTY, PyArray_IS_C_CONTIGUOUS,
     PyArray_ISCARRAY_RO, PyArray_ISWRITEABLE, PyArray_NBYTES, PyArray_NDIM, PyArray_SimpleNewFromData, PyArray_TYPE,

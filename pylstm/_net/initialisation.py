@@ -56,7 +56,7 @@ def initialise(parameters: dict[str, Array], spec: "ModelSpec", generator: Rando
         values[...] = 0
         if spec.cell != "lstm" or name == "bias_out":
             continue
-        write, forget, _, _ = np.split(values, 4)
+        write, forget, _, _ = values.reshape(4, -1)
         if spec.t_max is None:
             forget[...] = spec.forget_bias
         else:

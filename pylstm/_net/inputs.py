@@ -5,8 +5,9 @@ what was expected.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as AbstractSequence
+from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
@@ -57,6 +58,22 @@ def check_real(value: object, name: str, low: float, high: float) -> float:
     if not low <= number < high:
         raise ValueError(f"{name} must be a number in [{low}, {high}), got {value!r}")
     return number
+
+
+def check_flag(value: object, name: str) -> bool:
+    """Return `value` as a bool."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
+@contextmanager
+def as_floats(name: str) -> Iterator[None]:
+    """Say of what is read within it that it has numbers, as Python's integers can be, beyond all floats."""
+    try:
+        yield
+    except OverflowError as error:
+        raise ValueError(f"{name} must hold numbers that a float can hold: {error}") from None
 
 
 def check_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
@@ -114,10 +131,11 @@ def as_numbers(values: object, name: str, ndim: int, shape_text: str, dtype: npt
         got = f"{array.ndim}-D {array.shape}" if array.ndim else described(values)
         raise ValueError(f"{name} must have shape {shape_text}, got {got}")
     if dtype is not None and array.dtype.kind == "O":
-        try:
-            array = array.astype(dtype)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"{name} must hold numbers, got an object array: {error}") from None
+        with as_floats(name):
+            try:
+                array = array.astype(dtype)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"{name} must hold numbers, got an object array: {error}") from None
     if dtype is not None and array.dtype.kind not in "fiub":
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
     return array if dtype is None else np.require(array, dtype=dtype, requirements=["C", "A"])

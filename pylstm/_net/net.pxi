@@ -186,13 +186,19 @@ cdef class _Net:
     cdef new_state(self, Py_ssize_t n_sequences):
         return self.empty(1, pylstm_net_state_size(&self.c) * n_sequences)
 
+    cdef bint next_layer(self, pylstm_layer *at):
+        """Go on to the next layer, its first direction; from zeros to the first."""
+        while pylstm_net_next(&self.c, at):
+            if at.direction == 0:
+                return True
+        return False
+
     cdef list state_views(self, ndarray flat, Py_ssize_t n_sequences):
         """Return, per layer, (h, c), or (h,) where there is no c, as views of a flat state."""
-        cdef Py_ssize_t layer
         cdef pylstm_layer at
+        memset(&at, 0, sizeof(at))
         views = []
-        for layer in range(self.c.n_layers):
-            at = pylstm_net_layer(&self.c, layer, 0)
+        while self.next_layer(&at):
             h = self.state_view(flat, at.h * n_sequences, n_sequences, at.hidden_size)
             if at.n_states == 1:
                 views.append((h,))
@@ -230,13 +236,13 @@ cdef class _Net:
             return None
         flat = self.new_state(n_sequences)
         cdef _View view = _View(flat, True)
-        cdef Py_ssize_t layer
         cdef pylstm_layer at
+        memset(&at, 0, sizeof(at))
         cdef char *data = <char *> view.data
         cdef Py_ssize_t width = self.dtype.itemsize * n_sequences
         if type(state) is list and len(state) == self.c.n_layers:
-            for layer, pair in enumerate(state):
-                at = pylstm_net_layer(&self.c, layer, 0)
+            for pair in state:
+                self.next_layer(&at)
                 if not (type(pair) is tuple and len(pair) == at.n_states and
                         self.copy_plain(data + at.h * width, pair[0], n_sequences, at.hidden_size) and
                         (at.n_states == 1 or

@@ -66,25 +66,29 @@ cdef class ModelSpec:
         net.input_size = check_size(input_size, "input_size")
         self.dtype = check_dtype(dtype)
         net.dtype = PYLSTM_FLOAT32 if self.dtype == np.float32 else PYLSTM_FLOAT64
-        self.hidden_sizes = ()  # comprehensions of Cython 3.3 drop an element twice where there is no memory for it
+        sizes = []  # comprehensions of Cython 3.3 drop an element twice where there is no memory for it
         for index, size in enumerate(hidden_sizes):
             name = "hidden_size" if len(hidden_sizes) == 1 else f"hidden_size[{index}]"
-            self.hidden_sizes += (check_size(size, name),)
-        if not self.hidden_sizes:
+            sizes.append(check_size(size, name))
+        if not sizes:
             raise ValueError("hidden_size must name at least one layer, got ()")
+        self.hidden_sizes = tuple(sizes)
         net.n_layers = len(self.hidden_sizes)
         self.sizes = _Memory(net.n_layers * sizeof(Py_ssize_t))
         for layer in range(net.n_layers):
             (<Py_ssize_t *> self.sizes.c.data)[layer] = self.hidden_sizes[layer]
         net.hidden_sizes = <const Py_ssize_t *> self.sizes.c.data
-        net.n_directions = 2 if bidirectional else 1
+        net.n_directions = 2 if check_flag(bidirectional, "bidirectional") else 1
         net.isa = ISA
         net.n_threads = 1
         net.dropout = check_real(dropout, "dropout", 0.0, 1.0)
         net.cell = <pylstm_cell> <int> check_cell(cell, nonlinearity)
         self.cell, self.nonlinearity = cell, nonlinearity if cell == "rnn" else "tanh"
         self.take_head(loss, n_outputs, pooling, loss_parameter)
-        check(pylstm_net_check(net) if loss is None else pylstm_model_check(&self.c))
+        cdef int status = pylstm_net_check(net) if loss is None else pylstm_model_check(&self.c)
+        if status:
+            raise ValueError(f"input_size {input_size}, hidden_size {hidden_sizes} and n_outputs {n_outputs} can't be "
+                             f"made: {pylstm_strerror(status).decode()}")
 
     cdef take_head(self, loss, n_outputs, pooling, loss_parameter):
         if loss is None:
@@ -149,13 +153,12 @@ cdef class ModelSpec:
     def parameters(self):
         """The arrays that make up the model, in the order of the flat array."""
         cdef pylstm_parameter at
-        cdef Py_ssize_t index = 0
+        memset(&at, 0, sizeof(at))
         if self.listed is None:
             listed = []
-            while pylstm_model_parameter(&self.c, index, &at) == 0:
+            while pylstm_model_next(&self.c, &at):
                 shape = [at.rows, at.columns] if at.columns else [at.rows]
                 listed.append(Parameter(at.name.decode(), tuple(shape), at.offset, KINDS_OF_PARAMETERS[at.kind]))
-                index += 1
             self.listed = tuple(listed)
         return self.listed
 

@@ -62,7 +62,9 @@ cdef class Stream(_Net):
         self.model = spec.c
         self.output_size = spec.output_size
         self.format = b"f"[0] if self.dtype.itemsize == 4 else b"d"[0]
-        check(pylstm_stream_size(&self.model, self.batch_size, &n_bytes))
+        cdef int status = pylstm_stream_size(&self.model, self.batch_size, &n_bytes)
+        if status:
+            raise ValueError(f"batch_size {batch_size} can't be made: {pylstm_strerror(status).decode()}")
         self.memory = _Memory(n_bytes)
         self.take_weights(weights)
         self.step_work = self.batch_size * self.flat.size
@@ -277,7 +279,10 @@ cdef class Stream(_Net):
         constant = None
         if to == "rest":
             x = np.zeros((self.batch_size, self.c.input_size), self.dtype) if x is None else x
-            constant = self.as_plain(x, 2).reshape(-1, self.c.input_size)
+            constant = self.as_plain(x, 2)
+            if constant.shape not in ((self.batch_size, self.c.input_size), (self.c.input_size,)):
+                raise self.wrong_shape("x", constant.shape, self.c.input_size, 2)
+            constant = constant.reshape(self.batch_size, self.c.input_size)
         self.check_free()
         before = self.flat_state()
         self.is_running = True

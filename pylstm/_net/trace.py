@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from .above import above
 from .cells import GATES, STATES
-from .inputs import Array, Steps, as_array, as_given, as_numbers, as_steps, is_ragged
+from .inputs import Array, Steps, as_array, as_floats, as_given, as_numbers, as_steps, is_ragged
 from .pickles import plain_spec, reduced, spec_of
 
 if TYPE_CHECKING:
@@ -189,7 +189,8 @@ def half_life(f: npt.ArrayLike) -> npt.NDArray[np.float64]:
     >>> pylstm.half_life([0.0, 0.5, 0.99, 1.0]).round(1)
     array([ 0.,  1., 69., inf])
     """
-    f = np.asarray(f, np.float64)
+    with as_floats("f"):
+        f = np.asarray(f, np.float64)
     if ((f < 0) | (f > 1)).any():
         raise ValueError(f"f must be within [0, 1], got values from {np.nanmin(f)} to {np.nanmax(f)}")
     with np.errstate(divide="ignore"):

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import assert_all_finite, validate_data
 
-from .._net.inputs import Steps, as_form, as_numbers, as_steps, check_unmasked, is_2d, is_ragged
+from .._net.inputs import Steps, as_floats, as_form, as_numbers, as_steps, check_unmasked, is_2d, is_ragged
 
 
 def validate_sequences(estimator: Any, X: Any, *, reset: bool, dtype: npt.DTypeLike | None, allow_nan: bool) -> Steps:
@@ -33,7 +33,8 @@ def validate_sequences(estimator: Any, X: Any, *, reset: bool, dtype: npt.DTypeL
         check_unmasked(X, "X")
         if reset:
             _warn_of_table(X)
-        X = validate_data(estimator, X, reset=reset, dtype=dtype, ensure_all_finite=not allow_nan)
+        with as_floats("X"):
+            X = validate_data(estimator, X, reset=reset, dtype=dtype, ensure_all_finite=not allow_nan)
         steps = as_steps(X[:, :, np.newaxis], 1, dtype)
     else:
         if is_ragged(X) and len(X) > 0 and all(hasattr(sequence, "columns") for sequence in X):

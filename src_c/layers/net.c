@@ -1,33 +1,37 @@
 /* The shape of a net, and of a model: sizes, and where each layer lies in the flat arrays of parameters and states. */
 #include "kernels/cell.h"
 
-pylstm_layer pylstm_net_layer(const pylstm_net *net, ptrdiff_t layer, ptrdiff_t direction)
+int pylstm_net_next(const pylstm_net *net, pylstm_layer *at)
 {
     const struct cell *cell = pylstm_cell_of(net->cell);
-    pylstm_layer at = {0};
-    ptrdiff_t parameter = 0, state = 0;
-    for (ptrdiff_t l = 0; l <= layer; l++) {
-        ptrdiff_t n_directions = net->n_directions;
-        ptrdiff_t hidden = net->hidden_sizes[l];
-        ptrdiff_t input = l == 0 ? net->input_size : n_directions * net->hidden_sizes[l - 1];
-        ptrdiff_t per_direction = hidden * (cell->n_gates * (input + hidden) + cell->n_vectors);
-        ptrdiff_t skipped = l == layer ? direction : n_directions;
-        parameter += skipped * per_direction;
-        if (l < layer) {
-            state += cell->n_states * n_directions * hidden;
-            continue;
-        }
-        at.input_size = input;
-        at.hidden_size = hidden;
-        at.n_gates = cell->n_gates;
-        at.n_biases = cell->n_vectors;
-        at.n_states = cell->n_states;
-        at.weight_ih = parameter;
-        at.weight_hh = at.weight_ih + cell->n_gates * hidden * input;
-        at.bias = at.weight_hh + cell->n_gates * hidden * hidden;
-        at.h = state + direction * hidden;
-        at.c = at.h + (cell->n_states - 1) * n_directions * hidden;
+    pylstm_layer next = {.input_size = net->input_size};
+    ptrdiff_t state = 0;
+    if (at->n_gates > 0) {
+        next.direction = (at->direction + 1) % net->n_directions;
+        next.layer = next.direction > 0 ? at->layer : at->layer + 1;
+        next.input_size = next.direction > 0 ? at->input_size : net->n_directions * at->hidden_size;
+        next.weight_ih = at->bias + at->n_biases * at->hidden_size;
+        state = (next.direction > 0 ? at->h : at->c) + at->hidden_size;
     }
+    if (next.layer == net->n_layers)
+        return 0;
+    next.hidden_size = net->hidden_sizes[next.layer];
+    next.n_gates = cell->n_gates;
+    next.n_biases = cell->n_vectors;
+    next.n_states = cell->n_states;
+    next.weight_hh = next.weight_ih + next.n_gates * next.hidden_size * next.input_size;
+    next.bias = next.weight_hh + next.n_gates * next.hidden_size * next.hidden_size;
+    next.h = state;
+    next.c = next.h + (next.n_states - 1) * net->n_directions * next.hidden_size;
+    *at = next;
+    return 1;
+}
+
+pylstm_layer pylstm_net_layer(const pylstm_net *net, ptrdiff_t layer, ptrdiff_t direction)
+{
+    pylstm_layer at = {0};
+    while (pylstm_net_next(net, &at) && (at.layer < layer || at.direction < direction))
+        ;
     return at;
 }
 

@@ -44,11 +44,10 @@ ptrdiff_t pylstm_n_members(const pylstm_net *net, const pylstm_shape *shape)
 ptrdiff_t pylstm_n_parts(const pylstm_net *net, const pylstm_shape *shape)
 {
     double n_gates = (double)pylstm_cell_of(net->cell)->n_gates, multiply_adds = 0;
-    for (ptrdiff_t l = 0; l < net->n_layers; l++) {
-        pylstm_layer at = pylstm_net_layer(net, l, 0);
-        multiply_adds += n_gates * (double)net->n_directions * (double)at.hidden_size *
-                         (double)(at.input_size + at.hidden_size) * (double)shape->n_rows;
-    }
+    pylstm_layer at = {0};
+    while (pylstm_net_next(net, &at))
+        multiply_adds +=
+            n_gates * (double)at.hidden_size * (double)(at.input_size + at.hidden_size) * (double)shape->n_rows;
     ptrdiff_t most = net->n_threads < shape->n_sequences ? net->n_threads : shape->n_sequences;
     return pylstm_worth_threads(multiply_adds, most);
 }

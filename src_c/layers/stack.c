@@ -18,22 +18,21 @@ static ptrdiff_t widest_output(const pylstm_net *net)
     return net->n_directions * widest;
 }
 
-static struct layer layer_at(const pylstm_net *net, ptrdiff_t l, ptrdiff_t direction, const real *parameters)
+static struct layer layer_at(const pylstm_net *net, const pylstm_layer *at, const real *parameters)
 {
-    pylstm_layer at = pylstm_net_layer(net, l, direction);
     struct layer layer = {
         .kernels = NAME(kernels)(net->isa),
         .cell = net->cell,
-        .input_size = at.input_size,
-        .hidden_size = at.hidden_size,
-        .reverse = direction == 1,
+        .input_size = at->input_size,
+        .hidden_size = at->hidden_size,
+        .reverse = at->direction == 1,
         .last_first = net->last_first,
         .member = ALONE,
     };
     if (parameters) { /* else only sizes are wanted */
-        layer.weight_ih = parameters + at.weight_ih;
-        layer.weight_hh = parameters + at.weight_hh;
-        layer.bias = parameters + at.bias;
+        layer.weight_ih = parameters + at->weight_ih;
+        layer.weight_hh = parameters + at->weight_hh;
+        layer.bias = parameters + at->bias;
     }
     return layer;
 }
@@ -47,8 +46,9 @@ static struct part_memory carve_part(const pylstm_net *net, const pylstm_shape *
 {
     struct part_memory part = {.batch = pylstm_batch_carve(arena, bound)};
     part.per_layer = *arena;
-    for (ptrdiff_t l = 0; l < net->n_layers; l++) {
-        struct layer layer = layer_at(net, l, 0, NULL);
+    pylstm_layer at = {0};
+    while (pylstm_net_next(net, &at)) {
+        struct layer layer = layer_at(net, &at, NULL);
         layer.member.n_members = n_members;
         struct arena layer_arena = part.per_layer;
         carve(&layer_arena, &layer, bound);
@@ -88,36 +88,38 @@ static void drop_rows(const struct pass *pass, const pylstm_batch *batch, ptrdif
 
 /* -------------------------------------------------------------------- tape */
 
-/* The steps of one part, layer and direction within a tape; carving all of them counts the tape. */
-static struct steps carve_tape(const pylstm_net *net, const pylstm_shape *bound, ptrdiff_t part, ptrdiff_t layer,
-                               ptrdiff_t direction, struct arena *arena)
+/* The steps of each layer and direction of the first parts within a tape; carving those of all counts the tape. */
+static void carve_tape(const pylstm_net *net, const pylstm_shape *bound, ptrdiff_t n_parts, struct arena *arena)
 {
-    struct steps carved = {0};
-    for (ptrdiff_t p = 0; p <= part; p++) {
-        ptrdiff_t last_layer = p == part ? layer : net->n_layers - 1;
-        for (ptrdiff_t l = 0; l <= last_layer; l++) {
-            ptrdiff_t last_direction = p == part && l == layer ? direction : net->n_directions - 1;
-            for (ptrdiff_t d = 0; d <= last_direction; d++) {
-                struct layer at = layer_at(net, l, d, NULL);
-                carved = NAME(steps_carve)(arena, &at, bound, 1);
-            }
+    for (ptrdiff_t p = 0; p < n_parts; p++) {
+        pylstm_layer at = {0};
+        while (pylstm_net_next(net, &at)) {
+            struct layer layer = layer_at(net, &at, NULL);
+            NAME(steps_carve)(arena, &layer, bound, 1);
         }
     }
-    return carved;
 }
 
-static struct steps tape_steps(const pylstm_net *net, const pylstm_shape *bound, ptrdiff_t part, ptrdiff_t layer,
-                               ptrdiff_t direction, pylstm_memory tape)
+/* Those of one part, layer and direction. */
+static struct steps tape_steps(const pylstm_net *net, const pylstm_shape *bound, ptrdiff_t part,
+                               const pylstm_layer *wanted, pylstm_memory tape)
 {
     struct arena arena = arena_at(tape);
-    return carve_tape(net, bound, part, layer, direction, &arena);
+    struct steps steps = {0};
+    carve_tape(net, bound, part, &arena);
+    pylstm_layer at = {0};
+    while (at.bias < wanted->bias && pylstm_net_next(net, &at)) {
+        struct layer layer = layer_at(net, &at, NULL);
+        steps = NAME(steps_carve)(&arena, &layer, bound, 1);
+    }
+    return steps;
 }
 
 void NAME(tape_carve)(const pylstm_net *net, const pylstm_shape *shape, struct arena *arena)
 {
     ptrdiff_t n_parts = pylstm_n_parts(net, shape);
     pylstm_shape bound = pylstm_part_bound(shape, n_parts);
-    carve_tape(net, &bound, n_parts - 1, net->n_layers - 1, net->n_directions - 1, arena);
+    carve_tape(net, &bound, n_parts, arena);
 }
 
 int NAME(tape_size)(const pylstm_net *net, const pylstm_shape *shape, size_t *bytes)
@@ -130,11 +132,12 @@ int NAME(tape_size)(const pylstm_net *net, const pylstm_shape *shape, size_t *by
 int NAME(tape_read)(const pylstm_net *net, const pylstm_batch *batch, ptrdiff_t layer, ptrdiff_t direction,
                     pylstm_memory tape, void *values)
 {
-    struct layer at = layer_at(net, layer, direction, NULL);
+    pylstm_layer place = pylstm_net_layer(net, layer, direction);
+    struct layer at = layer_at(net, &place, NULL);
     ptrdiff_t n_parts = pylstm_n_parts(net, &batch->shape), stride = batch->shape.n_rows * at.hidden_size;
     pylstm_shape bound = pylstm_part_bound(&batch->shape, n_parts);
     for (ptrdiff_t part = 0; part < n_parts; part++) {
-        struct steps steps = tape_steps(net, &bound, part, layer, direction, tape);
+        struct steps steps = tape_steps(net, &bound, part, &place, tape);
         ptrdiff_t n_sequences = (batch->shape.n_sequences - part + n_parts - 1) / n_parts, row = 0;
         for (ptrdiff_t s = 0; s < batch->length[part]; s++) {
             for (ptrdiff_t b = part; b < batch->offset[s + 1] - batch->offset[s]; b += n_parts, row++) {
@@ -153,40 +156,25 @@ bool NAME(reads_packed)(const pylstm_shape *shape)
     return !is_unpacked(shape);
 }
 
-/* The packed weights of one layer and direction; carving those of the last counts all. */
-static struct packed carve_packed(const pylstm_net *net, ptrdiff_t layer, ptrdiff_t direction, struct arena *arena)
-{
-    struct packed carved = {NULL, NULL};
-    for (ptrdiff_t l = 0; l <= layer; l++) {
-        for (ptrdiff_t d = 0; d <= (l == layer ? direction : net->n_directions - 1); d++) {
-            struct layer at = layer_at(net, l, d, NULL);
-            carved = NAME(packed_carve)(arena, &at);
-        }
-    }
-    return carved;
-}
-
-static struct packed packed_of(const pylstm_net *net, ptrdiff_t layer, ptrdiff_t direction, pylstm_memory packed)
-{
-    struct arena arena = arena_at(packed);
-    return carve_packed(net, layer, direction, &arena);
-}
-
 int NAME(packed_size)(const pylstm_net *net, size_t *bytes)
 {
     struct arena counting = {0};
-    carve_packed(net, net->n_layers - 1, net->n_directions - 1, &counting);
+    pylstm_layer at = {0};
+    while (pylstm_net_next(net, &at)) {
+        struct layer layer = layer_at(net, &at, NULL);
+        NAME(packed_carve)(&counting, &layer);
+    }
     return arena_total(&counting, bytes);
 }
 
 void NAME(pack_stack)(const pylstm_net *net, const real *parameters, pylstm_memory packed, struct member member)
 {
-    for (ptrdiff_t l = 0; l < net->n_layers; l++) {
-        for (ptrdiff_t d = 0; d < net->n_directions; d++) {
-            struct layer layer = layer_at(net, l, d, parameters);
-            layer.member = member;
-            NAME(pack_layer)(&layer, packed_of(net, l, d, packed));
-        }
+    struct arena arena = arena_at(packed);
+    pylstm_layer at = {0};
+    while (pylstm_net_next(net, &at)) {
+        struct layer layer = layer_at(net, &at, parameters);
+        layer.member = member;
+        NAME(pack_layer)(&layer, NAME(packed_carve)(&arena, &layer));
     }
 }
 
@@ -228,14 +216,21 @@ void NAME(forward_part)(struct forward_pass *forward, ptrdiff_t part, struct mem
     ptrdiff_t n_sequences = pass->batch->shape.n_sequences; /* states are laid out for all */
 
     const real *input = forward->x, *held = forward->held;
+    pylstm_layer at = {0};
+    struct arena tape = {0}, packed_weights = {0};
+    if (forward->packed.data)
+        packed_weights = arena_at(forward->packed);
+    if (pass->tape.data) {
+        tape = arena_at(pass->tape);
+        carve_tape(net, &pass->bound, part, &tape);
+    }
     for (ptrdiff_t l = 0; l < net->n_layers; l++) {
         real *output = l == net->n_layers - 1 ? forward->y : forward->between[l % 2];
-        for (ptrdiff_t d = 0; d < net->n_directions; d++) {
-            pylstm_layer at = pylstm_net_layer(net, l, d);
-            struct layer layer = layer_at(net, l, d, pass->parameters);
+        for (ptrdiff_t d = 0; d < net->n_directions && pylstm_net_next(net, &at); d++) {
+            struct layer layer = layer_at(net, &at, pass->parameters);
             layer.member = member;
             struct arena arena = pass->parts[part].per_layer;
-            struct steps steps = pass->tape.data ? tape_steps(net, &pass->bound, part, l, d, pass->tape)
+            struct steps steps = pass->tape.data ? NAME(steps_carve)(&tape, &layer, &pass->bound, 1)
                                                  : NAME(steps_carve)(&arena, &layer, &pass->bound, 0);
             if (held) {
                 steps.held = held;
@@ -243,7 +238,7 @@ void NAME(forward_part)(struct forward_pass *forward, ptrdiff_t part, struct mem
                 held += pylstm_cell_of(net->cell)->n_kept * steps.held_stride;
             }
             bool is_packed = forward->packed.data != NULL;
-            struct packed packed = is_packed ? packed_of(net, l, d, forward->packed)
+            struct packed packed = is_packed ? NAME(packed_carve)(&packed_weights, &layer)
                                              : NAME(layer_forward_carve)(&arena, &layer, &pass->bound);
             struct layer_forward through = {
                 .x = input,
@@ -335,6 +330,11 @@ static ptrdiff_t n_directions_of_layers(const pylstm_net *net)
     return net->n_layers * net->n_directions;
 }
 
+static ptrdiff_t place_of(const pylstm_net *net, const pylstm_layer *at)
+{
+    return at->layer * net->n_directions + at->direction;
+}
+
 void NAME(sums_carve)(struct stack_sums *sums, const pylstm_shape *bound, real *gradients, struct arena *arena)
 {
     const pylstm_net *net = sums->net;
@@ -343,19 +343,18 @@ void NAME(sums_carve)(struct stack_sums *sums, const pylstm_shape *bound, real *
     pylstm_shape of_part = pylstm_part_bound(bound, sums->n_parts);
     sums->layers = arena_take(arena, sums->n_parts, n, sizeof(struct layer_sums));
     sums->panels = arena_take(arena, n, 1, sizeof(struct back_panels));
-    for (ptrdiff_t l = 0; l < net->n_layers; l++) {
-        for (ptrdiff_t d = 0; d < net->n_directions; d++) {
-            ptrdiff_t at = l * net->n_directions + d;
-            struct layer layer = layer_at(net, l, d, NULL);
-            struct back_panels panels = NAME(back_panels_carve)(arena, &layer, &of_part, l > 0 || sums->wants_dx);
-            if (sums->panels)
-                sums->panels[at] = panels;
-            for (ptrdiff_t p = 0; p < sums->n_parts; p++) {
-                real *own = p == 0 && gradients ? gradients + pylstm_net_layer(net, l, d).weight_ih : NULL;
-                struct layer_sums carved = NAME(layer_sums_carve)(arena, &layer, &of_part, own);
-                if (sums->layers)
-                    sums->layers[p * n + at] = carved;
-            }
+    pylstm_layer at = {0};
+    while (pylstm_net_next(net, &at)) {
+        ptrdiff_t k = place_of(net, &at);
+        struct layer layer = layer_at(net, &at, NULL);
+        struct back_panels panels = NAME(back_panels_carve)(arena, &layer, &of_part, at.layer > 0 || sums->wants_dx);
+        if (sums->panels)
+            sums->panels[k] = panels;
+        for (ptrdiff_t p = 0; p < sums->n_parts; p++) {
+            real *own = p == 0 && gradients ? gradients + at.weight_ih : NULL;
+            struct layer_sums carved = NAME(layer_sums_carve)(arena, &layer, &of_part, own);
+            if (sums->layers)
+                sums->layers[p * n + k] = carved;
         }
     }
 }
@@ -369,25 +368,23 @@ void NAME(sums_clear)(struct stack_sums *sums)
 void NAME(sums_pack)(struct stack_sums *sums, const real *parameters, struct member member)
 {
     const pylstm_net *net = sums->net;
-    for (ptrdiff_t l = 0; l < net->n_layers; l++) {
-        for (ptrdiff_t d = 0; d < net->n_directions; d++) {
-            struct layer layer = layer_at(net, l, d, parameters);
-            layer.member = member;
-            NAME(pack_back_panels)(&layer, sums->panels[l * net->n_directions + d]);
-        }
+    pylstm_layer at = {0};
+    while (pylstm_net_next(net, &at)) {
+        struct layer layer = layer_at(net, &at, parameters);
+        layer.member = member;
+        NAME(pack_back_panels)(&layer, sums->panels[place_of(net, &at)]);
     }
 }
 
 void NAME(sums_finish)(struct stack_sums *sums, real *gradients, struct member member)
 {
     const pylstm_net *net = sums->net;
-    for (ptrdiff_t l = 0; l < net->n_layers; l++) {
-        for (ptrdiff_t d = 0; d < net->n_directions; d++) {
-            struct layer layer = layer_at(net, l, d, NULL);
-            layer.member = member;
-            NAME(layer_sums_finish)(&layer, sums->layers + l * net->n_directions + d, sums->n_parts,
-                                    n_directions_of_layers(net), gradients + pylstm_net_layer(net, l, d).weight_ih);
-        }
+    pylstm_layer at = {0};
+    while (pylstm_net_next(net, &at)) {
+        struct layer layer = layer_at(net, &at, NULL);
+        layer.member = member;
+        NAME(layer_sums_finish)(&layer, sums->layers + place_of(net, &at), sums->n_parts, n_directions_of_layers(net),
+                                gradients + at.weight_ih);
     }
 }
 
@@ -420,16 +417,16 @@ void NAME(backward_part)(struct backward_pass *backward, ptrdiff_t part, struct 
             drop_rows(pass, batch, l, backward->between[(l + 1) % 2]);
         for (ptrdiff_t d = 0; d < net->n_directions; d++) {
             pylstm_layer at = pylstm_net_layer(net, l, d);
-            struct layer layer = layer_at(net, l, d, pass->parameters);
+            struct layer layer = layer_at(net, &at, pass->parameters);
             layer.member = member;
             struct arena arena = pass->parts[part].per_layer;
             struct layer_backward through = {
                 .dy = {dy + d * at.hidden_size, net->n_directions * at.hidden_size},
                 .dx = l > 0 ? backward->between[l % 2] : backward->dx,
                 .adds_dx = d > 0,
-                .steps = tape_steps(net, &pass->bound, part, l, d, pass->tape),
-                .panels = backward->sums->panels[l * net->n_directions + d],
-                .sums = sums + l * net->n_directions + d,
+                .steps = tape_steps(net, &pass->bound, part, &at, pass->tape),
+                .panels = backward->sums->panels[place_of(net, &at)],
+                .sums = sums + place_of(net, &at),
                 .scratch = NAME(layer_backward_carve)(&arena, &layer, &pass->bound),
             };
             if (backward->dstate_out) {

@@ -22,34 +22,31 @@ static void write_name(char *name, const char *what, ptrdiff_t layer, ptrdiff_t 
     strcpy(name, direction ? "_reverse" : "");
 }
 
-int pylstm_model_parameter(const pylstm_model *model, ptrdiff_t index, pylstm_parameter *out)
+int pylstm_model_next(const pylstm_model *model, pylstm_parameter *at)
 {
-    const pylstm_net *net = &model->net;
-    ptrdiff_t n_of_net = 3 * net->n_layers * net->n_directions, width = pylstm_net_output_size(net);
-    if (index < 0 || index >= n_of_net + (model->n_outputs > 0 ? 2 : 0))
-        return PYLSTM_ERROR_INDEX;
-    if (index < n_of_net) {
-        ptrdiff_t place = index / 3, layer = place / net->n_directions, direction = place % net->n_directions;
-        pylstm_layer at = pylstm_net_layer(net, layer, direction);
-        ptrdiff_t rows = at.n_gates * at.hidden_size;
-        const pylstm_parameter of_layer[] = {
-            {.rows = rows, .columns = at.input_size, .offset = at.weight_ih, .kind = PYLSTM_DECAYED},
-            {.rows = rows, .columns = at.hidden_size, .offset = at.weight_hh, .kind = PYLSTM_DECAYED},
-            {.rows = at.n_biases * at.hidden_size, .offset = at.bias, .kind = PYLSTM_PLAIN},
-        };
-        static const char *const what[] = {"weight_ih", "weight_hh", "bias"};
-        *out = of_layer[index % 3];
-        write_name(out->name, what[index % 3], layer, direction);
-    } else if (index == n_of_net) {
-        ptrdiff_t offset = pylstm_net_n_parameters(net);
-        *out = (pylstm_parameter){.rows = model->n_outputs, .columns = width, .offset = offset, .kind = PYLSTM_DECAYED};
-        write_name(out->name, "weight_out", -1, 0);
-    } else {
-        ptrdiff_t offset = pylstm_net_n_parameters(net) + model->n_outputs * width;
-        *out = (pylstm_parameter){.rows = model->n_outputs, .offset = offset, .kind = PYLSTM_PLAIN};
-        write_name(out->name, "bias_out", -1, 0);
-    }
-    return PYLSTM_OK;
+    enum { WEIGHT_IH = 1, WEIGHT_HH, BIAS, WEIGHT_OUT, BIAS_OUT };
+    static const char *const what[] = {"", "weight_ih", "weight_hh", "bias", "weight_out", "bias_out"};
+    pylstm_layer of = at->layer;
+    int part = at->part + 1;
+    if (at->part == 0 || at->part == BIAS)
+        part = pylstm_net_next(&model->net, &of) ? WEIGHT_IH : WEIGHT_OUT;
+    if (part > BIAS_OUT || (part > BIAS && model->n_outputs == 0))
+        return 0;
+
+    ptrdiff_t rows = of.n_gates * of.hidden_size, biases = of.n_biases * of.hidden_size;
+    ptrdiff_t n_outputs = model->n_outputs, width = model->net.n_directions * of.hidden_size, head = of.bias + biases;
+    const pylstm_parameter parts[] = {
+        [WEIGHT_IH] = {.rows = rows, .columns = of.input_size, .offset = of.weight_ih, .kind = PYLSTM_DECAYED},
+        [WEIGHT_HH] = {.rows = rows, .columns = of.hidden_size, .offset = of.weight_hh, .kind = PYLSTM_DECAYED},
+        [BIAS] = {.rows = biases, .offset = of.bias, .kind = PYLSTM_PLAIN},
+        [WEIGHT_OUT] = {.rows = n_outputs, .columns = width, .offset = head, .kind = PYLSTM_DECAYED},
+        [BIAS_OUT] = {.rows = n_outputs, .offset = head + n_outputs * width, .kind = PYLSTM_PLAIN},
+    };
+    *at = parts[part];
+    at->part = part;
+    at->layer = of;
+    write_name(at->name, what[part], part > BIAS ? -1 : of.layer, of.direction);
+    return 1;
 }
 
 int pylstm_reads_labels(pylstm_loss loss)

@@ -51,8 +51,8 @@ static struct NAME(stream) * carve(const pylstm_model *model, ptrdiff_t batch_si
         .scale = arena_take(arena, net->input_size, 1, sizeof(real)),
         .scaled = arena_take(arena, batch_size, net->input_size, sizeof(real)),
     };
-    for (ptrdiff_t l = 0; l < net->n_layers; l++) {
-        pylstm_layer at = pylstm_net_layer(net, l, 0);
+    pylstm_layer at = {0};
+    while (pylstm_net_next(net, &at)) {
         ptrdiff_t width = blocks_of(at.hidden_size, kernels->lanes) * kernels->lanes;
         struct layer of = {
             .kernels = kernels,
@@ -70,7 +70,7 @@ static struct NAME(stream) * carve(const pylstm_model *model, ptrdiff_t batch_si
             .c = has_c ? arena_take(arena, batch_size, width, sizeof(real)) : NULL,
         };
         if (carved.layers)
-            carved.layers[l] = layer;
+            carved.layers[at.layer] = layer;
     }
     if (stream)
         *stream = carved;
@@ -99,15 +99,15 @@ void NAME(stream_set_weights)(pylstm_stream *stream, const void *parameters, con
     const pylstm_net *net = &to->model.net;
     ptrdiff_t n_outputs = to->model.n_outputs, head = pylstm_net_n_parameters(net);
     ptrdiff_t n_weights = n_outputs * pylstm_net_output_size(net);
-    for (ptrdiff_t l = 0; l < net->n_layers; l++) {
-        pylstm_layer at = pylstm_net_layer(net, l, 0);
+    pylstm_layer at = {0};
+    while (pylstm_net_next(net, &at)) {
         const real *from = parameters;
-        struct layer layer = to->layers[l].layer;
+        struct layer layer = to->layers[at.layer].layer;
         layer.weight_ih = from + at.weight_ih;
         layer.weight_hh = from + at.weight_hh;
         layer.bias = from + at.bias;
-        NAME(pack_layer)(&layer, to->layers[l].packed);
-        to->layers[l].weights = NAME(packed_weights)(&layer, to->layers[l].packed);
+        NAME(pack_layer)(&layer, to->layers[at.layer].packed);
+        to->layers[at.layer].weights = NAME(packed_weights)(&layer, to->layers[at.layer].packed);
     }
     memcpy(to->weight_out, (const real *)parameters + head, (size_t)n_weights * sizeof(real));
     memcpy(to->bias_out, (const real *)parameters + head + n_weights, (size_t)n_outputs * sizeof(real));

@@ -27,8 +27,8 @@ static struct stretch share_of(const struct update *update, ptrdiff_t share)
 static double decay_share(const struct update *update, struct stretch own, double scale)
 {
     double squares = 0;
-    pylstm_parameter at;
-    for (ptrdiff_t k = 0; scale > 0 && !pylstm_model_parameter(update->model, k, &at); k++) {
+    pylstm_parameter at = {0};
+    while (scale > 0 && pylstm_model_next(update->model, &at)) {
         ptrdiff_t end = at.offset + at.rows * at.columns;
         ptrdiff_t from = at.offset > own.from ? at.offset : own.from, to = end < own.to ? end : own.to;
         if (at.kind == PYLSTM_DECAYED && from < to)

@@ -449,7 +449,7 @@ F4, F8 = np.float32, np.float64
         (put("state", "hidden_sizes", [10**6]), "weight_ih_l0 must be an array"),
         (put("state", "hidden_sizes", []), "at least one layer"),
         (put("state", "hidden_sizes", [3, 3]), "weight_ih_l1 must be an array .* missing"),
-        (put("state", "hidden_sizes", [True]), "hidden_sizes must be a list of integers >= 1"),
+        (put("state", "hidden_sizes", [True]), "hidden_sizes must be a list of at most .* integers >= 1"),
         (put("state", "hidden_sizes", 3), "hidden_sizes must be a list"),
         (put("state", "bidirectional", True), "weight_ih_l0_reverse must be .* missing"),
         (put("state", "dropout", 1), r"dropout must be a number in \[0, 1\)"),

@@ -237,7 +237,7 @@ def test_initialised_again_it_is_as_new():
 
 @pytest.mark.parametrize(
     "arguments",
-    [(5000, 3000, "many", 2.0), (5000, (3000, 0)), (5000, 3000, False, 0.0, "float16"), (5000, (1,) * 4000 + (0,)),
+    [(5000, 3000, True, 2.0), (5000, (3000, 0)), (5000, 3000, False, 0.0, "float16"), (5000, (1,) * 4000 + (0,)),
      (5000, 3000, False, 0.0, "float32", "crono"), (5000, 3000, False, 0.0, "float32", 1.0, -1)],
     ids=str,
 )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..._net.cells import STATES
@@ -17,6 +17,7 @@ from ..._net.describe import Description
 from ..._net.inputs import Array, Steps, as_numbers, check_int
 from ..._net.trace import Trace, trace_steps
 from ..base import LSTMEstimator, Method, StepEstimator, fits
+from ..hyperparameters import Number
 from ..state import State
 from ..targets import Targets, check_y_given
 from ..training import Data
@@ -213,10 +214,10 @@ class LSTMForecaster(SeriesEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **LSTMEstimator._parameter_constraints,
         **StepEstimator._parameter_constraints,
-        "differences": [Interval(Integral, 1, None, closed="left"), tuple, list],
+        "differences": [Number(Integral, 1, None, closed="left"), tuple, list],
         "transform": [StrOptions({"log", "sqrt"}), None],
-        "cv": [Interval(Integral, 2, None, closed="left"), None],
-        "n_paths": [Interval(Integral, 1, None, closed="left")],
+        "cv": [Number(Integral, 2, None, closed="left"), None],
+        "n_paths": [Number(Integral, 1, None, closed="left")],
     }
 
     def __sklearn_tags__(self) -> Any:
