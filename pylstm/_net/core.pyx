@@ -1,7 +1,8 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, embedsignature=True
+# cython: language_level=3, boundscheck=False, wraparound=False, embedsignature=True, freethreading_compatible=False
 """Bindings of src_c: objects that own memory, hand buffers to C and release the GIL. The arithmetic is in src_c."""
 
 import os
+import sys
 from collections import namedtuple
 from math import prod
 
@@ -45,6 +46,11 @@ from scipy.linalg cimport cython_blas
 from pylstm._net.c_api cimport *
 
 import_array()
+
+# A Python that can do without the GIL turns it on where a module asks for it, as this one does, unless it was told not to.
+# Objects need it for what they keep between calls: spare memory, who holds the weights.
+if hasattr(sys, "_is_gil_enabled") and not sys._is_gil_enabled():
+    raise ImportError("pylstm needs the GIL, which PYTHON_GIL=0 or -X gil=0 keeps off: start Python without them")
 
 cdef pylstm_blas BLAS
 BLAS.sgemm = <pylstm_sgemm *> cython_blas.sgemm

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from joblib import Parallel, delayed
+from processes import run_python
 from toys import ESTIMATORS, outputs, toy, weights
 
 import pylstm
@@ -204,3 +205,20 @@ def test_no_memory_is_lost_over_many_calls():
     before = resident()
     calls(100_000)
     assert resident() - before < 3 << 20
+
+
+def test_without_the_GIL_it_is_not_loaded():
+    # As where PYTHON_GIL=0 keeps it off, of a Python that can do without.
+    run_python("""
+import sys
+sys._is_gil_enabled = lambda: False
+try:
+    import pylstm
+except ImportError as error:
+    assert "needs the GIL, which PYTHON_GIL=0 or -X gil=0 keeps off" in str(error), error
+else:
+    raise AssertionError("loaded")
+sys._is_gil_enabled = lambda: True
+import pylstm
+pylstm.Sequence(1, 2).forward([[[1.0]]])
+""")
