@@ -162,7 +162,7 @@ def page(
     threads = "one thread, pinned to one core" if options.threads == 1 else "two threads, pinned to two cores"
     selection = f" Only cells whose name contains `{options.cells}`." if options.cells else ""
     means = "".join(f"- {title}: {geometric_mean(rs)}\n" for title, rs in results.items())
-    text = f"""# Benchmark, {threads}
+    text = f"""# Benchmark of the {options.kind.upper()}, {threads}
 
 Written by `python bench/report.py`, {datetime.now(UTC):%Y-%m-%d}.{selection}
 

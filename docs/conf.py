@@ -43,7 +43,7 @@ html_static_path = ["_static"]
 html_css_files = ["pylstm.css"]
 html_copy_source = False
 
-myst_enable_extensions = ["dollarmath", "colon_fence"]
+myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 suppress_warnings = ["config.cache"]  # the gallery's settings hold functions, which Sphinx can't keep
 copybutton_prompt_text = r">>> |\.\.\. ?"

@@ -1,4 +1,7 @@
-"""Check built pages: they load nothing from elsewhere, and what they load and link to among themselves is there."""
+"""Check built pages: they load nothing from elsewhere, and what they load and link to among themselves is there.
+
+Nor is there a definition list that was not understood: ": " at the start of a line.
+"""
 
 import re
 import sys
@@ -14,7 +17,7 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.loaded, self.linked = [], []
+        self.loaded, self.linked, self.odd = [], [], []
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
@@ -26,12 +29,16 @@ class Page(HTMLParser):
             elif (tag, name) == ("a", "href"):
                 self.linked.append(value)
 
+    def handle_data(self, data):
+        self.odd += re.findall(r"\n(: .*)", data)
+
 
 root = Path(sys.argv[1]).resolve()
 wrong = []
 for path in sorted(root.rglob("*.html")):
     page = Page(path.read_text())
     wrong += [f"{path.relative_to(root)} loads {url}" for url in page.loaded if urlsplit(url).netloc]
+    wrong += [f"{path.relative_to(root)} has a definition that is not rendered, {text!r}" for text in page.odd]
     for url in page.loaded + page.linked:
         parts = urlsplit(url)
         if not (parts.scheme or parts.netloc) and parts.path and not (path.parent / unquote(parts.path)).exists():

@@ -22,6 +22,14 @@ def test_reference_has_every_public_name():
     assert sorted(name for name in listed if not name.startswith(":")) == sorted(expected)
 
 
+def test_each_page_has_a_title_of_its_own():
+    # The sidebar has nothing else to tell pages apart by.
+    texts = [path.read_text() for path in DOCS.rglob("*.md") if "_build" not in path.parts]
+    titles = [text.splitlines()[0] for text in texts if text.startswith("# ")]
+    assert len(titles) > 15
+    assert len(set(titles)) == len(titles)
+
+
 @pytest.mark.parametrize("cls", [*ESTIMATORS, pylstm.LSTMForecaster])
 def test_defaults_are_those_documented(cls):
     documented = {}
