@@ -110,6 +110,7 @@ def _load(name: str, place: tuple[str, str | None, str | None]) -> Any:
 
 above.update(
     explain=lambda: _load("Cell.explain", ("pylstm._inside.explain", "explain", None)),
+    embed_page=lambda: _load("Trace", ("pylstm._inside.page", "embedded", None)),
     write_page=lambda: _load("Trace.to_html", ("pylstm._inside.page", "write", None)),
     save=lambda: _load("save", _LAZY["save"]),
 )

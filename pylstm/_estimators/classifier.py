@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classi
 from .._net.inputs import Array, Steps, as_given
 from .base import LSTMEstimator, StepEstimator, fits
 from .state import State, labels_state, read_labels
-from .targets import Targets, labels_per_sequence, per_step, weights_of, with_class_weight
+from .targets import Targets, labels_per_sequence, per_step, refuse_per_step, weights_of, with_class_weight
 
 
 class _Classes(LSTMEstimator):
@@ -117,6 +117,7 @@ class LSTMClassifier(ClassifierMixin, _Classes):
 
     def _read_targets(self, y: Any, sample_weight: Any, steps: Steps, *, reset: bool) -> Targets:
         n_sequences = len(steps.lengths)
+        refuse_per_step(y, steps, "LSTMTagger")
         return self._as_targets(
             labels_per_sequence(y, n_sequences), weights_of(sample_weight, n_sequences), reset=reset
         )

@@ -53,7 +53,7 @@ DOCUMENTATION = {
         Training stops when the loss, or with `early_stopping` the validation score, has not become better by this for
         more than `n_iter_no_change` epochs.
     verbose : bool, default=False
-        Whether to print a line per epoch.
+        Whether to print a line per epoch: the loss, and about how long the rest takes.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the last one.
     momentum : float in [0, 1), default=0.9

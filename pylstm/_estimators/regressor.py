@@ -16,7 +16,7 @@ from .hyperparameters import Number
 from .losses import LOSSES, score, starting_point
 from .state import State
 from .steps import Loss
-from .targets import Targets, as_read_by_net, values_per_sequence, values_per_step, weights_of
+from .targets import Targets, as_read_by_net, refuse_per_step, values_per_sequence, values_per_step, weights_of
 
 
 class _Values(LSTMEstimator):
@@ -137,6 +137,8 @@ class LSTMRegressor(RegressorMixin, _Values):
 
     def _read_targets(self, y: Any, sample_weight: Any, steps: Steps, *, reset: bool) -> Targets:
         n_sequences = len(steps.lengths)
+        if not steps.is_dense:  # else they can be so many outputs
+            refuse_per_step(y, steps, "LSTMSequenceRegressor")
         values = values_per_sequence(y, n_sequences)
         return self._as_targets(values, weights_of(sample_weight, n_sequences), steps.rows.dtype, reset=reset)
 

@@ -45,6 +45,16 @@ def check_y_given(estimator: Any, y: Any) -> None:
         raise ValueError(f"{type(estimator).__name__} requires y to be passed, but the target y is None")
 
 
+def refuse_per_step(y: Any, steps: Steps, kind: str) -> None:
+    """Raise an error where y has, for each sequence, as many targets as it has steps; `kind` takes such."""
+    try:
+        counts = [len(targets) for targets in y] if np.ndim(y[0]) > 0 else []
+    except (TypeError, LookupError, ValueError):  # what it is instead is said elsewhere
+        return
+    if counts == steps.lengths.tolist() and max(counts) > 1:
+        raise ValueError(f"y must have one target for each sequence, got one for each step, which {kind} takes")
+
+
 def labels_per_sequence(y: Any, n_sequences: int) -> Array:
     """Return y as labels (n_sequences,)."""
     y = as_form(y, "y")
@@ -139,7 +149,8 @@ def per_step(y: Any, steps: Steps, *, most_ndim: int = 1) -> Array:
         part = as_array(sequence, f"y[{index}]")
         if not 1 <= part.ndim <= most_ndim:
             got = part.shape if part.ndim else described(sequence)
-            raise ValueError(f"y[{index}] must have shape {shape}, an entry for each step, got {got}")
+            hint = "; LSTMClassifier and LSTMRegressor take one for each sequence" if part.ndim == 0 else ""
+            raise ValueError(f"y[{index}] must have shape {shape}, an entry for each step, got {got}{hint}")
         if most_ndim == 1:  # labels
             check_all_there(sequence, f"y[{index}]", "step")
         if len(part) != length:

@@ -1,5 +1,6 @@
 """Fitting a `Model`: the loop over epochs and mini-batches, learning-rate schedules, when to stop."""
 
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -278,6 +279,7 @@ def train(
     patience = Patience(model, e.tol, e.n_iter_no_change)
     if score is not None and history.loss_curve:
         patience.see(score())  # what came before may have been better
+    start = time.monotonic()
     try:
         for epoch in range(n_epochs):
             with on_epoch() as stop:
@@ -297,7 +299,9 @@ def train(
                 history.add(loss, None if score is None else improvable)
                 is_stuck = patience.see(improvable)
                 if e.verbose:
-                    print(line, flush=True)
+                    n_left = n_epochs - epoch - 1
+                    seconds = (time.monotonic() - start) / (epoch + 1) * n_left
+                    print(line + (f", about {seconds:.0f} s left" if n_left else ""), flush=True)
             if any(stop):
                 return "callback"
             if is_stuck and schedule.stops_when_stuck():

@@ -12,6 +12,9 @@ import numpy as np
 from .._files.writing import replace
 from .._net.inputs import Array, check_int
 
+#: Numbers of a sequence, of which a notebook would keep some ten bytes each, above which it shows no page.
+MOST_NUMBERS = 100_000
+
 
 def write(trace: Any, path: Any, sequence: Any, labels: Any, title: str) -> None:
     """Do what `Trace.to_html` says."""
@@ -28,6 +31,17 @@ def write(trace: Any, path: Any, sequence: Any, labels: Any, title: str) -> None
     if not isinstance(title, str):
         raise TypeError(f"title must be a string, got {title!r}")
     replace(path, page(trace, index, texts, title).encode())
+
+
+def embedded(trace: Any) -> str | None:
+    """Return the page of a trace's first sequence as a part of another; None where it is large, or not finite."""
+    values = trace.sequence(0).values()
+    if sum(array.size for array in values) > MOST_NUMBERS or not all(np.isfinite(array).all() for array in values):
+        return None
+    title = "A trace of pylstm" if len(trace.lengths) == 1 else f"The first of {len(trace.lengths)} sequences"
+    text = page(trace, 0, [str(step) for step in range(int(trace.lengths[0]))], title)
+    style = "width: 100%; height: 45em; border: none"
+    return f'<iframe srcdoc="{html.escape(text)}" sandbox="allow-scripts" style="{style}"></iframe>'
 
 
 def page(

@@ -177,8 +177,8 @@ def is_2d(X: Any, in_fit: bool | None = None) -> bool:
         expected = "2-D (n_sequences, n_steps), as in fit; from 3-D with one feature: X[:, :, 0]"
     else:
         expected = (
-            "3-D (n_sequences, n_steps, n_features) or a list of 2-D arrays, as in fit; "
-            "from 2-D with one feature per step: X.reshape(n_sequences, n_steps, 1)"
+            "3-D (n_sequences, n_steps, n_features) or a list of 2-D arrays, as in fit; of one sequence "
+            "(n_steps, n_features): [X]; from 2-D with one feature per step: X.reshape(n_sequences, n_steps, 1)"
         )
     raise ValueError(f"X must be {expected}; got {'a list of 2-D arrays' if ragged else f'{ndim}-D'}")
 
@@ -215,7 +215,8 @@ def as_steps(X: Any, n_features: int | None, dtype: npt.DTypeLike | None, name: 
     """
     X = as_form(X, name)
     if not is_ragged(X):
-        dense = as_numbers(X, name, 3, "(n_sequences, n_steps, n_features), or be a list of 2-D arrays", dtype)
+        shape_text = f"(n_sequences, n_steps, n_features), or be a list of 2-D arrays, of one sequence [{name}]"
+        dense = as_numbers(X, name, 3, shape_text, dtype)
         n_sequences, n_steps, width = dense.shape
         if n_sequences == 0:
             raise ValueError(f"{name} must hold at least one sequence, got shape {dense.shape}")

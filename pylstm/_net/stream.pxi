@@ -19,6 +19,8 @@ cdef class Stream(_Net):
         Independent sequences side by side; features and outputs per step.
     dtype : numpy dtype
         Of inputs, outputs and state.
+    classes_ : ndarray or None
+        Of a classifier the labels that outputs are probabilities of, in their order; else None.
 
     Notes
     -----
@@ -43,6 +45,7 @@ cdef class Stream(_Net):
     cdef pylstm_stream *stream
     cdef _Memory memory
     cdef object mean, scale
+    cdef readonly object classes_
     cdef char format
     cdef readonly Py_ssize_t batch_size
     cdef readonly Py_ssize_t output_size
@@ -52,6 +55,7 @@ cdef class Stream(_Net):
     def __init__(self, model, batch_size=1):
         described = describe_steps(model)
         self.start(described.spec.in_use(), weights_of(described), batch_size)
+        self.classes_ = described.labels
 
     cdef start(self, ModelSpec spec, weights, batch_size):
         cdef size_t n_bytes = 0
@@ -73,12 +77,13 @@ cdef class Stream(_Net):
 
     def __getstate__(self):
         self.weights()  # which says so where there are none
-        return plain_spec(self.spec), (self.flat, self.mean, self.scale), self.batch_size, self.state
+        return (plain_spec(self.spec), (self.flat, self.mean, self.scale), self.batch_size, self.state,
+                self.classes_)
 
     def __setstate__(self, state):
-        plain, weights, batch_size, now = state
+        plain, weights, batch_size, now, classes = state
         self.start(spec_of(plain), weights, batch_size)
-        self.state = now
+        self.state, self.classes_ = now, classes
 
     def __repr__(self):
         return (f"Stream(input_size={self.input_size}, hidden_size={self.hidden_sizes}, "
@@ -345,6 +350,7 @@ cdef class Stream(_Net):
             raise ValueError(f"model must have the sizes of this stream's, {self.spec}, got {spec}")
         self.check_free()
         self.take_weights(weights_of(described))
+        self.classes_ = described.labels
         check(pylstm_stream_set_weights(self.stream, self.flat_view.data, self.data_of(self.mean),
                                         self.data_of(self.scale)))
 

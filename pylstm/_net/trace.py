@@ -97,6 +97,10 @@ class Trace(Mapping[str, "Array | list[Array]"]):
             f"n_sequences={len(self.lengths)})"
         )
 
+    def _repr_html_(self) -> str | None:
+        """Return the page of the first sequence for a notebook, or None, for `repr`, where it would be large."""
+        return above["embed_page"]()(self)
+
     def sequence(self, index: int) -> dict[str, Array]:
         """Return what happened in one sequence: by name, arrays (n_steps, hidden_size)."""
         return {name: values[index] for name, values in self._values.items()}

@@ -108,7 +108,9 @@ def from_nan_padded(X: Any) -> list[Array]:
     return from_padded(padded, padded.shape[1] - present[:, ::-1].argmax(axis=1))
 
 
-def from_long_frame(frame: Any, *, id: Any, time: Any, columns: Any = None) -> tuple[list[Array], Array]:
+def from_long_frame(
+    frame: Any, *, id: Any, time: Any, columns: Any = None, target: Any = None, per_step: bool = False
+) -> tuple[Any, ...]:
     """Collect the sequences of a long DataFrame, one row per step.
 
     Parameters
@@ -120,12 +122,18 @@ def from_long_frame(frame: Any, *, id: Any, time: Any, columns: Any = None) -> t
     time : str
         The column that orders the rows of a sequence. Rows of equal time keep their order.
     columns : list of str or None, default=None
-        The features; None takes all columns but `id` and `time`.
+        The features; None takes all columns but `id`, `time` and `target`.
+    target : str or None, default=None
+        The column of what is to be learnt, which has the same value in all rows of a sequence.
+    per_step : bool, default=False
+        Whether each row has a target of its own.
 
     Returns
     -------
     X : list of ndarray (n_steps_i, n_features)
         The sequences, float64; missing values are NaN.
+    y : ndarray (n_sequences,), or with `per_step` list of ndarray (n_steps_i,)
+        The targets; only where `target` is given.
     ids : ndarray (n_sequences,)
         Their values of `id`, sorted: for labels in a Series with ids as index, ``y = labels.loc[ids]``.
 
@@ -145,15 +153,24 @@ def from_long_frame(frame: Any, *, id: Any, time: Any, columns: Any = None) -> t
            [2.]]), array([[3.]])]
     >>> ids
     array(['a', 'b'], dtype=object)
+
+    With what is to be learnt:
+
+    >>> frame["by_bus"] = [False, True, True]
+    >>> X, y, ids = from_long_frame(frame, id="trip", time="second", target="by_bus")
+    >>> y
+    array([ True, False])
     """
     if not hasattr(frame, "columns"):
         raise TypeError(f"frame must be a pandas or polars DataFrame, got {type(frame).__name__}")
     if len(frame) == 0:
         raise ValueError(f"frame must have at least one row, got shape {frame.shape}")
-    features = [name for name in frame.columns if name not in (id, time)] if columns is None else list(columns)
+    others = [id, time] if target is None else [id, time, target]
+    features = [name for name in frame.columns if name not in others] if columns is None else list(columns)
     if not features:
         raise ValueError(f"columns must name at least one column of frame, got none; frame has {list(frame.columns)}")
-    for role, name in [("id", id), ("time", time), *(("columns", name) for name in features)]:
+    named = [*zip(("id", "time", "target"), others, strict=False), *(("columns", name) for name in features)]
+    for role, name in named:
         if name not in frame.columns:
             raise ValueError(f"{role} must name a column of frame, one of {list(frame.columns)}, got {name!r}")
     ids, group = _ranks(frame, id, "id")
@@ -164,7 +181,21 @@ def from_long_frame(frame: Any, *, id: Any, time: Any, columns: Any = None) -> t
         own = not all(isinstance(dtype, np.dtype) for dtype in table.dtypes)
         table = table.astype(object).to_numpy(na_value=np.nan) if own else table.to_numpy()
     rows = as_numbers(table, "columns of frame", 2, "(n_rows, n_features)", np.float64)
-    return np.split(rows[order], np.cumsum(np.bincount(group))[:-1]), ids
+    starts = np.cumsum(np.bincount(group)) - np.bincount(group)
+    X = np.split(rows[order], starts[1:])
+    if target is None:
+        return X, ids
+    values, rank = _ranks(frame, target, "target")
+    rank = rank[order]
+    if per_step:
+        return X, np.split(values[rank], starts[1:]), ids
+    differing = np.flatnonzero(rank != rank[starts][group[order]])
+    if len(differing):
+        raise ValueError(
+            f"target must have one value in each sequence, got several of {target!r} where {id!r} is "
+            f"{ids[group[order][differing[0]]]!r}: with per_step=True there is one for each step"
+        )
+    return X, values[rank[starts]], ids
 
 
 def _ranks(frame: Any, name: Any, role: str) -> tuple[Array, npt.NDArray[np.intp]]:

@@ -34,7 +34,7 @@ def validate_sequences(estimator: Any, X: Any, *, reset: bool, dtype: npt.DTypeL
         if reset:
             _warn_of_table(X)
         with as_floats("X"):
-            X = validate_data(estimator, X, reset=reset, dtype=dtype, ensure_all_finite=not allow_nan)
+            X = validate_data(estimator, X, reset=reset, dtype=dtype, ensure_all_finite=False)
         steps = as_steps(X[:, :, np.newaxis], 1, dtype)
     else:
         if is_ragged(X) and len(X) > 0 and all(hasattr(sequence, "columns") for sequence in X):
@@ -44,8 +44,8 @@ def validate_sequences(estimator: Any, X: Any, *, reset: bool, dtype: npt.DTypeL
         validate_data(estimator, steps.rows, reset=reset, skip_check_array=True)
         if dtype is not None:
             steps = steps._replace(rows=as_numbers(steps.rows, "X", 2, "(n_steps, n_features)", dtype))
-        if not allow_nan:
-            assert_all_finite(steps.rows, input_name="X")
+    if not allow_nan:
+        _check_finite(steps)
     if reset:
         estimator._fitted_on_2d = on_2d
     return steps
@@ -67,6 +67,19 @@ def _warn_of_table(X: Any) -> None:
             "pylstm.preprocessing.from_long_frame makes a list",
             stacklevel=9,  # who called fit
         )
+
+
+def _check_finite(steps: Steps) -> None:
+    """Raise an error that says where what is not finite is."""
+    try:
+        assert_all_finite(steps.rows, input_name="X")
+    except ValueError as error:
+        row = int(np.argmin(np.isfinite(steps.rows).all(axis=1)))
+        ends = np.cumsum(steps.lengths)
+        sequence = int(np.searchsorted(ends, row, side="right"))
+        step = row - int(ends[sequence] - steps.lengths[sequence])
+        hint = " To fill missing values in: make_pipeline(PerStep(SimpleImputer()), ...)" if "NaN" in str(error) else ""
+        raise ValueError(f"{error} The first is in sequence {sequence}, at step {step}.{hint}") from None
 
 
 def _stack_frames(frames: Any) -> Steps:

@@ -1,5 +1,7 @@
 """What trace says against the equations, to the bit what forward gives, and gates held at values."""
 
+import html
+import re
 import subprocess
 import sys
 
@@ -311,3 +313,17 @@ def test_half_life():
 def test_pandas_is_loaded_by_to_frame_only():
     script = "import pylstm, sys; pylstm.Sequence(1, 2).trace([[[1.0]]]); assert 'pandas' not in sys.modules"
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_in_a_notebook():
+    X = np.ones((2, 4, 3))
+    trace = pylstm.Sequence(3, (4, 2), bidirectional=True, random_state=0).trace(X)
+    shown = trace._repr_html_()
+    [text] = re.findall('<iframe srcdoc="([^"]*)" sandbox="allow-scripts" ', shown)
+    page = html.unescape(text)
+    assert page.startswith("<!doctype html>")
+    assert "<title>The first of 2 sequences</title>" in page
+    assert pylstm.Sequence(3, 200, random_state=0).trace(np.ones((1, 200, 3)))._repr_html_() is None  # 240,000 numbers
+    relu = pylstm.Sequence(1, 1, cell="rnn", nonlinearity="relu", random_state=0)
+    relu.parameters()["weight_ih_l0"][...] = np.inf
+    assert relu.trace(np.ones((1, 1, 1)))._repr_html_() is None

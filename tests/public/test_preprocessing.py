@@ -470,6 +470,24 @@ def test_long_frame_is_sorted_within_each_id(rows):
     assert_sequences_equal([x[:, 0] for x in X], [group.to_numpy() for _, group in expected])
 
 
+def test_targets_in_a_long_frame(make_frame):
+    frame = make_frame(
+        {"id": [2, 1, 2, 1], "t": [1, 1, 0, 0], "x": [1.0, 2, 3, 4], "of": ["b", "a", "b", "a"], "each": [5, 6, 7, 8]}
+    )
+    X, y, ids = from_long_frame(frame, id="id", time="t", target="of", columns=["x"])
+    assert (y.tolist(), ids.tolist()) == (["a", "b"], [1, 2])
+    assert_sequences_equal(X, [[[4], [2]], [[3], [1]]])
+    assert LSTMClassifier((2,), max_iter=1).fit(X, y).classes_.tolist() == ["a", "b"]
+    X, y, ids = from_long_frame(frame[["id", "t", "x", "each"]], id="id", time="t", target="each", per_step=True)
+    assert [each.tolist() for each in y] == [[8, 6], [7, 5]]
+    assert_sequences_equal(X, [[[4], [2]], [[3], [1]]])  # the target is no feature
+    message = "target must have one value in each sequence, got several of 'each' where 'id' is "
+    with pytest.raises(ValueError, match=rf"{message}.*1.*: with per_step=True there is one for each step"):
+        from_long_frame(frame, id="id", time="t", target="each", columns=["x"])
+    with pytest.raises(ValueError, match="target must name a column of frame"):
+        from_long_frame(frame, id="id", time="t", target="y")
+
+
 def test_long_frame_dates_and_missing_values(make_frame):
     days = np.array(["2024-02-01", "2024-01-01", "2024-03-01"], "datetime64[ms]")
     X, ids = from_long_frame(make_frame({"id": [7, 7, 7], "day": days, "x": [1, None, 3]}), id="id", time="day")
