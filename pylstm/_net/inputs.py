@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+#: What is read as it is. A tuple, as a union takes longer to make than the rest of a check.
+FORMS = (np.ndarray, list, tuple)
 
 
 class Steps(NamedTuple):
@@ -98,7 +100,7 @@ def as_form(values: Any, name: str) -> Any:
 
     A pandas or polars Series of sequences is an object array of them.
     """
-    if isinstance(values, np.ndarray | list | tuple):
+    if isinstance(values, FORMS):
         return values
     if isinstance(values, memoryview):
         return np.asarray(values)
