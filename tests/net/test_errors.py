@@ -272,7 +272,7 @@ def test_a_stream_after_an_error_in_its_init():
     assert stream.step(np.ones(3, np.float32)).shape == (2,)
     spec, *_ = stream.__getstate__()
     with pytest.raises(ValueError, match="could not convert"):
-        stream.__setstate__((spec, ("no numbers", None, None), 1, None))
+        stream.__setstate__((spec, ("no numbers", None, None), 1, None, None))
     with pytest.raises(ValueError, match="NULL"):
         stream.step(np.ones(3, np.float32))
 
