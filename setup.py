@@ -29,6 +29,12 @@ PER_DTYPE = [
     *("layers/backward", "layers/dropout", "layers/forward", "layers/layer_step", "layers/stack", "layers/steps"),
     "kernels/panels",
 ]
+# After CFLAGS, which may say -Ofast or -ffast-math: floats are to be computed with as it is written (support/real.h).
+AS_WRITTEN = [
+    *("-fno-fast-math", "-fno-unsafe-math-optimizations", "-fno-associative-math", "-fno-reciprocal-math"),
+    *("-fno-finite-math-only", "-fsigned-zeros"),
+    *(["-msse2", "-mfpmath=sse"] if platform.machine() in ("i386", "i486", "i586", "i686") else []),
+]
 PER_ISA = ["kernels/kernels", "kernels/head", "kernels/gather", "kernels/solver"]
 KERNELS = {
     "scalar": (0, ["-ffp-contract=off"]),  # a vectorised sum in order would multiply and add apart, in some copies
@@ -57,7 +63,8 @@ class BuildCore(build_ext):
             started = [pool.submit(self.compile, *file) for file in self.files_in_c()]
             # In this thread meanwhile, as it takes longest: Cython, and the compiler over what it has written.
             [written] = cythonize([ext], quiet=True)
-            flags = ["-O1", "-g0"]  # no arithmetic is done there
+            flags = ["-O1", "-g0"]  # hardly any arithmetic is done there
+            flags += [] if self.compiler.compiler_type == "msvc" else AS_WRITTEN
             core = self.compile(written.sources[0], self.build_temp, ext.define_macros, flags, ext.include_dirs)
         objects = [made.result() for made in started]
         ext.sources = []
@@ -84,7 +91,7 @@ class BuildCore(build_ext):
         objects = Path("build") / f"src_c-{crc32(command.encode()):08x}"
         # Python's own -fwrapv, or what it has in its place, makes GCC spill sums in the inner loops.
         # -g0: what Python's own -g asks for, which takes a third of the time, is stripped in the end.
-        common = [] if msvc else ["-O3", "-g0", "-fstrict-overflow", "-fvisibility=hidden"]
+        common = [] if msvc else ["-O3", "-g0", "-fstrict-overflow", "-fvisibility=hidden", *AS_WRITTEN]
         c11 = [*common, "/std:c11" if msvc else "-std=c11"]
         gnu11 = c11 if msvc else [*common, "-std=gnu11", "-ffp-contract=fast", "-fno-math-errno"]
         dtypes = {f"f{bits}": [("PYLSTM_REAL_BITS", str(bits))] for bits in (32, 64)}

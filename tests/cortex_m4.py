@@ -85,7 +85,7 @@ def file_of(kind, cell, *, per_step=False, carried=False, n_counted=None, **of):
     lines = "\n    ".join(calls)
     program = f"""\
 #include "device.h"
-#define M_HEADER
+#define m_HEADER
 #include "model.c"
 
 int main(void)

@@ -131,7 +131,43 @@ def text(name: str, net: Net, labels: list[object] | None) -> str:
 
 def whole(name: str, comment: str, interface: str, code: list[str]) -> str:
     """Return the C file that is also its own header."""
-    return "\n".join([comment, interface, f"#ifndef {name.upper()}_HEADER\n", *code, "#endif\n"])
+    code = [f"#ifndef {name}_HEADER\n", MANY_FUNCTIONS, _own("\n".join(code), name), ENOUGH_FUNCTIONS, "#endif\n"]
+    return "\n".join([comment, interface, *code])
+
+
+#: The files of src_c have more functions than each model needs, of which clang warns.
+MANY_FUNCTIONS = """\
+#ifdef __clang__
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wunused-function"
+#endif
+"""
+ENOUGH_FUNCTIONS = """\
+#ifdef __clang__
+#pragma clang diagnostic pop
+#endif
+"""
+
+
+#: Where C, as clang-format lays it out, defines a name that only this file sees: a function, a constant, a type.
+DEFINED = (
+    r"^(?:VEC_\w+|static|static inline) [^;={(]*?(\w+)\(",
+    r"^static const (?:struct )?\w+ (\w+)(?:\[\w*\])? =",
+    r"^typedef (?:struct )?\w+ (\w+)\b",
+)
+
+
+def _own(code: str, name: str) -> str:
+    """Return C whose names end in that of the model, and that leaves no macro: so files can be compiled as one."""
+    plain = re.sub(r"/\*.*?\*/", "", code, flags=re.DOTALL)
+    names = {found for pattern in DEFINED for found in re.findall(pattern, plain, re.MULTILINE)}
+    for enumerators in re.findall(r"^enum \{(.*?)\}", plain, re.MULTILINE | re.DOTALL):
+        names |= {of.split()[0] for of in enumerators.split(",")}
+    structs = set(re.findall(r"^struct (\w+) \{", plain, re.MULTILINE))
+    ours = "|".join([r"/\*.*?\*/", rf"\bstruct (?:{'|'.join(structs)})\b", rf"\b(?:{'|'.join(names)})\b"])
+    code = re.sub(ours, lambda of: of[0] if of[0].startswith("/*") else f"{of[0]}_in_{name}", code, flags=re.DOTALL)
+    macros = dict.fromkeys(re.findall(r"^#define (\w+)", code, re.MULTILINE))
+    return code + "\n" + "".join(f"#undef {macro}\n" for macro in macros)
 
 
 def flash_bytes(net: Net, lanes: int = 1) -> int:
@@ -208,13 +244,20 @@ def _comment(name: str, net: Net, labels: list[object] | None) -> str:
     ram = ram_bytes(net), f"{name}_state, wherever it is placed"
     memory = memory_lines(taken("plain", net.c_name, features(net)), (flash_bytes(net), with_vectors), ram)
     title = f"{name}: {net.a_cell}, written by pylstm {__version__}. C99 and C++; no other file, no heap, no libm."
-    return comment(title, name, net, labels, calls, memory, [WITH_VECTORS])
+    return comment(title, name, net, labels, calls, memory, [NOT_FINITE, WITH_VECTORS])
+
+
+#: Of steps.
+NOT_FINITE = (
+    "Where an input is NaN or infinite, all of y is NaN, and the state stays as it was: the next step goes on from it."
+)
 
 
 #: Of code that has the vectors of `LANES`.
 WITH_VECTORS = (
-    "With clang, or GCC 12 or later, it uses the vectors of x86-64 and aarch64, unless PYLSTM_SCALAR is defined. With "
-    "GCC, -std=c99 keeps a processor from fusing multiplications and additions: -std=gnu99 is faster where it can."
+    "With clang, or GCC 12 or later, it uses the vectors of x86-64, aarch64 and WebAssembly, unless PYLSTM_SCALAR is "
+    "defined. With GCC, -std=c99 keeps a processor from fusing multiplications and additions: -std=gnu99 is faster "
+    "where it can."
 )
 
 
@@ -288,7 +331,7 @@ def comment(
         *(f"  {call:{width}}  {meaning}" for call, meaning in calls),
         "",
         *([] if labels is None else [*_wrapped(f"y: probabilities of {_listed(labels)}", ""), ""]),
-        f"This file is its own header: elsewhere, #define {name.upper()}_HEADER before it is included.",
+        f"This file is its own header: elsewhere, #define {name}_HEADER before it is included.",
         "",
         "Bytes of memory:",
         "",
@@ -326,7 +369,7 @@ def state_type(name: str, net: Net) -> str:
 
 def interface(name: str, sizes: dict[str, int], types: str, functions: list[str]) -> str:
     """Return what other C and C++ files include."""
-    guard = f"{name.upper()}_INCLUDED"
+    guard = f"{name}_INCLUDED"
     enumerators = ", ".join(f"{name}_{key} = {value}" for key, value in sizes.items())
     prototypes = "\n".join(functions)
     return f"""\
@@ -350,17 +393,30 @@ enum {{ {enumerators} }};
 """
 
 
-#: The includes that all files need.
+#: The includes that all files need. Where there is no library (freestanding), the two functions are there all the same.
 SETTINGS = """\
 #include <stddef.h>
 #include <stdint.h>
+#if !defined(__STDC_HOSTED__) || __STDC_HOSTED__
+#include <string.h>
+#else
+#ifdef __cplusplus
+extern "C" {
+#endif
+void *memcpy(void *to, const void *from, size_t n);
+void *memset(void *to, int value, size_t n);
+#ifdef __cplusplus
+}
+#endif
+#endif
 """
 #: Which vectors there are.
 VECTORS = f"""\
 {SETTINGS}
-#if !defined(PYLSTM_SCALAR) && (defined(__clang__) || __GNUC__ >= 12) && (defined(__SSE2__) || defined(__AARCH64EL__))
+#if !defined(PYLSTM_SCALAR) && (defined(__clang__) || __GNUC__ >= 12) && \\
+    (defined(__SSE2__) || defined(__AARCH64EL__) || defined(__wasm_simd128__))
 #define PANEL_LANES ((ptrdiff_t){LANES})
-#ifdef __AVX2__
+#if defined(__AVX2__) && __STDC_HOSTED__ /* whose header is not there without a library */
 #define PYLSTM_VECTOR_BYTES 32
 #else
 #define PYLSTM_VECTOR_BYTES 16
@@ -381,7 +437,8 @@ def types(net: Net) -> str:
 #define EXPORTED_CELL {net.c_name}
 
 enum {{ {", ".join(c_name(*of) for of in KINDS)} }};
-typedef float real, wide;
+typedef float real;
+typedef float wide;
 """
 
 
@@ -430,8 +487,9 @@ def _array(name: str, values: Array) -> str:
 
 
 def _functions(name: str, net: Net) -> str:
-    calls, h = layer_calls(net)
+    run_layers, h = layers(name, net)
     n_outputs, hidden = len(net.bias_out), net.layers[-1].sizes[1]
+    calls = unless_finite("run_layers(state, x)", net)
     if n_outputs:
         scale = "NULL" if net.weight_out.scale is None else "scale_out"
         calls.append(f"dense_row({n_outputs}, {hidden}, {h}, weight_out, {scale}, bias_out, y);")
@@ -439,6 +497,7 @@ def _functions(name: str, net: Net) -> str:
         calls.append(f"memcpy(y, {h}, {hidden} * sizeof *y);")  # which may be padded
     calls += prediction(net)
     return f"""\
+{run_layers}
 void {name}_reset({name}_state *state)
 {{
     memset(state, 0, sizeof *state);
@@ -462,12 +521,18 @@ def body(statements: list[str]) -> str:
     return "\n".join(f"    {statement}" for statement in statements)
 
 
-def layer_calls(net: Net) -> tuple[list[str], str]:
-    """Return the statements that run the layers on x, and where the outputs of the last are then."""
+def unless_finite(run_layers: str, net: Net) -> list[str]:
+    """Return the statements of a step that run the layers; where they refuse its inputs, the outputs are NaN."""
+    return [f"if (!{run_layers}) {{", f"    no_numbers({net.output_size}, y);", "    return;", "}"]
+
+
+def layers(name: str, net: Net) -> tuple[str, str]:
+    """Return the function that runs the layers on x, and where the outputs of the last are then."""
     calls, x = [], "x"
     if net.scaling is not None:
         calls.append(f"scale_input({net.input_size}, x, input_mean, input_scale, state->input);")
         x = "state->input"
+    calls += [f"if (!all_finite({net.input_size}, {x}))", "    return false;"]
     for k, layer in enumerate(net.layers):
         n_x, hidden = layer.sizes
         scales = "NULL, NULL" if layer.weight_ih.scale is None else f"scale_x_{k}, scale_h_{k}"
@@ -479,4 +544,6 @@ def layer_calls(net: Net) -> tuple[list[str], str]:
             f"run_layer(&layer_{k}, {x}, {h}, {c}, state->next);",
         ]
         x = h
-    return calls, x
+    calls.append("return true;")
+    comment = "/* Not on inputs that are infinite or NaN: then it says false, and the state is as it was. */"
+    return f"{comment}\nstatic bool run_layers({name}_state *state, const float *x)\n{{\n{body(calls)}\n}}\n", x

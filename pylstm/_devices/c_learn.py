@@ -11,6 +11,7 @@ from .c_file import (
     CARRIED,
     LANES,
     LOSSES,
+    NOT_FINITE,
     SCALARS,
     VECTORS,
     WITH_VECTORS,
@@ -21,13 +22,14 @@ from .c_file import (
     features,
     flash_bytes,
     interface,
-    layer_calls,
+    layers,
     memory_lines,
     prediction,
     ram_bytes,
     sources,
     state_type,
     types,
+    unless_finite,
     weights,
     whole,
 )
@@ -196,6 +198,7 @@ def _comment(name: str, net: Net, labels: list[object] | None, learning: Learnin
     over = "all steps" if learning.is_per_step else "the last step"
     kind = LOSSES[net.loss].words.format(net.loss_parameter)
     notes = [
+        NOT_FINITE,
         f"{name}_learn trains {what} on a window of {learning.window} steps: SGD by the gradient of the mean {kind} of "
         f"{over}{clipped}; no momentum, L2 penalty or dropout. Each window starts {start}; {name}_step has a state of "
         "its own, which learning leaves alone. The loss returned is that before the update; where it is not finite, "
@@ -282,7 +285,7 @@ static const struct learner learner = {{
     init = ["memcpy(model->weights, initial_weights, sizeof model->weights);"]
     step = [
         memory,
-        f"run_layers(&learner, {learning.window - 1}, x, model->state, &memory);",
+        *unless_finite(f"run_layers(&learner, {learning.window - 1}, x, model->state, &memory)", net),
         f"memcpy(y, run_head(&learner, {learning.window - 1 if learning.is_per_step else 0}, &memory), "
         f"{n_y} * sizeof *y);",
         *prediction(net),
@@ -305,19 +308,18 @@ def _real(value: float) -> str:
 
 
 def _head_functions(name: str, net: Net, learning: Learning) -> str:
-    calls, h = layer_calls(net)
+    run_layers, h = layers(name, net)
     features = f"model->window_state.{h.removeprefix('state->')}"
     n_y, hidden, window = net.output_size, net.layers[-1].sizes[1], learning.window
     answer = _answer(net, learning)
     bias = f"model->weights + {n_y * hidden}"
-    run_layers = f"static void run_layers({name}_state *state, const float *x)\n{{\n{body(calls)}\n}}\n"
     init = [
         "memcpy(model->weights, weight_out, sizeof weight_out);",
         f"memcpy({bias}, bias_out, sizeof bias_out);",
     ]
     own = features.replace("window_state", "state")
     head = f"const struct head head = {{{n_y}, {hidden}, model->weights, model->gradient, "
-    step = [f"{head}y, 1}};", "run_layers(&model->state, x);", f"run_head(&head, {own});"]
+    step = [f"{head}y, 1}};", *unless_finite("run_layers(&model->state, x)", net), f"run_head(&head, {own});"]
     step += prediction(net)
 
     steps = f"for (ptrdiff_t t = 0; t < {window}; t++)"
@@ -338,14 +340,19 @@ def _head_functions(name: str, net: Net, learning: Learning) -> str:
     if not learning.carry_state:
         learn.append("memset(&model->window_state, 0, sizeof model->window_state);")
     learn.append("memset(model->gradient, 0, sizeof model->gradient);")
-    each_step = f"    run_layers(&model->window_state, x + t * {net.input_size});"
+    each_step = [
+        f"    if (!run_layers(&model->window_state, x + t * {net.input_size})) {{",
+        "        no_numbers(1, &loss);",
+        "        return loss;",
+        "    }",
+    ]
     learn_row = [
         f"const struct target target = {{{f'{label}, NULL' if net.reads_labels else f'0, {values}'}}};",
         f"loss += learn_row(&head, {features}, target);",
     ]
     if learning.is_per_step:
-        learn += [f"{steps} {{", each_step, *(f"    {line}" for line in learn_row), "}"]
+        learn += [f"{steps} {{", *each_step, *(f"    {line}" for line in learn_row), "}"]
     else:
-        learn += [steps, each_step, *learn_row]
+        learn += [f"{steps} {{", *each_step, "}", *learn_row]
     learn.append(f"return descend(&head, loss, {_real(learning.max_grad_norm)}, learning_rate);")
     return run_layers + "\n" + _definitions(name, net, learning, init, step, learn)

@@ -33,6 +33,8 @@ KEYWORDS = frozenset(
 
 #: The largest size of C in 64 bits.
 PTRDIFF_MAX = 2**63 - 1
+#: The largest `int`, where that has 32 bits: a file says its window as one.
+INT_MAX = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -225,6 +227,8 @@ def _learning(
         if norm == 0:
             raise ValueError("max_grad_norm must be positive, or None for no clipping, got 0")
     window = check_int(window, "window", 1)
+    if window > INT_MAX:
+        raise ValueError(f"window must be an int of C, at most {INT_MAX}, got {window}")
     is_per_step = described.spec.pooling is None
     carries = is_per_step if carry_state is None else carry_state
     return Learning(trainable == "head", window, carries, norm or 0.0, is_per_step)
@@ -241,7 +245,7 @@ def _checked_name(name: str | None, path: str) -> str:
         raise ValueError(f"{of} must be a C identifier, letters, digits and _ after a letter, got {name!r}{hint}")
     if name in KEYWORDS:
         raise ValueError(f"{of} must not be a keyword of C or C++, got {name!r}{hint}")
-    if name.startswith("pylstm"):
+    if name.lower().startswith("pylstm"):  # of macros PYLSTM
         raise ValueError(f"{of} must not begin with 'pylstm', as the names of its C library do, got {name!r}{hint}")
     return name
 

@@ -9,9 +9,9 @@
  * norm beyond 1e19 is infinite. */
 static inline real descent_rate(real squares, real max_norm, real learning_rate, real *loss)
 {
-    if (!IS_FINITE(squares))
+    if (!all_finite(1, &squares))
         *loss = squares;
-    if (!IS_FINITE(*loss))
+    if (!all_finite(1, loss))
         return 0;
     return max_norm > 0 && squares > max_norm * max_norm ? learning_rate * (max_norm / root_of(squares))
                                                          : learning_rate;

@@ -199,20 +199,22 @@ static void back_through_cell(const struct learner *learner, const struct layer 
 /* -------------------------------------------------------------- the window */
 
 /* Runs the layers over the steps from `first` to the window's end, x [T - first][I], from a state and on to the next;
- * or with NULL from zeros. */
-static void run_layers(const struct learner *learner, ptrdiff_t first, const real *x, real *state,
+ * or with NULL from zeros. Not if an input is infinite or NaN: then it says false, and the state is as it was. */
+static bool run_layers(const struct learner *learner, ptrdiff_t first, const real *x, real *state,
                        const struct memory *memory)
 {
     ptrdiff_t n_x = learner->input_size;
     real *tape = memory->tape, *row = tape + learner->states + first * learner->state_size;
+    for (ptrdiff_t t = first; t < learner->window; t++, x += n_x)
+        for (ptrdiff_t k = 0; k < n_x; k++)
+            tape[1 + t * n_x + k] = learner->mean ? (x[k] - learner->mean[k]) / learner->scale[k] : x[k];
+    if (!all_finite((learner->window - first) * n_x, tape + 1 + first * n_x))
+        return false;
     size_t bytes = (size_t)learner->state_size * sizeof(real);
     memset(row, 0, bytes);
     if (state)
         memcpy(row, state, bytes);
     *tape = 1;
-    for (ptrdiff_t t = first; t < learner->window; t++, x += n_x)
-        for (ptrdiff_t k = 0; k < n_x; k++)
-            tape[1 + t * n_x + k] = learner->mean ? (x[k] - learner->mean[k]) / learner->scale[k] : x[k];
     for (ptrdiff_t l = 0; l < learner->n_layers; l++) {
         const struct layer *layer = learner->layers + l;
         for (ptrdiff_t t = first; t < learner->window; t++) {
@@ -224,6 +226,7 @@ static void run_layers(const struct learner *learner, ptrdiff_t first, const rea
     }
     if (state)
         memcpy(state, tape + learner->states + learner->window * learner->state_size, bytes);
+    return true;
 }
 
 /* The dense layer's outputs of its step t. */
@@ -267,8 +270,11 @@ static float learn_all(const struct learner *learner, const float *x, const int 
     for (ptrdiff_t t = 0; labels && t < head->n_steps; t++)
         if (labels[t] < 0 || labels[t] >= head->n_rows)
             return -1;
-    run_layers(learner, 0, x, state, memory);
     real loss = 0;
+    if (!run_layers(learner, 0, x, state, memory)) {
+        no_numbers(1, &loss);
+        return loss;
+    }
     for (ptrdiff_t t = 0; t < head->n_steps; t++) {
         const struct target target = {labels ? labels[t] : 0, values ? values + t * head->n_rows : NULL};
         loss += LOSS_ROW(head->n_rows, run_head(learner, t, memory), target, 1 / (wide)head->n_steps, LOSS_PARAMETER);

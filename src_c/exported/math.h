@@ -4,9 +4,29 @@
 
 #include "kernels/activation.h"
 
+#include <stdbool.h>
+
 #define EXP exp_of
 #define LOG log_of
-#define IS_FINITE(v) ((v) - (v) == 0)
+
+/* Whether no value [n] is infinite or NaN, by the bits: a compiler may have been told that there are no such floats. */
+VEC_APART bool all_finite(ptrdiff_t n, const real *values)
+{
+    const int32_t largest_exponent = 0x7f800000;
+    for (ptrdiff_t k = 0; k < n; k++) {
+        int32_t b;
+        memcpy(&b, values + k, sizeof b);
+        if ((b & largest_exponent) == largest_exponent)
+            return false;
+    }
+    return true;
+}
+
+/* NaN for each value [n], of bits as well. */
+VEC_INLINE void no_numbers(ptrdiff_t n, real *values)
+{
+    memset(values, 0xff, (size_t)n * sizeof *values);
+}
 
 /* e^y for y <= 0: softmax and the losses ask for no more. */
 VEC_INLINE real exp_of(real y)
@@ -22,7 +42,7 @@ VEC_INLINE float log_of(float p)
     int32_t b;
     memcpy(&b, &p, sizeof b);
     const int32_t root_half = 0x3f3504f3, n = (b - root_half) >> 23;
-    b -= n * (1 << 23);
+    b -= n * ((int32_t)1 << 23); /* an int may have 16 bits */
     float m;
     memcpy(&m, &b, sizeof m);
     const float z = (m - 1) / (m + 1), zz = z * z;
@@ -35,7 +55,7 @@ VEC_INLINE float root_of(float squares)
 {
     int32_t b;
     memcpy(&b, &squares, sizeof b);
-    b = (b >> 1) + (127 << 22);
+    b = (b >> 1) + ((int32_t)127 << 22);
     float root;
     memcpy(&root, &b, sizeof root);
     for (int k = 0; k < 3; k++)

@@ -57,6 +57,17 @@ struct reduced {
 
 #define MAGIC(power) ((real)ROUND_MAGIC + (EXPONENT_BIAS + (power)))
 
+/* n = shifted - magic. A compiler that may reorder floats (-ffast-math) takes that for what shifted was made of, and
+ * x87 has not rounded it. So a vector is `rounded` before, and of one lane the bits are taken. */
+VEC_INLINE vec whole_of(vec shifted, real magic)
+{
+#if PYLSTM_VECTOR_BYTES > 0 && defined(__GNUC__)
+    return shifted - splat(magic);
+#else
+    return (real)(AS_BITS(shifted) - AS_BITS(magic));
+#endif
+}
+
 VEC_INLINE struct reduced to_reduce(vec y, real magic)
 {
     struct reduced e;
@@ -71,10 +82,10 @@ VEC_INLINE void reduce(int count, struct reduced *e)
     enum { DEGREE = sizeof EXPM1_Q / sizeof *EXPM1_Q - 1 };
     UNROLL
     for (int j = 0; j < count; j++)
-        e[j].shifted = e[j].r * splat((real)LOG2_E) + splat(e[j].magic);
+        e[j].shifted = rounded(e[j].r * splat((real)LOG2_E) + splat(e[j].magic));
     UNROLL
     for (int j = 0; j < count; j++)
-        e[j].whole = e[j].shifted - splat(e[j].magic);
+        e[j].whole = whole_of(e[j].shifted, e[j].magic);
     UNROLL
     for (int j = 0; j < count; j++)
         e[j].r -= e[j].whole * splat((real)LN2_HIGH);

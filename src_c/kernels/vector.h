@@ -5,8 +5,6 @@
 
 #include "support/real.h"
 
-#include <string.h>
-
 #if PYLSTM_REAL_BITS == 32
 typedef int32_t bits;
 typedef uint32_t unsigned_bits;
@@ -25,7 +23,7 @@ typedef uint64_t unsigned_bits;
 
 /* Before loops over registers, of which the array would lie in memory were they not unrolled. clang does so unasked;
  * GCC makes vectors of the scalar loops, where a processor has them, if they are left as they are. */
-#if defined(__GNUC__) && !defined(__clang__) && (PYLSTM_VECTOR_BYTES > 0 || !(defined(__SSE2__) || defined(__ARM_NEON)))
+#if __GNUC__ >= 8 && !defined(__clang__) && (PYLSTM_VECTOR_BYTES > 0 || !(defined(__SSE2__) || defined(__ARM_NEON)))
 #define UNROLL _Pragma("GCC unroll 32")
 #else
 #define UNROLL
@@ -84,10 +82,12 @@ VEC_INLINE ivec less(vec a, vec b)
 /* v, of which the compiler is not to know where it comes from. */
 VEC_INLINE vec in_register(vec v)
 {
-#if defined(__GNUC__) && defined(__x86_64__)
+#if defined(__GNUC__) && (defined(__x86_64__) || (defined(__SSE2__) && PYLSTM_VECTOR_BYTES > 0))
     __asm__("" : "+v"(v));
 #elif defined(__GNUC__) && defined(__aarch64__)
     __asm__("" : "+w"(v));
+#elif defined(__wasm_simd128__) && PYLSTM_VECTOR_BYTES > 0
+    __asm__("" : "+r"(v));
 #endif
     return v;
 }

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#define VOWELS_HEADER
+#define vowels_HEADER
 #include MODEL_FILE
 
 #include CASES_FILE

@@ -261,7 +261,7 @@ def program(exports, directory):
     """Write a C program that includes models as headers, steps each, and prints sizes and outputs."""
     lines = ["#include <stdio.h>", '#include "pylstm.h"']
     for export in exports:
-        lines += [f"#define {export.name.upper()}_HEADER", f'#include "{export.path}"']
+        lines += [f"#define {export.name}_HEADER", f'#include "{export.path}"']
     lines += ["int main(void)", "{", "    float x[64] = {1, -2, 3}, y[64];", '    printf("%s", pylstm_isa_name(1));']
     for export in exports:
         name = export.name

@@ -336,7 +336,7 @@ def test_names_that_a_model_could_have(learners):
         own = {f"{export.name}_{each}" for each in ("init", "reset", "step", "learn")}
         found = set(re.findall(r"^[a-zA-Z].*?\b(\w+)\([^;]*$", text, re.MULTILINE))
         assert own < found
-        interface = text.split(f"#ifndef {export.name.upper()}_HEADER")[0]
+        interface = text.split(f"#ifndef {export.name}_HEADER")[0]
         endings = {f"_{each}" for each in re.findall(rf"\b{export.name}_(\w+)", interface)}
         assert {"_step", "_window"} < endings
         others = {name for name in found if not name.startswith((f"{export.name}_", "pylstm_"))}
@@ -347,7 +347,7 @@ def program(learners, directory):
     """Write a C program that includes models as headers, trains each for 20 windows, and prints sizes and losses."""
     lines = ["#include <stdio.h>", '#include "pylstm.h"']
     for export, _, _ in learners:
-        lines += [f"#define {export.name.upper()}_HEADER", f'#include "{export.path}"']
+        lines += [f"#define {export.name}_HEADER", f'#include "{export.path}"']
     lines += [
         "int main(void)",
         "{",
