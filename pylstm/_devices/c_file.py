@@ -487,9 +487,8 @@ def _array(name: str, values: Array) -> str:
 
 
 def _functions(name: str, net: Net) -> str:
-    run_layers, h = layers(name, net)
+    calls, h = layer_calls(net, no_output(net))
     n_outputs, hidden = len(net.bias_out), net.layers[-1].sizes[1]
-    calls = unless_finite("run_layers(state, x)", net)
     if n_outputs:
         scale = "NULL" if net.weight_out.scale is None else "scale_out"
         calls.append(f"dense_row({n_outputs}, {hidden}, {h}, weight_out, {scale}, bias_out, y);")
@@ -497,7 +496,6 @@ def _functions(name: str, net: Net) -> str:
         calls.append(f"memcpy(y, {h}, {hidden} * sizeof *y);")  # which may be padded
     calls += prediction(net)
     return f"""\
-{run_layers}
 void {name}_reset({name}_state *state)
 {{
     memset(state, 0, sizeof *state);
@@ -521,18 +519,26 @@ def body(statements: list[str]) -> str:
     return "\n".join(f"    {statement}" for statement in statements)
 
 
-def unless_finite(run_layers: str, net: Net) -> list[str]:
-    """Return the statements of a step that run the layers; where they refuse its inputs, the outputs are NaN."""
-    return [f"if (!{run_layers}) {{", f"    no_numbers({net.output_size}, y);", "    return;", "}"]
+def no_output(net: Net) -> list[str]:
+    """Return the statements of a step whose inputs are not finite."""
+    return [f"no_numbers({net.output_size}, y);", "return;"]
 
 
-def layers(name: str, net: Net) -> tuple[str, str]:
-    """Return the function that runs the layers on x, and where the outputs of the last are then."""
+def refused(condition: str, answer: list[str]) -> list[str]:
+    """Return the statements that end a function."""
+    return [f"if (!{condition}) {{", *(f"    {statement}" for statement in answer), "}"]
+
+
+def layer_calls(net: Net, answer: list[str]) -> tuple[list[str], str]:
+    """Return the statements that run the layers on x, and where the outputs of the last are then.
+
+    Where x is not finite, the `answer` is given, and the state is as it was.
+    """
     calls, x = [], "x"
     if net.scaling is not None:
         calls.append(f"scale_input({net.input_size}, x, input_mean, input_scale, state->input);")
         x = "state->input"
-    calls += [f"if (!all_finite({net.input_size}, {x}))", "    return false;"]
+    calls += refused(f"all_finite({net.input_size}, {x})", answer)
     for k, layer in enumerate(net.layers):
         n_x, hidden = layer.sizes
         scales = "NULL, NULL" if layer.weight_ih.scale is None else f"scale_x_{k}, scale_h_{k}"
@@ -544,6 +550,4 @@ def layers(name: str, net: Net) -> tuple[str, str]:
             f"run_layer(&layer_{k}, {x}, {h}, {c}, state->next);",
         ]
         x = h
-    calls.append("return true;")
-    comment = "/* Not on inputs that are infinite or NaN: then it says false, and the state is as it was. */"
-    return f"{comment}\nstatic bool run_layers({name}_state *state, const float *x)\n{{\n{body(calls)}\n}}\n", x
+    return calls, x

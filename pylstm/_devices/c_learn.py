@@ -22,14 +22,15 @@ from .c_file import (
     features,
     flash_bytes,
     interface,
-    layers,
+    layer_calls,
     memory_lines,
+    no_output,
     prediction,
     ram_bytes,
+    refused,
     sources,
     state_type,
     types,
-    unless_finite,
     weights,
     whole,
 )
@@ -285,7 +286,7 @@ static const struct learner learner = {{
     init = ["memcpy(model->weights, initial_weights, sizeof model->weights);"]
     step = [
         memory,
-        *unless_finite(f"run_layers(&learner, {learning.window - 1}, x, model->state, &memory)", net),
+        *refused(f"run_layers(&learner, {learning.window - 1}, x, model->state, &memory)", no_output(net)),
         f"memcpy(y, run_head(&learner, {learning.window - 1 if learning.is_per_step else 0}, &memory), "
         f"{n_y} * sizeof *y);",
         *prediction(net),
@@ -308,18 +309,20 @@ def _real(value: float) -> str:
 
 
 def _head_functions(name: str, net: Net, learning: Learning) -> str:
-    run_layers, h = layers(name, net)
+    calls, h = layer_calls(net, ["return false;"])
     features = f"model->window_state.{h.removeprefix('state->')}"
     n_y, hidden, window = net.output_size, net.layers[-1].sizes[1], learning.window
     answer = _answer(net, learning)
     bias = f"model->weights + {n_y * hidden}"
+    run_layers = body([*calls, "return true;"])
+    run_layers = f"static bool run_layers({name}_state *state, const float *x)\n{{\n{run_layers}\n}}\n"
     init = [
         "memcpy(model->weights, weight_out, sizeof weight_out);",
         f"memcpy({bias}, bias_out, sizeof bias_out);",
     ]
     own = features.replace("window_state", "state")
     head = f"const struct head head = {{{n_y}, {hidden}, model->weights, model->gradient, "
-    step = [f"{head}y, 1}};", *unless_finite("run_layers(&model->state, x)", net), f"run_head(&head, {own});"]
+    step = [f"{head}y, 1}};", *refused("run_layers(&model->state, x)", no_output(net)), f"run_head(&head, {own});"]
     step += prediction(net)
 
     steps = f"for (ptrdiff_t t = 0; t < {window}; t++)"
@@ -340,12 +343,8 @@ def _head_functions(name: str, net: Net, learning: Learning) -> str:
     if not learning.carry_state:
         learn.append("memset(&model->window_state, 0, sizeof model->window_state);")
     learn.append("memset(model->gradient, 0, sizeof model->gradient);")
-    each_step = [
-        f"    if (!run_layers(&model->window_state, x + t * {net.input_size})) {{",
-        "        no_numbers(1, &loss);",
-        "        return loss;",
-        "    }",
-    ]
+    run_step = f"run_layers(&model->window_state, x + t * {net.input_size})"
+    each_step = [f"    {line}" for line in refused(run_step, ["no_numbers(1, &loss);", "return loss;"])]
     learn_row = [
         f"const struct target target = {{{f'{label}, NULL' if net.reads_labels else f'0, {values}'}}};",
         f"loss += learn_row(&head, {features}, target);",

@@ -31,8 +31,6 @@ KEYWORDS = frozenset(
     """.split()  # noqa: SIM905  (a list would have a line for each)
 )
 
-#: The largest size of C in 64 bits.
-PTRDIFF_MAX = 2**63 - 1
 #: The largest `int`, where that has 32 bits: a file says its window as one.
 INT_MAX = 2**31 - 1
 
@@ -124,9 +122,12 @@ def export_c(
     Notes
     -----
     A comment at the top of the file tells how to use it, and what memory it takes. It is C99, and C++, for any
-    processor; with GCC or clang it uses the vectors of x86-64 and aarch64. The outputs are those of the stream but for
-    rounding: within 2e-6, or, of a net that makes more of it, within twice what the library's own instruction sets
-    differ by.
+    processor; with GCC or clang it uses the vectors of x86-64, aarch64 and WebAssembly. Compilers may reorder floats
+    (``-ffast-math``, ``-Ofast``) or have wider ones (x87). The outputs are those of the stream but for rounding: within
+    2e-6, or, of a net that makes more of it, within twice what the library's own instruction sets differ by.
+
+    On an input that is NaN or infinite, where a stream raises, ``NAME_step`` writes NaN to all of its outputs. The state
+    is as it was there, too.
 
     A trainable file has a function more, ``NAME_learn(&model, x, labels or targets, learning_rate)``: a step of plain
     SGD on the loss of the estimator, over one window, without its dropout, L2 penalty, momentum, `burn_in` and weights
@@ -180,8 +181,6 @@ def export_c(
     else:
         text = c_learn.text(name, net, labels, learning)
         memory = c_learn.memory_of(net, learning)
-    if memory[1] > PTRDIFF_MAX:
-        raise ValueError("window must be shorter: a size does not fit in memory")
     replace(path, text.encode("ascii"))
     if blob_path is not None:
         write_blob(model, blob_path)

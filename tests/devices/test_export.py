@@ -311,6 +311,7 @@ def small():
         ("float.c", None, "must not be a keyword of C or C[+][+], got 'float': give another as name"),
         ("model.c", "class", "name must not be a keyword of C or C[+][+], got 'class'"),
         ("pylstm.c", None, "must not begin with 'pylstm'"),
+        ("model.c", "PYLSTM", "name must not begin with 'pylstm', .* got 'PYLSTM'"),
     ],
 )
 def test_names_that_are_refused(file, name, message, tmp_path):

@@ -421,7 +421,8 @@ def test_errors(tmp_path):
             model=pylstm.Sequence(2, 3), trainable=True, window=5)  # fmt: skip
     refused("not fitted", model=LSTMTagger(), trainable=True, window=5)
     refused("model must be one of", TypeError, model="model", trainable=True, window=5)
-    refused("a size does not fit in memory", trainable=True, window=2**62)
+    for window in (2**31, 2**70):
+        refused(f"window must be an int of C, at most 2147483647, got {window}", trainable="head", window=window)
     assert not list(tmp_path.iterdir())
 
 
