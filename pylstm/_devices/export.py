@@ -126,8 +126,8 @@ def export_c(
     (``-ffast-math``, ``-Ofast``) or have wider ones (x87). The outputs are those of the stream but for rounding: within
     2e-6, or, of a net that makes more of it, within twice what the library's own instruction sets differ by.
 
-    On an input that is NaN or infinite, where a stream raises, ``NAME_step`` writes NaN to all of its outputs. The state
-    is as it was there, too.
+    Where an input is NaN or infinite, a stream raises; ``NAME_step`` makes all outputs NaN. Both leave the state as it
+    was.
 
     A trainable file has a function more, ``NAME_learn(&model, x, labels or targets, learning_rate)``: a step of plain
     SGD on the loss of the estimator, over one window, without its dropout, L2 penalty, momentum, `burn_in` and weights

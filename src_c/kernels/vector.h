@@ -21,10 +21,12 @@ typedef uint64_t unsigned_bits;
 #define VEC_APART static
 #endif
 
-/* Before loops over registers, of which the array would lie in memory were they not unrolled. clang does so unasked;
- * GCC makes vectors of the scalar loops, where a processor has them, if they are left as they are. */
+/* Before loops over registers, of which the array would lie in memory were they not unrolled. clang does so unasked,
+ * but for -Os; GCC makes vectors of the scalar loops, where a processor has them, if they are left as they are. */
 #if __GNUC__ >= 8 && !defined(__clang__) && (PYLSTM_VECTOR_BYTES > 0 || !(defined(__SSE2__) || defined(__ARM_NEON)))
 #define UNROLL _Pragma("GCC unroll 32")
+#elif defined(__clang__) && defined(__OPTIMIZE_SIZE__)
+#define UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define UNROLL
 #endif

@@ -31,10 +31,9 @@ def library(tmp_path_factory):
     for name, text in texts():
         (folder / f"{name}.c").write_text(text)
         names.append(name)
-    compile_all(
-        [gcc, *C99, "-O1", "-ffast-math", "-fPIC", "-c", folder / f"{k}.c", "-o", folder / f"{k}.o"] for k in names
-    )
-    run(gcc, "-shared", *(folder / f"{k}.o" for k in names), "-o", folder / "models.so")
+    flags = [*C99, "-O1", "-ffast-math", "-fPIC"]
+    compile_all([gcc, *flags, "-c", folder / f"{name}.c", "-o", folder / f"{name}.o"] for name in names)
+    run(gcc, "-shared", *(folder / f"{name}.o" for name in names), "-o", folder / "models.so")
     return ctypes.CDLL(str(folder / "models.so")), names
 
 
