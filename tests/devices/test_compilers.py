@@ -1,5 +1,6 @@
 """Exported models where a compiler may reorder floats, or has wider ones; and the library, which is not built then."""
 
+import platform
 import re
 import shutil
 
@@ -19,6 +20,9 @@ from compilers import (
     run,
     write_program,
 )
+from nets import exported_net
+
+from pylstm._devices import c_file
 
 pytestmark = pytest.mark.skipif(gcc is None, reason="no gcc")
 
@@ -45,6 +49,25 @@ def test_floats_that_are_reordered_or_wider(way, program, expected):
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no g++")
 def test_several_models_in_one_file_of_cpp(program):
     run("g++", "-x", "c++", *WARNINGS, "-fsyntax-only", program)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="not x86-64")
+def test_without_a_library(program):
+    """Headers of the compiler's own are there, of those for AVX2 not all."""
+    headers = run(gcc, "-print-file-name=include").strip()
+    run(gcc, "-ffreestanding", "-nostdinc", "-isystem", headers, "-mavx2", "-mfma", "-fsyntax-only", program)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="not x86-64")
+def test_bytes_without_an_instruction_that_shuffles_them(tmp_path):
+    """They are interleaved, rather than taken one by one, which is twice the code and slower than scalars."""
+    (tmp_path / "net.c").write_text(c_file.text("net", exported_net("lstm", (16, 64), 4, int8=True), None))
+    sizes = []
+    for flags in ([], ["-mssse3"]):
+        run(gcc, "-O1", *flags, "-c", tmp_path / "net.c", "-o", tmp_path / "net.o")
+        symbols = [line.split() for line in run("nm", "-S", "--defined-only", tmp_path / "net.o").splitlines()]
+        sizes.append(sum(int(size, 16) for _, size, kind, _ in symbols if kind in "tT"))
+    assert sizes[0] < 1.2 * sizes[1]
 
 
 def test_what_is_said_of_an_input_that_is_no_number(expected):
