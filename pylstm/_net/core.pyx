@@ -47,7 +47,7 @@ from pylstm._net.c_api cimport *
 
 import_array()
 
-# A Python that can do without the GIL turns it on where a module asks for it, as this one does, unless it was told not to.
+# A Python that can do without the GIL turns it on for a module that asks for it, as this one does, unless told not to.
 # Objects need it for what they keep between calls: spare memory, who holds the weights.
 if hasattr(sys, "_is_gil_enabled") and not sys._is_gil_enabled():
     raise ImportError("pylstm needs the GIL, which PYTHON_GIL=0 or -X gil=0 keeps off: start Python without them")
