@@ -1,14 +1,42 @@
 """Mutated model files, and `save` killed half-way: the short forms of what tests/slow has. A disk that is full."""
 
 import os
+import pickle
 import subprocess
 import sys
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from saved_files import rewrite
+from toys import toy
+
+import pylstm
 
 SLOW = Path(__file__).parents[1] / "slow"
 posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="signals and limits of POSIX")
+
+
+#: Called with each event of Python's audit, whose hooks stay for good.
+watchers = []
+sys.addaudithook(lambda event, _: [watch(event) for watch in watchers])
+
+
+@contextmanager
+def watched(watch):
+    watchers.append(watch)
+    try:
+        yield
+    finally:
+        watchers.remove(watch)
+
+
+class Hostile:
+    def __init__(self, command):
+        self.command = command
+
+    def __reduce__(self):
+        return os.system, (self.command,)
 
 
 def run(program, *arguments):
@@ -52,3 +80,33 @@ assert (pylstm.load({str(path)!r}).predict(np.ones((1, 3, 2))) == small.predict(
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["refused", "refused"], done.stderr
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_nothing_is_executed(tmp_path):
+    # What Python's own audit sees of loading files whose every word is an expression, or a pickle.
+    path = tmp_path / "model"
+    model = pylstm.LSTMClassifier((2,), max_iter=1, random_state=0, class_weight={"up": 2.0})
+    model.fit(*toy(pylstm.LSTMClassifier)).save(path)
+    saved = path.read_bytes()
+    pylstm.load(path)  # whose modules are loaded now
+    expression = f"__import__('os').system('touch {tmp_path}/executed')"
+    kinds = ("compile", "exec", "import", "marshal.loads", "os.", "pickle.find_class", "subprocess.Popen")
+    seen = []
+    with watched(lambda event: seen.append(event) if event.startswith(kinds) else None):
+        for edit in (
+            lambda document, arrays: document.update({"class": expression}),
+            lambda document, arrays: document.update(pylstm_version=expression),
+            lambda document, arrays: document["parameters"].update(forget_bias=expression),
+            lambda document, arrays: document["parameters"].update(class_weight={"pairs": [[expression, 1.0]]}),
+            lambda document, arrays: document["parameters"].update(cell="\x80\x04c__builtin__\neval\n."),
+            lambda document, arrays: document["state"].update(feature_names_in_=[expression]),
+        ):
+            path.write_bytes(saved)
+            rewrite(path, edit)
+            with suppress(ValueError):
+                pylstm.load(path)
+            path.write_bytes(pickle.dumps(Hostile(f"touch {tmp_path}/executed")))
+            with pytest.raises(ValueError, match=r"pylstm\.save wrote"):
+                pylstm.load(path)
+    assert seen == []
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]

@@ -38,3 +38,15 @@ def test_defaults_are_those_documented(cls):
         values = ast.literal_eval(values.replace(" and ", ", "))
         documented.update(zip(several, values if len(several) > 1 else [values], strict=True))
     assert documented == {name: p.default for name, p in inspect.signature(cls).parameters.items()}
+
+
+def test_what_is_promised_names_tests_that_there_are():
+    root = DOCS.parent
+    text = (root / "SECURITY.md").read_text()
+    promises = text.partition("## What is promised")[2].partition("## What is not")[0].split("\n- ")[1:]
+    assert len(promises) >= 8
+    for promise in promises:
+        files = [root / name for name in re.findall(r"`(tests/[\w/]+\.\w+)`", promise)]
+        assert files, promise
+        code = "".join(path.read_text() for path in files)
+        assert [name for name in re.findall(r"`(test_\w+)`", promise) if f"def {name}(" not in code] == []
