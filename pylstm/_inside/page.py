@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .._files.writing import replace
+from .._net.cells import GATES
 from .._net.inputs import Array, check_int
 
 #: Numbers of a sequence, of which a notebook would keep some ten bytes each, above which it shows no page.
@@ -83,11 +84,7 @@ def page(
             {
                 "name": f"{layer}{', reverse' if direction else ''}",
                 "reverse": bool(direction),
-                "values": {
-                    name.removesuffix(suffix): _rounded(array)
-                    for name, array in values.items()
-                    if name.partition("_")[2] == suffix[1:]
-                },
+                "values": {letter: _rounded(values[letter + suffix]) for letter in GATES[trace.cell]._fields},
                 "before": {
                     letter: _rounded(state[direction, index])
                     for letter, state in zip("hc", trace.initial_state[layer], strict=False)
