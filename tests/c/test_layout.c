@@ -16,6 +16,33 @@ static void test_strerror(void)
     CHECK(strcmp(pylstm_strerror(PYLSTM_N_STATUS), "unknown status") == 0);
 }
 
+/* From one to the next there is no gap, and nothing twice. */
+static void test_walks(void)
+{
+    ptrdiff_t sizes[] = {5, 2, 12};
+    for (ptrdiff_t n_directions = 1; n_directions <= 2; n_directions++) {
+        for (ptrdiff_t n_outputs = 0; n_outputs <= 3; n_outputs += 3) {
+            pylstm_net net = {PYLSTM_FLOAT32, 3, 3, sizes, n_directions, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_GRU, 0};
+            pylstm_model model = {net, n_outputs, PYLSTM_POOL_LAST, PYLSTM_SQUARED_ERROR, 0.0};
+            ptrdiff_t n_layers = 0, n_parameters = 0, end = 0, state_end = 0;
+            for (pylstm_layer at = {0}; pylstm_net_next(&net, &at); n_layers++) {
+                CHECK(at.layer == n_layers / n_directions && at.direction == n_layers % n_directions);
+                CHECK(at.hidden_size == sizes[at.layer] && at.h == state_end);
+                state_end += at.hidden_size;
+            }
+            CHECK(n_layers == 3 * n_directions && state_end == pylstm_net_state_size(&net));
+            pylstm_parameter at = {0};
+            for (; pylstm_model_next(&model, &at); n_parameters++) {
+                CHECK(at.offset == end && at.layer.layer <= 2);
+                end += at.rows * (at.columns ? at.columns : 1);
+            }
+            CHECK(n_parameters == 9 * n_directions + (n_outputs ? 2 : 0) && end == pylstm_model_n_parameters(&model));
+            CHECK(strcmp(at.name, n_outputs ? "bias_out" : n_directions == 2 ? "bias_l2_reverse" : "bias_l2") == 0);
+            CHECK(pylstm_model_next(&model, &at) == 0);
+        }
+    }
+}
+
 static void test_net(void)
 {
     ptrdiff_t sizes[] = {5, 2};
@@ -29,6 +56,7 @@ static void test_net(void)
     CHECK(at.weight_ih == 2 * 20 * 9 + 8 * 13 && at.weight_hh == at.weight_ih + 80 && at.bias == at.weight_hh + 16);
     CHECK(at.h == 20 + 2 && at.c == 20 + 4 + 2);
     CHECK(at.n_gates == 4 && at.n_biases == 4 && at.n_states == 2);
+    CHECK(at.layer == 1 && at.direction == 1 && pylstm_net_next(&net, &at) == 0 && at.layer == 1);
 
     pylstm_net bad = net;
     bad.dtype = (pylstm_dtype)7;
@@ -224,6 +252,7 @@ static void test_sizes(void)
 int main(void)
 {
     test_strerror();
+    test_walks();
     test_net();
     test_cells();
     test_batch();
