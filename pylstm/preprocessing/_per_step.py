@@ -14,6 +14,9 @@ from sklearn.utils.validation import _check_feature_names_in, _estimator_has, ch
 from .._net.inputs import Steps, as_form, as_given, as_steps, is_2d
 from ._validation import validate_sequences
 
+#: What transformers don't get to see, but as float64.
+NARROW = ("float16", "float32")
+
 
 def _transformer_has(method: str) -> Any:
     return _estimator_has(method, delegates=("transformer_", "transformer"))
@@ -56,6 +59,9 @@ class PerStep(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
       that a `ColumnTransformer` can go by column names,
     - a 2-D array or DataFrame (n_sequences, n_steps) with one feature per step. Other numbers of steps are refused
       then, and the transformer must return one feature per step.
+
+    The transformer gets float32 and float16 as float64: it would compute in them else, and a float32 has but seven
+    digits, of which a large mean takes most.
 
     `transform` returns a 3-D array, a list, an object array or a 2-D array for them, of NumPy arrays in each case: a
     transformer's frames and sparse rows become arrays. So there is no `set_output`. Sequences in what came out may
@@ -170,7 +176,8 @@ class PerStep(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
         """
         check_is_fitted(self, "transformer_")
         X = as_form(X, "X")
-        steps = as_steps(np.asarray(X)[:, :, np.newaxis] if is_2d(X, self._fitted_on_2d) else X, None, None)
+        on_2d = is_2d(X, self._fitted_on_2d)
+        steps = _in_float64(as_steps(np.asarray(X)[:, :, np.newaxis] if on_2d else X, None, None))
         return self._as_came(self.transformer_.inverse_transform(steps.rows), steps)
 
     @available_if(_transformer_has("get_feature_names_out"))
@@ -200,11 +207,13 @@ class PerStep(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
             setattr(tags.input_tags, name, getattr(inner.input_tags, name))
         tags.non_deterministic = inner.non_deterministic
         if inner.transformer_tags is not None:
+            preserved = inner.transformer_tags.preserves_dtype
             tags.transformer_tags = inner.transformer_tags
+            tags.transformer_tags.preserves_dtype = [dtype for dtype in preserved if dtype not in NARROW]
         return tags
 
     def _read(self, X: Any, *, reset: bool) -> Steps:
-        return validate_sequences(self, X, reset=reset, dtype=None, allow_nan=True)
+        return _in_float64(validate_sequences(self, X, reset=reset, dtype=None, allow_nan=True))
 
     def _as_came(self, rows: Any, steps: Steps) -> Any:
         """Give the transformer's rows the form of what they are the steps of."""
@@ -221,3 +230,17 @@ class PerStep(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
                 )
             return rows.reshape(len(steps.lengths), -1)
         return as_given(rows, steps)
+
+
+def _in_float64(steps: Steps) -> Steps:
+    """Give the transformer floats of 64 bits, so that what a model reads does not hang on how X came.
+
+    scikit-learn's scalers would compute with the dtype of X, while streams and what is exported scale in float64.
+    """
+    rows: Any = steps.rows
+    if isinstance(rows, np.ndarray):
+        return steps._replace(rows=rows.astype(np.float64)) if rows.dtype.name in NARROW else steps
+    if not hasattr(rows, "iloc"):  # of polars' frames scikit-learn makes float64 itself
+        return steps
+    wide = {column: "float64" for column, dtype in rows.dtypes.items() if str(dtype).lower() in NARROW}
+    return steps._replace(rows=rows.astype(wide)) if wide else steps

@@ -185,10 +185,43 @@ def test_polars_frames():
 def test_text_and_numbers_of_any_dtype_pass():
     words = [np.array([["a"], ["b"]]), np.array([["a"]])]
     assert_sequences_equal(PerStep(OrdinalEncoder()).fit_transform(words), [[[0], [1]], [[0]]])
-    for dtype in (np.float32, np.float64):
+    for dtype in (">f8", np.float64):
         got = PerStep(StandardScaler()).fit_transform([x.astype(dtype) for x in ragged()])
-        assert {x.dtype for x in got} == {np.dtype(dtype)}
+        assert {x.dtype for x in got} == {np.dtype(np.float64)}
     assert PerStep(FunctionTransformer()).fit_transform(np.ones((2, 3, 1), np.int16)).dtype == np.int16
+
+
+@pytest.mark.parametrize("form", ["dense", "ragged", "2-D"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", ">f4"])
+def test_floats_of_few_digits_are_computed_with_as_float64(dtype, form):
+    """The mean of such a pressure has more digits than they."""
+    X = 1000 + np.random.default_rng(0).integers(0, 7, (4, 5, 1)).astype(dtype)
+    given = {"dense": X, "ragged": list(X), "2-D": X[:, :, 0]}[form]
+    fitted = PerStep(StandardScaler()).fit(given)
+    rows = X.astype(np.float64).reshape(-1, 1)
+    expected = StandardScaler().fit(rows).transform(rows)
+    got = np.reshape(fitted.transform(given), (-1, 1))
+    assert got.dtype == np.float64
+    np.testing.assert_array_equal(got, expected)
+    back = np.reshape(fitted.inverse_transform(given), (-1, 1))
+    np.testing.assert_array_equal(back, fitted.transformer_.inverse_transform(rows))
+    assert "float32" not in get_tags(fitted).transformer_tags.preserves_dtype
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_frames_of_few_digits(library):
+    frame = pytest.importorskip(library).DataFrame
+    X = 1000 + np.random.default_rng(0).integers(0, 7, (2, 9, 2)).astype(np.float32)
+    frames = [frame({"a": x[:, 0], "b": x[:, 1].astype(np.float64), "c": np.arange(9)}) for x in X]
+    columns = ColumnTransformer([("scale", StandardScaler(), ["a", "b"]), ("keep", "passthrough", ["c"])])
+    fitted = PerStep(columns).fit(frames)
+    scaler = fitted.transformer_.named_transformers_["scale"]
+    expected = (X.astype(np.float64) - scaler.mean_) / scaler.scale_
+    np.testing.assert_array_equal(np.array(fitted.transform(frames))[..., :2], expected)
+    narrow = [frame({"a": x[:, 0]}) for x in X]  # of which scikit-learn makes an array of float32
+    fitted = PerStep(StandardScaler()).fit(narrow)
+    expected = (X[..., :1].astype(np.float64) - fitted.transformer_.mean_) / fitted.transformer_.scale_
+    np.testing.assert_array_equal(fitted.transform(narrow), expected)
 
 
 def test_missing_values_are_the_transformers_business():
