@@ -39,7 +39,8 @@ def export(arguments: argparse.Namespace) -> None:
         trainable=trainable[arguments.trainable],
         window=arguments.window,
     )
-    print(f"{written.path}: {written.name}, {written.flash_bytes} bytes of constants, {written.ram_bytes} of state")
+    memory = f"{written.flash_bytes} bytes of constants, {written.ram_bytes} of state"
+    print(f"{written.path}: {written.name}, {memory}, reads {written.reads}")
 
 
 def main(arguments: list[str] | None = None) -> int:

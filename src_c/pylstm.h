@@ -441,15 +441,15 @@ typedef struct pylstm_stream pylstm_stream;
 int pylstm_stream_size(const pylstm_model *model, ptrdiff_t batch_size, size_t *bytes);
 /* Sets the state to zero, the weights to:
  *   parameters   [n_parameters], as for pylstm_predict
- *   mean, scale  [I] of the dtype: the net reads (x - mean) / scale. Or both NULL */
+ *   mean, scale  [I]: the net reads (x - mean) / scale, made in double and then cast. Or both NULL */
 int pylstm_stream_init(pylstm_stream **stream, const pylstm_model *model, ptrdiff_t batch_size, const void *parameters,
-                       const void *mean, const void *scale, pylstm_memory memory);
-/* Other weights for the same sizes, from the next step on; the state stays. */
-int pylstm_stream_set_weights(pylstm_stream *stream, const void *parameters, const void *mean, const void *scale);
+                       const double *mean, const double *scale, pylstm_memory memory);
+/* Other weights for the same sizes, and a scaling or none, from the next step on; the state stays. */
+int pylstm_stream_set_weights(pylstm_stream *stream, const void *parameters, const double *mean, const double *scale);
 /* state: as in pylstm_forward; NULL is zeros. */
 int pylstm_stream_set_state(pylstm_stream *stream, const void *state);
 int pylstm_stream_get_state(const pylstm_stream *stream, void *state);
-/*   x  [B][n_steps][I]
+/*   x  [B][n_steps][I] of the dtype; of double, whatever the dtype, where there is a mean and a scale
  *   y  [B][n_steps][n_outputs, or H], out: probabilities, values, or h */
 int pylstm_stream_process(pylstm_stream *stream, ptrdiff_t n_steps, const void *x, void *y);
 
@@ -460,7 +460,7 @@ int pylstm_stream_process(pylstm_stream *stream, ptrdiff_t n_steps, const void *
  *
  *   offset  bytes
  *        0      8   magic: 89 50 59 4C 53 54 4D 0A
- *        8      4   format version: 1
+ *        8      4   format version: 2
  *       12      4   CRC-32 of all bytes from 16 on: that of zlib and PNG
  *       16      8   bytes of all, from 0 on
  *       24      4   dtype       0 float32, 1 float64
@@ -474,7 +474,7 @@ int pylstm_stream_process(pylstm_stream *stream, ptrdiff_t n_steps, const void *
  *       56      4   cell        0 LSTM, 1 GRU, 2 RNN with tanh, 3 RNN with relu
  *       60    4 each   hidden_sizes [n_layers]
  *             4 or 0   zeros, so that what follows starts at a multiple of 8
- *                   mean [I], scale [I] of the dtype, if is_scaled
+ *                   mean [I], scale [I] of float64, if is_scaled
  *                   parameters [n_parameters] of the dtype, in the order of pylstm_net and pylstm_model
  *
  * Nothing follows. The weights are used where they lie, so a blob has to start at a multiple of 8 bytes, and works on
@@ -483,10 +483,10 @@ enum { PYLSTM_BLOB_LAYERS = 32 };
 
 /* What is in a blob. The model has n_threads = 1, PYLSTM_ISA_BEST and no dropout, for the caller to change. */
 typedef struct pylstm_blob {
-    pylstm_model model;       /* its hidden_sizes are those below: a copy of this struct has to be pointed to its own */
-    const void *parameters;   /* [n_parameters], within the data */
-    const void *mean, *scale; /* [I] within the data, or NULL: the net reads (x - mean) / scale. A stream does that by
-                                 itself; for the other calls it is the caller's to do */
+    pylstm_model model;     /* its hidden_sizes are those below: a copy of this struct has to be pointed to its own */
+    const void *parameters; /* [n_parameters], within the data */
+    const double *mean, *scale; /* [I] within the data, or NULL: the net reads (x - mean) / scale. A stream does that by
+                                   itself; for the other calls it is the caller's to do */
     ptrdiff_t hidden_sizes[PYLSTM_BLOB_LAYERS];
 } pylstm_blob;
 
@@ -498,7 +498,7 @@ int pylstm_blob_open(const void *data, size_t bytes, pylstm_blob *out);
 /* Bytes of the blob of a model; n_outputs = 0 is one without dense layer, as for a stream. */
 int pylstm_blob_size(const pylstm_model *model, int is_scaled, size_t *bytes);
 /* Writes it to the first of `memory`: parameters [n_parameters]; mean, scale [I], or both NULL. */
-int pylstm_blob_write(const pylstm_model *model, const void *parameters, const void *mean, const void *scale,
+int pylstm_blob_write(const pylstm_model *model, const void *parameters, const double *mean, const double *scale,
                       pylstm_memory memory);
 
 #ifdef __cplusplus

@@ -31,6 +31,8 @@ BASE = {"sizes": (12, 16), "loss": "squared_error"}
 FEATURES = {
     "scaled": {"scaled": True},
     "scaled of layers": {"scaled": True, "sizes": (12, 16, 8)},
+    "scaled in double": {"scaled": "in double"},
+    "scaled in double of layers": {"scaled": "in double", "sizes": (12, 16, 8)},
     **{loss: {"loss": loss} for loss in LOSSES if loss != "squared_error"},
     "none": {"n_outputs": 0},
     "int8": {"int8": True},
@@ -45,7 +47,7 @@ FEATURES = {
     "carried": {"carried": True},
 }
 #: What is added to, where it is not a model without.
-BELOW = dict.fromkeys(("further layer", "scaled of layers", "int8 of layers", "units left of layers"), "second layer")
+BELOW = dict.fromkeys(("further layer", *(feature for feature in FEATURES if "of layers" in feature)), "second layer")
 #: Features that a kind of file does not have, or that its code does not read.
 SIZES = {"units left", "units left of layers", "few outputs", "fours of outputs"}
 WITHOUT = {
@@ -91,7 +93,8 @@ def file_of(kind, cell, *, per_step=False, carried=False, n_counted=None, **of):
 int main(void)
 {{
     static m_{state} model;
-    static float x[1000], y[100], values[1000];
+    static {net.reads} x[1000];
+    static float y[100], values[1000];
     static int labels[100];
     int written, most = 0;
     (void)values, (void)labels, (void)y;
@@ -215,7 +218,7 @@ def some_models(n):
     for k in range(n):
         kind, cell = [*WITHOUT][k % 3], rng.choice(CELLS)
         sizes = [rng.randint(1, 20), *(rng.randint(4, 40) for _ in range(rng.choice([1, 1, 2, 3])))]
-        options = {"sizes": sizes, "scaled": rng.random() < 0.5, "n_outputs": rng.randint(1, 10)}
+        options = {"sizes": sizes, "scaled": rng.choice([False, True, "in double"]), "n_outputs": rng.randint(1, 10)}
         if kind == "plain":
             options |= {"loss": rng.choice(LOSSES), "int8": rng.random() < 0.5}
         else:

@@ -7,6 +7,7 @@ import numpy as np
 import pylstm
 from pylstm._devices.c_file import Layer, Matrix, Net
 from pylstm._net.cells import SIZES
+from pylstm._net.describe import Scaling
 
 # input_size, hidden_size, lengths: ones, primes, equal lengths (also given dense), one beside far longer ones.
 SHAPES = [
@@ -107,7 +108,9 @@ def exported_net(cell="lstm", sizes=(12, 16), n_outputs=9, loss="cross_entropy",
         Layer(Matrix(some(n_gates * n, n_x)), Matrix(some(n_gates * n, n)), some(n_biases * n))
         for n_x, n in pairwise(sizes)
     ]
-    scaling = (some(sizes[0]), 2 + some(sizes[0])) if scaled else None
+    scaling = Scaling(some(sizes[0]), 2 + some(sizes[0])) if scaled else None
+    if scaled == "in double":
+        scaling = Scaling(*np.asarray(scaling, np.float64))
     head = Matrix(some(n_outputs, sizes[-1])), some(n_outputs)
     net = Net(layers, *head, loss, scaling, kind, CELLS[cell].get("nonlinearity", "tanh"), parameter)
     return net.quantised() if int8 else net

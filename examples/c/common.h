@@ -77,6 +77,20 @@ static inline void set_real(const pylstm_net *net, void *array, ptrdiff_t k, dou
         ((double *)array)[k] = value;
 }
 
+/* An input of a stream, which reads doubles where it scales them. */
+static inline size_t input_size(const pylstm_blob *blob)
+{
+    return blob->mean ? sizeof(double) : real_size(&blob->model.net);
+}
+
+static inline void set_input(const pylstm_blob *blob, void *x, ptrdiff_t k, double value)
+{
+    if (blob->mean)
+        ((double *)x)[k] = value;
+    else
+        set_real(&blob->model.net, x, k, value);
+}
+
 static inline double get_real(const pylstm_net *net, const void *array, ptrdiff_t k)
 {
     return net->dtype == PYLSTM_FLOAT32 ? (double)((const float *)array)[k] : ((const double *)array)[k];

@@ -18,11 +18,11 @@ int main(int argc, char **argv)
 
     const pylstm_net *net = &blob.model.net;
     ptrdiff_t n_x = net->input_size, n_y = output_size(&blob.model), k = 0;
-    void *x = allocate((size_t)n_x * real_size(net)), *y = allocate((size_t)n_y * real_size(net));
+    void *x = allocate((size_t)n_x * input_size(&blob)), *y = allocate((size_t)n_y * real_size(net));
     int digits = net->dtype == PYLSTM_FLOAT32 ? 9 : 17; /* as many as tell any two numbers apart */
     double value;
     while (scanf("%lf", &value) == 1) {
-        set_real(net, x, k++, value);
+        set_input(&blob, x, k++, value);
         if (k < n_x)
             continue;
         k = 0;

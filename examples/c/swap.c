@@ -10,11 +10,12 @@
 
 enum { HALF = 100 }; /* steps before the swap, and after it */
 
-/* What set_weights can't know: that the new weights are as many as the old, in the same places. */
-static int same_sizes(const pylstm_model *a, const pylstm_model *b)
+/* What set_weights can't know: that the new weights are as many as the old, in the same places, for the same inputs. */
+static int same_sizes(const pylstm_blob *these, const pylstm_blob *those)
 {
-    if (a->net.dtype != b->net.dtype || a->net.input_size != b->net.input_size || a->net.n_layers != b->net.n_layers ||
-        a->n_outputs != b->n_outputs || a->loss != b->loss)
+    const pylstm_model *a = &these->model, *b = &those->model;
+    if (!these->mean != !those->mean || a->net.dtype != b->net.dtype || a->net.input_size != b->net.input_size ||
+        a->net.n_layers != b->net.n_layers || a->n_outputs != b->n_outputs || a->loss != b->loss)
         return 0;
     for (ptrdiff_t l = 0; l < a->net.n_layers; l++)
         if (a->net.hidden_sizes[l] != b->net.hidden_sizes[l])
@@ -30,17 +31,18 @@ int main(int argc, char **argv)
     }
     pylstm_blob before, after;
     pylstm_memory files[] = {open_blob(argv[1], &before), open_blob(argv[2], &after)};
-    if (!same_sizes(&before.model, &after.model)) {
+    if (!same_sizes(&before, &after)) {
         fprintf(stderr, "%s and %s are models of different sizes\n", argv[1], argv[2]);
         return EXIT_FAILURE;
     }
     const pylstm_net *net = &before.model.net;
     ptrdiff_t n_x = net->input_size, n_y = output_size(&before.model);
     size_t y_bytes = (size_t)(HALF * n_y) * real_size(net);
-    char *x = allocate((size_t)(2 * HALF * n_x) * real_size(net)), *y = allocate(2 * y_bytes);
+    size_t x_bytes = (size_t)(HALF * n_x) * input_size(&before);
+    char *x = allocate(2 * x_bytes), *y = allocate(2 * y_bytes);
     for (ptrdiff_t k = 0; k < 2 * HALF * n_x; k++)
-        set_real(net, x, k, sin(0.1 * (double)(k * k)) > 0);
-    char *second_x = x + (size_t)(HALF * n_x) * real_size(net);
+        set_input(&before, x, k, sin(0.1 * (double)(k * k)) > 0);
+    char *second_x = x + x_bytes;
 
     pylstm_stream *stream;
     pylstm_memory memory = new_stream(&before, &stream);

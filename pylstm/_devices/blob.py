@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-
 from .._files.writing import replace
 from .._net.core import BLOB_LAYERS, as_blob
 from .._net.describe import describe_steps
@@ -48,5 +46,5 @@ def blob_of(model: Any) -> bytes:
         raise ValueError(
             f"model must have at most {BLOB_LAYERS} layers to be written as a blob, got {len(spec.hidden_sizes)}"
         )
-    mean, scale = [None, None] if described.inputs is None else np.asarray(described.inputs, spec.dtype)
+    mean, scale = (None, None) if described.inputs is None else described.inputs
     return as_blob(spec, described.net.copy_weights(), mean, scale)

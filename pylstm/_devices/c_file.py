@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import __version__
 from .._net.cells import KINDS, PLACES, STATES, c_name
+from .._net.describe import Scaling
 from .._net.inputs import Array
 from .cortex_m4 import Taken, taken
 
@@ -80,7 +81,8 @@ class Net(NamedTuple):
     weight_out: Matrix
     bias_out: Array
     loss: str
-    scaling: tuple[Array, Array] | None
+    scaling: Scaling | None
+    """In float32 or float64: what its C function reads."""
     cell: str = "lstm"
     nonlinearity: str = "tanh"
     loss_parameter: float = 0.0
@@ -94,6 +96,11 @@ class Net(NamedTuple):
     def c_name(self) -> str:
         """The cell in pylstm.h."""
         return c_name(self.cell, self.nonlinearity)
+
+    @property
+    def reads(self) -> str:
+        """The type of an input in C."""
+        return "double" if self.scaling is not None and self.scaling.mean.dtype == np.float64 else "float"
 
     @property
     def input_size(self) -> int:
@@ -120,7 +127,7 @@ class Net(NamedTuple):
 def text(name: str, net: Net, labels: list[object] | None) -> str:
     """Return the C file of a model of which all names begin with `name`."""
     needed = {
-        "model/scaling.h": net.scaling is not None,
+        "kernels/scaling.h": net.scaling is not None,
         "kernels/dense.h": len(net.bias_out) > 0,
         "kernels/softmax.h": len(prediction(net)) > 0,
     }
@@ -209,8 +216,8 @@ def _packed(rows: Array, gates: tuple[int, ...], lanes: int) -> Array:
 def constants(net: Net) -> Iterator[tuple[str, Array]]:
     """Name the other arrays."""
     if net.scaling is not None:
-        yield "input_mean", net.scaling[0]
-        yield "input_scale", net.scaling[1]
+        yield "input_mean", net.scaling.mean
+        yield "input_scale", net.scaling.scale
     if len(net.bias_out):
         yield "weight_out", net.weight_out.values
         yield "bias_out", net.bias_out
@@ -238,13 +245,13 @@ def _comment(name: str, net: Net, labels: list[object] | None) -> str:
     calls = [
         (f"{name}_state state;", "all that changes; any number of them, each for one thread at a time"),
         (f"{name}_reset(&state);", "before the first step of a sequence"),
-        (f"{name}_step(&state, x, y);", f"reads float x[{net.input_size}], writes float y[{net.output_size}]"),
+        (f"{name}_step(&state, x, y);", f"reads {net.reads} x[{net.input_size}], writes float y[{net.output_size}]"),
     ]
     with_vectors = f"{flash_bytes(net, LANES):,} where vectors are used"
     ram = ram_bytes(net), f"{name}_state, wherever it is placed"
     memory = memory_lines(taken("plain", net.c_name, features(net)), (flash_bytes(net), with_vectors), ram)
     title = f"{name}: {net.a_cell}, written by pylstm {__version__}. C99 and C++; no other file, no heap, no libm."
-    return comment(title, name, net, labels, calls, memory, [NOT_FINITE, WITH_VECTORS])
+    return comment(title, name, net, labels, calls, memory, [NOT_FINITE, *reading_notes(net), WITH_VECTORS])
 
 
 #: Of steps.
@@ -261,15 +268,29 @@ WITH_VECTORS = (
 )
 
 
+def reading_notes(net: Net) -> list[str]:
+    """Return what is said of inputs that are no floats."""
+    return [] if net.reads == "float" else [WITH_DOUBLES]
+
+
+#: Of code that reads doubles.
+WITH_DOUBLES = (
+    "x is double: a float has too few digits for what is read here. It is scaled in double, all else is computed in "
+    "float. Where a processor has no doubles, functions of its compiler compute with them, which are not counted here: "
+    "2,100 bytes on a Cortex-M4."
+)
+
+
 def features(net: Net) -> dict[str, int]:
     """Return what, beside its cell, decides on how large the code of a net is, and how often it has that."""
     n_layers, n_outputs = len(net.layers), len(net.bias_out)
     at_once = 4 if net.cell == "rnn" else 2  # TILE_PANELS in fused.h; of outputs DENSE_OUTPUTS in dense.h
     is_int8 = net.weight_out.scale is not None
     are_left = any(layer.sizes[1] % at_once for layer in net.layers)
+    of_layers = " of layers" if n_layers > 1 else ""
+    in_double = " in double" if net.reads == "double" else ""
     return {
-        "scaled": net.scaling is not None and n_layers == 1,
-        "scaled of layers": net.scaling is not None and n_layers > 1,
+        f"scaled{in_double}{of_layers}": net.scaling is not None,
         net.loss if n_outputs else "none": 1,
         "int8": is_int8 and n_layers == 1,
         "int8 of layers": is_int8 and n_layers > 1,
@@ -356,7 +377,7 @@ def _interface(name: str, net: Net) -> str:
     sizes = {"input_size": net.input_size, "output_size": net.output_size}
     functions = [
         f"void {name}_reset({name}_state *state);",
-        f"void {name}_step({name}_state *state, const float *x, float *y);",
+        f"void {name}_step({name}_state *state, const {net.reads} *x, float *y);",
     ]
     return interface(name, sizes, state_type(name, net), functions)
 
@@ -429,6 +450,16 @@ VECTORS = f"""\
 SCALARS = f"{SETTINGS}\n#define PYLSTM_VECTOR_BYTES 0\n"
 
 
+#: What files that read doubles ask of them.
+DOUBLES = """
+#include <float.h>
+
+#if DBL_MANT_DIG < 53
+#error "this model needs a double of 64 bits for its inputs"
+#endif
+"""
+
+
 def types(net: Net) -> str:
     """Return what the files of src_c read of a model, and know from others in the library."""
     return f"""\
@@ -439,7 +470,8 @@ def types(net: Net) -> str:
 enum {{ {", ".join(c_name(*of) for of in KINDS)} }};
 typedef float real;
 typedef float wide;
-"""
+typedef {net.reads} reading;
+{"" if net.reads == "float" else DOUBLES}"""
 
 
 def sources(roots: Iterable[str]) -> str:
@@ -471,19 +503,20 @@ def weights(net: Net) -> str:
     )
 
 
+#: Of an array by its dtype: the type in C, how its numbers end, and how many are in a line.
+KIND_OF_ARRAY = {"float32": ("real", "f", 7), "float64": ("double", "", 5), "int8": ("stored", "", 19)}
+
+
 def arrays(named: Iterable[tuple[str, Array]]) -> str:
     return "".join(_array(name, values) for name, values in named)
 
 
 def _array(name: str, values: Array) -> str:
-    is_real = values.dtype == np.float32
-    numbers = values.astype(str).ravel().tolist()
-    if is_real:
-        numbers = [f"{number}f" for number in numbers]
-    per_line = 7 if is_real else 19
+    kind, ending, per_line = KIND_OF_ARRAY[values.dtype.name]
+    numbers = [f"{number}{ending}" for number in values.astype(str).ravel().tolist()]
     lines = [", ".join(numbers[k : k + per_line]) for k in range(0, len(numbers), per_line)]
     initialiser = ",\n    ".join(lines)
-    return f"static const {'real' if is_real else 'stored'} {name}[{values.size}] = {{\n    {initialiser}}};\n"
+    return f"static const {kind} {name}[{values.size}] = {{\n    {initialiser}}};\n"
 
 
 def _functions(name: str, net: Net) -> str:
@@ -501,7 +534,7 @@ void {name}_reset({name}_state *state)
     memset(state, 0, sizeof *state);
 }}
 
-void {name}_step({name}_state *state, const float *x, float *y)
+void {name}_step({name}_state *state, const {net.reads} *x, float *y)
 {{
 {body(calls)}
 }}

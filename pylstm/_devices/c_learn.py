@@ -27,6 +27,7 @@ from .c_file import (
     no_output,
     prediction,
     ram_bytes,
+    reading_notes,
     refused,
     sources,
     state_type,
@@ -60,7 +61,7 @@ def text(name: str, net: Net, labels: list[object] | None, learning: Learning) -
     """Return the C file of a model of which all names begin with `name`."""
     loss = f"#define LOSS_ROW {LOSSES[net.loss].row}\n#define LOSS_PARAMETER {_real(net.loss_parameter)}\n"
     if learning.head_only:
-        files = [*HEAD_FILES, *([] if net.scaling is None else ["model/scaling.h"])]
+        files = [*HEAD_FILES, *([] if net.scaling is None else ["kernels/scaling.h"])]
         code = [VECTORS, types(net), loss, sources(files), weights(net), _head_functions(name, net, learning)]
     else:
         constants = ["/* ---- weights */\n", arrays(_constants(net))]
@@ -82,7 +83,7 @@ def memory_of(net: Net, learning: Learning) -> tuple[int, int]:
 
 
 def _constants(net: Net) -> list[tuple[str, Array]]:
-    scaling = [] if net.scaling is None else list(zip(("input_mean", "input_scale"), net.scaling, strict=True))
+    scaling = [] if net.scaling is None else [("input_mean", net.scaling.mean), ("input_scale", net.scaling.scale)]
     return [("initial_weights", net.flat()), *scaling]
 
 
@@ -180,10 +181,10 @@ def _comment(name: str, net: Net, labels: list[object] | None, learning: Learnin
         (f"{name}_model model;", "all that changes; any number of them, each for one thread at a time"),
         (f"{name}_init(&model);", "once: the weights that were exported, and a state of zeros"),
         (f"{name}_reset(&model);", "a state of zeros: before the first step of a sequence"),
-        (f"{name}_step(&model, x, y);", f"reads float x[{net.input_size}], writes float y[{net.output_size}]"),
+        (f"{name}_step(&model, x, y);", f"reads {net.reads} x[{net.input_size}], writes float y[{net.output_size}]"),
         (
             f"loss = {name}_learn(&model, x, {answer.name}, learning_rate);",
-            f"reads float x[{learning.window}][{net.input_size}], {answer.shape}",
+            f"reads {net.reads} x[{learning.window}][{net.input_size}], {answer.shape}",
         ),
     ]
     code = taken(
@@ -206,6 +207,7 @@ def _comment(name: str, net: Net, labels: list[object] | None, learning: Learnin
         f"nothing has been learnt, and {name}_reset is due.",
         *([LABELS] if net.reads_labels else []),
         f"model.weights, {n} floats, are what is learnt: copy them to keep them, and back after {name}_init.",
+        *reading_notes(net),
         *([WITH_VECTORS] if learning.head_only else []),
     ]
     title = f"{name}: {net.a_cell} that learns, by pylstm {__version__}. C99 and C++; no other file, no heap, no libm."
@@ -232,7 +234,7 @@ def _interface(name: str, net: Net, learning: Learning) -> str:
     functions = [
         f"void {name}_init({name}_model *model);",
         f"void {name}_reset({name}_model *model);",
-        f"void {name}_step({name}_model *model, const float *x, float *y);",
+        f"void {name}_step({name}_model *model, const {net.reads} *x, float *y);",
         _learn_prototype(name, net, learning) + ";",
     ]
     return interface(name, sizes, types, functions)
@@ -240,7 +242,7 @@ def _interface(name: str, net: Net, learning: Learning) -> str:
 
 def _learn_prototype(name: str, net: Net, learning: Learning) -> str:
     answer = _answer(net, learning).declaration
-    return f"float {name}_learn({name}_model *model, const float *x, {answer}, float learning_rate)"
+    return f"float {name}_learn({name}_model *model, const {net.reads} *x, {answer}, float learning_rate)"
 
 
 def _definitions(name: str, net: Net, learning: Learning, init: list[str], step: list[str], learn: list[str]) -> str:
@@ -257,7 +259,7 @@ void {name}_reset({name}_model *model)
 {body(reset)}
 }}
 
-void {name}_step({name}_model *model, const float *x, float *y)
+void {name}_step({name}_model *model, const {net.reads} *x, float *y)
 {{
 {body(step)}
 }}
@@ -315,7 +317,7 @@ def _head_functions(name: str, net: Net, learning: Learning) -> str:
     answer = _answer(net, learning)
     bias = f"model->weights + {n_y * hidden}"
     run_layers = body([*calls, "return true;"])
-    run_layers = f"static bool run_layers({name}_state *state, const float *x)\n{{\n{run_layers}\n}}\n"
+    run_layers = f"static bool run_layers({name}_state *state, const {net.reads} *x)\n{{\n{run_layers}\n}}\n"
     init = [
         "memcpy(model->weights, weight_out, sizeof weight_out);",
         f"memcpy({bias}, bias_out, sizeof bias_out);",

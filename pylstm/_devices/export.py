@@ -11,7 +11,7 @@ import numpy as np
 
 from .._files.writing import as_path, replace
 from .._net.core import Sequence
-from .._net.describe import Description, describe, describe_steps
+from .._net.describe import Description, Scaling, describe, describe_steps
 from .._net.inputs import check_int, check_real
 from . import c_file, c_learn
 from .blob import write_blob
@@ -51,6 +51,8 @@ class Export:
         Size of the state; of a trainable model's struct, which has its weights too.
     score, quantised_score : float or None
         The model's score on the data that was given, and that of the weights in the file; None without data.
+    reads : {"float", "double"}
+        The type of an input in C.
     """
 
     path: str
@@ -59,6 +61,7 @@ class Export:
     ram_bytes: int
     score: float | None = None
     quantised_score: float | None = None
+    reads: str = "float"
 
 
 def export_c(
@@ -129,6 +132,10 @@ def export_c(
     Where an input is NaN or infinite, a stream raises; ``NAME_step`` makes all outputs NaN. Both leave the state as it
     was.
 
+    Inputs are float. Where a pipeline scales them, and a mean is more than 5 times what that feature is divided by,
+    they are double, and are scaled in double: a float would have too few digits for them. With smaller means floats
+    leave what the net reads within 1e-6 of what it reads in the stream, of 1 or of itself, the larger.
+
     A trainable file has a function more, ``NAME_learn(&model, x, labels or targets, learning_rate)``: a step of plain
     SGD on the loss of the estimator, over one window, without its dropout, L2 penalty, momentum, `burn_in` and weights
     of classes. It returns the loss before the step. Everything that changes is in one struct, whose weights
@@ -184,7 +191,7 @@ def export_c(
     replace(path, text.encode("ascii"))
     if blob_path is not None:
         write_blob(model, blob_path)
-    return Export(path, name, *memory, *scores)
+    return Export(path, name, *memory, *scores, net.reads)
 
 
 def _learning(
@@ -252,9 +259,7 @@ def _checked_name(name: str | None, path: str) -> str:
 def _net(described: Description) -> Net:
     """Return what the C file computes with."""
     spec, flat = described.spec, described.net.copy_weights()
-    scaling = None
-    if described.inputs is not None:
-        scaling = np.asarray(described.inputs.mean, np.float32), np.asarray(described.inputs.scale, np.float32)
+    scaling = None if described.inputs is None else as_read(described.inputs)
     if not all(np.isfinite(values).all() for values in (flat, *(scaling or ()))):
         raise ValueError("model must have finite weights to be exported, got NaN or infinity among them")
     of = spec.views(flat)
@@ -266,6 +271,25 @@ def _net(described: Description) -> Net:
     weight_out, bias_out = of.get("weight_out", flat[:0].reshape(0, width)), of.get("bias_out", flat[:0])
     loss = spec.loss if spec.loss in c_file.LOSSES else "squared_error"  # whose predictions are the outputs too
     return Net(layers, Matrix(weight_out), bias_out, loss, scaling, spec.cell, spec.nonlinearity, spec.loss_parameter)
+
+
+#: The largest mean, in scales, that is subtracted in float. A float is off by at most u = 2^-24 of itself. That happens
+#: to a reading, the mean, their difference, the scale and the quotient z, and once to the z of a stream, from which it
+#: is thus off by at most (2 |mean| / scale + 5 |z|) u: with a mean of 5 scales, by 15 u = 9e-7 of 1, or of a larger z.
+MOST_SCALES = 5
+#: Scales that a float and what is divided by it have all digits of, on processors without denormals too.
+LEAST, MOST = 2.0**-100, 2.0**100
+
+
+def as_read(scaling: Scaling) -> Scaling:
+    """Return a scaling in the type in which C is to read inputs: float32, if what the net reads is then within 1e-6.
+
+    More exactly, of 1 or of itself, the larger, whatever the inputs are. Else float64, which gives the very bits.
+    """
+    mean, scale = scaling.mean, np.abs(scaling.scale)
+    is_enough = (np.abs(mean) <= MOST_SCALES * scale) & (scale >= LEAST) & (scale <= MOST)
+    dtype = np.float32 if is_enough.all() else np.float64
+    return Scaling(mean.astype(dtype), scaling.scale.astype(dtype))
 
 
 def _scores(model: Any, net: Net, data: Any) -> tuple[float, float]:

@@ -12,7 +12,7 @@ def stream(model: Any, batch_size: int = 1) -> Stream:
     ----------
     model : Sequence, estimator or Pipeline
         A `Sequence`; a fitted LSTM estimator; or a `Pipeline` of ``PerStep(StandardScaler())`` and one, whose scaling
-        the stream then applies.
+        the stream then applies: in float64, to the bits of the pipeline's predictions.
     batch_size : int, default=1
         Independent sequences that take their steps together.
 

@@ -223,9 +223,9 @@ cdef extern from "pylstm.h" nogil:
         pass
 
     int pylstm_stream_size(const pylstm_model *, Py_ssize_t, size_t *)
-    int pylstm_stream_init(pylstm_stream **, const pylstm_model *, Py_ssize_t, const void *, const void *, const void *,
-                           pylstm_memory)
-    int pylstm_stream_set_weights(pylstm_stream *, const void *, const void *, const void *)
+    int pylstm_stream_init(pylstm_stream **, const pylstm_model *, Py_ssize_t, const void *, const double *,
+                           const double *, pylstm_memory)
+    int pylstm_stream_set_weights(pylstm_stream *, const void *, const double *, const double *)
     int pylstm_stream_set_state(pylstm_stream *, const void *)
     int pylstm_stream_get_state(const pylstm_stream *, void *)
     int pylstm_stream_process(pylstm_stream *, Py_ssize_t, const void *, void *)
@@ -234,4 +234,4 @@ cdef extern from "pylstm.h" nogil:
         PYLSTM_BLOB_LAYERS
 
     int pylstm_blob_size(const pylstm_model *, int, size_t *)
-    int pylstm_blob_write(const pylstm_model *, const void *, const void *, const void *, pylstm_memory)
+    int pylstm_blob_write(const pylstm_model *, const void *, const double *, const double *, pylstm_memory)

@@ -10,9 +10,10 @@ if TYPE_CHECKING:
 
 
 class Scaling(NamedTuple):
-    """What makes ``(x - mean) / scale`` of x, feature by feature."""
+    """What makes ``(x - mean) / scale`` of x, feature by feature: in float64, before it is cast to the net's dtype."""
 
     mean: Array
+    """(n_features,), as `scale`, both in float64."""
     scale: Array
 
 

@@ -221,14 +221,14 @@ BLOB_LAYERS = PYLSTM_BLOB_LAYERS
 
 
 def as_blob(ModelSpec spec, weights, mean, scale):
-    """Return a model in the bytes that `pylstm_blob_open` reads; the arrays are of its dtype, or None."""
+    """Return a model in the bytes that `pylstm_blob_open` reads; mean and scale are of float64, or None."""
     cdef size_t n_bytes = 0
     cdef _View weights_view = _View(weights), mean_view, scale_view
-    cdef const void *mean_data = NULL
-    cdef const void *scale_data = NULL
+    cdef const double *mean_data = NULL
+    cdef const double *scale_data = NULL
     if mean is not None:
         mean_view, scale_view = _View(mean), _View(scale)
-        mean_data, scale_data = mean_view.data, scale_view.data
+        mean_data, scale_data = <const double *> mean_view.data, <const double *> scale_view.data
     check(pylstm_blob_size(&spec.c, mean is not None, &n_bytes))
     blob = np.empty(n_bytes, np.uint8)
     cdef _View view = _View(blob, True)

@@ -18,14 +18,17 @@ cdef class Stream(_Net):
     batch_size, input_size, output_size : int
         Independent sequences side by side; features and outputs per step.
     dtype : numpy dtype
-        Of inputs, outputs and state.
+        Of outputs and state.
+    input_dtype : numpy dtype
+        Of inputs that are read as they lie; others are cast to it. It is `dtype`, or float64 where the model scales its
+        inputs: that is done in float64, whatever the net's `dtype`.
     classes_ : ndarray or None
         Of a classifier the labels that outputs are probabilities of, in their order; else None.
 
     Notes
     -----
-    With `out` given, and inputs that are C-contiguous arrays of `dtype`, no call allocates memory after the first. Any
-    number of streams may run on threads of their own; one stream is for one thread at a time.
+    With `out` given, and inputs that are C-contiguous arrays of `input_dtype`, no call allocates memory after the
+    first. Any number of streams may run on threads of their own; one stream is for one thread at a time.
 
     Examples
     --------
@@ -44,9 +47,12 @@ cdef class Stream(_Net):
     cdef pylstm_model model
     cdef pylstm_stream *stream
     cdef _Memory memory
-    cdef object mean, scale
+    cdef object mean, scale                     # of the inputs, in float64; or None
+    cdef const double *mean_data
+    cdef const double *scale_data
     cdef readonly object classes_
-    cdef char format
+    cdef readonly object input_dtype
+    cdef char format, input_format
     cdef readonly Py_ssize_t batch_size
     cdef readonly Py_ssize_t output_size
     cdef Py_ssize_t step_work   # multiply-adds
@@ -72,8 +78,8 @@ cdef class Stream(_Net):
         self.memory = _Memory(n_bytes)
         self.take_weights(weights)
         self.step_work = self.batch_size * self.flat.size
-        check(pylstm_stream_init(&self.stream, &self.model, self.batch_size, self.flat_view.data,
-                                 self.data_of(self.mean), self.data_of(self.scale), self.memory.c))
+        check(pylstm_stream_init(&self.stream, &self.model, self.batch_size, self.flat_view.data, self.mean_data,
+                                 self.scale_data, self.memory.c))
 
     def __getstate__(self):
         self.weights()  # which says so where there are none
@@ -93,18 +99,16 @@ cdef class Stream(_Net):
     cdef take_weights(self, weights):
         """Keep a copy of the weights, in one array, and of the input's mean and scale, or None."""
         flat, mean, scale = weights
-        flat = self.own_copy(flat, self.spec.n_parameters, "weights")
+        flat = own_copy(flat, self.dtype, self.spec.n_parameters, "weights")
         if mean is not None:
-            mean = self.own_copy(mean, self.c.input_size, "mean")
-            scale = self.own_copy(scale, self.c.input_size, "scale")
+            mean = own_copy(mean, np.float64, self.c.input_size, "mean")
+            scale = own_copy(scale, np.float64, self.c.input_size, "scale")
         cdef _View flat_view = _View(flat)
         self.flat, self.flat_view, self.mean, self.scale = flat, flat_view, mean, scale
-
-    cdef own_copy(self, values, Py_ssize_t n, name):
-        array = np.array(values, self.dtype)
-        if array.shape != (n,):
-            raise ValueError(f"{name} must have shape ({n},), got {array.shape}")
-        return array
+        self.mean_data, self.scale_data = <const double *> self.data_of(mean), <const double *> self.data_of(scale)
+        # not mean.dtype: that of a file is equal, but says "<d" in a buffer, which is another format than "d"
+        self.input_dtype = self.dtype if mean is None else np.dtype(np.float64)
+        self.input_format = self.format if mean is None else b"d"[0]
 
     cdef const void *data_of(self, array):
         cdef _View view
@@ -172,15 +176,15 @@ cdef class Stream(_Net):
         cdef bint alone
         if type(x) is not ndarray:
             check_unmasked(x, "x" if ndim == 2 else "block")
-        if not self.get_plain(x, &given, 0):
+        if not self.get_plain(x, &given, self.input_format, 0):
             self.n_calls += 1
             try:
                 x = self.as_plain(x, ndim)
             finally:
                 self.n_calls -= 1
             self.check_free()  # what made an array of it can have let another thread run
-            if not self.get_plain(x, &given, 0):
-                raise TypeError(f"{'x' if ndim == 2 else 'block'} must be an array of {self.dtype}, got {x.dtype}")
+            if not self.get_plain(x, &given, self.input_format, 0):
+                raise TypeError(f"{'x' if ndim == 2 else 'block'} must be of {self.input_dtype}, got {x.dtype}")
         self.n_calls += 1
         try:
             alone = given.ndim == ndim - 1 and self.batch_size == 1
@@ -192,13 +196,17 @@ cdef class Stream(_Net):
                 raise ValueError(f"block must have at least one step, got shape {np.shape(x)}")
             if not is_finite(given.buf, given.len // given.itemsize, given.itemsize):
                 raise ValueError(f"{'x' if ndim == 2 else 'block'} must be finite, got NaN or infinity")
+            if self.mean_data != NULL and \
+                    not self.scales_to_finite(<const double *> given.buf, given.len // given.itemsize):
+                raise ValueError(f"{'x' if ndim == 2 else 'block'} must be finite in {self.dtype} when it is scaled, "
+                                 "got a number too large")
             if out is None:
                 out = self.new_out(n_steps, ndim, alone)
-            if not self.get_plain(out, &to, PyBUF_WRITABLE):
+            if not self.get_plain(out, &to, self.format, PyBUF_WRITABLE):
                 raise ValueError(f"out must be a writable, C-contiguous, aligned array of {self.dtype}")
             try:
                 if to.ndim != given.ndim or to.shape[to.ndim - 1] != self.output_size or \
-                        to.len != self.batch_size * n_steps * self.output_size * given.itemsize or \
+                        to.len != self.batch_size * n_steps * self.output_size * to.itemsize or \
                         (ndim == 3 and to.shape[to.ndim - 2] != n_steps):
                     raise self.wrong_shape("out", np.shape(out), self.output_size, ndim)
                 if <char *> to.buf < <char *> given.buf + given.len and <char *> given.buf < <char *> to.buf + to.len:
@@ -231,13 +239,26 @@ cdef class Stream(_Net):
         self.is_running = was_running
         check(status)
 
-    cdef bint get_plain(self, array, Py_buffer *buffer, int flags):
+    @cython.cdivision(True)
+    cdef bint scales_to_finite(self, const double *x, Py_ssize_t n) noexcept:
+        """Whether n inputs, scaled as in scaling.h, are finite numbers of the dtype."""
+        cdef Py_ssize_t n_x = self.c.input_size, row, k
+        cdef double scaled, left = 0  # of differences of 0
+        for row in range(0, n, n_x):
+            for k in range(n_x):
+                scaled = (x[row + k] - self.mean_data[k]) / self.scale_data[k]
+                if self.format == b"f"[0]:
+                    scaled = <float> scaled
+                left += scaled - scaled
+        return left == 0
+
+    cdef bint get_plain(self, array, Py_buffer *buffer, char format, int flags):
         """Fill `buffer`; False, and nothing filled, where the array can't be used as it lies."""
         try:
             PyObject_GetBuffer(array, buffer, PyBUF_ND | PyBUF_FORMAT | flags)
         except (BufferError, TypeError, ValueError):
             return False
-        if buffer.format != NULL and buffer.format[0] == self.format and buffer.format[1] == 0 and buffer.ndim > 0 \
+        if buffer.format != NULL and buffer.format[0] == format and buffer.format[1] == 0 and buffer.ndim > 0 \
                 and <size_t> buffer.buf % <size_t> buffer.itemsize == 0:
             return True
         PyBuffer_Release(buffer)
@@ -249,7 +270,7 @@ cdef class Stream(_Net):
         x = as_array(x, name)
         if x.ndim != ndim and (x.ndim != ndim - 1 or self.batch_size > 1):
             raise self.wrong_shape(name, x.shape, self.c.input_size, ndim)
-        return as_numbers(x, name, x.ndim, "", self.dtype)
+        return as_numbers(x, name, x.ndim, "", self.input_dtype)
 
     cdef wrong_shape(self, name, shape, Py_ssize_t width, int ndim):
         """Return the error."""
@@ -283,7 +304,7 @@ cdef class Stream(_Net):
             raise ValueError("x goes with to='rest' only")
         constant = None
         if to == "rest":
-            x = np.zeros((self.batch_size, self.c.input_size), self.dtype) if x is None else x
+            x = np.zeros((self.batch_size, self.c.input_size), self.input_dtype) if x is None else x
             constant = self.as_plain(x, 2)
             if constant.shape not in ((self.batch_size, self.c.input_size), (self.c.input_size,)):
                 raise self.wrong_shape("x", constant.shape, self.c.input_size, 2)
@@ -351,8 +372,14 @@ cdef class Stream(_Net):
         self.check_free()
         self.take_weights(weights_of(described))
         self.classes_ = described.labels
-        check(pylstm_stream_set_weights(self.stream, self.flat_view.data, self.data_of(self.mean),
-                                        self.data_of(self.scale)))
+        check(pylstm_stream_set_weights(self.stream, self.flat_view.data, self.mean_data, self.scale_data))
+
+
+cdef own_copy(values, dtype, Py_ssize_t n, name):
+    array = np.array(values, dtype)
+    if array.shape != (n,):
+        raise ValueError(f"{name} must have shape ({n},), got {array.shape}")
+    return array
 
 
 def weights_of(described):

@@ -34,11 +34,12 @@ def _describe(model: Pipeline) -> Description:
     scaler = per_step.transformer_
     zeros = np.zeros(scaler.n_features_in_)
     mean, scale = scaler.mean_ if scaler.with_mean else zeros, scaler.scale_ if scaler.with_std else zeros + 1
+    scaling = Scaling(np.array(mean, np.float64), np.array(scale, np.float64))
     n_features = described.spec.input_size
-    for name, values in (("mean_", mean), ("scale_", scale)):
-        if np.shape(values) != (n_features,):
+    for name, values in (("mean_", scaling.mean), ("scale_", scaling.scale)):
+        if values.shape != (n_features,):
             raise ValueError(
                 f"{name} of the scaler must have a value for each of the {n_features} features of the estimator, got "
-                f"shape {np.shape(values)}"
+                f"shape {values.shape}"
             )
-    return described._replace(inputs=Scaling(mean, scale))
+    return described._replace(inputs=scaling)

@@ -6,6 +6,7 @@
 #include "exported/descent.h"
 #include "kernels/derivatives.h"
 #include "kernels/losses.h"
+#include "kernels/scaling.h"
 
 /* Weights [n_rows][n_columns] as they are used: in each of n_steps, out [n_rows] += weights in [n_columns]. When the
  * gradient by out stands in its place, that of the weights is the sum over steps of the products of out and in. A bias
@@ -32,7 +33,7 @@ struct learner {
     ptrdiff_t input_size;          /* I; the tape begins with 1 and the inputs [T][I] */
     ptrdiff_t states, state_size;  /* S */
     ptrdiff_t dstate;              /* dh and, of an LSTM, dc of the layer that has most units */
-    const real *mean, *scale;      /* [I], of the inputs; or NULL */
+    const reading *mean, *scale;   /* [I], of the inputs; or NULL */
     real max_norm;                 /* of the gradient; 0: any */
 };
 
@@ -200,14 +201,19 @@ static void back_through_cell(const struct learner *learner, const struct layer 
 
 /* Runs the layers over the steps from `first` to the window's end, x [T - first][I], from a state and on to the next;
  * or with NULL from zeros. Not if an input is infinite or NaN: then it says false, and the state is as it was. */
-static bool run_layers(const struct learner *learner, ptrdiff_t first, const real *x, real *state,
+static bool run_layers(const struct learner *learner, ptrdiff_t first, const reading *x, real *state,
                        const struct memory *memory)
 {
     ptrdiff_t n_x = learner->input_size;
     real *tape = memory->tape, *row = tape + learner->states + first * learner->state_size;
-    for (ptrdiff_t t = first; t < learner->window; t++, x += n_x)
-        for (ptrdiff_t k = 0; k < n_x; k++)
-            tape[1 + t * n_x + k] = learner->mean ? (x[k] - learner->mean[k]) / learner->scale[k] : x[k];
+    for (ptrdiff_t t = first; t < learner->window; t++, x += n_x) {
+        real *in = tape + 1 + t * n_x;
+        if (learner->mean)
+            scale_input(n_x, x, learner->mean, learner->scale, in);
+        else
+            for (ptrdiff_t k = 0; k < n_x; k++)
+                in[k] = (real)x[k];
+    }
     if (!all_finite((learner->window - first) * n_x, tape + 1 + first * n_x))
         return false;
     size_t bytes = (size_t)learner->state_size * sizeof(real);
@@ -263,7 +269,7 @@ static void run_back(const struct learner *learner, const struct memory *memory)
 
 /* Trains on a window x [T][I]. The answers, one for each step of the dense layer: labels, or values [n_outputs].
  * Returns the loss before that; -1 where a label is none. */
-static float learn_all(const struct learner *learner, const float *x, const int *labels, const float *values,
+static float learn_all(const struct learner *learner, const reading *x, const int *labels, const float *values,
                        float learning_rate, real *state, const struct memory *memory)
 {
     const struct matrix *head = learner->matrices + learner->n_layers * MATRICES;

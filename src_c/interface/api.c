@@ -255,7 +255,7 @@ int pylstm_stream_size(const pylstm_model *model, ptrdiff_t batch_size, size_t *
 }
 
 int pylstm_stream_init(pylstm_stream **stream, const pylstm_model *model, ptrdiff_t batch_size, const void *parameters,
-                       const void *mean, const void *scale, pylstm_memory memory)
+                       const double *mean, const double *scale, pylstm_memory memory)
 {
     if (!stream || !parameters || !mean != !scale)
         return PYLSTM_ERROR_NULL;
@@ -270,7 +270,7 @@ int pylstm_stream_init(pylstm_stream **stream, const pylstm_model *model, ptrdif
     return status ? status : pylstm_stream_set_state(*stream, NULL);
 }
 
-int pylstm_stream_set_weights(pylstm_stream *stream, const void *parameters, const void *mean, const void *scale)
+int pylstm_stream_set_weights(pylstm_stream *stream, const void *parameters, const double *mean, const double *scale)
 {
     if (!stream || !parameters || !mean != !scale)
         return PYLSTM_ERROR_NULL;

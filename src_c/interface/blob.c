@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { VERSION = 1, ALIGNMENT = 8 };
+enum { VERSION = 2, ALIGNMENT = 8 };
 
 /* Where the fields are. */
 enum {
@@ -76,7 +76,7 @@ struct places {
 static struct places places_of(const pylstm_model *model, bool is_scaled)
 {
     size_t real_size = model->net.dtype == PYLSTM_FLOAT32 ? sizeof(float) : sizeof(double);
-    size_t per_feature = is_scaled ? (size_t)model->net.input_size * real_size : 0;
+    size_t per_feature = is_scaled ? (size_t)model->net.input_size * sizeof(double) : 0;
     size_t header = HIDDEN_SIZES_AT + 4 * (size_t)model->net.n_layers;
     struct places at = {.mean = (header + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT};
     at.scale = at.mean + per_feature;
@@ -146,8 +146,8 @@ int pylstm_blob_open(const void *data, size_t bytes, pylstm_blob *out)
     if (at.end != bytes)
         return PYLSTM_ERROR_BLOB;
     blob.parameters = from + at.parameters;
-    blob.mean = is_scaled ? from + at.mean : NULL;
-    blob.scale = is_scaled ? from + at.scale : NULL;
+    blob.mean = is_scaled ? (const void *)(from + at.mean) : NULL;
+    blob.scale = is_scaled ? (const void *)(from + at.scale) : NULL;
     *out = blob;
     out->model.net.hidden_sizes = out->hidden_sizes;
     return PYLSTM_OK;
@@ -163,7 +163,7 @@ int pylstm_blob_size(const pylstm_model *model, int is_scaled, size_t *bytes)
     return status;
 }
 
-int pylstm_blob_write(const pylstm_model *model, const void *parameters, const void *mean, const void *scale,
+int pylstm_blob_write(const pylstm_model *model, const void *parameters, const double *mean, const double *scale,
                       pylstm_memory memory)
 {
     if (!parameters || !mean != !scale || !memory.data)

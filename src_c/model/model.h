@@ -72,7 +72,7 @@ struct pylstm_stream {
 
 typedef int stream_size_function(const pylstm_model *, ptrdiff_t, size_t *);
 typedef pylstm_stream *stream_init_function(const pylstm_model *, ptrdiff_t, pylstm_memory);
-typedef void stream_set_weights_function(pylstm_stream *, const void *, const void *, const void *);
+typedef void stream_set_weights_function(pylstm_stream *, const void *, const double *, const double *);
 typedef void stream_set_state_function(pylstm_stream *, const void *);
 typedef void stream_get_state_function(const pylstm_stream *, void *);
 typedef void stream_process_function(pylstm_stream *, ptrdiff_t, const void *, void *);

@@ -1,10 +1,10 @@
 /* Step after step from a state that stays: weights packed once, everything in one block of memory. */
 #include "kernels/isa.h"
 #include "kernels/panels.h"
+#include "kernels/scaling.h"
 #include "layers/layer.h"
 #include "model/losses.h"
 #include "model/model.h"
-#include "model/scaling.h"
 #include "support/arena.h"
 
 #include <string.h>
@@ -25,7 +25,7 @@ struct NAME(stream) {
     struct stream_layer *layers; /* [n_layers] */
     ptrdiff_t *hidden_sizes;     /* [n_layers]; what model.net points to */
     real *weight_out, *bias_out; /* [n_outputs][H], [n_outputs] */
-    real *mean, *scale;          /* [I]; used if is_scaled */
+    reading *mean, *scale;       /* [I]; used if is_scaled */
     real *scaled;                /* [B][I] one step's inputs */
     bool is_scaled;
 };
@@ -47,8 +47,8 @@ static struct NAME(stream) * carve(const pylstm_model *model, ptrdiff_t batch_si
         .hidden_sizes = arena_take(arena, net->n_layers, 1, sizeof(ptrdiff_t)),
         .weight_out = arena_take(arena, n_outputs, output_size, sizeof(real)),
         .bias_out = arena_take(arena, n_outputs, 1, sizeof(real)),
-        .mean = arena_take(arena, net->input_size, 1, sizeof(real)),
-        .scale = arena_take(arena, net->input_size, 1, sizeof(real)),
+        .mean = arena_take(arena, net->input_size, 1, sizeof(reading)),
+        .scale = arena_take(arena, net->input_size, 1, sizeof(reading)),
         .scaled = arena_take(arena, batch_size, net->input_size, sizeof(real)),
     };
     pylstm_layer at = {0};
@@ -93,7 +93,7 @@ pylstm_stream *NAME(stream_init)(const pylstm_model *model, ptrdiff_t batch_size
     return &stream->base;
 }
 
-void NAME(stream_set_weights)(pylstm_stream *stream, const void *parameters, const void *mean, const void *scale)
+void NAME(stream_set_weights)(pylstm_stream *stream, const void *parameters, const double *mean, const double *scale)
 {
     struct NAME(stream) *to = (struct NAME(stream) *)stream;
     const pylstm_net *net = &to->model.net;
@@ -113,8 +113,8 @@ void NAME(stream_set_weights)(pylstm_stream *stream, const void *parameters, con
     memcpy(to->bias_out, (const real *)parameters + head + n_weights, (size_t)n_outputs * sizeof(real));
     to->is_scaled = mean != NULL;
     if (to->is_scaled) {
-        memcpy(to->mean, mean, (size_t)net->input_size * sizeof(real));
-        memcpy(to->scale, scale, (size_t)net->input_size * sizeof(real));
+        memcpy(to->mean, mean, (size_t)net->input_size * sizeof(reading));
+        memcpy(to->scale, scale, (size_t)net->input_size * sizeof(reading));
     }
 }
 
@@ -149,14 +149,15 @@ void NAME(stream_get_state)(const pylstm_stream *stream, void *state)
     }
 }
 
-/* (x - mean) / scale, where the stream has them. */
-static struct const_rows scaled_input(const struct NAME(stream) * stream, struct const_rows x)
+/* What the net reads of step s of a block x [B][n_steps][I], of the dtype; or of readings, where there is a scaling. */
+static struct const_rows input_of(const struct NAME(stream) * stream, const void *x, ptrdiff_t n_steps, ptrdiff_t s)
 {
-    ptrdiff_t n_x = stream->model.net.input_size;
+    ptrdiff_t n_x = stream->model.net.input_size, first = s * n_x, stride = n_steps * n_x;
     if (!stream->is_scaled)
-        return x;
+        return (struct const_rows){(const real *)x + first, stride};
     for (ptrdiff_t b = 0; b < stream->batch_size; b++)
-        scale_input(n_x, x.data + b * x.stride, stream->mean, stream->scale, stream->scaled + b * n_x);
+        scale_input(n_x, (const reading *)x + first + b * stride, stream->mean, stream->scale,
+                    stream->scaled + b * n_x);
     return (struct const_rows){stream->scaled, n_x};
 }
 
@@ -179,9 +180,9 @@ void NAME(stream_process)(pylstm_stream *stream, ptrdiff_t n_steps, const void *
 {
     struct NAME(stream) *on = (struct NAME(stream) *)stream;
     pylstm_net *net = &on->model.net;
-    ptrdiff_t n_x = net->input_size, n_y = on->output_size;
+    ptrdiff_t n_y = on->output_size;
     for (ptrdiff_t s = 0; s < n_steps; s++) {
-        struct const_rows input = scaled_input(on, (struct const_rows){(const real *)x + s * n_x, n_steps * n_x});
+        struct const_rows input = input_of(on, x, n_steps, s);
         for (ptrdiff_t l = 0; l < net->n_layers; l++) {
             struct stream_layer *layer = &on->layers[l];
             const struct step step = {

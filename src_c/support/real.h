@@ -24,6 +24,8 @@
 
 /* Of losses. Exported models have float here too: small processors have nothing else. */
 typedef double wide;
+/* Of what a scaler reads, and of its mean and scale. Exported models have float here too, where that will do. */
+typedef double reading;
 
 #if PYLSTM_REAL_BITS == 32
 typedef float real;

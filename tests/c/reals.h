@@ -53,6 +53,14 @@ static inline void *random_reals(const pylstm_net *net, ptrdiff_t n, double scal
     return values;
 }
 
+static inline double *random_doubles(ptrdiff_t n, double scale)
+{
+    double *values = allocate((size_t)n * sizeof *values);
+    for (ptrdiff_t k = 0; k < n; k++)
+        values[k] = draw() * scale;
+    return values;
+}
+
 static inline pylstm_net make_net(pylstm_isa isa, pylstm_dtype dtype, pylstm_cell cell, ptrdiff_t input_size,
                                   ptrdiff_t n_layers, const ptrdiff_t *hidden_sizes, ptrdiff_t n_directions)
 {

@@ -34,7 +34,8 @@ static void seal(unsigned char *blob, size_t bytes)
 /* ------------------------------------------------------------- round trip */
 
 struct written {
-    void *parameters, *mean, *scale;
+    void *parameters;
+    double *mean, *scale;
     unsigned char *blob;
     size_t bytes;
 };
@@ -44,8 +45,8 @@ static struct written write_model(const pylstm_model *model, int is_scaled)
     const pylstm_net *net = &model->net;
     struct written all = {.parameters = random_reals(net, pylstm_model_n_parameters(model), 0.5)};
     if (is_scaled) {
-        all.mean = random_reals(net, net->input_size, 2);
-        all.scale = random_reals(net, net->input_size, 3);
+        all.mean = random_doubles(net->input_size, 2);
+        all.scale = random_doubles(net->input_size, 3);
     }
     CHECK_STATUS(pylstm_blob_size(model, is_scaled, &all.bytes), PYLSTM_OK);
     all.blob = allocate(all.bytes);
@@ -62,11 +63,11 @@ static void free_written(struct written all)
     free(all.blob);
 }
 
-static void expect_reals(const pylstm_net *net, const void *got, const void *expected, ptrdiff_t n)
+static void expect_bytes(const void *got, const void *expected, size_t bytes)
 {
     CHECK(!got == !expected);
     if (got && expected)
-        CHECK(memcmp(got, expected, (size_t)n * real_size(net)) == 0);
+        CHECK(memcmp(got, expected, bytes) == 0);
 }
 
 static void check_round_trip(const pylstm_model *model, int is_scaled)
@@ -83,11 +84,11 @@ static void check_round_trip(const pylstm_model *model, int is_scaled)
     CHECK(blob.model.net.dropout == 0 && blob.model.net.n_threads == 1 && blob.model.net.isa == PYLSTM_ISA_BEST);
     CHECK(blob.model.n_outputs == model->n_outputs && blob.model.pooling == model->pooling);
     CHECK(blob.model.loss == model->loss);
-    expect_reals(net, blob.parameters, all.parameters, pylstm_model_n_parameters(model));
-    expect_reals(net, blob.mean, all.mean, net->input_size);
-    expect_reals(net, blob.scale, all.scale, net->input_size);
-    CHECK((const char *)blob.parameters + (size_t)pylstm_model_n_parameters(model) * real_size(net) ==
-          (const char *)all.blob + all.bytes);
+    size_t bytes = (size_t)pylstm_model_n_parameters(model) * real_size(net);
+    expect_bytes(blob.parameters, all.parameters, bytes);
+    expect_bytes(blob.mean, all.mean, (size_t)net->input_size * sizeof(double));
+    expect_bytes(blob.scale, all.scale, (size_t)net->input_size * sizeof(double));
+    CHECK((const char *)blob.parameters + bytes == (const char *)all.blob + all.bytes);
     free_written(all);
 }
 
@@ -115,9 +116,9 @@ static void test_round_trips(void)
 static void test_format(void)
 {
     static const unsigned char expected[] = {
-        0x89, 'P',  'Y',  'L',  'S', 'T', 'M', '\n', 1, 0, 0, 0, /* magic, version */
+        0x89, 'P',  'Y',  'L',  'S', 'T', 'M', '\n', 2, 0, 0, 0, /* magic, version */
         0x00, 0x00, 0x00, 0x00,                                  /* checksum: below */
-        0x60, 0,    0,    0,    0,   0,   0,   0,                /* bytes */
+        0x70, 0,    0,    0,    0,   0,   0,   0,                /* bytes */
         0,    0,    0,    0,    1,   0,   0,   0,                /* float32, squared error */
         3,    0,    0,    0,    1,   0,   0,   0,                /* no pooling, scaled */
         2,    0,    0,    0,    0,   0,   0,   0,                /* input_size, n_outputs */
@@ -130,7 +131,8 @@ static void test_format(void)
                                 PYLSTM_POOL_NONE,
                                 PYLSTM_SQUARED_ERROR,
                                 0};
-    const float parameters[4] = {0.5f, 0.25f}, mean[2] = {1, 2}, scale[2] = {3, 4};
+    const float parameters[4] = {0.5f, 0.25f};
+    const double mean[2] = {101325.25, 2}, scale[2] = {3, 1e-60};
     unsigned char blob[sizeof expected + sizeof mean + sizeof scale + sizeof parameters], sealed[sizeof blob];
     CHECK_STATUS(pylstm_blob_write(&model, parameters, mean, scale, (pylstm_memory){blob, sizeof blob}), PYLSTM_OK);
     memcpy(sealed, blob, sizeof blob);
@@ -138,8 +140,8 @@ static void test_format(void)
     CHECK(memcmp(blob, sealed, sizeof blob) == 0);
     memset(blob + CHECKSUM_AT, 0, 4);
     CHECK(memcmp(blob, expected, sizeof expected) == 0);
-    CHECK(memcmp(blob + 64, mean, sizeof mean) == 0 && memcmp(blob + 72, scale, sizeof scale) == 0);
-    CHECK(memcmp(blob + 80, parameters, sizeof parameters) == 0);
+    CHECK(memcmp(blob + 64, mean, sizeof mean) == 0 && memcmp(blob + 80, scale, sizeof scale) == 0);
+    CHECK(memcmp(blob + 96, parameters, sizeof parameters) == 0);
 }
 
 /* A stream is the same stream from a blob. */
@@ -230,6 +232,7 @@ enum { N_LAYERS = 52, CELL = 56, HIDDEN_SIZE = 60 };
 
 static void test_hostile(const struct written *all)
 {
+    check_hostile(all, 8, 1, PYLSTM_ERROR_VERSION); /* which had mean and scale in the dtype */
     check_hostile(all, BYTES_AT, 0, PYLSTM_ERROR_BLOB);
     check_hostile(all, BYTES_AT + 4, 1, PYLSTM_ERROR_BLOB);
     check_hostile(all, DTYPE, 1, PYLSTM_ERROR_BLOB);
@@ -265,7 +268,7 @@ static void test_hostile(const struct written *all)
 /* Layers that are said to follow, in a blob that ends before them. */
 static void test_header_only(void)
 {
-    unsigned char header[HEADER] = {0x89, 'P', 'Y', 'L', 'S', 'T', 'M', '\n', 1};
+    unsigned char header[HEADER] = {0x89, 'P', 'Y', 'L', 'S', 'T', 'M', '\n', 2};
     put(header + BYTES_AT, HEADER);
     for (size_t at = INPUT_SIZE; at < HEADER; at += 4)
         put(header + at, 1);
@@ -314,6 +317,7 @@ static void test_write_errors(void)
                                 PYLSTM_SQUARED_ERROR,
                                 0};
     const float numbers[32] = {0};
+    const double features[1] = {0};
     unsigned char room[256] = {0};
     const pylstm_memory memory = {room, sizeof room}, none = {NULL, sizeof room};
     size_t bytes = 0;
@@ -333,12 +337,12 @@ static void test_write_errors(void)
     CHECK_STATUS(pylstm_blob_size(&model, 0, NULL), PYLSTM_ERROR_NULL);
     CHECK_STATUS(pylstm_blob_write(NULL, numbers, NULL, NULL, memory), PYLSTM_ERROR_NULL);
     CHECK_STATUS(pylstm_blob_write(&model, NULL, NULL, NULL, memory), PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_blob_write(&model, numbers, numbers, NULL, memory), PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_blob_write(&model, numbers, NULL, numbers, memory), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_blob_write(&model, numbers, features, NULL, memory), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_blob_write(&model, numbers, NULL, features, memory), PYLSTM_ERROR_NULL);
     CHECK_STATUS(pylstm_blob_write(&model, numbers, NULL, NULL, none), PYLSTM_ERROR_NULL);
     CHECK_STATUS(pylstm_blob_size(&model, 1, &bytes), PYLSTM_OK);
     const pylstm_memory small = {room, bytes - 1};
-    CHECK_STATUS(pylstm_blob_write(&model, numbers, numbers, numbers, small), PYLSTM_ERROR_WORKSPACE);
+    CHECK_STATUS(pylstm_blob_write(&model, numbers, features, features, small), PYLSTM_ERROR_WORKSPACE);
     for (size_t k = 0; k < sizeof room; k++)
         CHECK(room[k] == 0);
 }

@@ -58,15 +58,25 @@ static void free_run(struct run run)
     free(run.state_out);
 }
 
-/* Steps `from` to `from + n` of all sequences: from an array of N_STEPS to one of n, or back. */
-static void copy_steps(const struct run *run, ptrdiff_t width, ptrdiff_t from, ptrdiff_t n, void *all, void *part,
+/* Steps `from` to `from + n` of all sequences, rows of `bytes`: from an array of N_STEPS to one of n, or back. */
+static void copy_steps(const struct run *run, size_t bytes, ptrdiff_t from, ptrdiff_t n, void *all, void *part,
                        int to_all)
 {
-    const pylstm_net *net = &run->model->net;
     for (ptrdiff_t b = 0; b < run->batch_size; b++) {
-        char *there = element(net, all, (b * N_STEPS + from) * width), *here = element(net, part, b * n * width);
-        memcpy(to_all ? there : here, to_all ? here : there, (size_t)(n * width) * real_size(net));
+        char *there = (char *)all + (size_t)(b * N_STEPS + from) * bytes,
+             *here = (char *)part + (size_t)(b * n) * bytes;
+        memcpy(to_all ? there : here, to_all ? here : there, (size_t)n * bytes);
     }
+}
+
+static size_t x_bytes(const struct run *run)
+{
+    return (size_t)run->model->net.input_size * real_size(&run->model->net);
+}
+
+static size_t y_bytes(const struct run *run)
+{
+    return (size_t)output_size(run->model) * real_size(&run->model->net);
 }
 
 /* What pylstm_predict, or pylstm_forward, make of n steps x [B][n][I]. */
@@ -105,17 +115,22 @@ static void predict(const struct run *run, const void *parameters, ptrdiff_t n, 
     free(workspace.data);
 }
 
-/* Steps `from` to `from + n` of the run, in the stream. */
-static void stream_steps(const struct run *run, pylstm_stream *stream, ptrdiff_t from, ptrdiff_t n)
+/* Steps `from` to `from + n` of the run in the stream, from inputs [B][N_STEPS] of so many bytes. */
+static void stream_inputs(const struct run *run, pylstm_stream *stream, void *inputs, size_t bytes, ptrdiff_t from,
+                          ptrdiff_t n)
 {
-    const pylstm_net *net = &run->model->net;
-    ptrdiff_t n_x = net->input_size, n_y = output_size(run->model);
-    void *x = new_reals(net, run->batch_size * n * n_x), *y = new_reals(net, run->batch_size * n * n_y);
-    copy_steps(run, n_x, from, n, run->x, x, 0);
+    size_t n_rows = (size_t)(run->batch_size * n);
+    void *x = allocate(n_rows * bytes), *y = allocate(n_rows * y_bytes(run));
+    copy_steps(run, bytes, from, n, inputs, x, 0);
     CHECK_STATUS(pylstm_stream_process(stream, n, x, y), PYLSTM_OK);
-    copy_steps(run, n_y, from, n, run->y, y, 1);
+    copy_steps(run, y_bytes(run), from, n, run->y, y, 1);
     free(x);
     free(y);
+}
+
+static void stream_steps(const struct run *run, pylstm_stream *stream, ptrdiff_t from, ptrdiff_t n)
+{
+    stream_inputs(run, stream, run->x, x_bytes(run), from, n);
 }
 
 static void *copy_reals(const pylstm_net *net, const void *values, ptrdiff_t n)
@@ -126,7 +141,7 @@ static void *copy_reals(const pylstm_net *net, const void *values, ptrdiff_t n)
 
 /* A stream in memory of exactly its size; the weights are gone by the time it runs. */
 static pylstm_stream *new_stream(const pylstm_model *model, ptrdiff_t batch_size, const void *parameters,
-                                 const void *mean, const void *scale, void **memory)
+                                 const double *mean, const double *scale, void **memory)
 {
     pylstm_stream *stream = NULL;
     size_t bytes = 0;
@@ -141,19 +156,39 @@ static pylstm_stream *new_stream(const pylstm_model *model, ptrdiff_t batch_size
 
 /* ------------------------------------------------------------------ bits */
 
-/* (x - mean) / scale, in the arithmetic of the dtype. */
-static void *scaled(const pylstm_net *net, ptrdiff_t n_rows, const void *x, const void *mean, const void *scale)
+/* Readings far from 0 beside how they vary: x [n_rows][I], and for the stream mean and scale [I]. The second feature's
+ * scale is no float. */
+struct readings {
+    double *x, *mean, *scale;
+};
+
+static struct readings new_readings(const pylstm_net *net, ptrdiff_t n_rows)
 {
     ptrdiff_t n_x = net->input_size;
-    void *out = copy_reals(net, x, n_rows * n_x);
-    for (ptrdiff_t k = 0; k < n_rows * n_x; k++) {
-        if (net->dtype == PYLSTM_FLOAT32)
-            ((float *)out)[k] =
-                (((const float *)x)[k] - ((const float *)mean)[k % n_x]) / ((const float *)scale)[k % n_x];
-        else
-            ((double *)out)[k] =
-                (((const double *)x)[k] - ((const double *)mean)[k % n_x]) / ((const double *)scale)[k % n_x];
+    struct readings of = {random_doubles(n_rows * n_x, 1), random_doubles(n_x, 1), random_doubles(n_x, 3)};
+    for (ptrdiff_t k = 0; k < n_x; k++) {
+        of.mean[k] = k == 1 ? of.mean[k] * 1e-60 : of.mean[k] + 1e6;
+        of.scale[k] = k == 1 ? 1e-60 : 0.5 + fabs(of.scale[k]);
     }
+    for (ptrdiff_t k = 0; k < n_rows * n_x; k++)
+        of.x[k] = of.mean[k % n_x] + of.x[k] * of.scale[k % n_x];
+    return of;
+}
+
+static void free_readings(struct readings of)
+{
+    free(of.x);
+    free(of.mean);
+    free(of.scale);
+}
+
+/* (x - mean) / scale of the dtype. */
+static void *scaled(const pylstm_net *net, ptrdiff_t n_rows, struct readings of)
+{
+    ptrdiff_t n_x = net->input_size;
+    void *out = new_reals(net, n_rows * n_x);
+    for (ptrdiff_t k = 0; k < n_rows * n_x; k++)
+        set_real(net, out, k, (of.x[k] - of.mean[k % n_x]) / of.scale[k % n_x]);
     return out;
 }
 
@@ -177,9 +212,9 @@ static void predict_swapped(const struct run *run, const void *a, const void *b)
     for (int k = 0; k < 2; k++) {
         ptrdiff_t n = from[k + 1] - from[k];
         void *x = new_reals(net, run->batch_size * n * n_x), *y = new_reals(net, run->batch_size * n * n_y);
-        copy_steps(run, n_x, from[k], n, run->x, x, 0);
+        copy_steps(run, x_bytes(run), from[k], n, run->x, x, 0);
         predict(run, parameters[k], n, x, state, y, k == 0 ? between : run->state_out);
-        copy_steps(run, n_y, from[k], n, run->y, y, 1);
+        copy_steps(run, y_bytes(run), from[k], n, run->y, y, 1);
         state = between;
         free(x);
         free(y);
@@ -190,7 +225,7 @@ static void predict_swapped(const struct run *run, const void *a, const void *b)
 static void check_bits(const pylstm_model *model, ptrdiff_t batch_size)
 {
     const pylstm_net *net = &model->net;
-    ptrdiff_t n_parameters = pylstm_model_n_parameters(model), n_x = net->input_size;
+    ptrdiff_t n_parameters = pylstm_model_n_parameters(model);
     void *a = random_reals(net, n_parameters, 0.5), *b = random_reals(net, n_parameters, 0.5);
     struct run run = new_run(model, batch_size), expected = run;
     expected.y = new_reals(net, batch_size * N_STEPS * output_size(model));
@@ -228,13 +263,14 @@ static void check_bits(const pylstm_model *model, ptrdiff_t batch_size)
     CHECK_STATUS(pylstm_stream_get_state(stream, run.state_out), PYLSTM_OK);
     expect_run(&run, &expected, "other weights between two steps");
 
-    void *mean = random_reals(net, n_x, 2), *scale = random_reals(net, n_x, 3);
-    void *x = scaled(net, batch_size * N_STEPS, run.x, mean, scale);
+    struct readings readings = new_readings(net, batch_size * N_STEPS);
+    size_t bytes = (size_t)net->input_size * sizeof(double);
+    void *x = scaled(net, batch_size * N_STEPS, readings);
     predict(&run, a, N_STEPS, x, run.state, expected.y, expected.state_out);
-    CHECK_STATUS(pylstm_stream_set_weights(stream, a, mean, scale), PYLSTM_OK);
+    CHECK_STATUS(pylstm_stream_set_weights(stream, a, readings.mean, readings.scale), PYLSTM_OK);
     CHECK_STATUS(pylstm_stream_set_state(stream, run.state), PYLSTM_OK);
-    stream_steps(&run, stream, 0, 5);
-    stream_steps(&run, stream, 5, 6);
+    stream_inputs(&run, stream, readings.x, bytes, 0, 5);
+    stream_inputs(&run, stream, readings.x, bytes, 5, 6);
     CHECK_STATUS(pylstm_stream_get_state(stream, run.state_out), PYLSTM_OK);
     expect_run(&run, &expected, "scaled inputs");
 
@@ -244,8 +280,7 @@ static void check_bits(const pylstm_model *model, ptrdiff_t batch_size)
     free(memory);
     free(a);
     free(b);
-    free(mean);
-    free(scale);
+    free_readings(readings);
     free(x);
 }
 
@@ -407,7 +442,8 @@ static void test_call_errors(void)
     pylstm_net net = make_net(PYLSTM_ISA_BEST, PYLSTM_FLOAT32, PYLSTM_LSTM, 2, 1, hidden_sizes, 1);
     pylstm_model model = with_head(net, 1, PYLSTM_SQUARED_ERROR);
     void *weights = random_reals(&net, pylstm_model_n_parameters(&model), 0.5);
-    const float mean[2] = {0}, x[2] = {0};
+    const double mean[2] = {0};
+    const float x[2] = {0};
     float y[1], state[6];
     size_t bytes;
     CHECK_STATUS(pylstm_stream_size(&model, 1, &bytes), PYLSTM_OK);

@@ -42,16 +42,17 @@ def mutations_program(library, tmp_path_factory):
 
 
 def run_in_c(program, blob, X, tmp_path):
+    """Return what the program writes of sequences that it reads as text."""
     path = tmp_path / "model.blob"
     path.write_bytes(blob)
     text = "\n".join(" ".join(map(repr, row)) for row in X.tolist())
     done = subprocess.run([program, path], input=text, capture_output=True, text=True, check=True)
-    return np.array([[float(value) for value in line.split()] for line in done.stdout.splitlines()], X.dtype)
+    return np.array([[float(value) for value in line.split()] for line in done.stdout.splitlines()])
 
 
 def check_in_c(program, model, X, tmp_path):
     expected = pylstm.stream(model).process(X)
-    np.testing.assert_array_equal(run_in_c(program, blob_of(model), X.astype(expected.dtype), tmp_path), expected)
+    np.testing.assert_array_equal(run_in_c(program, blob_of(model), X, tmp_path).astype(expected.dtype), expected)
 
 
 # ---- what C makes of it
@@ -84,10 +85,16 @@ def test_estimators(stream_program, cls, dtype, tmp_path):
     check_in_c(stream_program, estimator, X[0].astype(dtype), tmp_path)
 
 
-def test_pipelines(stream_program, tmp_path):
-    X = (5 + 3 * np.random.default_rng(0).standard_normal((40, 6, 3))).astype(np.float32)
-    pipeline = make_pipeline(PerStep(StandardScaler()), LSTMTagger((6,), max_iter=2, random_state=0))
-    check_in_c(stream_program, pipeline.fit(X, X[:, :, 0] > 5), X[0], tmp_path)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_pipelines(stream_program, dtype, tmp_path):
+    """Their readings are doubles to C: a pressure, one beside no float, and a feature as any."""
+    means, deviations = np.array([101325.0, 1e-50, 5.0]), np.array([10.0, 1e-50, 3.0])
+    X = means + deviations * np.random.default_rng(0).standard_normal((40, 6, 3))
+    pipeline = make_pipeline(PerStep(StandardScaler()), LSTMTagger((6,), max_iter=2, random_state=0, dtype=dtype))
+    pipeline.fit(X, X[:, :, 2] > 5)
+    check_in_c(stream_program, pipeline, X[0], tmp_path)
+    in_c = run_in_c(stream_program, blob_of(pipeline), X[0], tmp_path)
+    np.testing.assert_array_equal(in_c.astype(dtype), pipeline.predict_proba(X[:1])[0])
 
 
 def test_nothing_else_is_opened(mutations_program, tmp_path):
@@ -115,13 +122,13 @@ def test_format():
     blob = blob_of(pipeline)
     magic, version, checksum, n_bytes = struct.unpack_from("<8s2IQ", blob)
     assert magic == b"\x89PYLSTM\n"
-    assert version == 1
+    assert version == 2
     assert checksum == zlib.crc32(blob[16:])
     assert n_bytes == len(blob)
     assert struct.unpack_from("<12I", blob, 24) == (0, 0, 3, 1, 3, 2, 1, 3, 0, 6, 5, 4)
-    numbers = np.frombuffer(blob, "<f4", offset=72)
+    np.testing.assert_array_equal(np.frombuffer(blob, "<f8", 6, offset=72), [*scaler.mean_, *scaler.scale_])
     weights = np.concatenate([values.ravel() for values in model.parameters().values()])
-    np.testing.assert_array_equal(numbers, np.concatenate([scaler.mean_, scaler.scale_, weights]).astype(np.float32))
+    np.testing.assert_array_equal(np.frombuffer(blob, "<f4", offset=120), weights)
 
 
 @pytest.mark.parametrize(("cell", "number"), [("lstm", 0), ("gru", 1), ("rnn", 2), ("relu", 3)])

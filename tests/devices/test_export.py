@@ -35,10 +35,15 @@ def flags_of(path):
     return PATHS[path]
 
 
+#: What a C function reads, as arrays have it.
+C_TYPES = {"float": np.float32, "double": np.float64}
+
+
 class Compiled:
     """Exported models in one library."""
 
     def __init__(self, exports, directory, flags):
+        self.directory = directory
         objects = [directory / f"{export.name}.o" for export in exports]
         compile_all(
             [gcc, *C99, "-O1", "-fPIC", *flags, "-c", export.path, "-o", target]
@@ -50,7 +55,7 @@ class Compiled:
     def run(self, export, X, n_outputs):
         """Return the outputs of all steps of a sequence."""
         state = np.full(export.ram_bytes + 64, 0xA5, np.uint8)
-        X, Y = np.ascontiguousarray(X, np.float32), np.empty((len(X), n_outputs), np.float32)
+        X, Y = np.ascontiguousarray(X, C_TYPES[export.reads]), np.empty((len(X), n_outputs), np.float32)
         y = np.full(n_outputs + 16, 0.25, np.float32)
         getattr(self.library, f"{export.name}_reset")(ctypes.c_void_p(state.ctypes.data))
         step = getattr(self.library, f"{export.name}_step")
