@@ -104,15 +104,15 @@ def test_scaler_of_other_sizes(name, values, tmp_path):
 
 def test_stream_of_other_sizes():
     stream = pylstm.Sequence(4, 3, random_state=0).stream()
-    function, named, (spec, (flat, mean, scale), batch_size, state) = stream.__reduce__()
-    function(*named).__setstate__((spec, (flat, mean, scale), batch_size, state))  # as it is
+    function, named, (spec, (flat, mean, scale), batch_size, *rest) = stream.__reduce__()
+    function(*named).__setstate__((spec, (flat, mean, scale), batch_size, *rest))  # as it is
     for weights, message in [
         ((flat[:1], None, None), r"weights must have shape \(96,\), got \(1,\)"),
         ((flat, np.zeros(1), np.ones(4)), r"mean must have shape \(4,\), got \(1,\)"),
         ((flat, np.zeros(4), np.ones(5)), r"scale must have shape \(4,\), got \(5,\)"),
     ]:
         with pytest.raises(ValueError, match=message):
-            function(*named).__setstate__((spec, weights, batch_size, state))
+            function(*named).__setstate__((spec, weights, batch_size, *rest))
 
 
 def test_solver_of_another_model():
