@@ -56,7 +56,7 @@ def test_targets_that_are_not_for_steps():
 
 @pytest.mark.parametrize("cls", PER_STEP)
 def test_one_target_where_each_step_has_one(cls):
-    with pytest.raises(ValueError, match=r"got \(\); LSTMClassifier and LSTMRegressor take one for each sequence"):
+    with pytest.raises(ValueError, match=r"got 'int'; LSTMClassifier and LSTMRegressor take one for each sequence"):
         small(cls).fit(RAGGED, [0, 1])
 
 
