@@ -5,7 +5,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
+from functools import partial, wraps
 from numbers import Integral
 from typing import Any, ClassVar, Self, TypeVar, cast
 
@@ -15,7 +15,6 @@ from joblib import effective_n_jobs
 from sklearn import get_config
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -26,6 +25,7 @@ from .._net.inputs import Array, Steps, check_size
 from .._net.pickles import made_of, reduced
 from .._net.trace import Trace, trace_steps
 from ..preprocessing._validation import validate_sequences
+from .held_out import check_enough, groups_of, is_given, said_of_validation, split, split_ends
 from .hyperparameters import Number, SharedHyperparameters
 from .state import (
     State,
@@ -35,7 +35,6 @@ from .state import (
     read_features,
     read_model,
     read_random_state,
-    short,
 )
 from .targets import Targets, check_y_given, weights_of
 from .training import Data, End, History, train
@@ -171,21 +170,42 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
 
     # ---- fit
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+        groups: Any = None,
+    ) -> Self:
         continues = self.warm_start and hasattr(self, "_model")
-        data = self._read(X, y, sample_weight, reset=not continues, reset_targets=not continues, dtype=self.dtype)
-        self._fit_data(X, y, sample_weight, data, continues=continues)
+        data = self._read(
+            X, y, sample_weight, groups, reset=not continues, reset_targets=not continues, dtype=self.dtype
+        )
+        held = None
+        if is_given(self.early_stopping, X_val, y_val, sample_weight_val):
+            with said_of_validation():
+                held = self._read(X_val, y_val, sample_weight_val, reset=False, reset_targets=False, dtype=self.dtype)
+                check_enough(held.targets, "y must have", "")
+        self._fit_data(X, y, sample_weight, data, held, continues=continues)
         return self
 
-    def _fit_data(self, X: Any, y: Any, sample_weight: Any, data: Data, *, continues: bool) -> End:
+    def _fit_data(
+        self, X: Any, y: Any, sample_weight: Any, data: Data, held: Data | None = None, *, continues: bool
+    ) -> End:
         """Train a new model, with the weights of the last fit if this one `continues`; return what ended it."""
         self._random_state = check_random_state(self.random_state)
-        model = self._new_model(*data, self._random_state)
+        model = self._new_model(data.steps, data.targets, self._random_state)
         history = History()
         if continues:
             _copy_weights(self._model, model)
             history = copy.deepcopy(self._history)
-        end = self._train(X, y, sample_weight, data, model, self._new_solver(model), history, self.max_iter)
+        if held is None and self._splits_off():
+            data, held = self._hold_out(data)
+        end = self._train(X, y, sample_weight, data, model, self._new_solver(model), history, self.max_iter, held)
         if end == "max_iter" and self.learning_rate != "cosine":  # whose course ends here, as planned
             warnings.warn(
                 f"Maximum iterations ({self.max_iter}) reached and the optimization hasn't converged yet.",
@@ -195,7 +215,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         return end
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, *, is_first: bool) -> Self:
-        if self.early_stopping:
+        if self._splits_off():
             raise ValueError("partial_fit does not support early_stopping=True")
         data = self._read(
             X,
@@ -207,7 +227,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         )
         if is_first:
             self._random_state = check_random_state(self.random_state)
-            model = self._new_model(*data, self._random_state)
+            model = self._new_model(data.steps, data.targets, self._random_state)
             solver, history = self._new_solver(model), History()
         else:  # copies, so that an error leaves all as it was; at once, as model and estimator share the random state
             model, solver, self._random_state = copy.deepcopy((self._model, self._solver, self._random_state))
@@ -222,11 +242,20 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         return self
 
     def _read(
-        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, reset_targets: bool, dtype: npt.DTypeLike
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        groups: Any = None,
+        *,
+        reset: bool,
+        reset_targets: bool,
+        dtype: npt.DTypeLike,
     ) -> Data:
         check_y_given(self, y)
         steps = self._check_X(X, reset=reset, dtype=dtype)
-        return Data(steps, self._read_targets(y, sample_weight, steps, reset=reset_targets)).without_weightless()
+        targets = self._read_targets(y, sample_weight, steps, reset=reset_targets)
+        return Data(steps, targets, groups_of(groups, len(steps.lengths))).without_weightless()
 
     def _new_model(self, steps: Steps, targets: Targets, random_state: np.random.RandomState) -> Model:
         sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object)).tolist()
@@ -277,11 +306,10 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         solver: Solver,
         history: History,
         n_epochs: int,
+        held: Data | None = None,
     ) -> End:
         """Train, tell callbacks, and become what was trained; return what ended it."""
-        score = None
-        if self.early_stopping:
-            data, score = self._hold_out(data, model)
+        score = None if held is None else partial(self._score_on, held, model)
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         given = {"estimator": self, "X": X, "y": y, "metadata": metadata}
         context = None
@@ -314,7 +342,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
             on_epoch=on_epoch,
         )
         self._model, self._solver = model, solver
-        self._set_history(history, scored=self.early_stopping)
+        self._set_history(history, scored=held is not None)
         if context is not None:
             context.call_on_fit_task_end(**given, reconstruction_attributes={})
         return end
@@ -328,47 +356,16 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         self.best_validation_score_ = history.best_validation_score if scored else None
         self.best_loss_ = None if scored else history.best_loss
 
-    def _hold_out(self, data: Data, model: Model) -> tuple[Data, Callable[[], float]]:
-        """Split off `validation_fraction` of the sequences; return the rest, and how to score a model on them."""
-        n_sequences = len(data.steps.lengths)
-        n_held = int(np.ceil(self.validation_fraction * n_sequences))
-        held_out = f"validation_fraction={self.validation_fraction} of {n_sequences}"
-        if n_held == n_sequences:
-            raise ValueError(
-                f"early_stopping holds out whole sequences, and {held_out} leaves none to train on: give more, cut a "
-                "long one into several (window does so in training alone), or set early_stopping=False"
-            )
-        labels = self._stratify(data.targets)
-        if labels is not None:
-            self._check_strata(labels, n_held, held_out)
-        kept, held = train_test_split(
-            np.arange(n_sequences), random_state=self._random_state, test_size=n_held, stratify=labels
-        )
-        steps, targets = data.take(held)
-        n_scored = len(targets.values) if targets.weights is None else np.count_nonzero(targets.weights)
-        if n_scored < 2:
-            raise ValueError(
-                f"validation_fraction must hold out at least two targets to score, got {n_scored}: "
-                f"{self.validation_fraction} of {n_sequences} sequences"
-            )
-        return data.take(kept), lambda: self._validation_score(model.predict(steps)[0], targets)
+    def _score_on(self, data: Data, model: Model) -> float:
+        return self._validation_score(model.predict(data.steps)[0], data.targets)
 
-    @staticmethod
-    def _check_strata(labels: Array, n_held: int, held_out: str) -> None:
-        """Refuse a split that can't have all labels on both sides."""
-        classes, counts = np.unique(labels, return_counts=True)
-        if counts.min() < 2:
-            alone = short(classes[counts < 2].tolist())
-            raise ValueError(
-                "early_stopping holds out some of each class, which must have at least two sequences, got one of "
-                f"{alone}: give more of them, or set early_stopping=False"
-            )
-        for n_there, what in ((n_held, "holds out"), (len(labels) - n_held, "leaves")):
-            if n_there < len(classes):
-                raise ValueError(
-                    f"{held_out} sequences {what} {n_there}, which is less than one of each of the {len(classes)} "
-                    "classes"
-                )
+    def _splits_off(self) -> bool:
+        """Whether a part of the data is held out where there are no others; "auto" does not."""
+        return bool(self.early_stopping) and not isinstance(self.early_stopping, str)
+
+    def _hold_out(self, data: Data) -> tuple[Data, Data]:
+        """Split off `validation_fraction` of the data; return the rest, and what is held out."""
+        return split(data, self.validation_fraction, self._stratify(data.targets), self._random_state)
 
     # ---- predict
 
@@ -538,6 +535,15 @@ class StepEstimator(LSTMEstimator):
         "window": [Number(Integral, 1, None, closed="left"), None],
         "burn_in": [Number(Integral, 0, None, closed="left")],
     }
+
+    def _hold_out(self, data: Data) -> tuple[Data, Data]:
+        if len(data.steps.lengths) > 1:
+            return super()._hold_out(data)
+        kept, held = split_ends(data, self.validation_fraction, self.burn_in)  # of a single recording
+        n_steps = len(data.steps.rows)
+        given = f": {self.validation_fraction} of {n_steps} steps"
+        check_enough(held.targets, "validation_fraction must hold out", given)
+        return kept, held
 
     def _step_weights(self, sample_weight: Any, steps: Steps) -> npt.NDArray[np.float64] | None:
         """Return the weight of every step: its sequence's, or 0 within `burn_in`."""

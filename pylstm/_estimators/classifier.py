@@ -126,7 +126,17 @@ class LSTMClassifier(ClassifierMixin, _Classes):
         return self.classes_[targets.values]
 
     @fits
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+        groups: Any = None,
+    ) -> Self:
         """Fit to sequences and their targets.
 
         Parameters
@@ -137,13 +147,25 @@ class LSTMClassifier(ClassifierMixin, _Classes):
             Their labels.
         sample_weight : array-like (n_sequences,), default=None
             How much each sequence counts; None is 1 for all.
+        X_val : array-like or list, default=None
+            Sequences to stop by, as X: they are not learnt from, the best weights by their score are kept. In a
+            `Pipeline` they are transformed as X is with ``transform_input=["X_val"]``.
+        y_val : array-like or list, default=None
+            Their targets, as y.
+        sample_weight_val : array-like, default=None
+            How much each of them counts in the score, as `sample_weight`.
+        groups : array-like (n_sequences,), default=None
+            What belongs together, such as the patient of each sequence: `validation_fraction` then holds out whole
+            groups. Read with ``early_stopping=True``.
 
         Returns
         -------
         self : LSTMClassifier
             The fitted estimator.
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(
+            X, y, sample_weight, X_val=X_val, y_val=y_val, sample_weight_val=sample_weight_val, groups=groups
+        )
 
     @fits
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
@@ -281,7 +303,17 @@ class LSTMTagger(StepEstimator, _Classes):
         return self._as_targets(labels, self._step_weights(sample_weight, steps), reset=reset)
 
     @fits
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+        groups: Any = None,
+    ) -> Self:
         """Fit to sequences and their targets.
 
         Parameters
@@ -292,13 +324,25 @@ class LSTMTagger(StepEstimator, _Classes):
             The label of each step.
         sample_weight : array-like (n_sequences,), default=None
             How much each sequence counts; None is 1 for all.
+        X_val : array-like or list, default=None
+            Sequences to stop by, as X: they are not learnt from, the best weights by their score are kept. In a
+            `Pipeline` they are transformed as X is with ``transform_input=["X_val"]``.
+        y_val : array-like or list, default=None
+            Their targets, as y.
+        sample_weight_val : array-like, default=None
+            How much each of them counts in the score, as `sample_weight`.
+        groups : array-like (n_sequences,), default=None
+            What belongs together, such as the patient of each sequence: `validation_fraction` then holds out whole
+            groups. Read with ``early_stopping=True``.
 
         Returns
         -------
         self : LSTMTagger
             The fitted estimator.
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(
+            X, y, sample_weight, X_val=X_val, y_val=y_val, sample_weight_val=sample_weight_val, groups=groups
+        )
 
     @fits
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:

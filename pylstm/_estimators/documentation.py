@@ -60,11 +60,12 @@ DOCUMENTATION = {
         Of "sgd".
     nesterovs_momentum : bool, default=True
         Whether "sgd" uses Nesterov's momentum.
-    early_stopping : bool, default=False
-        Whether to hold out `validation_fraction` of the sequences, stop by their score, and keep the best weights. They
-        are held out whole: a single recording has to be cut.
+    early_stopping : bool or "auto", default="auto"
+        Whether to stop by the score on sequences that are not learnt from, and keep the weights that were best there.
+        "auto" does so if `fit` is given `X_val`, True always: without `X_val`, `validation_fraction` is held out.
     validation_fraction : float in (0, 1), default=0.1
-        See `early_stopping`.
+        How much is held out of what `fit` is given: of the sequences, whole ones, of a classifier so many of each
+        class; with `groups`, of the groups; of a single sequence with targets for its steps, the last steps.
     n_iter_no_change : int, default=30
         See `tol`. Longer than `MLPClassifier`'s, as LSTMs rest on plateaus before they learn.
     beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
@@ -91,9 +92,10 @@ DOCUMENTATION = {
     loss_curve_ : list of float
         `loss_` after each epoch.
     best_loss_ : float or None
-        The lowest `loss_`; None with `early_stopping`.
+        The lowest `loss_`; None where something was held out.
     validation_scores_ : list of float or None
-        Validation score after each epoch; None without `early_stopping`.
+        Validation score after each epoch: the accuracy or, of regressors, R² or the negated `loss`. None where nothing
+        was held out.
     best_validation_score_ : float or None
         The highest of them.
 """,

@@ -112,7 +112,7 @@ class SharedHyperparameters(Hyperparameters):
     warm_start: bool = False
     momentum: float = 0.9
     nesterovs_momentum: bool = True
-    early_stopping: bool = False
+    early_stopping: bool | str = "auto"
     validation_fraction: float = 0.1
     n_iter_no_change: int = 30
     beta_1: float = 0.9
@@ -142,7 +142,7 @@ class SharedHyperparameters(Hyperparameters):
         "warm_start": ["boolean"],
         "momentum": [Number(Real, 0, 1, closed="left")],
         "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
+        "early_stopping": ["boolean", StrOptions({"auto"})],
         "validation_fraction": [Number(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Number(Integral, 1, None, closed="left")],
         "beta_1": [Number(Real, 0, 1, closed="left")],

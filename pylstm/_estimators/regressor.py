@@ -143,7 +143,17 @@ class LSTMRegressor(RegressorMixin, _Values):
         return self._as_targets(values, weights_of(sample_weight, n_sequences), steps.rows.dtype, reset=reset)
 
     @fits
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+        groups: Any = None,
+    ) -> Self:
         """Fit to sequences and their targets.
 
         Parameters
@@ -154,13 +164,25 @@ class LSTMRegressor(RegressorMixin, _Values):
             Their values; finite.
         sample_weight : array-like (n_sequences,), default=None
             How much each sequence counts; None is 1 for all.
+        X_val : array-like or list, default=None
+            Sequences to stop by, as X: they are not learnt from, the best weights by their score are kept. In a
+            `Pipeline` they are transformed as X is with ``transform_input=["X_val"]``.
+        y_val : array-like or list, default=None
+            Their targets, as y.
+        sample_weight_val : array-like, default=None
+            How much each of them counts in the score, as `sample_weight`.
+        groups : array-like (n_sequences,), default=None
+            What belongs together, such as the patient of each sequence: `validation_fraction` then holds out whole
+            groups. Read with ``early_stopping=True``.
 
         Returns
         -------
         self : LSTMRegressor
             The fitted estimator.
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(
+            X, y, sample_weight, X_val=X_val, y_val=y_val, sample_weight_val=sample_weight_val, groups=groups
+        )
 
     @fits
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -257,7 +279,17 @@ class LSTMSequenceRegressor(StepEstimator, _Values):
         return self._as_targets(values, self._step_weights(sample_weight, steps), steps.rows.dtype, reset=reset)
 
     @fits
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+        groups: Any = None,
+    ) -> Self:
         """Fit to sequences and their targets.
 
         Parameters
@@ -268,13 +300,25 @@ class LSTMSequenceRegressor(StepEstimator, _Values):
             The value or values of each step; finite.
         sample_weight : array-like (n_sequences,), default=None
             How much each sequence counts; None is 1 for all.
+        X_val : array-like or list, default=None
+            Sequences to stop by, as X: they are not learnt from, the best weights by their score are kept. In a
+            `Pipeline` they are transformed as X is with ``transform_input=["X_val"]``.
+        y_val : array-like or list, default=None
+            Their targets, as y.
+        sample_weight_val : array-like, default=None
+            How much each of them counts in the score, as `sample_weight`.
+        groups : array-like (n_sequences,), default=None
+            What belongs together, such as the patient of each sequence: `validation_fraction` then holds out whole
+            groups. Read with ``early_stopping=True``.
 
         Returns
         -------
         self : LSTMSequenceRegressor
             The fitted estimator.
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(
+            X, y, sample_weight, X_val=X_val, y_val=y_val, sample_weight_val=sample_weight_val, groups=groups
+        )
 
     @fits
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:

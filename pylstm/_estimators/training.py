@@ -28,21 +28,24 @@ class Data(NamedTuple):
 
     steps: Steps
     targets: Targets
+    groups: Array | None = None
+    """Of each sequence, a number; those of a group are held out together."""
 
     def take(self, indices: npt.NDArray[np.intp]) -> "Data":
         """Return some of the sequences."""
-        steps, (values, weights) = self
+        steps, (values, weights), groups = self
         starts = np.cumsum(steps.lengths) - steps.lengths
         rows = np.concatenate([np.arange(starts[k], starts[k] + steps.lengths[k]) for k in indices])
         of_targets = rows if len(values) == len(steps.rows) else indices
         return Data(
             Steps(steps.rows[rows], steps.lengths[indices], steps.is_dense),
             Targets(values[of_targets], None if weights is None else weights[of_targets]),
+            None if groups is None else groups[indices],
         )
 
     def without_weightless(self) -> "Data":
         """Return the sequences that have any weight: the others are as if absent."""
-        steps, (values, weights) = self
+        steps, (values, weights), _ = self
         if weights is None:
             return self
         if len(values) == len(steps.rows):

@@ -223,19 +223,15 @@ def test_validation_of_nearly_nothing_is_refused(cls):
     small(cls, early_stopping=True, validation_fraction=0.6, batch_size=1).fit(X, y)  # two of them
 
 
-@every_estimator
-@pytest.mark.parametrize(("n_sequences", "fraction"), [(1, 0.1), (5, 0.9)])
+@pytest.mark.parametrize(
+    ("cls", "n_sequences", "fraction"),
+    [(LSTMClassifier, 1, 0.1), (LSTMRegressor, 1, 0.1), *((cls, 5, 0.9) for cls in ESTIMATORS)],
+)
 def test_validation_that_leaves_nothing_is_refused(cls, n_sequences, fraction):
     X, y = toy(cls, n_sequences)
     message = f"whole sequences, and validation_fraction={fraction} of {n_sequences} leaves none to train on"
     with pytest.raises(ValueError, match=message):
         small(cls, early_stopping=True, validation_fraction=fraction).fit(X, y)
-
-
-def test_the_end_of_a_single_recording_is_not_held_out():
-    X = np.random.default_rng(0).standard_normal((1, 50, 2))
-    with pytest.raises(ValueError, match=r"cut a long one into several \(window does so in training alone\)"):
-        small(LSTMSequenceRegressor, early_stopping=True, window=10).fit(X, X[:, :, 0])
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """`LSTMForecaster`: the next values of a series, or of several."""
 
 import warnings
-from collections.abc import Callable
 from functools import wraps
 from numbers import Integral
 from typing import Any, ClassVar, Self, cast
@@ -12,11 +11,11 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..._net.cells import STATES
-from ..._net.core import Model
 from ..._net.describe import Description
 from ..._net.inputs import Array, Steps, as_numbers, check_int
 from ..._net.trace import Trace, trace_steps
 from ..base import LSTMEstimator, Method, StepEstimator, fits
+from ..held_out import split_ends
 from ..hyperparameters import Number
 from ..state import State
 from ..targets import Targets, check_y_given
@@ -209,6 +208,7 @@ class LSTMForecaster(SeriesEstimator):
     learning_rate: str = "cosine"
     learning_rate_init: float = 0.003
     max_iter: int = 30
+    early_stopping: bool = False
     n_iter_no_change: int = 20
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -217,6 +217,7 @@ class LSTMForecaster(SeriesEstimator):
         "differences": [Number(Integral, 1, None, closed="left"), tuple, list],
         "transform": [StrOptions({"log", "sqrt"}), None],
         "cv": [Number(Integral, 2, None, closed="left"), None],
+        "early_stopping": ["boolean"],
         "n_paths": [Number(Integral, 1, None, closed="left")],
     }
 
@@ -248,9 +249,9 @@ class LSTMForecaster(SeriesEstimator):
         self : LSTMForecaster
             The fitted estimator, ready to forecast what follows y.
         """
-        return self._fit(X, y, None)
+        return self._fit_series(X, y)
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
+    def _fit_series(self, X: Any, y: Any) -> Self:
         check_y_given(self, y)
         continues = self.warm_start and hasattr(self, "_model")
         self._lags = lags = self._read_differences()
@@ -265,9 +266,9 @@ class LSTMForecaster(SeriesEstimator):
         scaled = self._scaled(differenced)
         steps = self._as_steps([values[:-1] for values in scaled], [x[sum(lags) + 1 :] for x in exogenous])
         values = np.concatenate([values[1:] for values in scaled]).astype(self._dtype)
-        data = Data(steps, Targets(values, self._step_weights(sample_weight, steps)))
+        data = Data(steps, Targets(values, self._step_weights(None, steps)))
 
-        end = self._fit_data(X, y, sample_weight, data, continues=continues)
+        end = self._fit_data(X, y, None, data, continues=continues)
 
         self._state = self._model.predict(steps)[1]
         self._last = np.stack([values[-1] for values in scaled])
@@ -436,24 +437,12 @@ class LSTMForecaster(SeriesEstimator):
 
     # ---- training
 
-    def _hold_out(self, data: Data, model: Model) -> tuple[Data, Callable[[], float]]:
-        """Give the last steps of each series no weight; return that, and how to score a model on them."""
-        steps, targets = data
-        ends = np.cumsum(steps.lengths)
-        held = np.zeros(len(steps.rows), dtype=bool)
-        for end, length in zip(ends, steps.lengths, strict=True):
-            held[end - int(np.ceil(self.validation_fraction * length)) : end] = True
-        weights = ~held if targets.weights is None else ~held * targets.weights
-        if not weights.any():
-            raise ValueError(
-                f"validation_fraction={self.validation_fraction} leaves no step to learn from, "
-                f"with burn_in={self.burn_in}"
-            )
+    def _hold_out(self, data: Data) -> tuple[Data, Data]:
+        return split_ends(data, self.validation_fraction, self.burn_in)
 
-        def score() -> float:
-            return -float(np.mean(np.square(model.predict(steps)[0][held] - targets.values[held])))
-
-        return Data(steps, Targets(targets.values, weights.astype(np.float64))), score
+    def _validation_score(self, outputs: Array, targets: Targets) -> float:
+        held = targets.weights != 0
+        return -float(np.mean(np.square(outputs[held] - targets.values[held])))
 
     def _describe(self) -> Description:
         return super()._describe()._replace(state=self._state)

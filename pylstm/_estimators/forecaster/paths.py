@@ -19,7 +19,7 @@ def errors_in_blocks(forecaster: Any, data: Data) -> list[Array] | None:
     None if Ctrl-C was pressed.
     """
     assert forecaster.cv is not None
-    steps, targets = data
+    steps, targets, _ = data
     starts = np.cumsum(steps.lengths) - steps.lengths
     block = np.full(len(steps.rows), -1)  # -1: burn_in, in no block
     for start, length in zip(starts, steps.lengths, strict=True):
