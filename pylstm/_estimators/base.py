@@ -352,6 +352,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         self.loss_curve_ = history.loss_curve
         self.loss_ = history.loss_curve[-1]
         self.n_iter_ = len(history.loss_curve)
+        self.n_updates_ = self._solver.t
         self.validation_scores_ = history.validation_scores if scored else None
         self.best_validation_score_ = history.best_validation_score if scored else None
         self.best_loss_ = None if scored else history.best_loss

@@ -87,6 +87,8 @@ DOCUMENTATION = {
         Column names of a fit on a DataFrame.
     n_iter_ : int
         Epochs run.
+    n_updates_ : int
+        Updates of the weights, one for each mini-batch or window; with `warm_start` those of the last `fit`.
     loss_ : float
         Mean training loss of the last epoch.
     loss_curve_ : list of float

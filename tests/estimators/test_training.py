@@ -1,6 +1,7 @@
 """Fitting by all four estimators: epochs, stopping, warm starts, weights, interruption, divergence."""
 
 import copy
+import pickle
 import re
 
 import numpy as np
@@ -8,8 +9,9 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, r2_score
-from toys import CLASSIFIERS, ESTIMATORS, flat, outputs, targets, toy, weights
+from toys import CLASSIFIERS, ESTIMATORS, PER_STEP, flat, outputs, targets, toy, weights
 
+import pylstm
 import pylstm._estimators.training as training
 from pylstm import LSTMClassifier, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger
 
@@ -160,6 +162,29 @@ def test_adaptive_rate_ends_training_at_last():
     clf = small(LSTMClassifier, learning_rate="adaptive", learning_rate_init=1e-5, tol=100.0, n_iter_no_change=1,
                 max_iter=50)  # fmt: skip
     assert clf.fit(*toy(LSTMClassifier)).n_iter_ == 7  # 3 at 1e-5, 2 at 2e-6, 2 at 4e-7
+
+
+# ---- how much
+
+
+@every_estimator
+def test_number_of_updates(cls, tmp_path):
+    X, y = toy(cls)
+    model = small(cls, batch_size=25, warm_start=True).fit(X, y)
+    assert model.n_updates_ == 4 * 3  # 25, 25 and 10 sequences
+    assert model.fit(X, y).n_updates_ == 12  # by a new solver
+    model.partial_fit(X, y)
+    assert model.n_updates_ == 15
+    model.save(tmp_path / "model")
+    for copied in (pylstm.load(tmp_path / "model"), pickle.loads(pickle.dumps(model))):
+        assert copied.n_updates_ == 15
+
+
+@pytest.mark.parametrize("cls", PER_STEP)
+def test_number_of_updates_by_windows(cls):
+    X, y = toy(cls, 20)
+    longest = max(len(x) for x in X)
+    assert small(cls, window=3, batch_size=20).fit(X, y).n_updates_ == 4 * -(-longest // 3)
 
 
 # ---- when to stop

@@ -137,6 +137,8 @@ class LSTMForecaster(SeriesEstimator):
         Columns of y.
     n_iter_ : int
         Epochs run.
+    n_updates_ : int
+        Updates of the weights, one for each mini-batch or window; with `warm_start` those of the last `fit`.
     loss_ : float
         Mean training loss of the last epoch: the squared error of one-step forecasts of the scaled series.
     loss_curve_ : list of float
