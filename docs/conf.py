@@ -144,4 +144,4 @@ def setup(app: Sphinx) -> None:
 
 html_math_renderer = "mathml"
 # What an example warns of is an error, but for fits that are cut short on purpose.
-warnings.filterwarnings("ignore", message="Maximum iterations")
+warnings.filterwarnings("ignore", message="the loss was still falling")

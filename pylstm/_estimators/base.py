@@ -27,6 +27,7 @@ from .._net.trace import Trace, trace_steps
 from ..preprocessing._validation import validate_sequences
 from .held_out import check_enough, groups_of, is_given, said_of_validation, split, split_ends
 from .hyperparameters import Number, SharedHyperparameters
+from .learnt import Constant, remark
 from .state import (
     State,
     features_state,
@@ -100,6 +101,10 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
     _loss: ClassVar[str]
     _score_name: ClassVar[str]
     """Of `_validation_score`."""
+    _perfect_score: ClassVar[float]
+    """`_validation_score` of predictions without an error."""
+    _gain_of_all: ClassVar[float]
+    """Of the way from the constant answer to that: the part at which all is learnt."""
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -168,6 +173,27 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         """Return the score, higher is better, of a model's outputs."""
         raise NotImplementedError
 
+    # ---- what they say of having learnt
+
+    def _constant(self, targets: Targets) -> Constant | None:
+        """Return the best answer that is always the same; None where a model is not to be compared to it."""
+        return None
+
+    def _gain_by_luck(self, of_constant: float, n: float) -> float:
+        """Return what part of the way can be chance, of `n` targets on which a constant answer has a score."""
+        raise NotImplementedError
+
+    def _advice(self) -> list[str]:
+        """Return what to try where nothing was learnt."""
+        advice = ["features of mean 0 and variance 1 (PerStep(StandardScaler()))"]
+        if self._pooling() is not None:
+            advice.append(f"another pooling ({self._pooling()!r})")
+        return [
+            *advice,
+            f"another learning_rate_init ({self.learning_rate_init})",
+            f"more epochs (max_iter={self.max_iter})",
+        ]
+
     # ---- fit
 
     def _fit(
@@ -205,13 +231,12 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
             history = copy.deepcopy(self._history)
         if held is None and self._splits_off():
             data, held = self._hold_out(data)
+        n_before = len(history.loss_curve), len(history.validation_scores)
         end = self._train(X, y, sample_weight, data, model, self._new_solver(model), history, self.max_iter, held)
-        if end == "max_iter" and self.learning_rate != "cosine":  # whose course ends here, as planned
-            warnings.warn(
-                f"Maximum iterations ({self.max_iter}) reached and the optimization hasn't converged yet.",
-                ConvergenceWarning,
-                stacklevel=6,  # who called fit
-            )
+        of_this_fit = history.loss_curve[n_before[0] :], history.validation_scores[n_before[1] :]
+        text = remark(self, end, model, data, held, *of_this_fit)
+        if text is not None:
+            warnings.warn(text, ConvergenceWarning, stacklevel=6)  # who called fit
         return end
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, *, is_first: bool) -> Self:

@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classi
 
 from .._net.inputs import Array, Steps, as_given
 from .base import LSTMEstimator, StepEstimator, fits
+from .learnt import Constant
 from .state import State, labels_state, read_labels
 from .targets import Targets, labels_per_sequence, per_step, refuse_per_step, weights_of, with_class_weight
 
@@ -21,6 +22,7 @@ class _Classes(LSTMEstimator):
 
     _loss = "cross_entropy"
     _score_name = "accuracy"
+    _perfect_score = _gain_of_all = 1.0
 
     class_weight: Any = None
     bidirectional: bool = False
@@ -66,6 +68,17 @@ class _Classes(LSTMEstimator):
 
     def _validation_score(self, outputs: Array, targets: Targets) -> float:
         return float(accuracy_score(targets.values, outputs.argmax(axis=1), sample_weight=targets.weights))
+
+    def _constant(self, targets: Targets) -> Constant | None:
+        share = np.bincount(targets.values, targets.weights, minlength=len(self.classes_))
+        return Constant(share, repr(self.classes_.tolist()[share.argmax()]))
+
+    def _gain_by_luck(self, of_constant: float, n: float) -> float:
+        return float(np.sqrt(of_constant / (1 - of_constant) / n))  # the standard error of that share, of the way to 1
+
+    def _advice(self) -> list[str]:
+        rare = [] if self.class_weight else ["class_weight='balanced' where classes are rare"]
+        return [*super()._advice(), *rare]
 
 
 class LSTMClassifier(ClassifierMixin, _Classes):

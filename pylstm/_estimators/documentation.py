@@ -106,6 +106,11 @@ DOCUMENTATION = {
     (n_steps_i, n_features), or a 2-D array (n_sequences, n_steps) with one feature per step. Predictions take the form
     that was fitted: after a fit on 2-D X sequences of the same number of steps, else of any.
 
+    `fit` ends with a `ConvergenceWarning` if nothing was learnt (no better than always to answer the most frequent
+    class, or the mean, but by chance: of what is held out or else of the training data), or if `max_iter` ended it
+    while the loss was falling fast (its mean over the last tenth of the epochs is 10% below that of the tenth before).
+    Not if all of the training data are right, or R² there is 0.99.
+
     Ctrl-C during `fit` ends it with the best weights so far and a warning. scikit-learn's callbacks (1.9 and later) are
     taken by `set_callbacks`: each epoch is a task.
 """,

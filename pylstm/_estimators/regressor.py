@@ -13,6 +13,7 @@ from .._net.core import Model
 from .._net.inputs import Array, Steps, as_given
 from .base import LSTMEstimator, StepEstimator, fits
 from .hyperparameters import Number
+from .learnt import Constant
 from .losses import LOSSES, score, starting_point
 from .state import State
 from .steps import Loss
@@ -21,6 +22,8 @@ from .targets import Targets, as_read_by_net, refuse_per_step, values_per_sequen
 
 class _Values(LSTMEstimator):
     """Targets that are numbers, one or several."""
+
+    _gain_of_all = 0.99
 
     loss: str | Loss | None = "squared_error"
     huber_delta: float = 1.0
@@ -72,6 +75,23 @@ class _Values(LSTMEstimator):
     def _validation_score(self, outputs: Array, targets: Targets) -> float:
         name, parameter = self._loss_and_parameter()
         return score(self.loss if callable(self.loss) else name, parameter, outputs, targets)
+
+    @property
+    def _perfect_score(self) -> float:  # type: ignore[override]
+        return 1.0 if self.loss == "squared_error" else 0.0
+
+    def _constant(self, targets: Targets) -> Constant | None:
+        name, parameter = self._loss_and_parameter()
+        if name == "caller":  # what is best by it, only the caller knows
+            return None
+        called = {"absolute_error": "the median", "quantile": f"the quantile {parameter}"}.get(name, "the mean")
+        return Constant(starting_point(name, parameter, targets), called)
+
+    def _gain_by_luck(self, of_constant: float, n: float) -> float:
+        return max(0.01, 1 / n)  # about the R² of what has nothing to do with y, at its best scale
+
+    def _advice(self) -> list[str]:
+        return ["y of mean 0 and variance 1 (TransformedTargetRegressor)", *super()._advice()]
 
     @property
     def _score_name(self) -> str:  # type: ignore[override]

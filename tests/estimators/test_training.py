@@ -7,7 +7,6 @@ import re
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, r2_score
 from toys import CLASSIFIERS, ESTIMATORS, PER_STEP, flat, outputs, targets, toy, weights
 
@@ -196,13 +195,6 @@ def test_stops_without_improvement_by_tol(cls, recwarn):
     estimator = small(cls, tol=100.0, n_iter_no_change=3, max_iter=50).fit(X, y)
     assert estimator.n_iter_ == 5  # the first, three without, and the one that is one too many
     assert not recwarn
-
-
-@every_estimator
-def test_warns_where_max_iter_ends_it(cls):
-    with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(1\) reached") as caught:
-        small(cls, max_iter=1).fit(*toy(cls))
-    assert caught[0].filename == __file__
 
 
 @every_estimator
