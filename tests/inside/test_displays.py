@@ -164,6 +164,14 @@ def test_loss_curve_of_a_forecaster():
     assert "negated squared error" in display.score_ax_.get_ylabel()
 
 
+def test_scores_that_came_with_a_later_fit():
+    X, y = toy(LSTMClassifier)
+    model = LSTMClassifier((2,), max_iter=2, warm_start=True, random_state=0).fit(X, y).fit(X, y, X_val=X, y_val=y)
+    (line,) = LossCurveDisplay.from_estimator(model).score_ax_.lines
+    np.testing.assert_array_equal(line.get_ydata(), [np.nan, np.nan, *model.validation_scores_])
+    assert len(model.validation_scores_) == 2
+
+
 def test_a_loss_that_falls_far():
     assert LossCurveDisplay([100, 10, 0.9]).plot().ax_.get_yscale() == "log"
     assert LossCurveDisplay([100, 10, 1]).plot().ax_.get_yscale() == "linear"

@@ -66,7 +66,7 @@ class LossCurveDisplay:
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, ax: "Axes | None" = None) -> Self:
-        """Plot what a fit has left in `loss_curve_` and, with `early_stopping`, in `validation_scores_`.
+        """Plot what a fit has left in `loss_curve_` and, where something was held out, in `validation_scores_`.
 
         Parameters
         ----------
@@ -82,9 +82,12 @@ class LossCurveDisplay:
         if described is None:
             raise TypeError(f"estimator must be one of pylstm's, got {estimator!r}")
         loss = str(described.spec.loss)
+        scores = estimator.validation_scores_
+        if scores is not None:  # with `warm_start`, the epochs of fits before may have none
+            scores = [np.nan] * (len(estimator.loss_curve_) - len(scores)) + scores
         return cls(
             estimator.loss_curve_,
-            validation_scores=estimator.validation_scores_,
+            validation_scores=scores,
             loss_name={"cross_entropy": "cross-entropy", "caller": "a callable"}.get(loss, loss.replace("_", " ")),
             score_name=estimator._score_name,
         ).plot(ax=ax)
