@@ -1,5 +1,8 @@
 """What the docstrings of the estimators have in common."""
 
+from inspect import cleandoc
+from textwrap import dedent
+
 #: What the docstrings of all estimators have in common, in place of a line that names it.
 DOCUMENTATION = {
     "sizes": """
@@ -118,8 +121,8 @@ DOCUMENTATION = {
 
 
 def filled_in(docstring: str | None) -> str:
-    """Return a docstring with the texts in place of the lines that name them."""
-    whole = docstring or ""
+    """Return a docstring with the texts in place of the lines that name them, not indented, as Python 3.13 has it."""
+    whole = cleandoc(docstring or "")
     for name, text in DOCUMENTATION.items():
-        whole = whole.replace(f"\n    <{name}>\n", text)
+        whole = whole.replace(f"\n<{name}>\n", dedent(text))
     return whole

@@ -6,6 +6,7 @@ import pytest
 from sklearn.base import clone
 
 from pylstm import LSTMClassifier, LSTMForecaster, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger
+from pylstm._estimators.documentation import filled_in
 
 OWN = {
     LSTMClassifier: ["pooling", "class_weight", "bidirectional"],
@@ -64,3 +65,11 @@ def test_subclasses():
     assert LSTMClassifier().alpha == 0.0001
     assert list(inspect.signature(Own).parameters) == ["alpha"]
     assert clone(Own()).alpha == 0.25
+
+
+@pytest.mark.parametrize("indent", ["", "    "])
+def test_docstrings_are_filled_in(indent):
+    """Python 3.13 takes away their indentation, before it there is some."""
+    lines = ["", "Parameters", "----------", "<sizes>", ""]
+    filled = filled_in("In short.\n" + "\n".join(line and indent + line for line in lines))
+    assert "\n----------\nhidden_layer_sizes : int or array-like of int, default=(64,)\n    Units of" in filled
