@@ -122,7 +122,7 @@ DOCUMENTATION = {
 
 def filled_in(docstring: str | None) -> str:
     """Return a docstring with the texts in place of the lines that name them, not indented, as Python 3.13 has it."""
-    whole = cleandoc(docstring or "")
+    whole = cleandoc(docstring or "") + "\n"
     for name, text in DOCUMENTATION.items():
         whole = whole.replace(f"\n<{name}>\n", dedent(text))
     return whole

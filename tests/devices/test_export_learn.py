@@ -305,7 +305,7 @@ def learners(tmp_path_factory):
 def objects(learners, tmp_path_factory):
     """What GCC makes of each: it sees more the more it optimises."""
     directory = tmp_path_factory.mktemp("objects")
-    # As on a microcontroller, which loads programs at one address: else GCC may put constants that hold some into .data.
+    # As on a microcontroller, which loads programs at one address: else constants that hold some may lie in .data.
     command = [gcc, *C99, "-Wdouble-promotion", "-fno-pie"]
     forms = (["-O2"], ["-Os", "-DPYLSTM_SCALAR"])
     made = {
