@@ -266,7 +266,7 @@ typedef enum pylstm_pooling {
 } pylstm_pooling;
 
 /* How outputs become predictions, and what is wrong with them: of a row, the mean over its outputs. r = output -
- * target.
+ * target; where a target is NaN there is none, and nothing is wrong.
  */
 typedef enum pylstm_loss {
     PYLSTM_CROSS_ENTROPY = 0,  /* softmax; -log p of the label */

@@ -99,7 +99,8 @@ cdef class Gradient:
         The sequences, of the model's dtype.
     targets : ndarray or None
         For cross-entropy labels (n,) of intp, else (n, n_outputs) of the model's dtype; one for each sequence or,
-        without pooling, each row. None for a loss that is the caller's own.
+        without pooling, each row. Those that are NaN count neither in the loss nor in the total weight. None for a loss
+        that is the caller's own.
     weights : ndarray (n,) of float64, default=None
         Of the targets; None is all 1.
     batch_size : int
@@ -111,6 +112,7 @@ cdef class Gradient:
     cdef Model model
     cdef readonly object values   # (n_parameters,), the sum once it is finished
     cdef _View values_view, x_view, first_view, length_view, targets_view, weights_view
+    cdef _View counted_view       # of each row the weight that it adds to the total
     cdef Py_ssize_t n_sequences, batch_size, target_bytes
     cdef pylstm_gradient *c
     cdef _Memory memory, pointers
@@ -128,11 +130,16 @@ cdef class Gradient:
             expect(targets, (n_targets, model.model.n_outputs), model.dtype, "targets")
         if weights is not None:
             expect(weights, (n_targets,), np.dtype(np.float64), "weights")
+        counted = weights
+        if targets is not None and np.isnan(targets).any():
+            known = 1 - np.isnan(targets).mean(axis=1)
+            counted = known if weights is None else weights * known
         self.model = model
         self.x_view, self.first_view, self.length_view = _View(steps.rows), _View(first), _View(lengths)
         self.targets_view = None if targets is None else _View(targets)
         self.target_bytes = 0 if targets is None else targets.nbytes // n_targets
         self.weights_view = None if weights is None else _View(weights)
+        self.counted_view = None if counted is None else _View(counted)
         self.n_sequences = len(lengths)
         # No mini-batch is larger than one of the longest sequences.
         longest = np.sort(lengths)[::-1][:batch_size]
@@ -158,6 +165,7 @@ cdef class Gradient:
         cdef const void **x = <const void **> self.pointers.c.data
         cdef const void **targets = x + self.batch_size
         cdef const double **weights = <const double **> (x + 2 * self.batch_size)
+        cdef const double *counted
         cdef Py_ssize_t *lengths = <Py_ssize_t *> (x + 3 * self.batch_size)
         cdef double total = 0
         if n < 1 or n > self.batch_size:
@@ -172,8 +180,10 @@ cdef class Gradient:
                 targets[b] = <const char *> self.targets_view.data + at * self.target_bytes
             if self.weights_view is not None:
                 weights[b] = <const double *> self.weights_view.data + at
+            if self.counted_view is not None:
+                counted = <const double *> self.counted_view.data + at
                 for k in range(lengths[b] if per_step else 1):
-                    total += weights[b][k]
+                    total += counted[k]
             else:
                 total += lengths[b] if per_step else 1
         self.batch = pylstm_minibatch(n, x, self.model.c.input_size, lengths, NULL, NULL, NULL, total, 0, NULL, NULL,

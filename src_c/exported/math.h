@@ -8,6 +8,7 @@
 
 #define EXP exp_of
 #define LOG log_of
+#define IS_NAN is_nan
 
 /* Whether no value [n] is infinite or NaN, by the bits: a compiler may have been told that there are no such floats. */
 VEC_APART bool all_finite(ptrdiff_t n, const real *values)
@@ -20,6 +21,13 @@ VEC_APART bool all_finite(ptrdiff_t n, const real *values)
             return false;
     }
     return true;
+}
+
+VEC_INLINE bool is_nan(real value)
+{
+    int32_t b;
+    memcpy(&b, &value, sizeof b);
+    return (b & 0x7fffffff) > 0x7f800000;
 }
 
 /* NaN for each value [n], of bits as well. */

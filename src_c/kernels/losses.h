@@ -5,7 +5,8 @@
 
 #include "kernels/softmax.h"
 
-/* What a row of outputs should have been: a label, or values [n]. */
+/* What a row of outputs should have been: a label, or values [n]. Where one is NaN, which is not known, an output has
+ * no loss and no gradient. */
 struct target {
     ptrdiff_t label;
     const real *values;
@@ -40,7 +41,8 @@ static inline wide residuals_row(slope_at *slope_of, ptrdiff_t n, real *outputs,
 {
     wide loss = 0, scale = share / (wide)n;
     for (ptrdiff_t j = 0; j < n; j++) {
-        struct slope slope = slope_of((wide)outputs[j] - (wide)targets[j], parameter);
+        wide residual = IS_NAN(targets[j]) ? 0 : (wide)outputs[j] - (wide)targets[j];
+        struct slope slope = slope_of(residual, parameter);
         loss += slope.value * slope.times;
         outputs[j] = (real)(slope.value * scale);
     }
@@ -112,6 +114,10 @@ static inline wide sigmoid_row(ptrdiff_t n, real *outputs, struct target target,
     wide loss = 0, scale = share / (wide)n;
     (void)parameter;
     for (ptrdiff_t j = 0; j < n; j++) {
+        if (IS_NAN(target.values[j])) {
+            outputs[j] = 0;
+            continue;
+        }
         wide z = (wide)outputs[j], wanted = (wide)target.values[j];
         real u = EXP(z > 0 ? -outputs[j] : outputs[j]); /* e^-|z| */
         wide p = (z > 0 ? 1 : (wide)u) / (1 + (wide)u);

@@ -16,5 +16,6 @@
 #define SQRT sqrt
 #endif
 #define IS_FINITE isfinite
+#define IS_NAN isnan
 
 #endif

@@ -24,17 +24,25 @@ def texts():
                 yield name, c_learn.text(name, net, None, c_learn.Learning(head_only, WINDOW, True, 1.0, True))
 
 
+def learners_of_values():
+    for loss in ("huber", "sigmoid"):
+        for head_only in (True, False):
+            name = f"{loss}_{'head' if head_only else 'all'}"
+            net = exported_net("lstm", (N_X, 6), N_Y, loss=loss)
+            yield name, c_learn.text(name, net, None, c_learn.Learning(head_only, WINDOW, True, 1.0, True))
+
+
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
     """All of them, by a compiler that is told that there is no NaN: which is not to hinder them."""
     folder, names = tmp_path_factory.mktemp("models"), []
-    for name, text in texts():
+    for name, text in [*texts(), *learners_of_values()]:
         (folder / f"{name}.c").write_text(text)
         names.append(name)
     flags = [*C99, "-O1", "-ffast-math", "-fPIC"]
     compile_all([gcc, *flags, "-c", folder / f"{name}.c", "-o", folder / f"{name}.o"] for name in names)
     run(gcc, "-shared", *(folder / f"{name}.o" for name in names), "-o", folder / "models.so")
-    return ctypes.CDLL(str(folder / "models.so")), names
+    return ctypes.CDLL(str(folder / "models.so")), [name for name, _ in texts()]
 
 
 class Running:
@@ -85,3 +93,19 @@ def test_a_window(library):
             other.call("reset")
         x = rng.normal(size=N_X)
         np.testing.assert_array_equal(disturbed.step(x), other.step(x))
+
+
+def test_targets_that_are_nan_have_no_part(library):
+    x, targets = np.random.default_rng(0).normal(size=(WINDOW, N_X)).astype(np.float32), np.ones((WINDOW, N_Y), "f4")
+    targets[:, 1] = np.nan
+    for name, _ in learners_of_values():
+        learning, other = Running(library[0], name), Running(library[0], name)
+        function = getattr(library[0], f"{name}_learn")
+        function.restype = ctypes.c_float
+        arguments = [ctypes.c_void_p(array.ctypes.data) for array in (learning.memory, x, targets)]
+        losses = [function(*arguments, ctypes.c_float(0.5)) for _ in range(5)]
+        assert losses[-1] < losses[0]
+        now, before = learning.step(x[0]), other.step(x[0])
+        if name.endswith("head"):
+            assert now[1] == before[1]
+        assert (now[[0, 2, 3]] != before[[0, 2, 3]]).all()

@@ -93,6 +93,22 @@ def test_nothing_is_wrong(loss):
     assert not any(array.any() for array in gradients)
 
 
+@pytest.mark.parametrize("n_outputs", [3, 200])
+@pytest.mark.parametrize("loss", [loss for loss in LOSSES if loss != "cross_entropy"])
+def test_targets_that_are_nan_have_no_part(loss, n_outputs):
+    features, weight, bias, targets = draw(loss, 40, 30, n_outputs)
+    unknown = np.random.default_rng(0).random(targets.shape) < 0.3
+    unknown[5] = True
+    head = Head(30, n_outputs, loss=loss, loss_parameter=PARAMETERS.get(loss, 0.0), dtype="float64")
+    got = head.gradient(features, weight, bias, np.where(unknown, np.nan, targets))
+    features, weight, bias = (torch.tensor(array, requires_grad=True) for array in (features, weight, bias))
+    outputs, targets, known = features @ weight.T + bias, torch.tensor(targets), torch.tensor(~unknown)
+    each = torch_losses(loss, outputs[known][:, np.newaxis], targets[known][:, np.newaxis])
+    value = each.sum() / unknown.size
+    value.backward()
+    assert_close(got, (value.item(), *(array.grad.numpy() for array in (weight, bias, features))))
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_float32(loss):
     data = draw(loss, 130, 40, 17)
