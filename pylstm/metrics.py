@@ -10,7 +10,8 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import get_routing_for_object
 
-from ._net.inputs import Array, as_array, as_form
+from ._net.inputs import Array, as_array, as_form, holds_sequences
+from .preprocessing._known import pooled_known
 
 __all__ = ["per_step"]
 
@@ -32,8 +33,9 @@ def per_step(scoring: Any) -> Callable[..., Any]:
     -------
     callable
         A scorer ``(estimator, X, y, sample_weight=None)`` for `cross_val_score`, `GridSearchCV` and their like. `X` and
-        `y` are dense or ragged; `y` has one value, or one vector of outputs, for each step of `X`. `sample_weight` is
-        one weight for each sequence, which all its steps take. The score is what `scoring` gives: a number, or of
+        `y` are dense or ragged; `y` has one value, or one vector of outputs, for each step of `X`. Steps where it is
+        None or NaN, or all of its vector is NaN, are left out. `sample_weight` is one weight for each sequence, which
+        all its steps take, or one for each step, in the form of `y`. The score is what `scoring` gives: a number, or of
         several a dict.
 
     See Also
@@ -64,21 +66,13 @@ class _PerStepScorer:
 
     def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> Any:
         lengths = _lengths(X, "X")
-        found = _lengths(y, "y")
-        if len(found) != len(lengths):
-            raise ValueError(f"y must hold {len(lengths)} sequences, as X, got {len(found)}")
-        wrong = np.flatnonzero(found != lengths)
-        if len(wrong):
-            index = wrong[0]
-            raise ValueError(f"y[{index}] must have {lengths[index]} steps, as X[{index}], got {found[index]}")
+        _check_lengths(y, "y", lengths)
+        sequences = _sequences(y, "y")
+        values, known = pooled_known(sequences, [as_array(each, "y") for each in sequences])
+        pooled = _Pooled(estimator, known)
         if sample_weight is None:
-            return self._scorer(_Pooled(estimator), X, _pool(y, "y"))
-        weights = as_array(sample_weight, "sample_weight")
-        if weights.shape != lengths.shape:
-            raise ValueError(
-                f"sample_weight must be one weight for each of the {len(lengths)} sequences, got shape {weights.shape}"
-            )
-        return self._scorer(_Pooled(estimator), X, _pool(y, "y"), sample_weight=np.repeat(weights, lengths))
+            return self._scorer(pooled, X, values)
+        return self._scorer(pooled, X, values, sample_weight=_weights(sample_weight, lengths)[known])
 
     def get_metadata_routing(self) -> Any:
         """Return the routing of the scorer inside: what that requests is passed on to it."""
@@ -86,10 +80,10 @@ class _PerStepScorer:
 
 
 class _Pooled:
-    """An estimator whose predictions are those of all steps, one sequence after the other."""
+    """An estimator whose predictions are those of all steps that have a target, one sequence after the other."""
 
-    def __init__(self, estimator: Any) -> None:
-        self._estimator = estimator
+    def __init__(self, estimator: Any, known: npt.NDArray[np.bool_]) -> None:
+        self._estimator, self._known = estimator, known
 
     def __getattr__(self, name: str) -> Any:
         attribute = getattr(self._estimator, name)
@@ -98,7 +92,7 @@ class _Pooled:
 
         @wraps(attribute)  # scikit-learn goes by the name of the method
         def pooled(X: Any) -> Array:
-            return _pool(attribute(X), name)
+            return _pool(attribute(X), name)[self._known]
 
         return pooled
 
@@ -118,6 +112,32 @@ def _sequences(values: Any, name: str) -> Any:
 def _pool(values: Any, name: str) -> Array:
     """Lay the steps of dense or ragged values one sequence after the other."""
     return np.concatenate([as_array(sequence, name) for sequence in _sequences(values, name)])
+
+
+def _weights(sample_weight: Any, lengths: npt.NDArray[np.intp]) -> Array:
+    """Return the weight of each step, its own or its sequence's."""
+    given = as_form(sample_weight, "sample_weight")
+    if holds_sequences(given):
+        _check_lengths(given, "sample_weight", lengths)
+        return _pool(given, "sample_weight")
+    weights = as_array(given, "sample_weight")
+    if weights.shape != lengths.shape:
+        raise ValueError(
+            f"sample_weight must be one weight for each of the {len(lengths)} sequences, or one for each step, "
+            f"got shape {weights.shape}"
+        )
+    return np.repeat(weights, lengths)
+
+
+def _check_lengths(values: Any, name: str, lengths: npt.NDArray[np.intp]) -> None:
+    """Refuse what has not the sequences and steps of X."""
+    found = _lengths(values, name)
+    if len(found) != len(lengths):
+        raise ValueError(f"{name} must hold {len(lengths)} sequences, as X, got {len(found)}")
+    wrong = np.flatnonzero(found != lengths)
+    if len(wrong):
+        index = wrong[0]
+        raise ValueError(f"{name}[{index}] must have {lengths[index]} steps, as X[{index}], got {found[index]}")
 
 
 def _lengths(values: Any, name: str) -> npt.NDArray[np.intp]:

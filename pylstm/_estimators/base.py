@@ -37,7 +37,7 @@ from .state import (
     read_model,
     read_random_state,
 )
-from .targets import Targets, check_y_given, weights_of
+from .targets import Targets, check_y_given, weights_per_step
 from .training import Data, End, History, train
 
 try:
@@ -571,15 +571,18 @@ class StepEstimator(LSTMEstimator):
         check_enough(held.targets, "validation_fraction must hold out", given)
         return kept, held
 
-    def _step_weights(self, sample_weight: Any, steps: Steps) -> npt.NDArray[np.float64] | None:
-        """Return the weight of every step: its sequence's, or 0 within `burn_in`."""
-        weights = weights_of(sample_weight, len(steps.lengths), lengths=steps.lengths)
-        if self.burn_in == 0:
+    def _step_weights(
+        self, sample_weight: Any, steps: Steps, known: npt.NDArray[np.bool_]
+    ) -> npt.NDArray[np.float64] | None:
+        """Return the weight of every step, 0 where no target is `known` (n_rows,), and within `burn_in`."""
+        weights = weights_per_step(sample_weight, steps)
+        if self.burn_in > 0:
+            if self.burn_in >= steps.lengths.max():
+                raise ValueError(
+                    f"burn_in must leave steps to learn from: {self.burn_in}, of at most {steps.lengths.max()}"
+                )
+            starts = np.cumsum(steps.lengths) - steps.lengths
+            known = known & (np.arange(len(steps.rows)) - np.repeat(starts, steps.lengths) >= self.burn_in)
+        if known.all():
             return weights
-        if self.burn_in >= steps.lengths.max():
-            raise ValueError(
-                f"burn_in must leave steps to learn from: {self.burn_in}, of at most {steps.lengths.max()}"
-            )
-        starts = np.cumsum(steps.lengths) - steps.lengths
-        settled = np.arange(len(steps.rows)) - np.repeat(starts, steps.lengths) >= self.burn_in
-        return settled.astype(np.float64) if weights is None else weights * settled
+        return known.astype(np.float64) if weights is None else weights * known

@@ -14,7 +14,15 @@ from .._net.inputs import Array, Steps, as_given
 from .base import LSTMEstimator, StepEstimator, fits
 from .learnt import Constant
 from .state import State, labels_state, read_labels
-from .targets import Targets, labels_per_sequence, per_step, refuse_per_step, weights_of, with_class_weight
+from .targets import (
+    Targets,
+    labels_per_sequence,
+    labels_per_step,
+    refuse_per_step,
+    weights_of,
+    weights_per_step,
+    with_class_weight,
+)
 
 
 class _Classes(LSTMEstimator):
@@ -33,14 +41,22 @@ class _Classes(LSTMEstimator):
         "class_weight": [StrOptions({"balanced"}), dict, None],
     }
 
-    def _as_targets(self, labels: Array, weights: Any, *, reset: bool) -> Targets:
-        """Return labels as indices into `classes_`; with `reset` these are the labels that there are."""
+    def _as_targets(
+        self, labels: Array, weights: Any, *, reset: bool, known: npt.NDArray[np.bool_] | None = None
+    ) -> Targets:
+        """Return labels as indices into `classes_`; with `reset` these are the labels that there are.
+
+        Those are of the targets that are `known`; the others, whose weights are 0, take the first class.
+        """
         if reset:
             self.classes_: Array = np.unique(labels)
         indices = np.searchsorted(self.classes_, labels).clip(max=len(self.classes_) - 1)
         unknown = np.unique(labels[self.classes_[indices] != labels])
         if len(unknown):
             raise ValueError(f"y must have labels out of classes_ {self.classes_.tolist()}, got {unknown.tolist()} too")
+        if known is not None:
+            of_known, indices = indices, np.zeros(len(known), np.intp)
+            indices[known] = of_known
         return Targets(indices.astype(np.intp), with_class_weight(self.class_weight, self.classes_, indices, weights))
 
     def _n_outputs(self) -> int:
@@ -311,9 +327,9 @@ class LSTMTagger(StepEstimator, _Classes):
     }
 
     def _read_targets(self, y: Any, sample_weight: Any, steps: Steps, *, reset: bool) -> Targets:
-        labels = per_step(y, steps)
+        labels, known = labels_per_step(y, steps)
         check_classification_targets(labels)
-        return self._as_targets(labels, self._step_weights(sample_weight, steps), reset=reset)
+        return self._as_targets(labels, self._step_weights(sample_weight, steps, known), reset=reset, known=known)
 
     @fits
     def fit(
@@ -334,9 +350,9 @@ class LSTMTagger(StepEstimator, _Classes):
         X : array-like (n_sequences, n_steps, n_features) or (n_sequences, n_steps), or list of (n_steps_i, n_features)
             The training sequences; finite.
         y : array-like (n_sequences, n_steps), or list of (n_steps_i,)
-            The label of each step.
-        sample_weight : array-like (n_sequences,), default=None
-            How much each sequence counts; None is 1 for all.
+            The label of each step; None or NaN where there is none. A 2-D y is always labels.
+        sample_weight : array-like (n_sequences,), or one for each step in the form of y, default=None
+            How much each step counts; what is given for a sequence, all its steps take. None is 1 for all.
         X_val : array-like or list, default=None
             Sequences to stop by, as X: they are not learnt from, the best weights by their score are kept. In a
             `Pipeline` they are transformed as X is with ``transform_input=["X_val"]``.
@@ -369,11 +385,11 @@ class LSTMTagger(StepEstimator, _Classes):
         X : array-like (n_sequences, n_steps, n_features) or (n_sequences, n_steps), or list of (n_steps_i, n_features)
             The training sequences; finite.
         y : array-like (n_sequences, n_steps), or list of (n_steps_i,)
-            The label of each step.
+            The label of each step; None or NaN where there is none. A 2-D y is always labels.
         classes : array-like (n_classes,), default=None
             All labels there will be; needed in the first call.
-        sample_weight : array-like (n_sequences,), default=None
-            How much each sequence counts; None is 1 for all.
+        sample_weight : array-like (n_sequences,), or one for each step in the form of y, default=None
+            How much each step counts; what is given for a sequence, all its steps take. None is 1 for all.
 
         Returns
         -------
@@ -443,16 +459,17 @@ class LSTMTagger(StepEstimator, _Classes):
         X : array-like or list
             Sequences, as in `fit`.
         y : array-like (n_sequences, n_steps), or list of (n_steps_i,)
-            The right labels.
-        sample_weight : array-like (n_sequences,), default=None
-            How much each sequence's steps count.
+            The right labels; None or NaN where there is none.
+        sample_weight : array-like (n_sequences,), or one for each step in the form of y, default=None
+            How much each step counts, as in `fit`.
 
         Returns
         -------
         float
-            Share of steps with the right label.
+            Share of the steps with the right label, of those that have one.
         """
         outputs, steps = self._outputs(X)
-        weights = weights_of(sample_weight, len(steps.lengths), lengths=steps.lengths)
-        predicted = self.classes_[outputs.argmax(axis=1)]
-        return float(accuracy_score(per_step(y, steps), predicted, sample_weight=weights))
+        labels, known = labels_per_step(y, steps)
+        weights = weights_per_step(sample_weight, steps)
+        predicted = self.classes_[outputs[known].argmax(axis=1)]
+        return float(accuracy_score(labels, predicted, sample_weight=None if weights is None else weights[known]))

@@ -14,7 +14,8 @@ DOCUMENTATION = {
         What training makes small, the mean over the targets: half the square of an error; its absolute value, of which
         predictions are medians; "huber", the square of small errors and the absolute value of large ones; or
         "quantile", of which predictions are quantiles. Or a function of a mini-batch, ``(targets, outputs, weights)``
-        to ``(value, gradient by the outputs)``: `pylstm.save` keeps the model without it.
+        to ``(value, gradient by the outputs)``, which leaves out targets that are NaN: `pylstm.save` keeps the model
+        without it.
     huber_delta : float, default=1.0
         The error from which "huber" is the absolute value.
     quantile : float in (0, 1), default=0.5

@@ -85,7 +85,7 @@ def _falling(losses: list[float], scores: list[float]) -> tuple[float, float] | 
 def _vary(targets: Targets) -> bool:
     """Whether there is more than one class, or value."""
     values = targets.values if targets.weights is None else targets.values[targets.weights > 0]
-    return bool((values != values[0]).any())
+    return bool((np.fmax.reduce(values) > np.fmin.reduce(values)).any())  # of those that are not NaN
 
 
 def _judge(estimator: Any, model: Model, data: Data, constant: Constant) -> Judged | None:

@@ -19,13 +19,33 @@ LOSSES: dict[str, Callable[[npt.NDArray[np.float64], float], npt.NDArray[np.floa
 }
 
 
+def without_values(targets: Targets) -> npt.NDArray[np.intp]:
+    """Return the outputs that have no value of any weight."""
+    return np.flatnonzero(~_counted(targets).any(axis=0))
+
+
 def starting_point(loss: str, parameter: float, targets: Targets) -> Any:
     """Return the constant that is best by a loss, or near that: a net that starts there has the deviations to learn."""
     if loss in ("absolute_error", "quantile"):
-        return np.quantile(targets.values, parameter if loss == "quantile" else 0.5, axis=0)
+        return np.nanquantile(targets.values, parameter if loss == "quantile" else 0.5, axis=0)
     if targets.weights is None:
-        return targets.values.mean(axis=0, dtype=np.float64)  # float32 would add up its rounding, row by row
-    return np.average(targets.values, axis=0, weights=targets.weights)
+        return np.nanmean(targets.values, axis=0, dtype=np.float64)  # float32 would add up its rounding, row by row
+    return np.average(np.nan_to_num(targets.values), axis=0, weights=_counted(targets))
+
+
+def r2_of_known(values: Any, outputs: Any, weights: npt.NDArray[np.float64] | None) -> float:
+    """Return R², uniform average over the outputs, each scored where its values (n,) or (n, n_outputs) are not NaN."""
+    if not np.isnan(values).any():
+        return float(r2_score(values, outputs, sample_weight=weights))
+    values, outputs = (each.reshape(len(values), -1) for each in (values, outputs))
+    scores = []
+    for k, counted in enumerate((_counted(Targets(values, weights)) > 0).T):
+        if np.count_nonzero(counted) >= 2:
+            of_known = None if weights is None else weights[counted]
+            scores.append(r2_score(values[counted, k], outputs[counted, k], sample_weight=of_known))
+    if not scores:
+        raise ValueError("y must have at least two values of an output to score, got less")
+    return float(np.mean(scores))
 
 
 def score(loss: str | Loss, parameter: float, outputs: Any, targets: Targets) -> float:
@@ -35,6 +55,13 @@ def score(loss: str | Loss, parameter: float, outputs: Any, targets: Targets) ->
         return -float(loss(targets.values, outputs, weights)[0])
     if loss == "squared_error":
         values, outputs = (np.asarray(each, np.float64) for each in (targets.values, outputs))  # sums of squares, too
-        return float(r2_score(values, outputs, sample_weight=targets.weights))
+        return r2_of_known(values, outputs, targets.weights)
     errors = np.subtract(outputs, targets.values, dtype=np.float64)
-    return -float(np.average(LOSSES[loss](errors, parameter).mean(axis=1), weights=targets.weights))
+    errors[np.isnan(targets.values)] = 0
+    return -float(np.average(LOSSES[loss](errors, parameter), weights=_counted(targets)))
+
+
+def _counted(targets: Targets) -> npt.NDArray[np.float64]:
+    """Return the weight of each value (n, n_outputs): 0 of those that are NaN."""
+    known = ~np.isnan(targets.values)
+    return known * (1.0 if targets.weights is None else targets.weights[:, np.newaxis])

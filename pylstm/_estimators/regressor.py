@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import RegressorMixin
-from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import StrOptions
 
 from .._net.core import Model
@@ -14,10 +13,18 @@ from .._net.inputs import Array, Steps, as_given
 from .base import LSTMEstimator, StepEstimator, fits
 from .hyperparameters import Number
 from .learnt import Constant
-from .losses import LOSSES, score, starting_point
+from .losses import LOSSES, r2_of_known, score, starting_point, without_values
 from .state import State
 from .steps import Loss
-from .targets import Targets, as_read_by_net, refuse_per_step, values_per_sequence, values_per_step, weights_of
+from .targets import (
+    Targets,
+    as_read_by_net,
+    refuse_per_step,
+    values_per_sequence,
+    values_per_step,
+    weights_of,
+    weights_per_step,
+)
 
 
 class _Values(LSTMEstimator):
@@ -70,6 +77,8 @@ class _Values(LSTMEstimator):
         super()._set_state(state)
 
     def _start(self, model: Model, targets: Targets) -> None:
+        if len(never := without_values(targets)):
+            raise ValueError(f"y must have a value of some weight for each output, got none for output {never[0]}")
         model.parameters()["bias_out"][...] = starting_point(*self._loss_and_parameter(), targets)
 
     def _validation_score(self, outputs: Array, targets: Targets) -> float:
@@ -82,7 +91,7 @@ class _Values(LSTMEstimator):
 
     def _constant(self, targets: Targets) -> Constant | None:
         name, parameter = self._loss_and_parameter()
-        if name == "caller":  # what is best by it, only the caller knows
+        if name == "caller" or len(without_values(targets)):  # what is best by it, only the caller knows
             return None
         called = {"absolute_error": "the median", "quantile": f"the quantile {parameter}"}.get(name, "the mean")
         return Constant(starting_point(name, parameter, targets), called)
@@ -296,7 +305,8 @@ class LSTMSequenceRegressor(StepEstimator, _Values):
 
     def _read_targets(self, y: Any, sample_weight: Any, steps: Steps, *, reset: bool) -> Targets:
         values = values_per_step(y, steps)
-        return self._as_targets(values, self._step_weights(sample_weight, steps), steps.rows.dtype, reset=reset)
+        known = np.logical_not(np.isnan(values.reshape(len(values), -1)).all(axis=1))
+        return self._as_targets(values, self._step_weights(sample_weight, steps, known), steps.rows.dtype, reset=reset)
 
     @fits
     def fit(
@@ -317,9 +327,9 @@ class LSTMSequenceRegressor(StepEstimator, _Values):
         X : array-like (n_sequences, n_steps, n_features) or (n_sequences, n_steps), or list of (n_steps_i, n_features)
             The training sequences; finite.
         y : array-like (n_sequences, n_steps[, n_outputs]), or list of (n_steps_i,) or (n_steps_i, n_outputs)
-            The value or values of each step; finite.
-        sample_weight : array-like (n_sequences,), default=None
-            How much each sequence counts; None is 1 for all.
+            The value or values of each step; NaN where there is none, of a step or of one of its outputs.
+        sample_weight : array-like (n_sequences,), or one for each step in the form of y, default=None
+            How much each step counts; what is given for a sequence, all its steps take. None is 1 for all.
         X_val : array-like or list, default=None
             Sequences to stop by, as X: they are not learnt from, the best weights by their score are kept. In a
             `Pipeline` they are transformed as X is with ``transform_input=["X_val"]``.
@@ -352,9 +362,9 @@ class LSTMSequenceRegressor(StepEstimator, _Values):
         X : array-like (n_sequences, n_steps, n_features) or (n_sequences, n_steps), or list of (n_steps_i, n_features)
             The training sequences; finite.
         y : array-like (n_sequences, n_steps[, n_outputs]), or list of (n_steps_i,) or (n_steps_i, n_outputs)
-            The value or values of each step; finite.
-        sample_weight : array-like (n_sequences,), default=None
-            How much each sequence counts; None is 1 for all.
+            The value or values of each step; NaN where there is none, of a step or of one of its outputs.
+        sample_weight : array-like (n_sequences,), or one for each step in the form of y, default=None
+            How much each step counts; what is given for a sequence, all its steps take. None is 1 for all.
 
         Returns
         -------
@@ -389,16 +399,15 @@ class LSTMSequenceRegressor(StepEstimator, _Values):
         X : array-like or list
             Sequences, as in `fit`.
         y : array-like (n_sequences, n_steps[, n_outputs]), or list of (n_steps_i,) or (n_steps_i, n_outputs)
-            The right values.
-        sample_weight : array-like (n_sequences,), default=None
-            How much each sequence's steps count.
+            The right values; NaN where there is none.
+        sample_weight : array-like (n_sequences,), or one for each step in the form of y, default=None
+            How much each step counts, as in `fit`.
 
         Returns
         -------
         float
-            At most 1; uniform average over the outputs.
+            At most 1; uniform average over the outputs that have values.
         """
         outputs, steps = self._outputs(X)
-        weights = weights_of(sample_weight, len(steps.lengths), lengths=steps.lengths)
         values = values_per_step(y, steps).astype(np.float64, copy=False)
-        return float(r2_score(values, self._as_predictions(outputs), sample_weight=weights))
+        return r2_of_known(values, self._as_predictions(outputs), weights_per_step(sample_weight, steps))

@@ -74,4 +74,9 @@ def _called(loss: Loss, targets: Array, outputs: Array, weights: Array) -> tuple
         raise ValueError(
             f"the gradient that loss returns must have the shape of outputs {outputs.shape}, got {slope.shape}"
         )
+    if np.isnan(targets).any() and not (np.isfinite(value) and np.isfinite(slope).all()):
+        raise ValueError(
+            f"loss must leave out targets that are NaN, as y has them: it returned {value}, and a gradient with "
+            f"{np.count_nonzero(~np.isfinite(slope))} entries that are not finite"
+        )
     return float(value), np.ascontiguousarray(slope, outputs.dtype)

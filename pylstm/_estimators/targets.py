@@ -7,9 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import compute_class_weight
-from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import assert_all_finite, check_array, column_or_1d
+from sklearn.utils.validation import check_array, column_or_1d
 
 from .._net.inputs import (
     Array,
@@ -20,9 +19,10 @@ from .._net.inputs import (
     as_numbers,
     check_unmasked,
     described,
+    holds_sequences,
     is_ragged,
-    is_sequence,
 )
+from ..preprocessing._known import is_missing, pooled_known
 
 #: Numbers of the net's dtype that targets have to span: fewer, and predictions are stairs.
 LEAST_NUMBERS = 30
@@ -91,17 +91,17 @@ def check_all_there(labels: Any, name: str, what: str) -> None:
         if labels.dtype != object:
             return
     for index, label in enumerate(labels):
-        if label is None or is_scalar_nan(label) or is_pandas_na(label):
+        if is_missing(label):
             raise ValueError(f"{name} must have a label for each {what}, got {label!r} for {what} {index}")
 
 
 def as_read_by_net(values: Array, dtype: npt.DTypeLike) -> Array:
     """Return values (n, n_outputs) in the dtype of the net; warn where that, or its outputs, round too much away."""
-    low, high = values.min(axis=0), values.max(axis=0)
+    low, high = np.fmin.reduce(values), np.fmax.reduce(values)  # of those that are not NaN
     with np.errstate(over="ignore"):
         rounded = np.ascontiguousarray(values, dtype)
         size, span = np.maximum(-low, high), high - low
-    if not np.isfinite(rounded).all():
+    if np.isinf(rounded).any():
         raise ValueError(f"y must be finite, got a value too large for {dtype}")
     apart = np.spacing(size.astype(dtype))
     is_rough = (span < LEAST_NUMBERS * apart) & (span > LEAST_SPAN * size)
@@ -126,71 +126,93 @@ def _check_length(y: Array, n_sequences: int, what: str) -> None:
         )
 
 
-def per_step(y: Any, steps: Steps, *, most_ndim: int = 1) -> Array:
-    """Return y, of the same sequences and steps as X, as (n_rows,) or (n_rows, n_outputs).
+def entries_per_step(given: Any, steps: Steps, name: str, *, most_ndim: int = 1) -> list[Array]:
+    """Return what was given for each step of X's sequences, as an array (n_steps_i,) or (n_steps_i, n_outputs) each.
 
     Parameters
     ----------
-    y : array-like (n_sequences, n_steps) or (n_sequences, n_steps, n_outputs), or list of (n_steps_i,) or (n_steps_i,
-        n_outputs)
+    given : array-like (n_sequences, n_steps[, n_outputs]), or list of (n_steps_i,) or (n_steps_i, n_outputs)
     steps : Steps
         Those of X.
+    name : str
+        What the caller calls it.
     most_ndim : {1, 2}
-        Dimensions that a sequence's y may have.
+        Dimensions that a sequence's entry may have.
     """
     shape = "(n_steps_i,)" if most_ndim == 1 else "(n_steps_i,) or (n_steps_i, n_outputs)"
-    y = as_form(y, "y")
-    if not isinstance(y, list | tuple):
-        y = as_array(y, "y")  # a DataFrame would give its columns
-    if len(y) != len(steps.lengths):
-        raise ValueError(f"y must have an entry for each of the {len(steps.lengths)} sequences of X, got {len(y)}")
+    given = as_form(given, name)
+    if not isinstance(given, list | tuple):
+        given = as_array(given, name)  # a DataFrame would give its columns
+    n_sequences = len(steps.lengths)
+    if len(given) != n_sequences:
+        raise ValueError(f"{name} must have an entry for each of the {n_sequences} sequences of X, got {len(given)}")
     parts: list[Array] = []
-    for index, (sequence, length) in enumerate(zip(y, steps.lengths.tolist(), strict=True)):
-        part = as_array(sequence, f"y[{index}]")
+    for index, (sequence, length) in enumerate(zip(given, steps.lengths.tolist(), strict=True)):
+        part = as_array(sequence, f"{name}[{index}]")
         if not 1 <= part.ndim <= most_ndim:
             got = part.shape if part.ndim else described(sequence)
             hint = "; LSTMClassifier and LSTMRegressor take one for each sequence" if part.ndim == 0 else ""
-            raise ValueError(f"y[{index}] must have shape {shape}, an entry for each step, got {got}{hint}")
-        if most_ndim == 1:  # labels
-            check_all_there(sequence, f"y[{index}]", "step")
+            raise ValueError(f"{name}[{index}] must have shape {shape}, an entry for each step, got {got}{hint}")
         if len(part) != length:
-            raise ValueError(f"y[{index}] must have as many steps as X[{index}], {length}, got {len(part)}")
+            raise ValueError(f"{name}[{index}] must have as many steps as X[{index}], {length}, got {len(part)}")
         if parts and part.shape[1:] != parts[0].shape[1:]:
             raise ValueError(
-                f"y[{index}] must have as many outputs as y[0], shape {parts[0].shape[1:]}, got {part.shape[1:]}"
+                f"{name}[{index}] must have as many outputs as {name}[0], shape {parts[0].shape[1:]}, got "
+                f"{part.shape[1:]}"
             )
         parts.append(part)
-    return np.concatenate(parts)
+    return parts
+
+
+def labels_per_step(y: Any, steps: Steps) -> tuple[Array, npt.NDArray[np.bool_]]:
+    """Return the labels that are known, and of which of the steps (n_rows,) they are."""
+    y = as_form(y, "y")
+    return pooled_known(y if isinstance(y, list | tuple) else as_array(y, "y"), entries_per_step(y, steps, "y"))
 
 
 def values_per_step(y: Any, steps: Steps) -> Array:
-    """Return y as values (n_rows,) or (n_rows, n_outputs), of float64 or float32."""
-    values = per_step(y, steps, most_ndim=2)
+    """Return y as values (n_rows,) or (n_rows, n_outputs), of float64 or float32; those that are not known are NaN."""
+    values = np.concatenate(entries_per_step(y, steps, "y", most_ndim=2))
     if values.dtype != np.float32:
         with as_floats("y"):
             values = values.astype(np.float64, copy=False)
-    assert_all_finite(values, input_name="y")
+    if np.isinf(values).any():
+        raise ValueError("y must hold finite numbers, or NaN where there is none, got infinity")
     return values
 
 
-def weights_of(
-    sample_weight: Any, n_sequences: int, *, lengths: npt.NDArray[np.intp] | None = None
-) -> npt.NDArray[np.float64] | None:
-    """Return the weight of each sequence or, with `lengths`, of each step; None where none are given."""
+def weights_of(sample_weight: Any, n_sequences: int, *, or_else: str = "") -> npt.NDArray[np.float64] | None:
+    """Return the weight of each sequence; None where none are given. `or_else` says what they might be instead."""
     if sample_weight is None:
         return None
     given = as_form(sample_weight, "sample_weight")
-    shape = f"({n_sequences},), one weight for each sequence, which all its steps take"
-    holds_objects = isinstance(given, list | tuple) or getattr(given, "dtype", None) == np.dtype(object)
-    if holds_objects and any(map(is_sequence, given)):
+    shape = f"({n_sequences},), one weight for each sequence{or_else}"
+    if len(getattr(given, "shape", ())) < 2 and holds_sequences(given):
         raise ValueError(f"sample_weight must have shape {shape}; got an array for each")
     weights = as_numbers(given, "sample_weight", 1, shape, np.float64)
     if len(weights) != n_sequences:
         raise ValueError(f"sample_weight must have shape {shape}; got {weights.shape}")
+    return _checked(weights)
+
+
+def weights_per_step(sample_weight: Any, steps: Steps) -> npt.NDArray[np.float64] | None:
+    """Return the weight of each step, its own or its sequence's; None where none are given."""
+    if sample_weight is None:
+        return None
+    given = as_form(sample_weight, "sample_weight")
+    if holds_sequences(given):
+        rows = np.concatenate(entries_per_step(given, steps, "sample_weight"))
+        return _checked(as_numbers(rows, "sample_weight", 1, "(n_steps,)", np.float64))
+    or_else = ", which all its steps take, or as y one for each step"
+    weights = weights_of(given, len(steps.lengths), or_else=or_else)
+    return None if weights is None else np.repeat(weights, steps.lengths)
+
+
+def _checked(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     wrong = weights[~((weights >= 0) & (weights < np.inf))]
     if len(wrong):
         raise ValueError(f"sample_weight must be finite and not negative, got {wrong[0]}")
-    return weights if lengths is None else np.repeat(weights, lengths)
+    return weights
 
 
 def with_class_weight(

@@ -53,7 +53,8 @@ class Data(NamedTuple):
         weighted = np.flatnonzero(weights)
         if len(weighted) == 0:
             raise ValueError(
-                "sample_weight, class_weight and burn_in must leave something to learn from, got only zeros"
+                "sample_weight, class_weight, burn_in and targets that are missing must leave something to learn from, "
+                "got only zeros"
             )
         return self if len(weighted) == len(steps.lengths) else self.take(weighted)
 

@@ -148,6 +148,14 @@ def is_sequence(value: object) -> bool:
     return hasattr(value, "__len__") and not isinstance(value, str | bytes)
 
 
+def holds_sequences(values: Any) -> bool:
+    """Whether what has an entry for each sequence holds arrays or lists, not numbers."""
+    if len(getattr(values, "shape", ())) > 1:
+        return True
+    holds_objects = isinstance(values, list | tuple) or getattr(values, "dtype", None) == np.dtype(object)
+    return holds_objects and any(map(is_sequence, values))
+
+
 def described(value: object) -> str:
     """Return what an error says of a value that is no array."""
     return "None" if value is None else repr(type(value).__name__)

@@ -199,10 +199,16 @@ def test_labels_that_are_missing(form, given, fitted):
     names = [["no", "yes"][of_one[0]] for of_one in y]
     with message(ValueError, f"y must have a label for each sequence, got {given!r} for sequence 1"):
         small(LSTMClassifier).fit(X, form(replaced(names, given)))
-    labels = [["no", "yes"][label] for label in y[0]]
-    assert len(labels) > 2
-    with message(ValueError, f"y[0] must have a label for each step, got {given!r} for step 2"):
-        small(LSTMTagger).fit(X, replaced(y, form(replaced(labels, given, 2)), 0))
+    named = [[["no", "yes"][label] for label in of_one] for of_one in y]
+    assert len(named[0]) > 2
+    missing = replaced(named, form(replaced(named[0], given, 2)), 0)
+    tagger = small(LSTMTagger).fit(X, missing)
+    assert tagger.classes_.tolist() == ["no", "yes"]
+    counted = [np.ones(len(x)) for x in X]
+    counted[0][2] = 0
+    expected = small(LSTMTagger).fit(X, named, counted)
+    np.testing.assert_array_equal(outputs(tagger, X), outputs(expected, X))
+    assert tagger.score(X, missing) == expected.score(X, named, counted)
 
 
 def test_labels_that_are_missing_are_refused_before_they_are_strings():
@@ -227,13 +233,21 @@ def test_weights_of_steps(cls, fitted):
     of_steps = [np.ones(len(x)) for x in X]
     dense, of_dense = np.ones((4, 3, 2)), np.arange(12).reshape(4, 3) % 2
     of_dense = of_dense if cls in PER_STEP else of_dense[:, 0]
-    start = "sample_weight must have shape ({},), one weight for each sequence, which all its steps take"
+    start = "sample_weight must have shape ({},), one weight for each sequence"
     for given in (of_steps, objects(of_steps), pd.Series(of_steps), [of_one.tolist() for of_one in of_steps]):
+        if cls in PER_STEP:
+            np.testing.assert_array_equal(outputs(small(cls).fit(X, y, given), X), outputs(small(cls).fit(X, y), X))
+            continue
         with message(ValueError, start.format(N) + "; got an array for each"):
             small(cls).fit(X, y, sample_weight=given)
-    for shape in ((4, 3), (4, 1)):
-        with message(ValueError, start.format(4) + f", got 2-D {shape}"):
-            small(cls).fit(dense, of_dense, sample_weight=np.ones(shape))
+    for shape, name in ((4, 3), "steps"), ((4, 1), "step"):
+        if cls not in PER_STEP:
+            with message(ValueError, start.format(4) + f", got 2-D {shape}"):
+                small(cls).fit(dense, of_dense, sample_weight=np.ones(shape))
+        elif name == "step":
+            with message(ValueError, "sample_weight[0] must have as many steps as X[0], 3, got 1"):
+                small(cls).fit(dense, of_dense, sample_weight=np.ones(shape))
+    start += ", which all its steps take, or as y one for each step" if cls in PER_STEP else ""
     with message(ValueError, start.format(4) + "; got (12,)"):
         small(cls).fit(dense, of_dense, sample_weight=np.ones(12))
 

@@ -74,8 +74,10 @@ def test_bad_targets(cls, change, message):
 
 def test_bad_targets_of_each():
     X, y = toy(LSTMSequenceRegressor)
-    with pytest.raises(ValueError, match="Input y contains NaN"):
+    with pytest.raises(ValueError, match="targets that are missing must leave something to learn from, got only zeros"):
         small(LSTMSequenceRegressor).fit(X, [np.full(len(x), np.nan) for x in X])
+    with pytest.raises(ValueError, match="y must hold finite numbers, or NaN where there is none, got infinity"):
+        small(LSTMSequenceRegressor).fit(X, [np.full(len(x), np.inf) for x in X])
     with pytest.raises(ValueError, match=r"y\[1\] must have as many outputs as y\[0\], shape \(\), got \(1,\)"):
         small(LSTMSequenceRegressor).fit(X, [y[0], y[1][:, np.newaxis], *y[2:]])
     with pytest.raises(ValueError, match="Unknown label type: continuous"):

@@ -147,7 +147,9 @@ def test_weights_of_sequences():
         pooled(y), pooled(tagger.predict(X)), sample_weight=np.repeat(weights, [len(x) for x in X])
     )
     assert per_step("accuracy")(tagger, X, y, sample_weight=weights) == expected
-    with pytest.raises(ValueError, match=re.escape("one weight for each of the 12 sequences, got shape (3,)")):
+    with pytest.raises(
+        ValueError, match=re.escape("one weight for each of the 12 sequences, or one for each step, got shape (3,)")
+    ):
         per_step("accuracy")(tagger, X, y, sample_weight=weights[:3])
 
 

@@ -268,7 +268,7 @@ class LSTMForecaster(SeriesEstimator):
         scaled = self._scaled(differenced)
         steps = self._as_steps([values[:-1] for values in scaled], [x[sum(lags) + 1 :] for x in exogenous])
         values = np.concatenate([values[1:] for values in scaled]).astype(self._dtype)
-        data = Data(steps, Targets(values, self._step_weights(None, steps)))
+        data = Data(steps, Targets(values, self._step_weights(None, steps, np.ones(len(values), bool))))
 
         end = self._fit_data(X, y, None, data, continues=continues)
 
