@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import log_softmax
+from scipy.special import log_expit, log_softmax
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import StrOptions
@@ -13,9 +13,10 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classi
 from .._net.inputs import Array, Steps, as_given
 from .base import LSTMEstimator, StepEstimator, fits
 from .learnt import Constant
-from .state import State, labels_state, read_labels
+from .state import State, labels_state, read_labels, short
 from .targets import (
     Targets,
+    indicators_per_sequence,
     labels_per_sequence,
     labels_per_step,
     refuse_per_step,
@@ -100,7 +101,8 @@ class _Classes(LSTMEstimator):
 class LSTMClassifier(ClassifierMixin, _Classes):
     """Classify sequences by an LSTM that reads them step by step.
 
-    The network is a stack of LSTM layers and a softmax layer; training minimises cross-entropy.
+    The network is a stack of LSTM layers and a softmax layer; training minimises cross-entropy. Where `y` is an
+    indicator matrix, a sequence has any number of labels, and each a sigmoid of its own.
 
     Parameters
     ----------
@@ -115,7 +117,7 @@ class LSTMClassifier(ClassifierMixin, _Classes):
     Attributes
     ----------
     classes_ : ndarray (n_classes,)
-        The class labels.
+        The class labels; of an indicator matrix the numbers of its columns.
     <attributes>
 
     See Also
@@ -138,21 +140,83 @@ class LSTMClassifier(ClassifierMixin, _Classes):
     """
 
     pooling: str = "last"
+    _is_multilabel = False
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_Classes._parameter_constraints,
         "pooling": [StrOptions({"last", "mean", "max"})],
     }
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
     def _read_targets(self, y: Any, sample_weight: Any, steps: Steps, *, reset: bool) -> Targets:
         n_sequences = len(steps.lengths)
+        weights = weights_of(sample_weight, n_sequences)
+        indicators = indicators_per_sequence(y, steps)
+        if indicators is not None:
+            self._take_kind(is_multilabel=True, reset=reset)
+            return self._as_indicators(indicators.astype(steps.rows.dtype, order="C"), weights, reset=reset)
         refuse_per_step(y, steps, "LSTMTagger")
-        return self._as_targets(
-            labels_per_sequence(y, n_sequences), weights_of(sample_weight, n_sequences), reset=reset
-        )
+        labels = labels_per_sequence(y, n_sequences)
+        self._take_kind(is_multilabel=False, reset=reset)
+        return self._as_targets(labels, weights, reset=reset)
 
-    def _stratify(self, targets: Targets) -> Array:
-        return self.classes_[targets.values]
+    def _take_kind(self, *, is_multilabel: bool, reset: bool) -> None:
+        """Note what y is, or check that it is what it was before."""
+        if reset or "_is_multilabel" not in vars(self):  # the first partial_fit, told the classes, has to note it too
+            self._is_multilabel = is_multilabel
+        elif self._is_multilabel != is_multilabel:
+            kinds = ["a label for each sequence", "an indicator matrix"]
+            raise ValueError(f"y must be {kinds[self._is_multilabel]}, as before, got {kinds[is_multilabel]}")
+
+    def _as_indicators(self, indicators: Array, weights: Any, *, reset: bool) -> Targets:
+        if self.class_weight is not None:
+            raise ValueError(
+                f"class_weight must be None where y is an indicator matrix, got {self.class_weight!r}: a sequence may "
+                "have several labels, or none"
+            )
+        of_columns = np.arange(indicators.shape[1])
+        if reset:
+            self.classes_ = of_columns
+        elif not np.array_equal(self.classes_, of_columns):
+            raise ValueError(
+                f"y must have a column for each of classes_, which count from 0, got {len(of_columns)} columns and "
+                f"classes_ {self.classes_.tolist()}"
+            )
+        return Targets(indicators, weights)
+
+    def _stratify(self, targets: Targets) -> Array | None:
+        return None if self._is_multilabel else self.classes_[targets.values]
+
+    def _validation_score(self, outputs: Array, targets: Targets) -> float:
+        if not self._is_multilabel:
+            return super()._validation_score(outputs, targets)
+        return float(accuracy_score(targets.values, outputs > 0.5, sample_weight=targets.weights))
+
+    def _constant(self, targets: Targets) -> Constant | None:
+        if not self._is_multilabel:
+            return super()._constant(targets)
+        rows, which = np.unique(targets.values, axis=0, return_inverse=True)
+        row = rows[np.bincount(which.ravel(), targets.weights).argmax()]
+        return Constant(row, short(row.astype(int).tolist()))
+
+    def _advice(self) -> list[str]:
+        return LSTMEstimator._advice(self) if self._is_multilabel else super()._advice()  # which has class_weight
+
+    def _loss_and_parameter(self) -> tuple[str, float]:
+        return self._losses()[self._is_multilabel], 0.0
+
+    def _losses(self) -> list[str]:
+        return ["cross_entropy", "sigmoid"]
+
+    def _set_state(self, state: State) -> None:
+        super()._set_state(state)
+        self._is_multilabel = self._model.spec.loss == "sigmoid"
+        if self._is_multilabel and not np.array_equal(self.classes_, np.arange(len(self.classes_))):
+            raise ValueError(f"classes_ must count from 0 with the loss 'sigmoid', got {short(self.classes_.tolist())}")
 
     @fits
     def fit(
@@ -172,8 +236,8 @@ class LSTMClassifier(ClassifierMixin, _Classes):
         ----------
         X : array-like (n_sequences, n_steps, n_features) or (n_sequences, n_steps), or list of (n_steps_i, n_features)
             The training sequences; finite.
-        y : array-like (n_sequences,)
-            Their labels.
+        y : array-like (n_sequences,), or indicator matrix (n_sequences, n_labels)
+            Their labels. In an indicator matrix, which may be sparse, a 1 says that a sequence has the label.
         sample_weight : array-like (n_sequences,), default=None
             How much each sequence counts; None is 1 for all.
         X_val : array-like or list, default=None
@@ -207,10 +271,10 @@ class LSTMClassifier(ClassifierMixin, _Classes):
         ----------
         X : array-like (n_sequences, n_steps, n_features) or (n_sequences, n_steps), or list of (n_steps_i, n_features)
             The training sequences; finite.
-        y : array-like (n_sequences,)
-            Their labels.
+        y : array-like (n_sequences,), or indicator matrix (n_sequences, n_labels)
+            Their labels. In an indicator matrix, which may be sparse, a 1 says that a sequence has the label.
         classes : array-like (n_classes,), default=None
-            All labels there will be; needed in the first call.
+            All labels there will be, of an indicator matrix ``arange(n_labels)``; needed in the first call.
         sample_weight : array-like (n_sequences,), default=None
             How much each sequence counts; None is 1 for all.
 
@@ -234,7 +298,7 @@ class LSTMClassifier(ClassifierMixin, _Classes):
         Returns
         -------
         ndarray (n_sequences, n_classes)
-            Columns in the order of `classes_`.
+            Columns in the order of `classes_`. A row adds up to 1, but not after a fit on an indicator matrix.
         """
         return self._outputs(X, hold)[0]
 
@@ -253,10 +317,11 @@ class LSTMClassifier(ClassifierMixin, _Classes):
         ndarray (n_sequences, n_classes)
             Columns in the order of `classes_`.
         """
-        return log_softmax(self._outputs(X, hold, raw=True)[0], axis=1)  # the logarithm of 0 would be infinite
+        outputs, _ = self._outputs(X, hold, raw=True)  # the logarithm of a probability of 0 would be infinite
+        return log_expit(outputs) if self._is_multilabel else log_softmax(outputs, axis=1)
 
     def predict(self, X: Any, *, hold: Any = None) -> npt.NDArray[Any]:
-        """Return the most probable class.
+        """Return the most probable class or, of several labels, those that are more probable than not.
 
         Parameters
         ----------
@@ -267,10 +332,12 @@ class LSTMClassifier(ClassifierMixin, _Classes):
 
         Returns
         -------
-        ndarray (n_sequences,)
-            Labels out of `classes_`.
+        ndarray (n_sequences,) or (n_sequences, n_labels)
+            Labels out of `classes_`; after a fit on an indicator matrix another such matrix, of integers.
         """
         outputs, _ = self._outputs(X, hold)
+        if self._is_multilabel:
+            return (outputs > 0.5).astype(int)
         return self.classes_[outputs.argmax(axis=1)]
 
 

@@ -5,10 +5,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import issparse
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_array, column_or_1d
+from sklearn.utils.validation import assert_all_finite, check_array, column_or_1d
 
 from .._net.inputs import (
     Array,
@@ -20,7 +21,6 @@ from .._net.inputs import (
     check_unmasked,
     described,
     holds_sequences,
-    is_ragged,
 )
 from ..preprocessing._known import is_missing, pooled_known
 
@@ -55,16 +55,39 @@ def refuse_per_step(y: Any, steps: Steps, kind: str) -> None:
         raise ValueError(f"y must have one target for each sequence, got one for each step, which {kind} takes")
 
 
+def indicators_per_sequence(y: Any, steps: Steps) -> Array | None:
+    """Return y as (n_sequences, n_labels) of 0 and 1 where it is such a matrix, of which it may be a sparse one."""
+    y = as_form(y, "y")
+    check_unmasked(y, "y")
+    try:
+        indicators = y.toarray() if issparse(y) else np.asarray(y)
+    except ValueError:  # lists of unequal lengths: what is wrong is said elsewhere
+        return None
+    if indicators.ndim != 2 or indicators.dtype.kind not in "biuf":
+        return None
+    assert_all_finite(indicators, input_name="y")
+    if not type_of_target(indicators).startswith("multilabel"):
+        return None
+    _check_length(indicators, len(steps.lengths), "row of labels")
+    wrong = indicators[(indicators != 0) & (indicators != 1)]
+    if len(wrong):
+        raise ValueError(f"y must hold 0 and 1 alone, in a column for each label, got {wrong[0]}")
+    n_labels = indicators.shape[1]
+    if (steps.lengths == n_labels).all():
+        warnings.warn(
+            f"y has a 0 or 1 for each of the {n_labels} steps of X's sequences, and is taken as {n_labels} labels of "
+            "each sequence. LSTMTagger takes a label for each step",
+            UserWarning,
+            stacklevel=8,  # who called fit
+        )
+    return indicators
+
+
 def labels_per_sequence(y: Any, n_sequences: int) -> Array:
     """Return y as labels (n_sequences,)."""
     y = as_form(y, "y")
     check_unmasked(y, "y")
     check_all_there(y, "y", "sequence")
-    if not is_ragged(y) and type_of_target(y).startswith("multilabel"):
-        raise ValueError(
-            "y must hold one label per sequence, got a multilabel indicator matrix: "
-            "fit one classifier per column, as sklearn.multioutput.MultiOutputClassifier does"
-        )
     y = column_or_1d(y, warn=True)
     _check_length(y, n_sequences, "label")
     check_classification_targets(y)

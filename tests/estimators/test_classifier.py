@@ -98,7 +98,6 @@ def test_crossing_between_2d_and_3d_is_refused():
         ([np.ones((2, 2)), np.ones((0, 2))], [0, 1], r"X\[1\] must have at least one step"),
         ([], [], "X must hold at least one sequence"),
         ([np.ones((2, 2)), np.ones((3, 2))], [0.5, 1.5], "Unknown label type"),
-        ([np.ones((2, 2)), np.ones((3, 2))], [[0, 1], [1, 1]], "got a multilabel indicator matrix: fit one"),
         ([np.ones((2, 2)), np.ones((3, 2))], [[0, 2], [1, 1]], "y should be a 1d array"),
         ([np.ones((2, 2)), np.ones((3, 2))], None, "requires y"),
         ([np.ones(2), np.ones(3)], [0, 1], re.escape("[np.reshape(x, (-1, 1)) for x in X]")),

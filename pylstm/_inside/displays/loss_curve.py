@@ -82,13 +82,14 @@ class LossCurveDisplay:
         if described is None:
             raise TypeError(f"estimator must be one of pylstm's, got {estimator!r}")
         loss = str(described.spec.loss)
+        names = {"cross_entropy": "cross-entropy", "sigmoid": "cross-entropy", "caller": "a callable"}
         scores = estimator.validation_scores_
         if scores is not None:  # with `warm_start`, the epochs of fits before may have none
             scores = [np.nan] * (len(estimator.loss_curve_) - len(scores)) + scores
         return cls(
             estimator.loss_curve_,
             validation_scores=scores,
-            loss_name={"cross_entropy": "cross-entropy", "caller": "a callable"}.get(loss, loss.replace("_", " ")),
+            loss_name=names.get(loss, loss.replace("_", " ")),
             score_name=estimator._score_name,
         ).plot(ax=ax)
 

@@ -188,7 +188,8 @@ def gradients_of(estimator: Any, X: Any, sequence: int, target: Any, step: int |
     parts = pooled_parts(Y[0], pooling, at, net.hidden_sizes[-1])
     weights = described.net.parameters()
     matrix = weights["weight_out"].astype(np.float64)
-    of_pooled, output = output_of(estimator, matrix, matrix @ (parts * Y[0]).sum(axis=0) + weights["bias_out"], target)
+    values = matrix @ (parts * Y[0]).sum(axis=0) + weights["bias_out"]
+    of_pooled, output = output_of(estimator, matrix, values, target, is_softmax=described.spec.loss == "cross_entropy")
     gradient = net.backward((parts * of_pooled)[np.newaxis]).input[0]
     return gradient, output if pooling is not None else f"{output} at step {at}"
 
@@ -208,7 +209,7 @@ def pooled_parts(Y: Array, pooling: str | None, at: int, hidden_size: int) -> Ar
     return parts
 
 
-def output_of(estimator: Any, matrix: Array, values: Array, target: Any) -> tuple[Array, str]:
+def output_of(estimator: Any, matrix: Array, values: Array, target: Any, *, is_softmax: bool) -> tuple[Array, str]:
     """Return the gradient of the chosen output with respect to what the dense layer reads, and the output's name.
 
     Parameters
@@ -219,6 +220,8 @@ def output_of(estimator: Any, matrix: Array, values: Array, target: Any) -> tupl
     values : ndarray (n_outputs,)
         What comes out of it, before any softmax.
     target : label, int or None
+    is_softmax : bool
+        Whether the outputs are classes, of which one is right; else each is by itself.
     """
     if hasattr(estimator, "classes_"):
         classes = estimator.classes_
@@ -228,6 +231,8 @@ def output_of(estimator: Any, matrix: Array, values: Array, target: Any) -> tupl
         if len(found) == 0:
             raise ValueError(f"target must be one of classes_ {classes.tolist()}, got {target!r}")
         k = int(found[0])
+        if not is_softmax:
+            return matrix[k], f"log-odds of label {k}"
         others = np.arange(len(classes)) != k
         shares = np.exp(values[others] - values[others].max())
         return matrix[k] - shares @ matrix[others] / shares.sum(), f"log-odds of class {classes.tolist()[k]!r}"
