@@ -34,9 +34,9 @@ def per_step(scoring: Any) -> Callable[..., Any]:
     callable
         A scorer ``(estimator, X, y, sample_weight=None)`` for `cross_val_score`, `GridSearchCV` and their like. `X` and
         `y` are dense or ragged; `y` has one value, or one vector of outputs, for each step of `X`. Steps where it is
-        None or NaN, or all of its vector is NaN, are left out. `sample_weight` is one weight for each sequence, which
-        all its steps take, or one for each step, in the form of `y`. The score is what `scoring` gives: a number, or of
-        several a dict.
+        None or NaN, or all of its vector is NaN, are left out; a vector of which some is NaN is handed on to `scoring`.
+        `sample_weight` is one weight for each sequence, which all its steps take, or one for each step, in the form of
+        `y`. The score is what `scoring` gives: a number, or of several a dict.
 
     See Also
     --------

@@ -83,7 +83,7 @@ def random_model(hidden, seed, cell="lstm"):
         y = {
             LSTMTagger: np.arange(36).reshape(12, 3) % n_labels,
             LSTMSequenceRegressor: rng.normal(size=(12, 3, n_labels)),
-            LSTMClassifier: np.arange(12) % n_labels,
+            LSTMClassifier: np.arange(12) % n_labels if hidden % 8 == 3 else np.arange(60).reshape(12, 5) % 2,
         }[cls]
         model = cls(sizes, max_iter=1, random_state=seed, **CELLS[cell])
         model = make_pipeline(PerStep(StandardScaler()), model) if hidden % 3 == 0 else model

@@ -114,6 +114,10 @@ def test_weights_are_routed(cls):
         )
         search = GridSearchCV(model, {f"{of_model}__max_iter": [4]}, cv=3, scoring=scorer)
         search.fit(X, y, sample_weight=of_steps)
+        alone = small(cls).set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        of_alone = cross_validate(alone, X, y, cv=3, params={"sample_weight": of_steps}, return_estimator=True)
+    first = of_alone["estimator"][0]
+    assert of_alone["test_score"][0] == first.score(X[:20], y[:20], of_steps[:20]) != first.score(X[:20], y[:20])
     expected = make_pipeline(PerStep(StandardScaler()), small(cls))
     expected.fit(X[20:], y[20:], **{f"{of_model}__sample_weight": of_steps[20:]})
     assert_same(found["estimator"][0][-1], expected[-1])
