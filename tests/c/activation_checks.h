@@ -137,7 +137,7 @@ static unsigned available_isas(void)
 {
     unsigned isas = 0;
     for (int isa = PYLSTM_ISA_SCALAR; isa < PYLSTM_N_ISA; isa++)
-        if (pylstm_isa_available(isa))
+        if (is_tested(isa))
             isas |= 1u << isa;
     return isas;
 }

@@ -2,6 +2,8 @@
 #ifndef CHECK_H
 #define CHECK_H
 
+#include "pylstm.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +33,17 @@ static int n_checks, n_failures;
 #define REPORT()                                                                                                       \
     (printf("%s: %d passed, %d failed\n", __FILE__, n_checks - n_failures, n_failures),                                \
      n_failures ? EXIT_FAILURE : EXIT_SUCCESS)
+
+/* Whether an instruction set is tested: all that are there, or, with -DONLY_ISA=..., that one. Under an emulator the
+ * scalars, which every machine has, would take as long again. */
+static inline int is_tested(int isa)
+{
+#ifdef ONLY_ISA
+    if (isa != ONLY_ISA)
+        return 0;
+#endif
+    return pylstm_isa_available((pylstm_isa)isa);
+}
 
 /* Memory of exactly this size, so that the address sanitizer sees the first byte past it. */
 static inline void *allocate(size_t bytes)

@@ -228,7 +228,7 @@ static void check_large(pylstm_isa isa, pylstm_dtype dtype, pylstm_cell cell, pt
 int main(void)
 {
     for (int isa = PYLSTM_ISA_SCALAR; isa < PYLSTM_N_ISA; isa++) {
-        for (int dtype = PYLSTM_FLOAT32; dtype <= PYLSTM_FLOAT64 && pylstm_isa_available(isa); dtype++) {
+        for (int dtype = PYLSTM_FLOAT32; dtype <= PYLSTM_FLOAT64 && is_tested(isa); dtype++) {
             for (int cell = PYLSTM_LSTM; cell < PYLSTM_N_CELLS; cell++) {
                 /* the ways of large nets, in one direction and in two, with either dtype: by turns but for the LSTM */
                 ptrdiff_t large = cell == PYLSTM_LSTM ? 0 : 1 + (isa + dtype + cell) % 2;

@@ -610,7 +610,7 @@ static void test_live(pylstm_isa isa, pylstm_dtype dtype, pylstm_cell cell)
 int main(void)
 {
     for (int isa = PYLSTM_ISA_SCALAR; isa < PYLSTM_N_ISA; isa++) {
-        for (int dtype = PYLSTM_FLOAT32; dtype <= PYLSTM_FLOAT64 && pylstm_isa_available(isa); dtype++) {
+        for (int dtype = PYLSTM_FLOAT32; dtype <= PYLSTM_FLOAT64 && is_tested(isa); dtype++) {
             for (int cell = PYLSTM_LSTM; cell < PYLSTM_N_CELLS; cell++) {
                 test_bits((pylstm_isa)isa, (pylstm_dtype)dtype, (pylstm_cell)cell);
                 test_silence((pylstm_isa)isa, (pylstm_dtype)dtype, (pylstm_cell)cell);
