@@ -108,7 +108,7 @@ RUNS = {
     "validation_curve": lambda *given: validation_curve(*given, cv=2, param_name="alpha", param_range=[0, 1])[1],
     "train_test_split": split,
     "GridSearchCV": search(GridSearchCV),
-    "RandomizedSearchCV": search(RandomizedSearchCV, n_iter=2),
+    "RandomizedSearchCV": search(RandomizedSearchCV, n_iter=2, random_state=0),
     "HalvingGridSearchCV": search(HalvingGridSearchCV, resource="max_iter", min_resources=1, max_resources=2, factor=2),
     "HalvingRandomSearchCV": search(HalvingRandomSearchCV, min_resources=12, random_state=0),
     "FrozenEstimator": lambda model, X, y: FrozenEstimator(model.fit(X, y)).fit(X, y).predict(X),
@@ -126,14 +126,14 @@ RUNS = {
     "StackingRegressor": several(StackingRegressor, cv=2),
     "MultiOutputClassifier": columns(MultiOutputClassifier),
     "MultiOutputRegressor": columns(MultiOutputRegressor),
-    "AdaBoostClassifier": meta(AdaBoostClassifier, n_estimators=2),
-    "AdaBoostRegressor": meta(AdaBoostRegressor, n_estimators=2),
+    "AdaBoostClassifier": meta(AdaBoostClassifier, n_estimators=2, random_state=0),
+    "AdaBoostRegressor": meta(AdaBoostRegressor, n_estimators=2, random_state=0),
     "SelfTrainingClassifier": half_labelled,
     "ClassifierChain": columns(ClassifierChain),
     "RegressorChain": columns(RegressorChain),
     "OneVsOneClassifier": meta(OneVsOneClassifier),
-    "BaggingClassifier": meta(BaggingClassifier, n_estimators=2),
-    "BaggingRegressor": meta(BaggingRegressor, n_estimators=2),
+    "BaggingClassifier": meta(BaggingClassifier, n_estimators=2, random_state=0),
+    "BaggingRegressor": meta(BaggingRegressor, n_estimators=2, random_state=0),
 }
 
 
