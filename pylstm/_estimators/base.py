@@ -25,6 +25,7 @@ from .._net.inputs import Array, Steps, check_size
 from .._net.pickles import made_of, reduced
 from .._net.trace import Trace, trace_steps
 from ..preprocessing._validation import validate_sequences
+from .documentation import filled_in
 from .held_out import check_enough, groups_of, is_given, said_of_validation, split, split_ends
 from .hyperparameters import Number, SharedHyperparameters
 from .learnt import Constant, remark
@@ -80,6 +81,7 @@ def fits(method: Method) -> Method:
         finally:
             del _FITTING[key]
 
+    fit.__doc__ = filled_in(method.__doc__)
     return cast(Method, fit)
 
 
@@ -581,8 +583,7 @@ class StepEstimator(LSTMEstimator):
                 raise ValueError(
                     f"burn_in must leave steps to learn from: {self.burn_in}, of at most {steps.lengths.max()}"
                 )
-            starts = np.cumsum(steps.lengths) - steps.lengths
-            known = known & (np.arange(len(steps.rows)) - np.repeat(starts, steps.lengths) >= self.burn_in)
+            known = known & (np.arange(len(steps.rows)) - np.repeat(steps.starts, steps.lengths) >= self.burn_in)
         if known.all():
             return weights
         return known.astype(np.float64) if weights is None else weights * known

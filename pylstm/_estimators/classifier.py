@@ -240,16 +240,7 @@ class LSTMClassifier(ClassifierMixin, _Classes):
             Their labels. In an indicator matrix, which may be sparse, a 1 says that a sequence has the label.
         sample_weight : array-like (n_sequences,), default=None
             How much each sequence counts; None is 1 for all.
-        X_val : array-like or list, default=None
-            Sequences to stop by, as X: they are not learnt from, the best weights by their score are kept. In a
-            `Pipeline` they are transformed as X is with ``transform_input=["X_val"]``.
-        y_val : array-like or list, default=None
-            Their targets, as y.
-        sample_weight_val : array-like, default=None
-            How much each of them counts in the score, as `sample_weight`.
-        groups : array-like (n_sequences,), default=None
-            What belongs together, such as the patient of each sequence: `validation_fraction` then holds out whole
-            groups. Read with ``early_stopping=True``.
+        <validation>
 
         Returns
         -------
@@ -420,16 +411,7 @@ class LSTMTagger(StepEstimator, _Classes):
             The label of each step; None or NaN where there is none. A 2-D y is always labels.
         sample_weight : array-like (n_sequences,), or one for each step in the form of y, default=None
             How much each step counts; what is given for a sequence, all its steps take. None is 1 for all.
-        X_val : array-like or list, default=None
-            Sequences to stop by, as X: they are not learnt from, the best weights by their score are kept. In a
-            `Pipeline` they are transformed as X is with ``transform_input=["X_val"]``.
-        y_val : array-like or list, default=None
-            Their targets, as y.
-        sample_weight_val : array-like, default=None
-            How much each of them counts in the score, as `sample_weight`.
-        groups : array-like (n_sequences,), default=None
-            What belongs together, such as the patient of each sequence: `validation_fraction` then holds out whole
-            groups. Read with ``early_stopping=True``.
+        <validation>
 
         Returns
         -------

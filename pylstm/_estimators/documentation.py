@@ -3,7 +3,7 @@
 from inspect import cleandoc
 from textwrap import dedent
 
-#: What the docstrings of all estimators have in common, in place of a line that names it.
+#: What the docstrings of all estimators, and of their `fit`, have in common, in place of a line that names it.
 DOCUMENTATION = {
     "sizes": """
     hidden_layer_sizes : int or array-like of int, default=(64,)
@@ -104,6 +104,18 @@ DOCUMENTATION = {
         was held out.
     best_validation_score_ : float or None
         The highest of them.
+""",
+    "validation": """
+    X_val : array-like or list, default=None
+        Sequences to stop by, as X: they are not learnt from, the best weights by their score are kept. In a
+        `Pipeline` they are transformed as X is with ``transform_input=["X_val"]``.
+    y_val : array-like or list, default=None
+        Their targets, as y.
+    sample_weight_val : array-like, default=None
+        How much each of them counts in the score, as `sample_weight`.
+    groups : array-like (n_sequences,), default=None
+        What belongs together, such as the patient of each sequence: `validation_fraction` then holds out whole
+        groups. Read with ``early_stopping=True``.
 """,
     "notes": """
     X may be a 3-D array (n_sequences, n_steps, n_features), a list or 1-D object array of 2-D arrays

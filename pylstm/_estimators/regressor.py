@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from .._net.core import Model
 from .._net.inputs import Array, Steps, as_given
+from ..preprocessing._known import where_known
 from .base import LSTMEstimator, StepEstimator, fits
 from .hyperparameters import Number
 from .learnt import Constant
@@ -193,16 +194,7 @@ class LSTMRegressor(RegressorMixin, _Values):
             Their values; finite.
         sample_weight : array-like (n_sequences,), default=None
             How much each sequence counts; None is 1 for all.
-        X_val : array-like or list, default=None
-            Sequences to stop by, as X: they are not learnt from, the best weights by their score are kept. In a
-            `Pipeline` they are transformed as X is with ``transform_input=["X_val"]``.
-        y_val : array-like or list, default=None
-            Their targets, as y.
-        sample_weight_val : array-like, default=None
-            How much each of them counts in the score, as `sample_weight`.
-        groups : array-like (n_sequences,), default=None
-            What belongs together, such as the patient of each sequence: `validation_fraction` then holds out whole
-            groups. Read with ``early_stopping=True``.
+        <validation>
 
         Returns
         -------
@@ -305,8 +297,8 @@ class LSTMSequenceRegressor(StepEstimator, _Values):
 
     def _read_targets(self, y: Any, sample_weight: Any, steps: Steps, *, reset: bool) -> Targets:
         values = values_per_step(y, steps)
-        known = np.logical_not(np.isnan(values.reshape(len(values), -1)).all(axis=1))
-        return self._as_targets(values, self._step_weights(sample_weight, steps, known), steps.rows.dtype, reset=reset)
+        weights = self._step_weights(sample_weight, steps, where_known(values, values))
+        return self._as_targets(values, weights, steps.rows.dtype, reset=reset)
 
     @fits
     def fit(
@@ -330,16 +322,7 @@ class LSTMSequenceRegressor(StepEstimator, _Values):
             The value or values of each step; NaN where there is none, of a step or of one of its outputs.
         sample_weight : array-like (n_sequences,), or one for each step in the form of y, default=None
             How much each step counts; what is given for a sequence, all its steps take. None is 1 for all.
-        X_val : array-like or list, default=None
-            Sequences to stop by, as X: they are not learnt from, the best weights by their score are kept. In a
-            `Pipeline` they are transformed as X is with ``transform_input=["X_val"]``.
-        y_val : array-like or list, default=None
-            Their targets, as y.
-        sample_weight_val : array-like, default=None
-            How much each of them counts in the score, as `sample_weight`.
-        groups : array-like (n_sequences,), default=None
-            What belongs together, such as the patient of each sequence: `validation_fraction` then holds out whole
-            groups. Read with ``early_stopping=True``.
+        <validation>
 
         Returns
         -------

@@ -34,7 +34,7 @@ class Data(NamedTuple):
     def take(self, indices: npt.NDArray[np.intp]) -> "Data":
         """Return some of the sequences."""
         steps, (values, weights), groups = self
-        starts = np.cumsum(steps.lengths) - steps.lengths
+        starts = steps.starts
         rows = np.concatenate([np.arange(starts[k], starts[k] + steps.lengths[k]) for k in indices])
         of_targets = rows if len(values) == len(steps.rows) else indices
         return Data(
@@ -49,7 +49,7 @@ class Data(NamedTuple):
         if weights is None:
             return self
         if len(values) == len(steps.rows):
-            weights = np.add.reduceat(weights, np.cumsum(steps.lengths) - steps.lengths)
+            weights = np.add.reduceat(weights, steps.starts)
         weighted = np.flatnonzero(weights)
         if len(weighted) == 0:
             raise ValueError(
@@ -99,8 +99,7 @@ class Windows:
         """Of each sequence, its first window."""
         self.counts = counts
         number = np.arange(counts.sum()) - np.repeat(self.base, counts)
-        starts = np.cumsum(steps.lengths) - steps.lengths
-        self.first: npt.NDArray[np.intp] = np.repeat(starts, counts) + number * window
+        self.first: npt.NDArray[np.intp] = np.repeat(steps.starts, counts) + number * window
         self.length: npt.NDArray[np.intp] = np.minimum(window, np.repeat(steps.lengths, counts) - number * window)
 
     def train(self, step: Step, batch: npt.NDArray[np.intp]) -> tuple[float, float]:
@@ -276,8 +275,7 @@ def train(
     loss = getattr(e, "loss", None)
     rows = None
     if len(data.targets.values) == len(data.steps.rows):  # a target for each step, or sequences of one step
-        lengths = data.steps.lengths
-        rows = (np.cumsum(lengths) - lengths, lengths) if windows is None else (windows.first, windows.length)
+        rows = (data.steps.starts, data.steps.lengths) if windows is None else (windows.first, windows.length)
     step = step_of(model, solver, gradient, loss if callable(loss) else None, data.targets, rows)
     schedule = Schedule(e.learning_rate, e.learning_rate_init, e.power_t, n_epochs)
     patience = Patience(model, e.tol, e.n_iter_no_change)

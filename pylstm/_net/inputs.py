@@ -31,6 +31,11 @@ class Steps(NamedTuple):
     is_object_array: bool = False
     """Whether they came as a 1-D object array, not a list."""
 
+    @property
+    def starts(self) -> npt.NDArray[np.intp]:
+        """The first row of each sequence (n_sequences,)."""
+        return np.cumsum(self.lengths) - self.lengths
+
 
 def check_int(value: object, name: str, minimum: int) -> int:
     """Return `value` as an int that is at least `minimum`."""

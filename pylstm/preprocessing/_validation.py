@@ -75,9 +75,8 @@ def _check_finite(steps: Steps) -> None:
         assert_all_finite(steps.rows, input_name="X")
     except ValueError as error:
         row = int(np.argmin(np.isfinite(steps.rows).all(axis=1)))
-        ends = np.cumsum(steps.lengths)
-        sequence = int(np.searchsorted(ends, row, side="right"))
-        step = row - int(ends[sequence] - steps.lengths[sequence])
+        sequence = int(np.searchsorted(steps.starts, row, side="right")) - 1
+        step = row - int(steps.starts[sequence])
         hint = " To fill missing values in: make_pipeline(PerStep(SimpleImputer()), ...)" if "NaN" in str(error) else ""
         raise ValueError(f"{error} The first is in sequence {sequence}, at step {step}.{hint}") from None
 

@@ -20,9 +20,8 @@ def errors_in_blocks(forecaster: Any, data: Data) -> list[Array] | None:
     """
     assert forecaster.cv is not None
     steps, targets, _ = data
-    starts = np.cumsum(steps.lengths) - steps.lengths
     block = np.full(len(steps.rows), -1)  # -1: burn_in, in no block
-    for start, length in zip(starts, steps.lengths, strict=True):
+    for start, length in zip(steps.starts, steps.lengths, strict=True):
         n_settled = length - forecaster.burn_in
         block[start + forecaster.burn_in : start + length] = np.arange(n_settled) * forecaster.cv // n_settled
     errors = np.empty_like(targets.values)
@@ -49,7 +48,8 @@ def errors_in_blocks(forecaster: Any, data: Data) -> list[Array] | None:
             return None
         errors[block == k] = (targets.values - model.predict(steps)[0])[block == k]
     return [
-        errors[start + forecaster.burn_in : start + length] for start, length in zip(starts, steps.lengths, strict=True)
+        errors[start + forecaster.burn_in : start + length]
+        for start, length in zip(steps.starts, steps.lengths, strict=True)
     ]
 
 
