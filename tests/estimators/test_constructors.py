@@ -6,7 +6,7 @@ import pytest
 from sklearn.base import clone
 
 from pylstm import LSTMClassifier, LSTMForecaster, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger
-from pylstm._estimators.documentation import filled_in
+from pylstm._estimators.documentation import DOCUMENTATION, filled_in
 
 OWN = {
     LSTMClassifier: ["pooling", "class_weight", "bidirectional"],
@@ -73,3 +73,10 @@ def test_docstrings_are_filled_in(indent):
     lines = ["", "Parameters", "----------", "<sizes>", ""]
     filled = filled_in("In short.\n" + "\n".join(line and indent + line for line in lines))
     assert "\n----------\nhidden_layer_sizes : int or array-like of int, default=(64,)\n    Units of" in filled
+
+
+@pytest.mark.parametrize("cls", OWN)
+def test_no_docstring_is_left_to_fill_in(cls):
+    docstrings = [cls.__doc__, *(inspect.getdoc(method) or "" for _, method in inspect.getmembers(cls, callable))]
+    lines = {line.strip() for line in "\n".join(docstrings).splitlines()}
+    assert not lines & {f"<{name}>" for name in DOCUMENTATION}
