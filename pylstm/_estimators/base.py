@@ -20,15 +20,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._net.above import above
 from .._net.core import Model, ModelSpec, Solver, Stream
-from .._net.describe import Description, describe
-from .._net.inputs import Array, Steps, check_size
+from .._net.describe import Description, Scaling, describe
+from .._net.inputs import Array, Steps, as_form, check_size, holds_sequences
 from .._net.pickles import made_of, reduced
 from .._net.trace import Trace, trace_steps
-from ..preprocessing._validation import validate_sequences
+from ..preprocessing._validation import check_finite, validate_sequences
 from .documentation import filled_in
 from .held_out import check_enough, groups_of, is_given, said_of_validation, split, split_ends
 from .hyperparameters import Number, SharedHyperparameters
 from .learnt import Constant, remark
+from .scaling import as_plain, as_scaled, from_plain, scaling_of
 from .state import (
     State,
     features_state,
@@ -37,8 +38,10 @@ from .state import (
     read_features,
     read_model,
     read_random_state,
+    read_scaling,
+    with_scaling,
 )
-from .targets import Targets, check_y_given, weights_per_step
+from .targets import Targets, check_y_given, weights_of, weights_per_step
 from .training import Data, End, History, train
 
 try:
@@ -94,6 +97,10 @@ class Fitted:
     _random_state: np.random.RandomState
     _fitted_on_2d: bool
     _n_jobs_of_model: int | None
+    _inputs: Scaling | None = None
+    """Of X; None where the net reads it as it comes."""
+    _targets: Scaling | None = None
+    """Of y."""
     n_features_in_: int
 
 
@@ -127,6 +134,8 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
                 "_model": self._model.__getstate__(),
                 "_solver": self._solver.__getstate__(),
                 "_history": (list(self._history.loss_curve), list(self._history.validation_scores)),
+                "_inputs": as_plain(self._inputs),
+                "_targets": as_plain(self._targets),
             }
         if "_metadata_request" in state:  # which holds this estimator: skops can't go round in circles
             state["_metadata_request"] = self._metadata_request._serialize()
@@ -142,6 +151,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         if "_model" in state:
             self._model = made_of("Model", state["_model"])
             self._solver = made_of("Solver", state["_solver"])
+            self._inputs, self._targets = from_plain(state["_inputs"]), from_plain(state["_targets"])
             self._set_history(History(*state["_history"]), scored=self.validation_scores_ is not None)
 
     # ---- what subclasses say of their targets
@@ -169,7 +179,22 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         return None
 
     def _start(self, model: Model, targets: Targets) -> None:
-        """Set what of a new model's weights the targets decide."""
+        """Set what of a new model's weights the targets, as the net reads them, decide."""
+
+    def _check_learnable(self, targets: Targets) -> None:
+        """Refuse targets of which nothing can be learnt."""
+
+    def _learn_scaling(self, data: Data) -> None:
+        """Note what is to scale inputs and targets."""
+        self._inputs = self._targets = None
+
+    def _as_net_reads(self, targets: Targets, dtype: npt.DTypeLike) -> Targets:
+        """Return targets scaled, and in the dtype of the net."""
+        return targets
+
+    def _weights_of_sequences(self, sample_weight: Any, steps: Steps) -> npt.NDArray[np.float64] | None:
+        """Return the weight of each sequence; None where none are given, or one for each step."""
+        return weights_of(sample_weight, len(steps.lengths))
 
     def _validation_score(self, outputs: Array, targets: Targets) -> float:
         """Return the score, higher is better, of a model's outputs."""
@@ -210,13 +235,12 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         groups: Any = None,
     ) -> Self:
         continues = self.warm_start and hasattr(self, "_model")
-        data = self._read(
-            X, y, sample_weight, groups, reset=not continues, reset_targets=not continues, dtype=self.dtype
-        )
+        dtype = self._dtype_to_read(self.dtype, is_new=not continues)
+        data = self._read(X, y, sample_weight, groups, reset=not continues, reset_targets=not continues, dtype=dtype)
         held = None
         if is_given(self.early_stopping, X_val, y_val, sample_weight_val):
             with said_of_validation():
-                held = self._read(X_val, y_val, sample_weight_val, reset=False, reset_targets=False, dtype=self.dtype)
+                held = self._read(X_val, y_val, sample_weight_val, reset=False, reset_targets=False, dtype=dtype)
                 check_enough(held.targets, "y must have", "")
         self._fit_data(X, y, sample_weight, data, held, continues=continues)
         return self
@@ -226,13 +250,17 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
     ) -> End:
         """Train a new model, with the weights of the last fit if this one `continues`; return what ended it."""
         self._random_state = check_random_state(self.random_state)
-        model = self._new_model(data.steps, data.targets, self._random_state)
+        model = self._new_model(data.steps, self._random_state)
+        if held is None and self._splits_off():
+            data, held = self._hold_out(data)
+        data = self._made_ready(data, model, is_new=not continues)
         history = History()
         if continues:
             _copy_weights(self._model, model)
             history = copy.deepcopy(self._history)
-        if held is None and self._splits_off():
-            data, held = self._hold_out(data)
+        if held is not None:
+            with said_of_validation():
+                held = self._scaled_data(held, model)
         n_before = len(history.loss_curve), len(history.validation_scores)
         end = self._train(X, y, sample_weight, data, model, self._new_solver(model), history, self.max_iter, held)
         of_this_fit = history.loss_curve[n_before[0] :], history.validation_scores[n_before[1] :]
@@ -250,16 +278,17 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
             sample_weight,
             reset=is_first,
             reset_targets=is_first and not hasattr(self, "classes_"),  # which are given beforehand
-            dtype=self.dtype if is_first else self._model.dtype,
+            dtype=self._dtype_to_read(self.dtype if is_first else self._model.dtype, is_new=is_first),
         )
         if is_first:
             self._random_state = check_random_state(self.random_state)
-            model = self._new_model(data.steps, data.targets, self._random_state)
+            model = self._new_model(data.steps, self._random_state)
             solver, history = self._new_solver(model), History()
         else:  # copies, so that an error leaves all as it was; at once, as model and estimator share the random state
             model, solver, self._random_state = copy.deepcopy((self._model, self._solver, self._random_state))
             model = model.with_loss(*self._loss_and_parameter())  # which may be another since
             history = self._history  # no copy, which would take the longer the more there is
+        data = self._made_ready(data, model, is_new=is_first)
         n_epochs = len(history.loss_curve)
         try:
             self._train(X, y, sample_weight, data, model, solver, history, 1)
@@ -282,9 +311,35 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         check_y_given(self, y)
         steps = self._check_X(X, reset=reset, dtype=dtype)
         targets = self._read_targets(y, sample_weight, steps, reset=reset_targets)
-        return Data(steps, targets, groups_of(groups, len(steps.lengths))).without_weightless()
+        of_sequences = self._weights_of_sequences(sample_weight, steps)
+        return Data(steps, targets, groups_of(groups, len(steps.lengths)), of_sequences).without_weightless()
 
-    def _new_model(self, steps: Steps, targets: Targets, random_state: np.random.RandomState) -> Model:
+    def _dtype_to_read(self, dtype: npt.DTypeLike, *, is_new: bool) -> npt.DTypeLike:
+        """Return in which dtype X is read: the net's, or float64 where it is to be scaled."""
+        is_scaled = getattr(self, "standardize", False) if is_new else self._inputs is not None
+        return np.float64 if is_scaled else dtype
+
+    def _made_ready(self, data: Data, model: Model, *, is_new: bool) -> Data:
+        """Return data as the net reads them; if it `is_new`, learn how they are scaled, and where it starts."""
+        if is_new:
+            self._check_learnable(data.targets)
+            self._learn_scaling(data)
+        data = self._scaled_data(data, model)
+        if is_new:
+            self._start(model, data.targets)
+        return data
+
+    def _scaled_data(self, data: Data, model: Model) -> Data:
+        return data._replace(
+            steps=self._scaled_steps(data.steps, model.dtype), targets=self._as_net_reads(data.targets, model.dtype)
+        )
+
+    def _scaled_steps(self, steps: Steps, dtype: npt.DTypeLike) -> Steps:
+        if self._inputs is None:  # read in that dtype already
+            return steps
+        return check_finite(steps._replace(rows=as_scaled(steps.rows, self._inputs, dtype)))
+
+    def _new_model(self, steps: Steps, random_state: np.random.RandomState) -> Model:
         sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object)).tolist()
         if not sizes:
             raise ValueError(f"hidden_layer_sizes must name at least one layer, got {self.hidden_layer_sizes!r}")
@@ -306,7 +361,6 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         )
         model = Model(spec, random_state=random_state, n_threads=effective_n_jobs(self.n_jobs))
         self._n_jobs_of_model = self.n_jobs
-        self._start(model, targets)
         return model
 
     def _new_solver(self, model: Model) -> Solver:
@@ -448,7 +502,8 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
 
     def _describe(self) -> Description:
         check_is_fitted(self, "_model")
-        return Description(self._model.spec, self._model, self, labels=getattr(self, "classes_", None))
+        labels = getattr(self, "classes_", None)
+        return Description(self._model.spec, self._model, self, self._inputs, self._targets, labels)
 
     # ---- save
 
@@ -496,6 +551,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
 
     def _set_state(self, state: State) -> None:
         """Become the fitted estimator whose `_get_state` this was; the hyperparameters are set already."""
+        self._inputs = self._targets = None
         input_size = self._read_input_state(state)
         self._random_state = np.random.RandomState()
         self._model = read_model(
@@ -523,8 +579,9 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         self._set_history(history, scored=scored)
 
     def _fitted_steps(self, X: Any) -> Steps:
-        """Return X's steps as the fitted net reads them: `self.dtype` may be for the next fit."""
-        return self._check_X(X, reset=False, dtype=self._model.dtype)
+        """Return X's steps as the fitted net reads them: hyperparameters may be for the next fit."""
+        dtype = self._model.dtype
+        return self._scaled_steps(self._check_X(X, reset=False, dtype=self._dtype_to_read(dtype, is_new=False)), dtype)
 
     def _check_X(self, X: Any, *, reset: bool, dtype: npt.DTypeLike) -> Steps:
         """Return X's steps; `reset` notes what fit was given, else X must be of the same kind."""
@@ -553,6 +610,33 @@ def _copy_weights(source: Model, target: Model) -> None:
     target.set_weights(source.copy_weights())
 
 
+class SequenceEstimator(LSTMEstimator):
+    """Reads X in both directions if asked to, and scaled by itself."""
+
+    bidirectional: bool = False
+    standardize: bool = False
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **LSTMEstimator._parameter_constraints,
+        "bidirectional": ["boolean"],
+        "standardize": ["boolean"],
+    }
+
+    def _learn_scaling(self, data: Data) -> None:
+        super()._learn_scaling(data)
+        if self.standardize:
+            weights = data.sequence_weights
+            of_steps = None if weights is None else np.repeat(weights, data.steps.lengths)
+            self._inputs = scaling_of(data.steps.rows, of_steps)
+
+    def _get_state(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        return with_scaling(super()._get_state(), "input", self._inputs)
+
+    def _set_state(self, state: State) -> None:
+        super()._set_state(state)
+        self._inputs = read_scaling(state, "input", self._model.spec.input_size)
+
+
 class StepEstimator(LSTMEstimator):
     """One target per step, and training on windows of long sequences."""
 
@@ -572,6 +656,11 @@ class StepEstimator(LSTMEstimator):
         given = f": {self.validation_fraction} of {n_steps} steps"
         check_enough(held.targets, "validation_fraction must hold out", given)
         return kept, held
+
+    def _weights_of_sequences(self, sample_weight: Any, steps: Steps) -> npt.NDArray[np.float64] | None:
+        if sample_weight is None or holds_sequences(as_form(sample_weight, "sample_weight")):
+            return None
+        return super()._weights_of_sequences(sample_weight, steps)
 
     def _step_weights(
         self, sample_weight: Any, steps: Steps, known: npt.NDArray[np.bool_]

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 
 from .._net.inputs import Array, Steps, as_given
-from .base import LSTMEstimator, StepEstimator, fits
+from .base import SequenceEstimator, StepEstimator, fits
 from .learnt import Constant
 from .state import State, labels_state, read_labels, short
 from .targets import (
@@ -26,7 +26,7 @@ from .targets import (
 )
 
 
-class _Classes(LSTMEstimator):
+class _Classes(SequenceEstimator):
     """Targets that are labels out of `classes_`."""
 
     _loss = "cross_entropy"
@@ -34,11 +34,9 @@ class _Classes(LSTMEstimator):
     _perfect_score = _gain_of_all = 1.0
 
     class_weight: Any = None
-    bidirectional: bool = False
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **LSTMEstimator._parameter_constraints,
-        "bidirectional": ["boolean"],
+        **SequenceEstimator._parameter_constraints,
         "class_weight": [StrOptions({"balanced"}), dict, None],
     }
 
@@ -158,7 +156,7 @@ class LSTMClassifier(ClassifierMixin, _Classes):
         indicators = indicators_per_sequence(y, steps)
         if indicators is not None:
             self._take_kind(is_multilabel=True, reset=reset)
-            return self._as_indicators(indicators.astype(steps.rows.dtype, order="C"), weights, reset=reset)
+            return self._as_indicators(indicators, weights, reset=reset)
         refuse_per_step(y, steps, "LSTMTagger")
         labels = labels_per_sequence(y, n_sequences)
         self._take_kind(is_multilabel=False, reset=reset)
@@ -188,6 +186,11 @@ class LSTMClassifier(ClassifierMixin, _Classes):
             )
         return Targets(indicators, weights)
 
+    def _as_net_reads(self, targets: Targets, dtype: npt.DTypeLike) -> Targets:
+        if not self._is_multilabel:
+            return targets
+        return targets._replace(values=np.ascontiguousarray(targets.values, dtype))
+
     def _stratify(self, targets: Targets) -> Array | None:
         return None if self._is_multilabel else self.classes_[targets.values]
 
@@ -204,7 +207,7 @@ class LSTMClassifier(ClassifierMixin, _Classes):
         return Constant(row, short(row.astype(int).tolist()))
 
     def _advice(self) -> list[str]:
-        return LSTMEstimator._advice(self) if self._is_multilabel else super()._advice()  # which has class_weight
+        return SequenceEstimator._advice(self) if self._is_multilabel else super()._advice()  # which has class_weight
 
     def _loss_and_parameter(self) -> tuple[str, float]:
         return self._losses()[self._is_multilabel], 0.0

@@ -15,15 +15,22 @@ DOCUMENTATION = {
         predictions are medians; "huber", the square of small errors and the absolute value of large ones; or
         "quantile", of which predictions are quantiles. Or a function of a mini-batch, ``(targets, outputs, weights)``
         to ``(value, gradient by the outputs)``, which leaves out targets that are NaN: `pylstm.save` keeps the model
-        without it.
+        without it. It is given both in the units of y.
     huber_delta : float, default=1.0
-        The error from which "huber" is the absolute value.
+        The error from which "huber" is the absolute value; with `normalize_y` in standard deviations of y.
     quantile : float in (0, 1), default=0.5
         How often the future is to be below predictions of "quantile".
+    normalize_y : bool, default=False
+        Whether y is scaled to mean 0 and variance 1, output by output, before it is learnt, as by `standardize`.
+        Predictions are in the units of y.
 """,
     "parameters": """
     bidirectional : bool, default=False
         Whether each layer also reads the reversed sequence.
+    standardize : bool, default=False
+        Whether X is scaled to mean 0 and variance 1, feature by feature, over all steps; a 2-D X is one feature. `fit`
+        and the first `partial_fit` learn the scaling, in float64 and weighted by sequences' `sample_weight`; with
+        `warm_start` it stays. It is part of the model: saved, streamed and exported.
     dropout : float in [0, 1), default=0.0
         Probability that an output of a recurrent layer is zeroed during training, the last layer's too.
     cell : {"lstm", "gru", "rnn"}, default="lstm"

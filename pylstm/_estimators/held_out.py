@@ -122,7 +122,7 @@ def _check_strata(labels: Array, n_held: int, held_out: str) -> None:
 
 def split_ends(data: Data, fraction: float, burn_in: int) -> tuple[Data, Data]:
     """Hold out the last steps of each sequence: return the data with no weight there, and with weight there alone."""
-    steps, targets, groups = data
+    steps, targets = data.steps, data.targets
     ends = np.cumsum(steps.lengths)
     is_held = np.zeros(len(steps.rows), dtype=bool)
     for end, length in zip(ends, steps.lengths, strict=True):
@@ -130,5 +130,5 @@ def split_ends(data: Data, fraction: float, burn_in: int) -> tuple[Data, Data]:
     weights: npt.NDArray[np.float64] = np.ones(len(is_held)) if targets.weights is None else targets.weights
     if not weights[~is_held].any():
         raise ValueError(f"validation_fraction={fraction} leaves no step to learn from, with burn_in={burn_in}")
-    kept, held = (Data(steps, Targets(targets.values, weights * there), groups) for there in (~is_held, is_held))
+    kept, held = (data._replace(targets=Targets(targets.values, weights * there)) for there in (~is_held, is_held))
     return kept, held

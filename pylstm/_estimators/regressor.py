@@ -11,12 +11,13 @@ from sklearn.utils._param_validation import StrOptions
 from .._net.core import Model
 from .._net.inputs import Array, Steps, as_given
 from ..preprocessing._known import where_known
-from .base import LSTMEstimator, StepEstimator, fits
+from .base import SequenceEstimator, StepEstimator, fits
 from .hyperparameters import Number
 from .learnt import Constant
 from .losses import LOSSES, r2_of_known, score, starting_point, without_values
-from .state import State
-from .steps import Loss
+from .scaling import scaling_of, unscaled
+from .state import State, read_scaling, with_scaling
+from .steps import Loss, in_units
 from .targets import (
     Targets,
     as_read_by_net,
@@ -26,9 +27,10 @@ from .targets import (
     weights_of,
     weights_per_step,
 )
+from .training import Data
 
 
-class _Values(LSTMEstimator):
+class _Values(SequenceEstimator):
     """Targets that are numbers, one or several."""
 
     _gain_of_all = 0.99
@@ -36,14 +38,14 @@ class _Values(LSTMEstimator):
     loss: str | Loss | None = "squared_error"
     huber_delta: float = 1.0
     quantile: float = 0.5
-    bidirectional: bool = False
+    normalize_y: bool = False
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **LSTMEstimator._parameter_constraints,
+        **SequenceEstimator._parameter_constraints,
         "loss": [StrOptions(set(LOSSES)), callable, None],
         "huber_delta": [Number(Real, 0, None, closed="neither")],
         "quantile": [Number(Real, 0, 1, closed="neither")],
-        "bidirectional": ["boolean"],
+        "normalize_y": ["boolean"],
     }
 
     def _loss_and_parameter(self) -> tuple[str, float]:
@@ -59,32 +61,51 @@ class _Values(LSTMEstimator):
     def _losses(self) -> list[str]:
         return [*LOSSES, "caller"]
 
-    def _as_targets(self, values: Array, weights: Any, dtype: npt.DTypeLike, *, reset: bool) -> Targets:
+    def _as_targets(self, values: Array, weights: Any, *, reset: bool) -> Targets:
         if reset:
             self._output_shape: tuple[int, ...] = values.shape[1:]
         elif values.shape[1:] != self._output_shape:
             raise ValueError(f"y must have outputs of shape {self._output_shape}, as before, got {values.shape[1:]}")
-        return Targets(as_read_by_net(values.reshape(len(values), -1), dtype), weights)
+        return Targets(values.reshape(len(values), -1), weights)
+
+    def _check_learnable(self, targets: Targets) -> None:
+        if len(never := without_values(targets)):
+            raise ValueError(f"y must have a value of some weight for each output, got none for output {never[0]}")
+
+    def _learn_scaling(self, data: Data) -> None:
+        super()._learn_scaling(data)
+        if self.normalize_y:
+            (values, weights), of_sequences = data.targets, data.sequence_weights
+            if of_sequences is not None and len(values) == len(data.steps.rows):
+                of_sequences = np.repeat(of_sequences, data.steps.lengths)
+            if weights is not None:  # a step without weight may have any number for a target
+                counted = (weights > 0).astype(np.float64)
+                of_sequences = counted if of_sequences is None else of_sequences * counted
+            self._targets = scaling_of(values.astype(np.float64, copy=False), of_sequences)
+
+    def _as_net_reads(self, targets: Targets, dtype: npt.DTypeLike) -> Targets:
+        return targets._replace(values=as_read_by_net(targets.values, self._targets, dtype))
 
     def _n_outputs(self) -> int:
         return self._output_shape[0] if self._output_shape else 1
 
     def _get_state(self) -> tuple[dict[str, Any], dict[str, Array]]:
         values, arrays = super()._get_state()
-        return {**values, "output_shape": list(self._output_shape)}, arrays
+        return with_scaling(({**values, "output_shape": list(self._output_shape)}, arrays), "target", self._targets)
 
     def _set_state(self, state: State) -> None:
         self._output_shape = tuple(state.integers("output_shape", at_least=1, at_most_long=1))
         super()._set_state(state)
+        self._targets = read_scaling(state, "target", self._n_outputs())
 
     def _start(self, model: Model, targets: Targets) -> None:
-        if len(never := without_values(targets)):
-            raise ValueError(f"y must have a value of some weight for each output, got none for output {never[0]}")
         model.parameters()["bias_out"][...] = starting_point(*self._loss_and_parameter(), targets)
 
     def _validation_score(self, outputs: Array, targets: Targets) -> float:
-        name, parameter = self._loss_and_parameter()
-        return score(self.loss if callable(self.loss) else name, parameter, outputs, targets)
+        if callable(self.loss):
+            weights = np.ones(len(outputs)) if targets.weights is None else targets.weights
+            return -in_units(self.loss, self._targets)(targets.values, outputs, weights)[0]
+        return score(*self._loss_and_parameter(), outputs, targets)
 
     @property
     def _perfect_score(self) -> float:  # type: ignore[override]
@@ -108,7 +129,8 @@ class _Values(LSTMEstimator):
         return "R²" if self.loss == "squared_error" else "negated loss"
 
     def _as_predictions(self, outputs: Array) -> npt.NDArray[np.float64]:
-        return outputs.reshape(len(outputs), *self._output_shape).astype(np.float64)
+        values = outputs.astype(np.float64) if self._targets is None else unscaled(outputs, self._targets)
+        return values.reshape(len(outputs), *self._output_shape)
 
 
 class LSTMRegressor(RegressorMixin, _Values):
@@ -170,7 +192,7 @@ class LSTMRegressor(RegressorMixin, _Values):
         if not steps.is_dense:  # else they can be so many outputs
             refuse_per_step(y, steps, "LSTMSequenceRegressor")
         values = values_per_sequence(y, n_sequences)
-        return self._as_targets(values, weights_of(sample_weight, n_sequences), steps.rows.dtype, reset=reset)
+        return self._as_targets(values, weights_of(sample_weight, n_sequences), reset=reset)
 
     @fits
     def fit(
@@ -298,7 +320,7 @@ class LSTMSequenceRegressor(StepEstimator, _Values):
     def _read_targets(self, y: Any, sample_weight: Any, steps: Steps, *, reset: bool) -> Targets:
         values = values_per_step(y, steps)
         weights = self._step_weights(sample_weight, steps, where_known(values, values))
-        return self._as_targets(values, weights, steps.rows.dtype, reset=reset)
+        return self._as_targets(values, weights, reset=reset)
 
     @fits
     def fit(

@@ -11,6 +11,7 @@ import numpy as np
 
 from .._net.cells import GATES
 from .._net.core import Model, ModelSpec
+from .._net.describe import Scaling
 from .._net.inputs import Array
 
 #: The dtypes of the arrays that are kept, by their names in the file.
@@ -283,6 +284,30 @@ def read_model(
     for name, values in model.parameters().items():
         values[...] = weights[name]
     return model
+
+
+# ---- scaling
+
+
+def with_scaling(
+    fitted: tuple[dict[str, Any], dict[str, Array]], name: str, scaling: Scaling | None
+) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return values and arrays with those of a scaling; of none, there is nothing to say."""
+    if scaling is None:
+        return fitted
+    values, arrays = fitted
+    of_scaling = {f"{name}_{part}": getattr(scaling, part) for part in Scaling._fields}
+    return {**values, f"{name}_scaled": True}, {**arrays, **of_scaling}
+
+
+def read_scaling(state: State, name: str, n_columns: int) -> Scaling | None:
+    """Return the scaling that `with_scaling` took apart."""
+    if f"{name}_scaled" not in state.values or not state.boolean(f"{name}_scaled"):
+        return None
+    mean, scale = (state.array(f"{name}_{part}", ["float64"], (n_columns,)) for part in Scaling._fields)
+    if not (np.isfinite(mean).all() and np.isfinite(scale).all() and (scale > 0).all()):
+        raise ValueError(f"{name}_mean and {name}_scale must be finite, and {name}_scale positive")
+    return Scaling(mean, scale)
 
 
 # ---- random numbers

@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .._net.core import Gradient, Model, Solver
+from .._net.describe import Scaling
 from .._net.inputs import Array
+from .scaling import unscaled
 from .targets import Targets
 
 #: Trains on a mini-batch, from a state; returns loss, weight, and the state after it.
@@ -28,7 +30,7 @@ def step_of(
     ----------
     model, solver, gradient : Model, Solver, Gradient
     loss : callable or None
-        The caller's own; None is the model's.
+        The caller's own, `in_units`; None is the model's.
     targets : Targets
     rows : pair of ndarrays or None
         Where the targets of a sequence, or window, are if each step has its own; None if each sequence has one.
@@ -56,15 +58,23 @@ def _step_by(
     if weight == 0:
         return 0.0, 0.0, state
     weights = np.ones(len(at)) if targets.weights is None else targets.weights[at]
-    value, slope = _called(loss, targets.values[at], outputs, weights)
+    value, slope = loss(targets.values[at], outputs, weights)
     gradient.backward(slope)
     gradient.finish()
     return solver.update(model, gradient, weight, value), weight, state
 
 
-def _called(loss: Loss, targets: Array, outputs: Array, weights: Array) -> tuple[float, Array]:
+def in_units(loss: Loss, scaling: Scaling | None) -> Loss:
+    """Return the caller's loss as one of scaled targets and outputs; it is given them in the units of y."""
+    return partial(_called, loss, scaling)
+
+
+def _called(loss: Loss, scaling: Scaling | None, targets: Array, outputs: Array, weights: Array) -> tuple[float, Array]:
     """Return what the caller's loss says, checked."""
-    returned = loss(targets, outputs, weights)
+    if scaling is None:
+        returned = loss(targets, outputs, weights)
+    else:
+        returned = loss(unscaled(targets, scaling), unscaled(outputs, scaling), weights)
     try:
         value, slope = returned
     except (TypeError, ValueError):
@@ -79,4 +89,6 @@ def _called(loss: Loss, targets: Array, outputs: Array, weights: Array) -> tuple
             f"loss must leave out targets that are NaN, as y has them: it returned {value}, and a gradient with "
             f"{np.count_nonzero(~np.isfinite(slope))} entries that are not finite"
         )
+    if scaling is not None:
+        slope = slope * scaling.scale
     return float(value), np.ascontiguousarray(slope, outputs.dtype)

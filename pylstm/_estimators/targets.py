@@ -11,6 +11,7 @@ from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import assert_all_finite, check_array, column_or_1d
 
+from .._net.describe import Scaling
 from .._net.inputs import (
     Array,
     Steps,
@@ -23,6 +24,7 @@ from .._net.inputs import (
     holds_sequences,
 )
 from ..preprocessing._known import is_missing, pooled_known
+from .scaling import as_scaled
 
 #: Numbers of the net's dtype that targets have to span: fewer, and predictions are stairs.
 LEAST_NUMBERS = 30
@@ -118,8 +120,10 @@ def check_all_there(labels: Any, name: str, what: str) -> None:
             raise ValueError(f"{name} must have a label for each {what}, got {label!r} for {what} {index}")
 
 
-def as_read_by_net(values: Array, dtype: npt.DTypeLike) -> Array:
-    """Return values (n, n_outputs) in the dtype of the net; warn where that, or its outputs, round too much away."""
+def as_read_by_net(values: Array, scaling: Scaling | None, dtype: npt.DTypeLike) -> Array:
+    """Return values (n, n_outputs) scaled, in the dtype of the net; warn where that rounds too much away."""
+    if scaling is not None:
+        values = as_scaled(values, scaling, np.float64)
     low, high = np.fmin.reduce(values), np.fmax.reduce(values)  # of those that are not NaN
     with np.errstate(over="ignore"):
         rounded = np.ascontiguousarray(values, dtype)
@@ -133,8 +137,7 @@ def as_read_by_net(values: Array, dtype: npt.DTypeLike) -> Array:
         called = "y" if len(span) == 1 else f"y (output {k})"
         warnings.warn(
             f"{called} is rounded to {dtype}: there, numbers near {size[k]:.3g} are {apart[k]:.2g} apart, while those "
-            f"of y have a range of {span[k]:.2g}. Subtract the mean, and add it to predictions, as "
-            "sklearn.compose.TransformedTargetRegressor does, or set dtype='float64'",
+            f"of y have a range of {span[k]:.2g}. Set normalize_y=True, or dtype='float64'",
             DataConversionWarning,
             stacklevel=9,  # who called fit
         )

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from .._net.core import Gradient, Model, Solver
 from .._net.inputs import Array, Steps
-from .steps import Step, step_of
+from .steps import Step, in_units, step_of
 from .targets import Targets
 
 #: What a training was ended by.
@@ -30,10 +30,12 @@ class Data(NamedTuple):
     targets: Targets
     groups: Array | None = None
     """Of each sequence, a number; those of a group are held out together."""
+    sequence_weights: npt.NDArray[np.float64] | None = None
+    """By which means and deviations are taken; None is all 1."""
 
     def take(self, indices: npt.NDArray[np.intp]) -> "Data":
         """Return some of the sequences."""
-        steps, (values, weights), groups = self
+        steps, (values, weights), groups, sequence_weights = self
         starts = steps.starts
         rows = np.concatenate([np.arange(starts[k], starts[k] + steps.lengths[k]) for k in indices])
         of_targets = rows if len(values) == len(steps.rows) else indices
@@ -41,11 +43,12 @@ class Data(NamedTuple):
             Steps(steps.rows[rows], steps.lengths[indices], steps.is_dense),
             Targets(values[of_targets], None if weights is None else weights[of_targets]),
             None if groups is None else groups[indices],
+            None if sequence_weights is None else sequence_weights[indices],
         )
 
     def without_weightless(self) -> "Data":
         """Return the sequences that have any weight: the others are as if absent."""
-        steps, (values, weights), _ = self
+        steps, (values, weights) = self.steps, self.targets
         if weights is None:
             return self
         if len(values) == len(steps.rows):
@@ -276,7 +279,8 @@ def train(
     rows = None
     if len(data.targets.values) == len(data.steps.rows):  # a target for each step, or sequences of one step
         rows = (data.steps.starts, data.steps.lengths) if windows is None else (windows.first, windows.length)
-    step = step_of(model, solver, gradient, loss if callable(loss) else None, data.targets, rows)
+    own = in_units(loss, estimator._targets) if callable(loss) else None
+    step = step_of(model, solver, gradient, own, data.targets, rows)
     schedule = Schedule(e.learning_rate, e.learning_rate_init, e.power_t, n_epochs)
     patience = Patience(model, e.tol, e.n_iter_no_change)
     if score is not None and history.loss_curve:

@@ -10,6 +10,8 @@ safetensors, and reading it executes nothing.
 - ``moments`` (2, n_parameters): what the solver remembers, in the order of the weights above,
 - ``loss_curve``, ``validation_scores``: float64, a number per epoch,
 - ``random_state`` (625,): key and position of the Mersenne Twister that shuffles and drops out,
+- ``input_mean``, ``input_scale``, float64 (n_features,), of an estimator that scales X itself, ``target_mean``,
+  ``target_scale``, float64 (n_outputs,), of one that scales y,
 - ``classes_`` of a classifier: the labels, or of strings their code points (n_classes, longest), filled up with zeros,
 - of a forecaster, for each of its n series: ``last`` value, ``mean`` and ``scale`` of the differences, ``naive_error``
   for the score, all float64 (n, n_series); ``tail_0``, ... float64 (n, lag, n_series), from which differences are
@@ -22,7 +24,7 @@ Those of a pipeline's scaler begin with ``scaler.``: ``scaler.mean_``, ``scaler.
 **The rest** is a JSON object under the key ``pylstm`` of the safetensors metadata::
 
     {
-      "format_version": 1,
+      "format_version": 2,
       "pylstm_version": "0.1.0",
       "class": "LSTMClassifier",
       "parameters": {"hidden_layer_sizes": [64], "pooling": "last", ...},
@@ -39,7 +41,8 @@ Those of a pipeline's scaler begin with ``scaler.``: ``scaler.mean_``, ``scaler.
 
 ``parameters`` are the hyperparameters; arrays among them are lists, dicts ``{"pairs": [[key, value], ...]}``. ``state``
 is what `fit` left; of the net it has what it was made with, since hyperparameters can be changed after a fit.
-``pipeline`` is null for an estimator alone. Any change that a reader must know of raises ``format_version``.
+``pipeline`` is null for an estimator alone. Files of version 1 know nothing of scaling within estimators: there is
+none. Any change that a reader must know of raises ``format_version``.
 """
 
 import json
@@ -67,11 +70,11 @@ from ..preprocessing import PerStep
 from ..preprocessing._pipeline import parts
 from .writing import as_path, replace
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 #: Bytes that are read at once.
 PIECE = 1 << 24
-#: Hyperparameters that came later than the format, by their defaults, at which they are left out.
-LATER = {"loss": "squared_error", "huber_delta": 1.0, "quantile": 0.5}
+#: Hyperparameters that files of the first version may leave out, by what these mean.
+LATER = {"loss": "squared_error", "huber_delta": 1.0, "quantile": 0.5, "standardize": False, "normalize_y": False}
 #: By name.
 ESTIMATORS: dict[str, Any] = {
     cls.__name__: cls for cls in (LSTMClassifier, LSTMForecaster, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger)
@@ -248,12 +251,13 @@ def _build(state: State) -> Any:
     """Return the model that a file describes."""
     version = state.integer("format_version", at_least=1)
     written_by = state.value("pylstm_version", "a string", lambda value: type(value) is str)
-    if version != FORMAT_VERSION:
+    if version > FORMAT_VERSION:
         raise ValueError(
-            f"format_version must be {FORMAT_VERSION} for pylstm {__version__} to read it, got {version}, "
+            f"format_version must be at most {FORMAT_VERSION} for pylstm {__version__} to read it, got {version}, "
             f"written by pylstm {short(written_by)}"
         )
-    estimator = _read_parameters(state, ESTIMATORS[state.choice("class", ESTIMATORS)])
+    later = LATER if version == 1 else {}
+    estimator = _read_parameters(state, ESTIMATORS[state.choice("class", ESTIMATORS)], later)
     fitted = state.inner("state")
     estimator._set_state(fitted)
     fitted.end()
@@ -270,8 +274,6 @@ def _build(state: State) -> Any:
 def _parameters_state(estimator: Any) -> dict[str, Any]:
     values = {}
     for name, value in estimator.get_params(deep=False).items():
-        if name in LATER and value == LATER[name]:
-            continue
         if name == "loss" and callable(value):
             warnings.warn(
                 "loss is a callable, which a file can't keep: the model is saved without it, and asks for it when it "
@@ -305,11 +307,16 @@ def _plain_scalar(value: Any, name: str) -> Any:
     return value
 
 
-def _read_parameters(state: State, cls: Any) -> Any:
-    """Return a new object of a class with hyperparameters that `_parameters_state` returned, valid ones."""
+def _read_parameters(state: State, cls: Any, later: dict[str, Any]) -> Any:
+    """Return a new object of a class with hyperparameters that `_parameters_state` returned, valid ones.
+
+    Those of `later` may be missing.
+    """
     given = state.inner("parameters")
-    names = [name for name in cls._get_param_names() if name not in LATER or name in given.values]
-    parameters = {name: _read_parameter(given, name) for name in names}
+    parameters = {
+        name: later[name] if name in later and name not in given.values else _read_parameter(given, name)
+        for name in cls._get_param_names()
+    }
     given.end()
     model = cls(**parameters)
     model._validate_params()
@@ -359,7 +366,7 @@ def _read_pipeline(state: State, estimator: Any) -> Pipeline:
     verbose = state.boolean("verbose")
     described = state.inner("scaler")
     state.end()
-    scaler = _read_parameters(described, StandardScaler)
+    scaler = _read_parameters(described, StandardScaler, {})
     features = described.inner("state")
     described.end()
     per_step = PerStep(clone(scaler))

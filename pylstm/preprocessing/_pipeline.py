@@ -29,7 +29,7 @@ def _describe(model: Pipeline) -> Description:
     per_step, estimator = found
     check_is_fitted(per_step, "transformer_")
     described = describe(estimator)
-    if described.inputs is not None or described.state is not None:  # a forecaster scales by itself
+    if described.state is not None:  # a forecaster scales by itself
         return describe.dispatch(object)(model)
     scaler = per_step.transformer_
     zeros = np.zeros(scaler.n_features_in_)
@@ -42,4 +42,7 @@ def _describe(model: Pipeline) -> Description:
                 f"{name} of the scaler must have a value for each of the {n_features} features of the estimator, got "
                 f"shape {values.shape}"
             )
+    if described.inputs is not None:  # the estimator scales what is scaled, as a rule by 0 and 1
+        after = described.inputs
+        scaling = Scaling(scaling.mean + scaling.scale * after.mean, scaling.scale * after.scale)
     return described._replace(inputs=scaling)

@@ -45,7 +45,7 @@ def validate_sequences(estimator: Any, X: Any, *, reset: bool, dtype: npt.DTypeL
         if dtype is not None:
             steps = steps._replace(rows=as_numbers(steps.rows, "X", 2, "(n_steps, n_features)", dtype))
     if not allow_nan:
-        _check_finite(steps)
+        check_finite(steps)
     if reset:
         estimator._fitted_on_2d = on_2d
     return steps
@@ -69,8 +69,8 @@ def _warn_of_table(X: Any) -> None:
         )
 
 
-def _check_finite(steps: Steps) -> None:
-    """Raise an error that says where what is not finite is."""
+def check_finite(steps: Steps) -> Steps:
+    """Return steps that are all finite, or raise an error that says where what is not finite is."""
     try:
         assert_all_finite(steps.rows, input_name="X")
     except ValueError as error:
@@ -79,6 +79,7 @@ def _check_finite(steps: Steps) -> None:
         step = row - int(steps.starts[sequence])
         hint = " To fill missing values in: make_pipeline(PerStep(SimpleImputer()), ...)" if "NaN" in str(error) else ""
         raise ValueError(f"{error} The first is in sequence {sequence}, at step {step}.{hint}") from None
+    return steps
 
 
 def _stack_frames(frames: Any) -> Steps:

@@ -8,11 +8,12 @@ from sklearn.base import clone
 from pylstm import LSTMClassifier, LSTMForecaster, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger
 from pylstm._estimators.documentation import DOCUMENTATION, filled_in
 
+VALUES = ["loss", "huber_delta", "quantile", "normalize_y", "bidirectional", "standardize"]
 OWN = {
-    LSTMClassifier: ["pooling", "class_weight", "bidirectional"],
-    LSTMTagger: ["window", "burn_in", "class_weight", "bidirectional"],
-    LSTMRegressor: ["pooling", "loss", "huber_delta", "quantile", "bidirectional"],
-    LSTMSequenceRegressor: ["window", "burn_in", "loss", "huber_delta", "quantile", "bidirectional"],
+    LSTMClassifier: ["pooling", "class_weight", "bidirectional", "standardize"],
+    LSTMTagger: ["window", "burn_in", "class_weight", "bidirectional", "standardize"],
+    LSTMRegressor: ["pooling", *VALUES],
+    LSTMSequenceRegressor: ["window", "burn_in", *VALUES],
     LSTMForecaster: ["differences", "transform", "cv", "n_paths", "window", "burn_in"],
 }
 

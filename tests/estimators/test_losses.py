@@ -95,15 +95,6 @@ def document(path):
         return json.loads(file.metadata()["pylstm"])
 
 
-def test_files_of_the_usual_loss_are_those_from_before(tmp_path):
-    model = LSTMRegressor(**{**SETTINGS, "max_iter": 1}).fit(NOISE, SKEWED)
-    model.save(tmp_path / "model")
-    saved = document(tmp_path / "model")
-    assert not {"loss", "huber_delta", "quantile", "loss_parameter"} & (
-        saved["parameters"].keys() | saved["state"].keys()
-    )
-
-
 @pytest.mark.parametrize(
     "options",
     [{"loss": "huber", "huber_delta": 0.5}, {"loss": "quantile", "quantile": 0.25}, {"loss": "absolute_error"}],

@@ -288,7 +288,7 @@ def test_any_reader_of_safetensors_finds_the_weights(tmp_path):
         for name, weights in model._model.parameters().items():
             np.testing.assert_array_equal(file.get_tensor(name), weights, strict=True)
         document = json.loads(file.metadata()["pylstm"])
-    assert (document["class"], document["format_version"]) == ("LSTMRegressor", 1)
+    assert (document["class"], document["format_version"]) == ("LSTMRegressor", 2)
     assert document["pylstm_version"] == pylstm.__version__
 
 
@@ -413,7 +413,7 @@ F4, F8 = np.float32, np.float64
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (put("format_version", 2), "format_version must be 1 .* got 2, written by pylstm"),
+        (put("format_version", 3), "format_version must be at most 2 .* got 3, written by pylstm"),
         (put("format_version", "1"), "format_version must be an integer >= 1, got '1'"),
         (put("format_version", True), "format_version must be an integer"),
         (drop("pylstm_version"), "pylstm_version must be a string, but is missing"),
@@ -480,6 +480,14 @@ F4, F8 = np.float32, np.float64
         (array("classes_", np.array([[98], [97]], np.uint32)), "classes_ must be sorted"),
         (array("classes_", np.array([[97], [97]], np.uint32)), "classes_ must be sorted"),
         (array("classes_", np.array([[97], [98], [99]], np.uint32)), r"weight_out must be an array \(3, 3\)"),
+        (put("state", "input_scaled", "yes"), "input_scaled must be true or false, got 'yes'"),
+        (drop("state", "input_scaled"), r"no more arrays, got \['input_mean', 'input_scale'\]"),
+        (put("state", "target_scaled", True), r"no more keys, got \['target_scaled'\]"),
+        (drop("input_mean", of=1), r"input_mean must be an array \(3\) of float64, but is missing"),
+        (array("input_mean", np.zeros(2)), r"input_mean must be an array \(3\) of float64, got \(2,\)"),
+        (array("input_mean", np.array([0, np.nan, 0])), "input_mean and input_scale must be finite"),
+        (array("input_scale", np.zeros(3)), "input_scale positive"),
+        (array("input_scale", -np.ones(3)), "input_scale positive"),
         (drop("pipeline"), "pipeline must be an object, but is missing"),
         (put("pipeline", []), "pipeline must be an object"),
         (put("pipeline", None), r"no more arrays, got \['scaler.mean_'"),
@@ -498,7 +506,8 @@ F4, F8 = np.float32, np.float64
 )
 def test_hostile(edit, message, tmp_path):
     path = tmp_path / "hostile"
-    pylstm.save(make_pipeline(PerStep(StandardScaler()), fitted(LSTMClassifier)).fit(*data(LSTMClassifier)), path)
+    scaled = fitted(LSTMClassifier, standardize=True)
+    pylstm.save(make_pipeline(PerStep(StandardScaler()), scaled).fit(*data(LSTMClassifier)), path)
     rewrite(path, lambda *parts: None)
     pylstm.load(path)
     rewrite(path, edit)

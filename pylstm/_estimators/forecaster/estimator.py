@@ -17,12 +17,13 @@ from ..._net.trace import Trace, trace_steps
 from ..base import LSTMEstimator, Method, StepEstimator, fits
 from ..held_out import split_ends
 from ..hyperparameters import Number
+from ..scaling import moments
 from ..state import State
 from ..targets import Targets, check_y_given
 from ..training import Data
 from .forms import SeriesEstimator
 from .paths import draw_errors, errors_in_blocks, run_on
-from .series import TRANSFORMS, difference, is_list, naive_error, scaling
+from .series import TRANSFORMS, difference, is_list, naive_error
 
 
 def _warns_of_order(fit: Method) -> Method:
@@ -264,7 +265,7 @@ class LSTMForecaster(SeriesEstimator):
 
         transformed = [TRANSFORMS[self._transform][0](values) for values in series]
         differenced, self._tails = zip(*(difference(values, lags) for values in transformed), strict=True)
-        self._mean, self._scale = (np.stack(each) for each in zip(*map(scaling, differenced), strict=True))
+        self._mean, self._scale = (np.stack(each) for each in zip(*map(moments, differenced), strict=True))
         scaled = self._scaled(differenced)
         steps = self._as_steps([values[:-1] for values in scaled], [x[sum(lags) + 1 :] for x in exogenous])
         values = np.concatenate([values[1:] for values in scaled]).astype(self._dtype)

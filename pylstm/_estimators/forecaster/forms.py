@@ -6,8 +6,9 @@ import numpy as np
 
 from ..._net.inputs import Array, Steps, as_form
 from ..base import Fitted, StepEstimator
+from ..scaling import moments
 from ..state import State
-from .series import is_list, read_series, scaled, scaling
+from .series import is_list, read_series, scaled
 
 
 class FittedForms(Fitted):
@@ -68,7 +69,7 @@ class SeriesEstimator(FittedForms, StepEstimator):
         n_features = exogenous[0].shape[1]
         if reset:
             self.n_features_in_ = n_features
-            self._X_mean, self._X_scale = scaling(np.concatenate(exogenous))
+            self._X_mean, self._X_scale = moments(np.concatenate(exogenous))
         elif n_features != self.n_features_in_:
             raise ValueError(f"X must have {self.n_features_in_} features per step, as in fit, got {n_features}")
         if is_list(X) != self._given_as_list or len(exogenous) != len(lengths):

@@ -19,7 +19,7 @@ def errors_in_blocks(forecaster: Any, data: Data) -> list[Array] | None:
     None if Ctrl-C was pressed.
     """
     assert forecaster.cv is not None
-    steps, targets, _ = data
+    steps, targets = data.steps, data.targets
     block = np.full(len(steps.rows), -1)  # -1: burn_in, in no block
     for start, length in zip(steps.starts, steps.lengths, strict=True):
         n_settled = length - forecaster.burn_in
@@ -28,7 +28,7 @@ def errors_in_blocks(forecaster: Any, data: Data) -> list[Array] | None:
     silent = clone(forecaster).set_params(verbose=False)
     for k in range(forecaster.cv):
         weights = ((block != k) & (block >= 0)).astype(np.float64)
-        model = forecaster._new_model(steps, targets, forecaster._random_state)
+        model = forecaster._new_model(steps, forecaster._random_state)
         try:
             end = train(
                 model,

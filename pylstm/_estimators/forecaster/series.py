@@ -4,7 +4,6 @@ import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import assert_all_finite
 
 from ..._net.inputs import Array, as_array, as_numbers
@@ -90,14 +89,6 @@ def read_series(values: Any, name: str) -> list[Array]:
         assert_all_finite(array, input_name=called)
         series.append(array)
     return series
-
-
-def scaling(values: Array) -> tuple[Array, Array]:
-    """Return mean and standard deviation (n_columns,) of values (n_steps, n_columns); 0 where they never vary."""
-    size = np.ldexp(1.0, np.frexp(np.abs(values).max(axis=0))[1] - 1)  # a power of two, so that no bit changes
-    scaler = StandardScaler().fit(values / size)
-    varies = (values != values[0]).any(axis=0)  # by rounding is enough
-    return np.where(varies, scaler.mean_ * size, values[0]), np.where(varies, np.sqrt(scaler.var_) * size, 0)
 
 
 def scaled(values: Array, mean: Array, scale: Array, called: str) -> Array:

@@ -189,8 +189,12 @@ def gradients_of(estimator: Any, X: Any, sequence: int, target: Any, step: int |
     weights = described.net.parameters()
     matrix = weights["weight_out"].astype(np.float64)
     values = matrix @ (parts * Y[0]).sum(axis=0) + weights["bias_out"]
+    if described.targets is not None:
+        matrix = matrix * described.targets.scale[:, np.newaxis]
     of_pooled, output = output_of(estimator, matrix, values, target, is_softmax=described.spec.loss == "cross_entropy")
     gradient = net.backward((parts * of_pooled)[np.newaxis]).input[0]
+    if described.inputs is not None:
+        gradient = gradient / described.inputs.scale
     return gradient, output if pooling is not None else f"{output} at step {at}"
 
 
