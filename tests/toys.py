@@ -9,6 +9,11 @@ PER_STEP = [LSTMTagger, LSTMSequenceRegressor]
 CLASSIFIERS = [LSTMClassifier, LSTMTagger]
 
 
+def as_it_comes(cls):
+    """Return the options of a class that leave X and y as they are."""
+    return {"standardize": False} | ({} if cls in CLASSIFIERS else {"normalize_y": False})
+
+
 def sequences(n_sequences=60, seed=0, longest=8):
     """Return sequences (1 to `longest` steps, 2 features)."""
     rng = np.random.default_rng(seed)

@@ -25,6 +25,7 @@ from .._net.inputs import Array, Steps, as_form, check_size, holds_sequences
 from .._net.pickles import made_of, reduced
 from .._net.trace import Trace, trace_steps
 from ..preprocessing._validation import check_finite, validate_sequences
+from . import automatic
 from .documentation import filled_in
 from .held_out import check_enough, groups_of, is_given, said_of_validation, split, split_ends
 from .hyperparameters import Number, SharedHyperparameters
@@ -212,13 +213,13 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
 
     def _advice(self) -> list[str]:
         """Return what to try where nothing was learnt."""
-        advice = ["features of mean 0 and variance 1 (PerStep(StandardScaler()))"]
+        advice = []
         if self._pooling() is not None:
             advice.append(f"another pooling ({self._pooling()!r})")
         return [
             *advice,
             f"another learning_rate_init ({self.learning_rate_init})",
-            f"more epochs (max_iter={self.max_iter})",
+            f"more epochs (max_iter={self.n_iter_})",
         ]
 
     # ---- fit
@@ -262,7 +263,8 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
             with said_of_validation():
                 held = self._scaled_data(held, model)
         n_before = len(history.loss_curve), len(history.validation_scores)
-        end = self._train(X, y, sample_weight, data, model, self._new_solver(model), history, self.max_iter, held)
+        n_epochs = automatic.max_iter(self, data.steps)
+        end = self._train(X, y, sample_weight, data, model, self._new_solver(model), history, n_epochs, held)
         of_this_fit = history.loss_curve[n_before[0] :], history.validation_scores[n_before[1] :]
         text = remark(self, end, model, data, held, *of_this_fit)
         if text is not None:
@@ -344,6 +346,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         if not sizes:
             raise ValueError(f"hidden_layer_sizes must name at least one layer, got {self.hidden_layer_sizes!r}")
         loss, loss_parameter = self._loss_and_parameter()
+        forget_bias = automatic.forget_bias(self, self._pooling())
         spec = ModelSpec(
             steps.rows.shape[1],
             tuple(check_size(size, f"hidden_layer_sizes[{layer}]") for layer, size in enumerate(sizes)),
@@ -352,8 +355,8 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
             dtype=self.dtype,
             cell=self.cell,
             nonlinearity=self.nonlinearity,
-            forget_bias=self.forget_bias,
-            t_max=max(3, int(steps.lengths.max())) if self.forget_bias == "chrono" else None,
+            forget_bias=forget_bias,
+            t_max=max(3, int(steps.lengths.max())) if forget_bias == "chrono" else None,
             loss=loss,
             loss_parameter=loss_parameter,
             n_outputs=self._n_outputs(),
@@ -614,13 +617,16 @@ class SequenceEstimator(LSTMEstimator):
     """Reads X in both directions if asked to, and scaled by itself."""
 
     bidirectional: bool = False
-    standardize: bool = False
+    standardize: bool = True
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **LSTMEstimator._parameter_constraints,
         "bidirectional": ["boolean"],
         "standardize": ["boolean"],
     }
+
+    def _advice(self) -> list[str]:
+        return [*([] if self.standardize else ["standardize=True"]), *super()._advice()]
 
     def _learn_scaling(self, data: Data) -> None:
         super()._learn_scaling(data)

@@ -20,14 +20,14 @@ DOCUMENTATION = {
         The error from which "huber" is the absolute value; with `normalize_y` in standard deviations of y.
     quantile : float in (0, 1), default=0.5
         How often the future is to be below predictions of "quantile".
-    normalize_y : bool, default=False
+    normalize_y : bool, default=True
         Whether y is scaled to mean 0 and variance 1, output by output, before it is learnt, as by `standardize`.
         Predictions are in the units of y.
 """,
     "parameters": """
     bidirectional : bool, default=False
         Whether each layer also reads the reversed sequence.
-    standardize : bool, default=False
+    standardize : bool, default=True
         Whether X is scaled to mean 0 and variance 1, feature by feature, over all steps; a 2-D X is one feature. `fit`
         and the first `partial_fit` learn the scaling, in float64 and weighted by sequences' `sample_weight`; with
         `warm_start` it stays. It is part of the model: saved, streamed and exported.
@@ -37,9 +37,9 @@ DOCUMENTATION = {
         What the units are.
     nonlinearity : {"tanh", "relu"}, default="tanh"
         Of the plain RNN's units; not read for others.
-    forget_bias : float or "chrono", default=1.0
+    forget_bias : float, "chrono" or "auto", default="auto"
         Initial bias of an LSTM's forget gates. "chrono" spreads the spans that units remember up to the longest
-        training sequence (Tallec & Ollivier 2018).
+        training sequence (Tallec & Ollivier 2018). "auto" is "chrono" where an output follows the last step, else 1.
     solver : {"adam", "sgd", "rmsprop"}, default="adam"
         What makes updates of gradients.
     alpha : float, default=0.0001
@@ -53,8 +53,9 @@ DOCUMENTATION = {
         The learning rate of the first epoch.
     power_t : float, default=0.5
         Exponent of "invscaling".
-    max_iter : int, default=60
-        Most epochs: how often each sequence is used.
+    max_iter : int or "auto", default="auto"
+        Most epochs: how often each sequence is used. "auto" is as many as make 1,000 updates, at least 30 and at most
+        400.
     shuffle : bool, default=True
         Whether the sequences are shuffled before each epoch.
     random_state : int, RandomState instance or None, default=None
@@ -77,8 +78,9 @@ DOCUMENTATION = {
     validation_fraction : float in (0, 1), default=0.1
         How much is held out of what `fit` is given: of the sequences, whole ones, of a classifier so many of each
         class; with `groups`, of the groups; of a single sequence with targets for its steps, the last steps.
-    n_iter_no_change : int, default=30
-        See `tol`. Longer than `MLPClassifier`'s, as LSTMs rest on plateaus before they learn.
+    n_iter_no_change : int or "auto", default="auto"
+        See `tol`. Longer than `MLPClassifier`'s, as LSTMs rest on plateaus before they learn: "auto" is as many epochs
+        as make 400 updates, at least 30.
     beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
         Decay rates of Adam's estimates of the gradient and its square; the second is that of "rmsprop" too.
     epsilon : float, default=1e-8

@@ -97,14 +97,14 @@ class SharedHyperparameters(Hyperparameters):
     dropout: float = 0.0
     cell: str = "lstm"
     nonlinearity: str = "tanh"
-    forget_bias: float | str = 1.0
+    forget_bias: float | str = "auto"
     solver: str = "adam"
     alpha: float = 0.0001
     batch_size: int | str = "auto"
     learning_rate: str = "constant"
     learning_rate_init: float = 0.01
     power_t: float = 0.5
-    max_iter: int = 60
+    max_iter: int | str = "auto"
     shuffle: bool = True
     random_state: Any = None
     tol: float = 0.0001
@@ -114,7 +114,7 @@ class SharedHyperparameters(Hyperparameters):
     nesterovs_momentum: bool = True
     early_stopping: bool | str = "auto"
     validation_fraction: float = 0.1
-    n_iter_no_change: int = 30
+    n_iter_no_change: int | str = "auto"
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-8
@@ -127,14 +127,14 @@ class SharedHyperparameters(Hyperparameters):
         "dropout": [Number(Real, 0, 1, closed="left")],
         "cell": [StrOptions({"lstm", "gru", "rnn"})],
         "nonlinearity": [StrOptions({"tanh", "relu"})],
-        "forget_bias": [Number(Real, None, None, closed="neither"), StrOptions({"chrono"})],
+        "forget_bias": [Number(Real, None, None, closed="neither"), StrOptions({"auto", "chrono"})],
         "solver": [StrOptions({"adam", "sgd", "rmsprop"})],
         "alpha": [Number(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
         "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", "cosine"})],
         "learning_rate_init": [Number(Real, 0, None, closed="neither")],
         "power_t": [Number(Real, 0, None, closed="left")],
-        "max_iter": [Number(Integral, 1, None, closed="left")],
+        "max_iter": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
         "tol": [Number(Real, 0, None, closed="left")],
@@ -144,7 +144,7 @@ class SharedHyperparameters(Hyperparameters):
         "nesterovs_momentum": ["boolean"],
         "early_stopping": ["boolean", StrOptions({"auto"})],
         "validation_fraction": [Number(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Number(Integral, 1, None, closed="left")],
+        "n_iter_no_change": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
         "beta_1": [Number(Real, 0, 1, closed="left")],
         "beta_2": [Number(Real, 0, 1, closed="left")],
         "epsilon": [Number(Real, 0, None, closed="neither")],

@@ -38,7 +38,7 @@ class _Values(SequenceEstimator):
     loss: str | Loss | None = "squared_error"
     huber_delta: float = 1.0
     quantile: float = 0.5
-    normalize_y: bool = False
+    normalize_y: bool = True
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **SequenceEstimator._parameter_constraints,
@@ -122,7 +122,7 @@ class _Values(SequenceEstimator):
         return max(0.01, 1 / n)  # about the R² of what has nothing to do with y, at its best scale
 
     def _advice(self) -> list[str]:
-        return ["y of mean 0 and variance 1 (TransformedTargetRegressor)", *super()._advice()]
+        return [*([] if self.normalize_y else ["normalize_y=True"]), *super()._advice()]
 
     @property
     def _score_name(self) -> str:  # type: ignore[override]
@@ -155,7 +155,6 @@ class LSTMRegressor(RegressorMixin, _Values):
     --------
     LSTMSequenceRegressor : One value per step.
     LSTMForecaster : The next values of a series.
-    sklearn.compose.TransformedTargetRegressor : Scales targets that are far from unit variance.
 
     Notes
     -----

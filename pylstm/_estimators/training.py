@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from .._net.core import Gradient, Model, Solver
 from .._net.inputs import Array, Steps
+from . import automatic
 from .steps import Step, in_units, step_of
 from .targets import Targets
 
@@ -261,8 +262,7 @@ def train(
         Returns a context manager of a list, into which it may put True to stop.
     """
     e = estimator
-    n_sequences = len(data.steps.lengths)
-    batch_size = min(n_sequences, 16 if e.batch_size == "auto" else int(e.batch_size))
+    batch_size = automatic.batch_size(e, len(data.steps.lengths))
     window = getattr(e, "window", None)
     if window is not None and model.spec.bidirectional:
         raise ValueError(f"window must be None with bidirectional=True, got {window}: no state comes from behind")
@@ -282,7 +282,7 @@ def train(
     own = in_units(loss, estimator._targets) if callable(loss) else None
     step = step_of(model, solver, gradient, own, data.targets, rows)
     schedule = Schedule(e.learning_rate, e.learning_rate_init, e.power_t, n_epochs)
-    patience = Patience(model, e.tol, e.n_iter_no_change)
+    patience = Patience(model, e.tol, automatic.n_iter_no_change(e, data.steps))
     if score is not None and history.loss_curve:
         patience.see(score())  # what came before may have been better
     start = time.monotonic()

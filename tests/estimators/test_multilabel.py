@@ -174,7 +174,7 @@ def test_streams(fitted):
     stream = fitted.stream()
     for x in X[:5]:
         stream.reset()
-        np.testing.assert_array_equal(stream.process(x.astype(np.float32))[-1], fitted.predict_proba([x])[0])
+        np.testing.assert_array_equal(stream.process(x)[-1], fitted.predict_proba([x])[0])
     assert stream.classes_.tolist() == [0, 1, 2]
 
 

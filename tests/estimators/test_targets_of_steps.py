@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score, make_scorer, r2_score
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from toys import PER_STEP, flat, outputs, sequences, toy, weights
+from toys import PER_STEP, as_it_comes, flat, outputs, sequences, toy, weights
 
 from pylstm import LSTMSequenceRegressor, LSTMTagger
 from pylstm._estimators.losses import LOSSES
@@ -50,6 +50,7 @@ def test_weights_of_all_steps_of_a_sequence_are_its_own(cls, options):
     X, y = toy(cls)
     of_sequences = RNG.uniform(0.1, 2, len(X))
     of_steps = [np.full(len(x), weight) for x, weight in zip(X, of_sequences, strict=True)]
+    options = {**as_it_comes(cls), **options}  # what scales is not weighted by steps
     one, two = small(cls, **options).fit(X, y, of_sequences), small(cls, **options).fit(X, y, of_steps)
     assert_same(one, two)
     assert one.score(X, y, of_sequences) == one.score(X, y, of_steps)
@@ -203,7 +204,7 @@ def test_the_loss_is_the_mean_of_what_is_known(loss, window, weighted):
     X, y = two_outputs()
     y = [np.where(RNG.random(of_one.shape) < 0.4, np.nan, of_one) for of_one in y]
     of_steps = [RNG.uniform(0, 2, len(x)) for x in X] if weighted else None
-    still = {"max_iter": 1, "learning_rate_init": 1e-30, "alpha": 0.0, "dtype": "float64", "window": window}
+    still = {"normalize_y": False, "max_iter": 1, "learning_rate_init": 1e-30, "alpha": 0.0, "dtype": "float64", "window": window}
     model = small(LSTMSequenceRegressor, loss=loss, **still).fit(X, y, of_steps)
     errors = flat(model.predict(X)) - flat(y)
     known = ~np.isnan(errors)
@@ -240,7 +241,7 @@ def test_a_loss_of_ones_own():
         return value / n_known, slope / n_known
 
     own, built_in = (
-        small(LSTMSequenceRegressor, loss=loss, window=4, dtype="float64").fit(X, y)
+        small(LSTMSequenceRegressor, loss=loss, window=4, normalize_y=False, dtype="float64").fit(X, y)
         for loss in (leaving_out, "squared_error")
     )
     np.testing.assert_allclose(own._model.copy_weights(), built_in._model.copy_weights(), rtol=1e-8, atol=1e-10)

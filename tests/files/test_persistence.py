@@ -506,7 +506,7 @@ F4, F8 = np.float32, np.float64
 )
 def test_hostile(edit, message, tmp_path):
     path = tmp_path / "hostile"
-    scaled = fitted(LSTMClassifier, standardize=True)
+    scaled = fitted(LSTMClassifier, forget_bias=1.0)
     pylstm.save(make_pipeline(PerStep(StandardScaler()), scaled).fit(*data(LSTMClassifier)), path)
     rewrite(path, lambda *parts: None)
     pylstm.load(path)

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import reference
-from toys import targets
+from toys import as_it_comes, targets
 
 from pylstm import (
     GradientFlowDisplay,
@@ -204,7 +204,8 @@ def adder(n_steps):
     X[:, :, 0] = rng.uniform(-1, 1, (10, n_steps))
     for x in X:
         x[rng.choice(n_steps, 2, replace=False), 1] = 1
-    reg = LSTMRegressor((1,), max_iter=1, dtype="float64", random_state=0).fit(X, (X[:, :, 0] * X[:, :, 1]).sum(axis=1))
+    options = {**as_it_comes(LSTMRegressor), "max_iter": 1, "dtype": "float64", "random_state": 0}
+    reg = LSTMRegressor((1,), **options).fit(X, (X[:, :, 0] * X[:, :, 1]).sum(axis=1))
     weights = reg._model.parameters()
     small = 0.01  # where tanh is straight
     weights["weight_ih_l0"][...] = [[0, 40], [0, 0], [small, 0], [0, 0]]  # the marker opens the input gate

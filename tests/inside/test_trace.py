@@ -209,8 +209,8 @@ def test_classifier(pooling):
     rng = np.random.default_rng(0)
     X = [rng.normal(size=(n, 2)) for n in rng.integers(1, 9, 30)]
     y = np.array(["low", "high"])[[int(x[0, 0] > 0) for x in X]]
-    clf = pylstm.LSTMClassifier((5, 4), bidirectional=True, pooling=pooling, dropout=0.2, max_iter=3, random_state=0)
-    clf.fit(X, y)
+    options = {"pooling": pooling, "dropout": 0.2, "max_iter": 3, "standardize": False, "random_state": 0}
+    clf = pylstm.LSTMClassifier((5, 4), bidirectional=True, **options).fit(X, y)
     probabilities = clf.predict_proba(X)
     assert_same_bits(clf.predict_proba(X, hold={"f_l1": np.nan}), probabilities)
     twin = pylstm.Sequence(2, (5, 4), bidirectional=True)

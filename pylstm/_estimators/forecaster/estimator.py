@@ -2,7 +2,7 @@
 
 import warnings
 from functools import wraps
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
@@ -208,6 +208,7 @@ class LSTMForecaster(SeriesEstimator):
     n_paths: int = 500
     window: int | None = 24
     dropout: float = 0.2
+    forget_bias: float | str = 1.0
     learning_rate: str = "cosine"
     learning_rate_init: float = 0.003
     max_iter: int = 30
@@ -221,6 +222,9 @@ class LSTMForecaster(SeriesEstimator):
         "transform": [StrOptions({"log", "sqrt"}), None],
         "cv": [Number(Integral, 2, None, closed="left"), None],
         "early_stopping": ["boolean"],
+        "forget_bias": [Number(Real, None, None, closed="neither"), StrOptions({"chrono"})],
+        "max_iter": [Number(Integral, 1, None, closed="left")],
+        "n_iter_no_change": [Number(Integral, 1, None, closed="left")],
         "n_paths": [Number(Integral, 1, None, closed="left")],
     }
 

@@ -1,0 +1,48 @@
+"""What "auto" stands for among the hyperparameters: chosen by figures, which docs/benchmark_evidence.md has."""
+
+from typing import Any
+
+import numpy as np
+
+from .._net.inputs import Steps
+
+#: Updates that a net is given, and the epochs that are the fewest and the most for them.
+UPDATES, LEAST_EPOCHS, MOST_EPOCHS = 1000, 30, 400
+#: Updates without an improvement after which a fit ends, and the fewest epochs for them.
+PATIENCE, LEAST_PATIENCE = 400, 30
+
+
+def batch_size(estimator: Any, n_sequences: int) -> int:
+    """Return how many sequences a mini-batch has."""
+    return min(n_sequences, 16 if estimator.batch_size == "auto" else int(estimator.batch_size))
+
+
+def updates_per_epoch(estimator: Any, steps: Steps) -> int:
+    """Return how many updates an epoch has: one for each mini-batch, or each of its windows."""
+    size = batch_size(estimator, len(steps.lengths))
+    window = getattr(estimator, "window", None)
+    if window is None:
+        return -(-len(steps.lengths) // size)
+    counts = np.sort(-(-steps.lengths // window))[::-1]  # sequences of a mini-batch are of similar length
+    return int(counts[::size].sum())
+
+
+def max_iter(estimator: Any, steps: Steps) -> int:
+    """Return the most epochs."""
+    if estimator.max_iter != "auto":
+        return int(estimator.max_iter)
+    return int(np.clip(-(-UPDATES // updates_per_epoch(estimator, steps)), LEAST_EPOCHS, MOST_EPOCHS))
+
+
+def n_iter_no_change(estimator: Any, steps: Steps) -> int:
+    """Return after how many epochs without an improvement a fit ends."""
+    if estimator.n_iter_no_change != "auto":
+        return int(estimator.n_iter_no_change)
+    return max(LEAST_PATIENCE, -(-PATIENCE // updates_per_epoch(estimator, steps)))
+
+
+def forget_bias(estimator: Any, pooling: str | None) -> Any:
+    """Return the forget gates' initial bias, or "chrono"."""
+    if estimator.forget_bias != "auto":
+        return estimator.forget_bias
+    return "chrono" if pooling == "last" and estimator.cell == "lstm" else 1.0
