@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial, wraps
-from numbers import Integral
 from typing import Any, ClassVar, Self, TypeVar, cast
 
 import numpy as np
@@ -20,29 +19,28 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._net.above import above
 from .._net.core import Model, ModelSpec, Solver, Stream
-from .._net.describe import Description, Scaling, describe
-from .._net.inputs import Array, Steps, as_form, check_size, holds_sequences
+from .._net.describe import Description, Missing, Scaling, describe
+from .._net.inputs import Array, Steps, check_size
 from .._net.pickles import made_of, reduced
 from .._net.trace import Trace, trace_steps
-from ..preprocessing._validation import check_finite, validate_sequences
+from ..preprocessing._validation import validate_sequences
 from . import automatic
 from .documentation import filled_in
-from .held_out import check_enough, groups_of, is_given, said_of_validation, split, split_ends
-from .hyperparameters import Number, SharedHyperparameters
+from .held_out import check_enough, groups_of, is_given, said_of_validation, split
+from .hyperparameters import SharedHyperparameters
 from .learnt import Constant, remark
-from .scaling import as_plain, as_scaled, from_plain, scaling_of
 from .state import (
     State,
+    as_plain,
     features_state,
+    from_plain,
     model_state,
     random_state_state,
     read_features,
     read_model,
     read_random_state,
-    read_scaling,
-    with_scaling,
 )
-from .targets import Targets, check_y_given, weights_of, weights_per_step
+from .targets import Targets, check_y_given, weights_of
 from .training import Data, End, History, train
 
 try:
@@ -55,6 +53,8 @@ except ImportError:  # scikit-learn < 1.9 has no callbacks
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
+#: Attributes that are named tuples, which pickles and skops keep as plain ones.
+PLAIN: dict[str, Any] = {"_missing": Missing, "_inputs": Scaling, "_targets": Scaling}
 #: What is being fitted. Not said by an attribute: those are pickled, cloned, and put back after an error.
 _FITTING: dict[tuple[int, int], object] = {}
 
@@ -98,6 +98,8 @@ class Fitted:
     _random_state: np.random.RandomState
     _fitted_on_2d: bool
     _n_jobs_of_model: int | None
+    _missing: Missing | None = None
+    """What stands for missing values of X; None where there are to be none."""
     _inputs: Scaling | None = None
     """Of X; None where the net reads it as it comes."""
     _targets: Scaling | None = None
@@ -135,8 +137,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
                 "_model": self._model.__getstate__(),
                 "_solver": self._solver.__getstate__(),
                 "_history": (list(self._history.loss_curve), list(self._history.validation_scores)),
-                "_inputs": as_plain(self._inputs),
-                "_targets": as_plain(self._targets),
+                **{name: as_plain(getattr(self, name)) for name in PLAIN},
             }
         if "_metadata_request" in state:  # which holds this estimator: skops can't go round in circles
             state["_metadata_request"] = self._metadata_request._serialize()
@@ -152,7 +153,8 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         if "_model" in state:
             self._model = made_of("Model", state["_model"])
             self._solver = made_of("Solver", state["_solver"])
-            self._inputs, self._targets = from_plain(state["_inputs"]), from_plain(state["_targets"])
+            for name, kind in PLAIN.items():
+                setattr(self, name, from_plain(kind, state[name]))
             self._set_history(History(*state["_history"]), scored=self.validation_scores_ is not None)
 
     # ---- what subclasses say of their targets
@@ -182,15 +184,24 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
     def _start(self, model: Model, targets: Targets) -> None:
         """Set what of a new model's weights the targets, as the net reads them, decide."""
 
-    def _check_learnable(self, targets: Targets) -> None:
-        """Refuse targets of which nothing can be learnt."""
+    def _learn_reading(self, data: Data) -> None:
+        """Note how inputs and targets are to be read: what stands for missing values, what scales them."""
+        self._missing = self._inputs = self._targets = None
 
-    def _learn_scaling(self, data: Data) -> None:
-        """Note what is to scale inputs and targets."""
-        self._inputs = self._targets = None
+    def _dtype_to_read(self, dtype: npt.DTypeLike, *, is_new: bool) -> npt.DTypeLike:
+        """Return in which dtype X is read: the net's, unless something is done to it before."""
+        return dtype
 
-    def _as_net_reads(self, targets: Targets, dtype: npt.DTypeLike) -> Targets:
-        """Return targets scaled, and in the dtype of the net."""
+    def _is_nan_welcome(self, *, is_new: bool) -> bool:
+        """Whether X may have missing values."""
+        return False
+
+    def _steps_as_read(self, steps: Steps, dtype: npt.DTypeLike) -> Steps:
+        """Return steps as the net reads them."""
+        return steps
+
+    def _targets_as_read(self, targets: Targets, dtype: npt.DTypeLike) -> Targets:
+        """Return targets as the net reads them."""
         return targets
 
     def _weights_of_sequences(self, sample_weight: Any, steps: Steps) -> npt.NDArray[np.float64] | None:
@@ -236,12 +247,12 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         groups: Any = None,
     ) -> Self:
         continues = self.warm_start and hasattr(self, "_model")
-        dtype = self._dtype_to_read(self.dtype, is_new=not continues)
-        data = self._read(X, y, sample_weight, groups, reset=not continues, reset_targets=not continues, dtype=dtype)
+        read = partial(self._read, dtype=self.dtype, is_new=not continues)
+        data = read(X, y, sample_weight, groups, reset=not continues, reset_targets=not continues)
         held = None
         if is_given(self.early_stopping, X_val, y_val, sample_weight_val):
             with said_of_validation():
-                held = self._read(X_val, y_val, sample_weight_val, reset=False, reset_targets=False, dtype=dtype)
+                held = read(X_val, y_val, sample_weight_val, reset=False, reset_targets=False)
                 check_enough(held.targets, "y must have", "")
         self._fit_data(X, y, sample_weight, data, held, continues=continues)
         return self
@@ -251,17 +262,20 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
     ) -> End:
         """Train a new model, with the weights of the last fit if this one `continues`; return what ended it."""
         self._random_state = check_random_state(self.random_state)
-        model = self._new_model(data.steps, self._random_state)
         if held is None and self._splits_off():
             data, held = self._hold_out(data)
-        data = self._made_ready(data, model, is_new=not continues)
-        history = History()
+        if not continues:
+            self._learn_reading(data)
+        data = self._as_read(data, self.dtype)
+        if held is not None:
+            with said_of_validation():
+                held = self._as_read(held, self.dtype)
+        model, history = self._new_model(data.steps, self._random_state), History()
         if continues:
             _copy_weights(self._model, model)
             history = copy.deepcopy(self._history)
-        if held is not None:
-            with said_of_validation():
-                held = self._scaled_data(held, model)
+        else:
+            self._start(model, data.targets)
         n_before = len(history.loss_curve), len(history.validation_scores)
         n_epochs = automatic.max_iter(self, data.steps)
         end = self._train(X, y, sample_weight, data, model, self._new_solver(model), history, n_epochs, held)
@@ -280,17 +294,21 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
             sample_weight,
             reset=is_first,
             reset_targets=is_first and not hasattr(self, "classes_"),  # which are given beforehand
-            dtype=self._dtype_to_read(self.dtype if is_first else self._model.dtype, is_new=is_first),
+            dtype=self.dtype if is_first else self._model.dtype,
+            is_new=is_first,
         )
         if is_first:
+            self._learn_reading(data)
+        data = self._as_read(data, self.dtype if is_first else self._model.dtype)
+        if is_first:
             self._random_state = check_random_state(self.random_state)
-            model = self._new_model(data.steps, self._random_state)
-            solver, history = self._new_solver(model), History()
+            model, history = self._new_model(data.steps, self._random_state), History()
+            self._start(model, data.targets)
+            solver = self._new_solver(model)
         else:  # copies, so that an error leaves all as it was; at once, as model and estimator share the random state
             model, solver, self._random_state = copy.deepcopy((self._model, self._solver, self._random_state))
             model = model.with_loss(*self._loss_and_parameter())  # which may be another since
             history = self._history  # no copy, which would take the longer the more there is
-        data = self._made_ready(data, model, is_new=is_first)
         n_epochs = len(history.loss_curve)
         try:
             self._train(X, y, sample_weight, data, model, solver, history, 1)
@@ -309,37 +327,17 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         reset: bool,
         reset_targets: bool,
         dtype: npt.DTypeLike,
+        is_new: bool,
     ) -> Data:
         check_y_given(self, y)
-        steps = self._check_X(X, reset=reset, dtype=dtype)
+        steps = self._check_X(X, reset=reset, dtype=dtype, is_new=is_new)
         targets = self._read_targets(y, sample_weight, steps, reset=reset_targets)
         of_sequences = self._weights_of_sequences(sample_weight, steps)
         return Data(steps, targets, groups_of(groups, len(steps.lengths)), of_sequences).without_weightless()
 
-    def _dtype_to_read(self, dtype: npt.DTypeLike, *, is_new: bool) -> npt.DTypeLike:
-        """Return in which dtype X is read: the net's, or float64 where it is to be scaled."""
-        is_scaled = getattr(self, "standardize", False) if is_new else self._inputs is not None
-        return np.float64 if is_scaled else dtype
-
-    def _made_ready(self, data: Data, model: Model, *, is_new: bool) -> Data:
-        """Return data as the net reads them; if it `is_new`, learn how they are scaled, and where it starts."""
-        if is_new:
-            self._check_learnable(data.targets)
-            self._learn_scaling(data)
-        data = self._scaled_data(data, model)
-        if is_new:
-            self._start(model, data.targets)
-        return data
-
-    def _scaled_data(self, data: Data, model: Model) -> Data:
-        return data._replace(
-            steps=self._scaled_steps(data.steps, model.dtype), targets=self._as_net_reads(data.targets, model.dtype)
-        )
-
-    def _scaled_steps(self, steps: Steps, dtype: npt.DTypeLike) -> Steps:
-        if self._inputs is None:  # read in that dtype already
-            return steps
-        return check_finite(steps._replace(rows=as_scaled(steps.rows, self._inputs, dtype)))
+    def _as_read(self, data: Data, dtype: npt.DTypeLike) -> Data:
+        steps, targets = self._steps_as_read(data.steps, dtype), self._targets_as_read(data.targets, dtype)
+        return data._replace(steps=steps, targets=targets)
 
     def _new_model(self, steps: Steps, random_state: np.random.RandomState) -> Model:
         sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object)).tolist()
@@ -506,7 +504,9 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
     def _describe(self) -> Description:
         check_is_fitted(self, "_model")
         labels = getattr(self, "classes_", None)
-        return Description(self._model.spec, self._model, self, self._inputs, self._targets, labels)
+        return Description(
+            self._model.spec, self._model, self, self._inputs, self._targets, labels, missing=self._missing
+        )
 
     # ---- save
 
@@ -554,7 +554,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
 
     def _set_state(self, state: State) -> None:
         """Become the fitted estimator whose `_get_state` this was; the hyperparameters are set already."""
-        self._inputs = self._targets = None
+        self._missing = self._inputs = self._targets = None
         input_size = self._read_input_state(state)
         self._random_state = np.random.RandomState()
         self._model = read_model(
@@ -584,11 +584,16 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
     def _fitted_steps(self, X: Any) -> Steps:
         """Return X's steps as the fitted net reads them: hyperparameters may be for the next fit."""
         dtype = self._model.dtype
-        return self._scaled_steps(self._check_X(X, reset=False, dtype=self._dtype_to_read(dtype, is_new=False)), dtype)
+        return self._steps_as_read(self._check_X(X, reset=False, dtype=dtype, is_new=False), dtype)
 
-    def _check_X(self, X: Any, *, reset: bool, dtype: npt.DTypeLike) -> Steps:
-        """Return X's steps; `reset` notes what fit was given, else X must be of the same kind."""
-        return validate_sequences(self, X, reset=reset, dtype=dtype, allow_nan=False)
+    def _check_X(self, X: Any, *, reset: bool, dtype: npt.DTypeLike, is_new: bool) -> Steps:
+        """Return X's steps; `reset` notes what fit was given, else X must be of the same kind.
+
+        If the model `is_new`, hyperparameters say how X is read, else what was fitted does.
+        """
+        finite = "or NaN" if self._is_nan_welcome(is_new=is_new) else True
+        dtype = self._dtype_to_read(dtype, is_new=is_new)
+        return validate_sequences(self, X, reset=reset, dtype=dtype, finite=finite)
 
 
 @describe.register
@@ -611,74 +616,3 @@ def _copy_weights(source: Model, target: Model) -> None:
             f"weights had shapes {shapes}, now {expected}"
         )
     target.set_weights(source.copy_weights())
-
-
-class SequenceEstimator(LSTMEstimator):
-    """Reads X in both directions if asked to, and scaled by itself."""
-
-    bidirectional: bool = False
-    standardize: bool = True
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **LSTMEstimator._parameter_constraints,
-        "bidirectional": ["boolean"],
-        "standardize": ["boolean"],
-    }
-
-    def _advice(self) -> list[str]:
-        return [*([] if self.standardize else ["standardize=True"]), *super()._advice()]
-
-    def _learn_scaling(self, data: Data) -> None:
-        super()._learn_scaling(data)
-        if self.standardize:
-            weights = data.sequence_weights
-            of_steps = None if weights is None else np.repeat(weights, data.steps.lengths)
-            self._inputs = scaling_of(data.steps.rows, of_steps)
-
-    def _get_state(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        return with_scaling(super()._get_state(), "input", self._inputs)
-
-    def _set_state(self, state: State) -> None:
-        super()._set_state(state)
-        self._inputs = read_scaling(state, "input", self._model.spec.input_size)
-
-
-class StepEstimator(LSTMEstimator):
-    """One target per step, and training on windows of long sequences."""
-
-    window: int | None = None
-    burn_in: int = 0
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "window": [Number(Integral, 1, None, closed="left"), None],
-        "burn_in": [Number(Integral, 0, None, closed="left")],
-    }
-
-    def _hold_out(self, data: Data) -> tuple[Data, Data]:
-        if len(data.steps.lengths) > 1:
-            return super()._hold_out(data)
-        kept, held = split_ends(data, self.validation_fraction, self.burn_in)  # of a single recording
-        n_steps = len(data.steps.rows)
-        given = f": {self.validation_fraction} of {n_steps} steps"
-        check_enough(held.targets, "validation_fraction must hold out", given)
-        return kept, held
-
-    def _weights_of_sequences(self, sample_weight: Any, steps: Steps) -> npt.NDArray[np.float64] | None:
-        if sample_weight is None or holds_sequences(as_form(sample_weight, "sample_weight")):
-            return None
-        return super()._weights_of_sequences(sample_weight, steps)
-
-    def _step_weights(
-        self, sample_weight: Any, steps: Steps, known: npt.NDArray[np.bool_]
-    ) -> npt.NDArray[np.float64] | None:
-        """Return the weight of every step, 0 where no target is `known` (n_rows,), and within `burn_in`."""
-        weights = weights_per_step(sample_weight, steps)
-        if self.burn_in > 0:
-            if self.burn_in >= steps.lengths.max():
-                raise ValueError(
-                    f"burn_in must leave steps to learn from: {self.burn_in}, of at most {steps.lengths.max()}"
-                )
-            known = known & (np.arange(len(steps.rows)) - np.repeat(steps.starts, steps.lengths) >= self.burn_in)
-        if known.all():
-            return weights
-        return known.astype(np.float64) if weights is None else weights * known

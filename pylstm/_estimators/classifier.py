@@ -11,8 +11,10 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 
 from .._net.inputs import Array, Steps, as_given
-from .base import SequenceEstimator, StepEstimator, fits
+from .base import fits
 from .learnt import Constant
+from .per_step import StepEstimator
+from .reading import SequenceEstimator
 from .state import State, labels_state, read_labels, short
 from .targets import (
     Targets,
@@ -186,7 +188,7 @@ class LSTMClassifier(ClassifierMixin, _Classes):
             )
         return Targets(indicators, weights)
 
-    def _as_net_reads(self, targets: Targets, dtype: npt.DTypeLike) -> Targets:
+    def _targets_as_read(self, targets: Targets, dtype: npt.DTypeLike) -> Targets:
         if not self._is_multilabel:
             return targets
         return targets._replace(values=np.ascontiguousarray(targets.values, dtype))

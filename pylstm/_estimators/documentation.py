@@ -31,6 +31,10 @@ DOCUMENTATION = {
         Whether X is scaled to mean 0 and variance 1, feature by feature, over all steps; a 2-D X is one feature. `fit`
         and the first `partial_fit` learn the scaling, in float64 and weighted by sequences' `sample_weight`; with
         `warm_start` it stays. It is part of the model: saved, streamed and exported.
+    missing : {"error", "indicator", "hold"}, default="error"
+        What the net reads where X has NaN. "indicator": the mean over the training sequences; and, for each feature
+        that had missing values there, whether it is missing, and for how many steps it has been. "hold": the last value
+        of the sequence, or before the first the mean. "error" refuses NaN.
     dropout : float in [0, 1), default=0.0
         Probability that an output of a recurrent layer is zeroed during training, the last layer's too.
     cell : {"lstm", "gru", "rnn"}, default="lstm"

@@ -11,10 +11,12 @@ from sklearn.utils._param_validation import StrOptions
 from .._net.core import Model
 from .._net.inputs import Array, Steps, as_given
 from ..preprocessing._known import where_known
-from .base import SequenceEstimator, StepEstimator, fits
+from .base import fits
 from .hyperparameters import Number
 from .learnt import Constant
 from .losses import LOSSES, r2_of_known, score, starting_point, without_values
+from .per_step import StepEstimator
+from .reading import SequenceEstimator
 from .scaling import scaling_of, unscaled
 from .state import State, read_scaling, with_scaling
 from .steps import Loss, in_units
@@ -68,12 +70,10 @@ class _Values(SequenceEstimator):
             raise ValueError(f"y must have outputs of shape {self._output_shape}, as before, got {values.shape[1:]}")
         return Targets(values.reshape(len(values), -1), weights)
 
-    def _check_learnable(self, targets: Targets) -> None:
-        if len(never := without_values(targets)):
+    def _learn_reading(self, data: Data) -> None:
+        super()._learn_reading(data)
+        if len(never := without_values(data.targets)):
             raise ValueError(f"y must have a value of some weight for each output, got none for output {never[0]}")
-
-    def _learn_scaling(self, data: Data) -> None:
-        super()._learn_scaling(data)
         if self.normalize_y:
             (values, weights), of_sequences = data.targets, data.sequence_weights
             if of_sequences is not None and len(values) == len(data.steps.rows):
@@ -83,7 +83,7 @@ class _Values(SequenceEstimator):
                 of_sequences = counted if of_sequences is None else of_sequences * counted
             self._targets = scaling_of(values.astype(np.float64, copy=False), of_sequences)
 
-    def _as_net_reads(self, targets: Targets, dtype: npt.DTypeLike) -> Targets:
+    def _targets_as_read(self, targets: Targets, dtype: npt.DTypeLike) -> Targets:
         return targets._replace(values=as_read_by_net(targets.values, self._targets, dtype))
 
     def _n_outputs(self) -> int:

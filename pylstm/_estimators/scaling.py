@@ -1,7 +1,5 @@
 """What is done to inputs and targets before the net reads them: less the mean, by the deviation."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from sklearn.preprocessing import StandardScaler
@@ -20,13 +18,17 @@ BLOCK = 1024
 def moments(values: Array, weights: Array | None = None) -> tuple[Array, Array]:
     """Return mean and standard deviation (n_columns,) of values (n, n_columns), leaving out NaN; 0 where none vary.
 
+    Of a column of NaN alone the mean is 0, too.
+
     Parameters
     ----------
     values : ndarray (n, n_columns) of float64
-        With one that is not NaN in each column.
     weights : ndarray (n,), default=None
         None is 1 for all.
     """
+    is_empty = np.isnan(values).all(axis=0)
+    if is_empty.any():
+        values = np.where(is_empty, 0.0, values)
     low, high = np.fmin.reduce(values), np.fmax.reduce(values)
     size = np.ldexp(1.0, np.frexp(np.maximum(-low, high))[1] - 1)  # a power of two, so that no bit changes
     scaler = StandardScaler().fit(values / size, sample_weight=weights)
@@ -64,13 +66,3 @@ def as_scaled(values: Array, scaling: Scaling, dtype: npt.DTypeLike) -> Array:
 def unscaled(outputs: Array, scaling: Scaling) -> npt.NDArray[np.float64]:
     """Return outputs (n, n_columns) in the units of the targets."""
     return outputs.astype(np.float64) * scaling.scale + scaling.mean
-
-
-def as_plain(scaling: Scaling | None) -> Any:
-    """Return what a pickle keeps of a scaling."""
-    return None if scaling is None else tuple(scaling)
-
-
-def from_plain(plain: Any) -> Scaling | None:
-    """Return the scaling that `as_plain` took apart."""
-    return None if plain is None else Scaling(*plain)

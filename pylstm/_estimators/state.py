@@ -11,7 +11,7 @@ import numpy as np
 
 from .._net.cells import GATES
 from .._net.core import Model, ModelSpec
-from .._net.describe import Scaling
+from .._net.describe import Missing, Scaling
 from .._net.inputs import Array
 
 #: The dtypes of the arrays that are kept, by their names in the file.
@@ -308,6 +308,42 @@ def read_scaling(state: State, name: str, n_columns: int) -> Scaling | None:
     if not (np.isfinite(mean).all() and np.isfinite(scale).all() and (scale > 0).all()):
         raise ValueError(f"{name}_mean and {name}_scale must be finite, and {name}_scale positive")
     return Scaling(mean, scale)
+
+
+def with_missing(
+    fitted: tuple[dict[str, Any], dict[str, Array]], missing: Missing | None
+) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return values and arrays with what stands for missing ones; of nothing, there is nothing to say."""
+    if missing is None:
+        return fitted
+    of_missing = {"missing_mean": missing.mean, "missing_columns": missing.columns.astype(np.int64)}
+    return {**fitted[0], "missing": missing.kind}, {**fitted[1], **of_missing}
+
+
+def read_missing(state: State, n_features: int) -> Missing | None:
+    """Return what `with_missing` took apart."""
+    if "missing" not in state.values:
+        return None
+    kind = state.choice("missing", ["indicator", "hold"])
+    mean = state.array("missing_mean", ["float64"], (n_features,))
+    columns = state.array("missing_columns", ["int64"], (None,))
+    if not np.isfinite(mean).all():
+        raise ValueError("missing_mean must be finite, got NaN or infinity")
+    if not (np.diff(columns, prepend=-1) > 0).all() or (len(columns) and columns[-1] >= n_features):
+        raise ValueError(f"missing_columns must be features out of {n_features}, sorted, got {short(columns.tolist())}")
+    if kind == "hold" and len(columns):
+        raise ValueError(f"missing_columns must be none with 'hold', got {short(columns.tolist())}")
+    return Missing(kind, mean, columns.astype(np.intp))
+
+
+def as_plain(named: Any) -> Any:
+    """Return what a pickle keeps of a named tuple, or None."""
+    return None if named is None else tuple(named)
+
+
+def from_plain(kind: Any, plain: Any) -> Any:
+    """Return the named tuple that `as_plain` took apart."""
+    return None if plain is None else kind(*plain)
 
 
 # ---- random numbers

@@ -11,7 +11,8 @@ safetensors, and reading it executes nothing.
 - ``loss_curve``, ``validation_scores``: float64, a number per epoch,
 - ``random_state`` (625,): key and position of the Mersenne Twister that shuffles and drops out,
 - ``input_mean``, ``input_scale``, float64 (n_features,), of an estimator that scales X itself, ``target_mean``,
-  ``target_scale``, float64 (n_outputs,), of one that scales y,
+  ``target_scale``, float64 (n_outputs,), of one that scales y; ``missing_mean``, float64 (n_features,), and
+  ``missing_columns``, int64, of one that reads missing values,
 - ``classes_`` of a classifier: the labels, or of strings their code points (n_classes, longest), filled up with zeros,
 - of a forecaster, for each of its n series: ``last`` value, ``mean`` and ``scale`` of the differences, ``naive_error``
   for the score, all float64 (n, n_series); ``tail_0``, ... float64 (n, lag, n_series), from which differences are
@@ -74,7 +75,14 @@ FORMAT_VERSION = 2
 #: Bytes that are read at once.
 PIECE = 1 << 24
 #: Hyperparameters that files of the first version may leave out, by what these mean.
-LATER = {"loss": "squared_error", "huber_delta": 1.0, "quantile": 0.5, "standardize": False, "normalize_y": False}
+LATER = {
+    "loss": "squared_error",
+    "huber_delta": 1.0,
+    "quantile": 0.5,
+    "standardize": False,
+    "normalize_y": False,
+    "missing": "error",
+}
 #: By name.
 ESTIMATORS: dict[str, Any] = {
     cls.__name__: cls for cls in (LSTMClassifier, LSTMForecaster, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger)

@@ -17,6 +17,18 @@ class Scaling(NamedTuple):
     scale: Array
 
 
+class Missing(NamedTuple):
+    """What stands for missing values, NaN, before anything is scaled."""
+
+    kind: str
+    """"indicator" for the mean, "hold" for the last value that there was in the sequence, or before it the mean."""
+    mean: Array
+    """(n_features,), in float64, as `columns`, which are integers."""
+    columns: Array
+    """(n_indicators,): features of which the net is told, after all features, whether each value is missing, and then
+    for how many steps."""
+
+
 class Description(NamedTuple):
     """A model taken apart."""
 
@@ -28,9 +40,11 @@ class Description(NamedTuple):
     inputs: Scaling | None = None
     """What scales the inputs before the net reads them."""
     targets: Scaling | None = None
-    """What scaled the targets that it has learnt; nothing does so far."""
+    """What scaled the targets that it has learnt."""
     labels: Array | None = None
     """What the outputs are probabilities of."""
+    missing: Missing | None = None
+    """What stands for missing values of the inputs; None where there are to be none."""
     state: Any = None
     """From which it goes on, of a model that keeps one; else None."""
 
@@ -61,6 +75,11 @@ def describe_steps(model: Any, purpose: str = "streamed") -> Description:
     if described.state is not None:
         raise ValueError(
             f"model must not be an {type(model).__name__}, which keeps its state itself: use update and predict"
+        )
+    if described.missing is not None:
+        raise ValueError(
+            f"model must have missing='error' to be {purpose}, got {described.missing.kind!r}: values that are missing "
+            "step by step are not read yet"
         )
     if spec.pooling not in ("last", None):
         raise ValueError(

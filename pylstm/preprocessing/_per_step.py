@@ -213,7 +213,7 @@ class PerStep(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
         return tags
 
     def _read(self, X: Any, *, reset: bool) -> Steps:
-        return _in_float64(validate_sequences(self, X, reset=reset, dtype=None, allow_nan=True))
+        return _in_float64(validate_sequences(self, X, reset=reset, dtype=None, finite=False))
 
     def _as_came(self, rows: Any, steps: Steps) -> Any:
         """Give the transformer's rows the form of what they are the steps of."""

@@ -11,7 +11,9 @@ from sklearn.utils.validation import assert_all_finite, validate_data
 from .._net.inputs import Steps, as_floats, as_form, as_numbers, as_steps, check_unmasked, is_2d, is_ragged
 
 
-def validate_sequences(estimator: Any, X: Any, *, reset: bool, dtype: npt.DTypeLike | None, allow_nan: bool) -> Steps:
+def validate_sequences(
+    estimator: Any, X: Any, *, reset: bool, dtype: npt.DTypeLike | None, finite: bool | str
+) -> Steps:
     """Return X's steps; note on the estimator what fit was given, or check that X is of the same kind.
 
     Parameters
@@ -24,8 +26,8 @@ def validate_sequences(estimator: Any, X: Any, *, reset: bool, dtype: npt.DTypeL
         Whether this is fit.
     dtype : dtype or None
         Of the rows; None takes what comes, and the steps of DataFrames as one DataFrame.
-    allow_nan : bool
-        Whether missing and infinite values are welcome.
+    finite : bool or "or NaN"
+        Whether values have to be finite, or may be missing too.
     """
     X = as_form(X, "X")
     on_2d = is_2d(X, None if reset else estimator._fitted_on_2d)
@@ -44,8 +46,8 @@ def validate_sequences(estimator: Any, X: Any, *, reset: bool, dtype: npt.DTypeL
         validate_data(estimator, steps.rows, reset=reset, skip_check_array=True)
         if dtype is not None:
             steps = steps._replace(rows=as_numbers(steps.rows, "X", 2, "(n_steps, n_features)", dtype))
-    if not allow_nan:
-        check_finite(steps)
+    if finite:
+        check_finite(steps, allow_nan=finite == "or NaN")
     if reset:
         estimator._fitted_on_2d = on_2d
     return steps
@@ -69,15 +71,21 @@ def _warn_of_table(X: Any) -> None:
         )
 
 
-def check_finite(steps: Steps) -> Steps:
+def check_finite(steps: Steps, *, allow_nan: bool = False) -> Steps:
     """Return steps that are all finite, or raise an error that says where what is not finite is."""
     try:
-        assert_all_finite(steps.rows, input_name="X")
+        assert_all_finite(steps.rows, input_name="X", allow_nan=allow_nan)
     except ValueError as error:
-        row = int(np.argmin(np.isfinite(steps.rows).all(axis=1)))
+        is_finite = np.isfinite(steps.rows) | (np.isnan(steps.rows) & allow_nan)
+        row = int(np.argmin(is_finite.all(axis=1)))
         sequence = int(np.searchsorted(steps.starts, row, side="right")) - 1
         step = row - int(steps.starts[sequence])
-        hint = " To fill missing values in: make_pipeline(PerStep(SimpleImputer()), ...)" if "NaN" in str(error) else ""
+        hint = ""
+        if "NaN" in str(error):
+            hint = (
+                " Missing values are read with missing='indicator' or 'hold', or filled in before: "
+                "make_pipeline(PerStep(SimpleImputer()), ...)"
+            )
         raise ValueError(f"{error} The first is in sequence {sequence}, at step {step}.{hint}") from None
     return steps
 

@@ -8,10 +8,11 @@ from sklearn.base import clone
 from pylstm import LSTMClassifier, LSTMForecaster, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger
 from pylstm._estimators.documentation import DOCUMENTATION, filled_in
 
-VALUES = ["loss", "huber_delta", "quantile", "normalize_y", "bidirectional", "standardize"]
+READING = ["bidirectional", "standardize", "missing"]
+VALUES = ["loss", "huber_delta", "quantile", "normalize_y", *READING]
 OWN = {
-    LSTMClassifier: ["pooling", "class_weight", "bidirectional", "standardize"],
-    LSTMTagger: ["window", "burn_in", "class_weight", "bidirectional", "standardize"],
+    LSTMClassifier: ["pooling", "class_weight", *READING],
+    LSTMTagger: ["window", "burn_in", "class_weight", *READING],
     LSTMRegressor: ["pooling", *VALUES],
     LSTMSequenceRegressor: ["window", "burn_in", *VALUES],
     LSTMForecaster: ["differences", "transform", "cv", "n_paths", "window", "burn_in"],

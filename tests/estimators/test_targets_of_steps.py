@@ -204,7 +204,14 @@ def test_the_loss_is_the_mean_of_what_is_known(loss, window, weighted):
     X, y = two_outputs()
     y = [np.where(RNG.random(of_one.shape) < 0.4, np.nan, of_one) for of_one in y]
     of_steps = [RNG.uniform(0, 2, len(x)) for x in X] if weighted else None
-    still = {"normalize_y": False, "max_iter": 1, "learning_rate_init": 1e-30, "alpha": 0.0, "dtype": "float64", "window": window}
+    still = {
+        "normalize_y": False,
+        "max_iter": 1,
+        "learning_rate_init": 1e-30,
+        "alpha": 0.0,
+        "dtype": "float64",
+        "window": window,
+    }
     model = small(LSTMSequenceRegressor, loss=loss, **still).fit(X, y, of_steps)
     errors = flat(model.predict(X)) - flat(y)
     known = ~np.isnan(errors)

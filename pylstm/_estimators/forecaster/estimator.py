@@ -14,9 +14,10 @@ from ..._net.cells import STATES
 from ..._net.describe import Description
 from ..._net.inputs import Array, Steps, as_numbers, check_int
 from ..._net.trace import Trace, trace_steps
-from ..base import LSTMEstimator, Method, StepEstimator, fits
+from ..base import LSTMEstimator, Method, fits
 from ..held_out import split_ends
 from ..hyperparameters import Number
+from ..per_step import StepEstimator
 from ..scaling import moments
 from ..state import State
 from ..targets import Targets, check_y_given

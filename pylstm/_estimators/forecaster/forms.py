@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from ..._net.inputs import Array, Steps, as_form
-from ..base import Fitted, StepEstimator
+from ..base import Fitted
+from ..per_step import StepEstimator
 from ..scaling import moments
 from ..state import State
 from .series import is_list, read_series, scaled

@@ -195,6 +195,8 @@ def gradients_of(estimator: Any, X: Any, sequence: int, target: Any, step: int |
     gradient = net.backward((parts * of_pooled)[np.newaxis]).input[0]
     if described.inputs is not None:
         gradient = gradient / described.inputs.scale
+    if described.missing is not None:
+        gradient = gradient[:, : len(described.missing.mean)]
     return gradient, output if pooling is not None else f"{output} at step {at}"
 
 
