@@ -1,18 +1,16 @@
 """What all estimators share: hyperparameters, the check of X, `fit`, `partial_fit`."""
 
 import copy
-import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial, wraps
-from typing import Any, ClassVar, Self, TypeVar, cast
+from functools import partial
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 from joblib import effective_n_jobs
-from sklearn import get_config
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -25,7 +23,6 @@ from .._net.pickles import made_of, reduced
 from .._net.trace import Trace, trace_steps
 from ..preprocessing._validation import validate_sequences
 from . import automatic
-from .documentation import filled_in
 from .held_out import check_enough, groups_of, is_given, said_of_validation, split
 from .hyperparameters import SharedHyperparameters
 from .learnt import Constant, remark
@@ -51,42 +48,8 @@ except ImportError:  # scikit-learn < 1.9 has no callbacks
         """Stands in for scikit-learn's."""
 
 
-Method = TypeVar("Method", bound=Callable[..., Any])
-
 #: Attributes that are named tuples, which pickles and skops keep as plain ones.
 PLAIN: dict[str, Any] = {"_missing": Missing, "_inputs": Scaling, "_targets": Scaling}
-#: What is being fitted. Not said by an attribute: those are pickled, cloned, and put back after an error.
-_FITTING: dict[tuple[int, int], object] = {}
-
-
-def fits(method: Method) -> Method:
-    """Make a method one that fits: parameters are checked first, and an error leaves the estimator as it was."""
-    checked = _fit_context(prefer_skip_nested_validation=True)(method)
-    is_partial = method.__name__ == "partial_fit"
-
-    @wraps(method)
-    def fit(estimator: Any, *args: Any, **keywords: Any) -> Any:
-        # The child of a fork, which goes on alone, has another process number.
-        key, this = (os.getpid(), id(estimator)), object()
-        if _FITTING.setdefault(key, this) is not this:
-            raise RuntimeError(
-                f"this {type(estimator).__name__} is being fitted: by another thread, or what was called meanwhile, a "
-                "callback or a loss, fits it again. Fit a clone"
-            )
-        before = dict(vars(estimator))
-        try:
-            if is_partial and not get_config()["skip_parameter_validation"]:  # scikit-learn does so the first time only
-                estimator._validate_params()
-            return checked(estimator, *args, **keywords)
-        except BaseException:
-            vars(estimator).clear()
-            vars(estimator).update(before)
-            raise
-        finally:
-            del _FITTING[key]
-
-    fit.__doc__ = filled_in(method.__doc__)
-    return cast(Method, fit)
 
 
 class Fitted:

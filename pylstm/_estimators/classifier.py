@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 
 from .._net.inputs import Array, Steps, as_given
-from .base import fits
+from .fits import fits
 from .learnt import Constant
 from .per_step import StepEstimator
 from .reading import SequenceEstimator

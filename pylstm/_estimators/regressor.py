@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from .._net.core import Model
 from .._net.inputs import Array, Steps, as_given
 from ..preprocessing._known import where_known
-from .base import fits
+from .fits import fits
 from .hyperparameters import Number
 from .learnt import Constant
 from .losses import LOSSES, r2_of_known, score, starting_point, without_values

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .core import ModelSpec
 
 #: Of what is in them. It is raised where those made before can't be read any more.
-VERSION = 2
+VERSION = 3
 #: What is no public name of pylstm.
 CLASSES: dict[str, Any] = {}
 

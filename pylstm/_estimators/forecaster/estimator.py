@@ -14,7 +14,8 @@ from ..._net.cells import STATES
 from ..._net.describe import Description
 from ..._net.inputs import Array, Steps, as_numbers, check_int
 from ..._net.trace import Trace, trace_steps
-from ..base import LSTMEstimator, Method, fits
+from ..base import LSTMEstimator
+from ..fits import Method, fits
 from ..held_out import split_ends
 from ..hyperparameters import Number
 from ..per_step import StepEstimator
