@@ -46,7 +46,7 @@ typedef enum pylstm_status {
     PYLSTM_ERROR_WORKSPACE, /* memory handed in is smaller than the size asked for */
     PYLSTM_ERROR_LABEL,     /* a label outside [0, n_outputs) */
     PYLSTM_ERROR_INDEX,     /* a sequence index outside the data set, or a parameter's */
-    PYLSTM_ERROR_POOLING,   /* a pooling that is not one of pylstm_pooling */
+    PYLSTM_ERROR_POOLING,   /* a pooling that is not one of pylstm_pooling; a pool of a stream that has none */
     PYLSTM_ERROR_LOSS,      /* a loss that is not one of pylstm_loss */
     PYLSTM_ERROR_SOLVER,    /* a solver that is not one of pylstm_solver_kind */
     PYLSTM_ERROR_ISA,       /* an instruction set that this build or this processor lacks */
@@ -433,11 +433,12 @@ int pylstm_train_step(pylstm_gradient *gradient, const pylstm_minibatch *batch, 
 /* A model that runs on, a step or a block of steps at a time: its weights packed once, its state inside, all in the
  * caller's memory, which has to stay where it is. No call but the first two reads anything else, allocates, locks or
  * waits. Different streams may run on different threads at once; one stream, on one thread at a time. Its outputs are
- * the bits of pylstm_forward, or pylstm_predict, over all steps at once. */
+ * the bits of pylstm_forward, or pylstm_predict, over all steps at once: after each step, over those so far. */
 typedef struct pylstm_stream pylstm_stream;
 
 /* For B = batch_size independent sequences. With n_outputs = 0 the model has no dense layer: what comes out is the
- * last layer's h, and pooling and loss are not read. The net has one direction; pooling is last or none. */
+ * last layer's h, and pooling and loss are not read. The net has one direction. With pooling mean or max the dense
+ * layer reads the mean, or the maximum, of the steps so far, which belongs to the state. */
 int pylstm_stream_size(const pylstm_model *model, ptrdiff_t batch_size, size_t *bytes);
 /* Sets the state to zero, the weights to:
  *   parameters   [n_parameters], as for pylstm_predict
@@ -446,9 +447,14 @@ int pylstm_stream_init(pylstm_stream **stream, const pylstm_model *model, ptrdif
                        const double *mean, const double *scale, pylstm_memory memory);
 /* Other weights for the same sizes, and a scaling or none, from the next step on; the state stays. */
 int pylstm_stream_set_weights(pylstm_stream *stream, const void *parameters, const double *mean, const double *scale);
-/* state: as in pylstm_forward; NULL is zeros. */
+/* state: as in pylstm_forward; NULL is zeros. What is pooled is then of no steps. */
 int pylstm_stream_set_state(pylstm_stream *stream, const void *state);
 int pylstm_stream_get_state(const pylstm_stream *stream, void *state);
+/* What is pooled so far, of a stream with pooling mean or max; others have PYLSTM_ERROR_POOLING.
+ *   pool    [B][H]  the sum of the last layer's h, or the largest; zeros, and unread, where there was no step
+ *   counts  [B]     of how many steps: from 0 to 2^53 */
+int pylstm_stream_set_pool(pylstm_stream *stream, const void *pool, const int64_t *counts);
+int pylstm_stream_get_pool(const pylstm_stream *stream, void *pool, int64_t *counts);
 /*   x  [B][n_steps][I] of the dtype; of double, whatever the dtype, where there is a mean and a scale
  *   y  [B][n_steps][n_outputs, or H], out: probabilities, values, or h */
 int pylstm_stream_process(pylstm_stream *stream, ptrdiff_t n_steps, const void *x, void *y);

@@ -174,6 +174,8 @@ def export_c(
         raise ValueError(
             f"model must be of float32 to be exported, got {described.spec.dtype}: make it with dtype='float32'"
         )
+    if described.spec.pooling not in ("last", None):
+        raise ValueError(f"model must have pooling='last' to be exported, got {described.spec.pooling!r}")
     learning = _learning(described, trainable, window, carry_state, max_grad_norm, weights)
     net = _net(described)
     scores: tuple[float | None, float | None] = (None, None)

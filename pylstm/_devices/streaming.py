@@ -12,7 +12,8 @@ def stream(model: Any, batch_size: int = 1) -> Stream:
     ----------
     model : Sequence, estimator or Pipeline
         A `Sequence`; a fitted LSTM estimator; or a `Pipeline` of ``PerStep(StandardScaler())`` and one, whose scaling
-        the stream then applies: in float64, to the bits of the pipeline's predictions.
+        the stream then applies: in float64, to the bits of the pipeline's predictions. With ``pooling="mean"`` or
+        ``"max"`` each answer is that for the steps so far.
     batch_size : int, default=1
         Independent sequences that take their steps together.
 
@@ -24,7 +25,7 @@ def stream(model: Any, batch_size: int = 1) -> Stream:
     Raises
     ------
     ValueError
-        If the model is of a kind that needs all steps: two directions, or a mean or maximum over the steps.
+        If the model is of a kind that needs all steps: two directions, of which one starts at the last.
 
     Examples
     --------

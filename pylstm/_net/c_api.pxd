@@ -228,6 +228,8 @@ cdef extern from "pylstm.h" nogil:
     int pylstm_stream_set_weights(pylstm_stream *, const void *, const double *, const double *)
     int pylstm_stream_set_state(pylstm_stream *, const void *)
     int pylstm_stream_get_state(const pylstm_stream *, void *)
+    int pylstm_stream_set_pool(pylstm_stream *, const void *, const int64_t *)
+    int pylstm_stream_get_pool(const pylstm_stream *, void *, int64_t *)
     int pylstm_stream_process(pylstm_stream *, Py_ssize_t, const void *, void *)
 
     enum:

@@ -81,9 +81,4 @@ def describe_steps(model: Any, purpose: str = "streamed") -> Description:
             f"model must have missing='error' to be {purpose}, got {described.missing.kind!r}: values that are missing "
             "step by step are not read yet"
         )
-    if spec.pooling not in ("last", None):
-        raise ValueError(
-            f"model must have pooling='last' to be {purpose}, got {spec.pooling!r}: steps that go on have no "
-            "end over which to pool"
-        )
     return described

@@ -194,9 +194,10 @@ cdef class ModelSpec:
         return restore(VERSION, "ModelSpec", {**self.arguments(), **changes})
 
     def in_use(self):
-        """Return what is left where it only runs on, step by step: what training and pooling need goes."""
+        """Return what is left where it only runs on: what training needs goes, as does that it reads the last step."""
         loss = self.loss if self.loss in (None, "cross_entropy", "sigmoid") else "squared_error"
-        return self.replace(dropout=0.0, forget_bias=1.0, t_max=None, loss=loss, pooling=None, loss_parameter=0.0)
+        pooling = None if self.pooling == "last" else self.pooling
+        return self.replace(dropout=0.0, forget_bias=1.0, t_max=None, loss=loss, pooling=pooling, loss_parameter=0.0)
 
     def __eq__(self, other):
         if not isinstance(other, ModelSpec):

@@ -4,6 +4,8 @@
 cdef Py_ssize_t RELEASE_GIL = 1 << 18
 #: Steps of a constant input after which a net that has not come to rest is given up.
 SETTLE_BLOCK, SETTLE_BLOCKS = 256, 400
+#: Steps that a pool may be said to be of.
+MOST_POOLED = 2**53
 
 
 cdef class Stream(_Net):
@@ -11,7 +13,8 @@ cdef class Stream(_Net):
 
     Made by `Sequence.stream`, by an estimator's `stream`, or by `pylstm.stream` of a pipeline. Its outputs are the bits
     that `Sequence.forward` or ``predict`` give for all steps at once: the last layer's output for a `Sequence`, class
-    probabilities or values, for every step, for an estimator. It has a copy of the weights, which are packed once.
+    probabilities or values, for every step, for an estimator: where that answers for a sequence as a whole, for the
+    steps so far. It has a copy of the weights, which are packed once.
 
     Attributes
     ----------
@@ -89,7 +92,9 @@ cdef class Stream(_Net):
     def __setstate__(self, state):
         plain, weights, batch_size, now, classes = state
         self.start(spec_of(plain), weights, batch_size)
-        self.state, self.classes_ = now, classes
+        flat, pool = self.take_whole_state(now)
+        self.set_state(flat, pool)
+        self.classes_ = classes
 
     def __repr__(self):
         return (f"Stream(input_size={self.input_size}, hidden_size={self.hidden_sizes}, "
@@ -310,15 +315,16 @@ cdef class Stream(_Net):
                 raise self.wrong_shape("x", constant.shape, self.c.input_size, 2)
             constant = constant.reshape(self.batch_size, self.c.input_size)
         self.check_free()
-        before = self.flat_state()
+        before, pool = self.flat_state(), self.pool_state()
         self.is_running = True
         self.n_calls += 1
         try:
-            check(pylstm_stream_set_state(self.stream, NULL))
+            self.set_state(None, None)
             if constant is not None:
                 self.settle(constant)
+                self.set_state(self.flat_state(), None)
         except BaseException:
-            check(pylstm_stream_set_state(self.stream, self.data_of(before)))
+            self.set_state(before, pool)
             raise
         finally:
             self.n_calls -= 1
@@ -343,19 +349,82 @@ cdef class Stream(_Net):
         check(pylstm_stream_get_state(self.stream, view.data))
         return flat
 
+    cdef pool_state(self):
+        """Return the pool so far and of how many steps it is; None where nothing is pooled."""
+        if self.spec.pooling is None:
+            return None
+        pool, counts = self.new_pool()
+        check(pylstm_stream_get_pool(self.stream, <void *> self.data_of(pool), <int64_t *> self.data_of(counts)))
+        return pool, counts
+
+    cdef new_pool(self):
+        return (np.empty((1, self.batch_size, self.hidden_sizes[len(self.hidden_sizes) - 1]), self.dtype),
+                np.empty((1, self.batch_size), np.int64))
+
+    cdef set_state(self, flat, pool):
+        """Set both; None is zeros, and a pool of no steps."""
+        check(pylstm_stream_set_state(self.stream, self.data_of(flat)))
+        if pool is not None:
+            check(pylstm_stream_set_pool(self.stream, self.data_of(pool[0]), <const int64_t *> self.data_of(pool[1])))
+
     @property
     def state(self):
         """The state, a copy: a list with a pair (h, c), or (h,), per layer, each (1, batch_size, hidden_size).
 
-        It can be set.
+        Of a model that pools, by ``pooling="mean"`` or ``"max"``, the list ends in a pair (pool, count): the sum of the
+        last layer's outputs so far, or the largest, (1, batch_size, hidden_size); and of how many steps, integers
+        (1, batch_size). Where that is 0, as after `reset`, the pool is zeros, and is not read.
+
+        It can be set; None is that of a new stream.
         """
-        return self.state_views(self.flat_state(), self.batch_size)
+        layers, pool = self.state_views(self.flat_state(), self.batch_size), self.pool_state()
+        return layers if pool is None else [*layers, pool]
 
     @state.setter
     def state(self, state):
-        flat = self.take_state(state, self.batch_size)
         self.check_free()
-        check(pylstm_stream_set_state(self.stream, self.data_of(flat)))
+        flat, pool = self.take_whole_state(state)
+        for values in () if state is None else (flat, *(pool or ())):
+            if not np.isfinite(values).all():
+                raise ValueError("state must be finite, got NaN or infinity")
+        self.check_free()  # what made arrays of it can have let another thread run
+        self.set_state(flat, pool)
+
+    cdef tuple take_whole_state(self, state):
+        """Return a user's state as `set_state` takes it."""
+        pool = None
+        self.n_calls += 1
+        try:
+            if self.spec.pooling is not None and state is not None:
+                state, pool = self.take_pool(state)
+            return self.take_state(state, self.batch_size), pool
+        finally:
+            self.n_calls -= 1
+
+    cdef tuple take_pool(self, state):
+        """Return a user's state without its last entry, and that."""
+        n_layers = len(self.hidden_sizes)
+        if not isinstance(state, (list, tuple)) or len(state) != n_layers + 1:
+            got = f"{len(state)} entries" if isinstance(state, (list, tuple)) else repr(type(state).__name__)
+            raise ValueError(f"state must be a list with an entry for each of the {n_layers} layers, and the pair "
+                             f"(pool, count), got {got}")
+        given = state[n_layers]
+        if not isinstance(given, (list, tuple)) or len(given) != 2:
+            raise ValueError(f"state[{n_layers}] must be the pair (pool, count), got {type(given).__name__!r}")
+        pool, counts = self.new_pool()
+        cdef _View view = _View(pool, True)
+        if not self.copy_plain(view.data, given[0], self.batch_size, pool.shape[2]):
+            fill(pool, given[0], f"pool of state[{n_layers}]")
+        name = f"count of state[{n_layers}]"
+        count = as_array(given[1], name)
+        if count.dtype.kind not in "iu":
+            raise TypeError(f"{name} must be integers, got {count.dtype}")
+        if count.shape != counts.shape:
+            raise ValueError(f"{name} must have shape {counts.shape}, got {count.shape}")
+        if count.min() < 0 or count.max() > MOST_POOLED:
+            raise ValueError(f"{name} must be from 0 to {MOST_POOLED}, got {count.min()} to {count.max()}")
+        counts[...] = count
+        return state[:n_layers], (pool, counts)
 
     def set_model(self, model):
         """Go on with the weights of another model, from the next step; the state stays.

@@ -239,8 +239,6 @@ static int check_stream(const pylstm_model *model, ptrdiff_t batch_size)
         return status;
     if (model->net.n_directions != 1)
         return PYLSTM_ERROR_DIRECTION;
-    if (model->n_outputs > 0 && model->pooling != PYLSTM_POOL_LAST && model->pooling != PYLSTM_POOL_NONE)
-        return PYLSTM_ERROR_POOLING;
     if (batch_size < 1)
         return PYLSTM_ERROR_SIZE;
     return batch_size > INT_MAX ? PYLSTM_ERROR_OVERFLOW : PYLSTM_OK;
@@ -291,6 +289,30 @@ int pylstm_stream_get_state(const pylstm_stream *stream, void *state)
     if (!stream || !state)
         return PYLSTM_ERROR_NULL;
     BY_DTYPE(stream->dtype, pylstm_stream_get_state, stream, state);
+    return PYLSTM_OK;
+}
+
+int pylstm_stream_set_pool(pylstm_stream *stream, const void *pool, const int64_t *counts)
+{
+    const int64_t most = INT64_C(1) << 53;
+    if (!stream || !pool || !counts)
+        return PYLSTM_ERROR_NULL;
+    if (!is_running_pool(&stream->model))
+        return PYLSTM_ERROR_POOLING;
+    for (ptrdiff_t b = 0; b < stream->batch_size; b++)
+        if (counts[b] < 0 || counts[b] > most)
+            return counts[b] < 0 ? PYLSTM_ERROR_SIZE : PYLSTM_ERROR_OVERFLOW;
+    BY_DTYPE(stream->dtype, pylstm_stream_set_pool, stream, pool, counts);
+    return PYLSTM_OK;
+}
+
+int pylstm_stream_get_pool(const pylstm_stream *stream, void *pool, int64_t *counts)
+{
+    if (!stream || !pool || !counts)
+        return PYLSTM_ERROR_NULL;
+    if (!is_running_pool(&stream->model))
+        return PYLSTM_ERROR_POOLING;
+    BY_DTYPE(stream->dtype, pylstm_stream_get_pool, stream, pool, counts);
     return PYLSTM_OK;
 }
 

@@ -14,7 +14,7 @@ const char *pylstm_strerror(int status)
         [PYLSTM_ERROR_WORKSPACE] = "the memory handed in is smaller than the size asked for",
         [PYLSTM_ERROR_LABEL] = "a label is outside [0, n_outputs)",
         [PYLSTM_ERROR_INDEX] = "a sequence index is outside the data set",
-        [PYLSTM_ERROR_POOLING] = "the pooling is neither last, mean, max nor none",
+        [PYLSTM_ERROR_POOLING] = "the pooling is none of pylstm_pooling, or the stream has no pool",
         [PYLSTM_ERROR_LOSS] = "the loss is neither cross-entropy nor squared error",
         [PYLSTM_ERROR_SOLVER] = "the solver is neither adam, sgd nor rmsprop",
         [PYLSTM_ERROR_DIRECTION] = "a net of two directions can't run step by step: one begins at the last step",

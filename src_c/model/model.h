@@ -68,13 +68,23 @@ ptrdiff_t pylstm_head_n_members(const pylstm_head *head, ptrdiff_t n_rows);
 /* What both dtypes' streams begin with. */
 struct pylstm_stream {
     pylstm_dtype dtype;
+    pylstm_model model;
+    ptrdiff_t batch_size;
 };
+
+/* Whether a stream's dense layer reads what is pooled of the steps so far. */
+static inline bool is_running_pool(const pylstm_model *model)
+{
+    return model->n_outputs > 0 && (model->pooling == PYLSTM_POOL_MEAN || model->pooling == PYLSTM_POOL_MAX);
+}
 
 typedef int stream_size_function(const pylstm_model *, ptrdiff_t, size_t *);
 typedef pylstm_stream *stream_init_function(const pylstm_model *, ptrdiff_t, pylstm_memory);
 typedef void stream_set_weights_function(pylstm_stream *, const void *, const double *, const double *);
 typedef void stream_set_state_function(pylstm_stream *, const void *);
 typedef void stream_get_state_function(const pylstm_stream *, void *);
+typedef void stream_set_pool_function(pylstm_stream *, const void *, const int64_t *);
+typedef void stream_get_pool_function(const pylstm_stream *, void *, int64_t *);
 typedef void stream_process_function(pylstm_stream *, ptrdiff_t, const void *, void *);
 
 stream_size_function pylstm_stream_size_f32, pylstm_stream_size_f64;
@@ -82,6 +92,8 @@ stream_init_function pylstm_stream_init_f32, pylstm_stream_init_f64;
 stream_set_weights_function pylstm_stream_set_weights_f32, pylstm_stream_set_weights_f64;
 stream_set_state_function pylstm_stream_set_state_f32, pylstm_stream_set_state_f64;
 stream_get_state_function pylstm_stream_get_state_f32, pylstm_stream_get_state_f64;
+stream_set_pool_function pylstm_stream_set_pool_f32, pylstm_stream_set_pool_f64;
+stream_get_pool_function pylstm_stream_get_pool_f32, pylstm_stream_get_pool_f64;
 stream_process_function pylstm_stream_process_f32, pylstm_stream_process_f64;
 
 #endif

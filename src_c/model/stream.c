@@ -17,13 +17,20 @@ struct stream_layer {
     real *h, *h_next, *c;        /* [B][H'] */
 };
 
+/* The last layer's outputs as one, of the steps so far: as pool_forward makes them of all at once. */
+struct running_pool {
+    int64_t *counts; /* [B] steps; NULL: nothing is pooled */
+    real *sofar;     /* [B][H] their sum, or the largest */
+    real *pooled;    /* [B][H] what the dense layer reads: of a maximum the same */
+};
+
 struct NAME(stream) {
     struct pylstm_stream base;
-    pylstm_model model;
     const struct kernels *kernels;
-    ptrdiff_t batch_size, output_size;
+    ptrdiff_t output_size;
     struct stream_layer *layers; /* [n_layers] */
-    ptrdiff_t *hidden_sizes;     /* [n_layers]; what model.net points to */
+    struct running_pool pool;
+    ptrdiff_t *hidden_sizes;     /* [n_layers]; what base.model.net points to */
     real *weight_out, *bias_out; /* [n_outputs][H], [n_outputs] */
     reading *mean, *scale;       /* [I]; used if is_scaled */
     real *scaled;                /* [B][I] one step's inputs */
@@ -34,14 +41,13 @@ static struct NAME(stream) * carve(const pylstm_model *model, ptrdiff_t batch_si
 {
     const pylstm_net *net = &model->net;
     const struct kernels *kernels = NAME(kernels)(net->isa);
+    bool pools = is_running_pool(model), is_mean = model->pooling == PYLSTM_POOL_MEAN;
     ptrdiff_t n_outputs = model->n_outputs, output_size = pylstm_net_output_size(net);
     bool has_c = pylstm_cell_of(net->cell)->n_states > 1;
     struct NAME(stream) *stream = arena_take(arena, 1, 1, sizeof *stream);
     struct NAME(stream) carved = {
-        .base = {net->dtype},
-        .model = *model,
+        .base = {net->dtype, *model, batch_size},
         .kernels = kernels,
-        .batch_size = batch_size,
         .output_size = n_outputs > 0 ? n_outputs : output_size,
         .layers = arena_take(arena, net->n_layers, 1, sizeof(struct stream_layer)),
         .hidden_sizes = arena_take(arena, net->n_layers, 1, sizeof(ptrdiff_t)),
@@ -51,6 +57,11 @@ static struct NAME(stream) * carve(const pylstm_model *model, ptrdiff_t batch_si
         .scale = arena_take(arena, net->input_size, 1, sizeof(reading)),
         .scaled = arena_take(arena, batch_size, net->input_size, sizeof(real)),
     };
+    if (pools) {
+        carved.pool.counts = arena_take(arena, batch_size, 1, sizeof(int64_t));
+        carved.pool.sofar = arena_take(arena, batch_size, output_size, sizeof(real));
+        carved.pool.pooled = is_mean ? arena_take(arena, batch_size, output_size, sizeof(real)) : carved.pool.sofar;
+    }
     pylstm_layer at = {0};
     while (pylstm_net_next(net, &at)) {
         ptrdiff_t width = blocks_of(at.hidden_size, kernels->lanes) * kernels->lanes;
@@ -89,15 +100,15 @@ pylstm_stream *NAME(stream_init)(const pylstm_model *model, ptrdiff_t batch_size
     struct arena arena = arena_at(memory);
     struct NAME(stream) *stream = carve(model, batch_size, &arena);
     memcpy(stream->hidden_sizes, model->net.hidden_sizes, (size_t)model->net.n_layers * sizeof(ptrdiff_t));
-    stream->model.net.hidden_sizes = stream->hidden_sizes;
+    stream->base.model.net.hidden_sizes = stream->hidden_sizes;
     return &stream->base;
 }
 
 void NAME(stream_set_weights)(pylstm_stream *stream, const void *parameters, const double *mean, const double *scale)
 {
     struct NAME(stream) *to = (struct NAME(stream) *)stream;
-    const pylstm_net *net = &to->model.net;
-    ptrdiff_t n_outputs = to->model.n_outputs, head = pylstm_net_n_parameters(net);
+    const pylstm_net *net = &to->base.model.net;
+    ptrdiff_t n_outputs = to->base.model.n_outputs, head = pylstm_net_n_parameters(net);
     ptrdiff_t n_weights = n_outputs * pylstm_net_output_size(net);
     pylstm_layer at = {0};
     while (pylstm_net_next(net, &at)) {
@@ -123,9 +134,9 @@ void NAME(stream_set_state)(pylstm_stream *stream, const void *state)
 {
     struct NAME(stream) *to = (struct NAME(stream) *)stream;
     const real *from = state;
-    for (ptrdiff_t l = 0; l < to->model.net.n_layers; l++) {
+    for (ptrdiff_t l = 0; l < to->base.model.net.n_layers; l++) {
         struct stream_layer *layer = &to->layers[l];
-        ptrdiff_t hidden = layer->layer.hidden_size, n = to->batch_size;
+        ptrdiff_t hidden = layer->layer.hidden_size, n = stream->batch_size;
         real *const parts[] = {layer->h, layer->c};
         for (int part = 0; part < 2 && parts[part]; part++) {
             memset(parts[part], 0, (size_t)(n * layer->width) * sizeof(real));
@@ -133,42 +144,89 @@ void NAME(stream_set_state)(pylstm_stream *stream, const void *state)
                 memcpy(parts[part] + b * layer->width, from, (size_t)hidden * sizeof(real));
         }
     }
+    if (is_running_pool(&stream->model))
+        NAME(stream_set_pool)(stream, NULL, NULL);
 }
 
 void NAME(stream_get_state)(const pylstm_stream *stream, void *state)
 {
     const struct NAME(stream) *from = (const struct NAME(stream) *)stream;
     real *to = state;
-    for (ptrdiff_t l = 0; l < from->model.net.n_layers; l++) {
+    for (ptrdiff_t l = 0; l < stream->model.net.n_layers; l++) {
         const struct stream_layer *layer = &from->layers[l];
         ptrdiff_t hidden = layer->layer.hidden_size;
         const real *const parts[] = {layer->h, layer->c};
         for (int part = 0; part < 2 && parts[part]; part++)
-            for (ptrdiff_t b = 0; b < from->batch_size; b++, to += hidden)
+            for (ptrdiff_t b = 0; b < stream->batch_size; b++, to += hidden)
                 memcpy(to, parts[part] + b * layer->width, (size_t)hidden * sizeof(real));
     }
+}
+
+static size_t pool_bytes(const pylstm_stream *stream)
+{
+    return (size_t)(stream->batch_size * pylstm_net_output_size(&stream->model.net)) * sizeof(real);
+}
+
+/* NULL: of no steps. */
+void NAME(stream_set_pool)(pylstm_stream *stream, const void *pool, const int64_t *counts)
+{
+    const struct running_pool *to = &((struct NAME(stream) *)stream)->pool;
+    memset(to->sofar, 0, pool_bytes(stream));
+    memset(to->counts, 0, (size_t)stream->batch_size * sizeof *counts);
+    if (counts) {
+        memcpy(to->sofar, pool, pool_bytes(stream));
+        memcpy(to->counts, counts, (size_t)stream->batch_size * sizeof *counts);
+    }
+}
+
+void NAME(stream_get_pool)(const pylstm_stream *stream, void *pool, int64_t *counts)
+{
+    const struct running_pool *from = &((const struct NAME(stream) *)stream)->pool;
+    memcpy(pool, from->sofar, pool_bytes(stream));
+    memcpy(counts, from->counts, (size_t)stream->batch_size * sizeof *counts);
 }
 
 /* What the net reads of step s of a block x [B][n_steps][I], of the dtype; or of readings, where there is a scaling. */
 static struct const_rows input_of(const struct NAME(stream) * stream, const void *x, ptrdiff_t n_steps, ptrdiff_t s)
 {
-    ptrdiff_t n_x = stream->model.net.input_size, first = s * n_x, stride = n_steps * n_x;
+    ptrdiff_t n_x = stream->base.model.net.input_size, first = s * n_x, stride = n_steps * n_x;
     if (!stream->is_scaled)
         return (struct const_rows){(const real *)x + first, stride};
-    for (ptrdiff_t b = 0; b < stream->batch_size; b++)
+    for (ptrdiff_t b = 0; b < stream->base.batch_size; b++)
         scale_input(n_x, (const reading *)x + first + b * stride, stream->mean, stream->scale,
                     stream->scaled + b * n_x);
     return (struct const_rows){stream->scaled, n_x};
 }
 
+/* Takes a step's outputs h of the last layer into the pool; returns what is pooled. */
+static struct const_rows pool_step(const struct NAME(stream) * stream, struct const_rows h)
+{
+    const struct running_pool *pool = &stream->pool;
+    ptrdiff_t hidden = pylstm_net_output_size(&stream->base.model.net);
+    bool is_mean = stream->base.model.pooling == PYLSTM_POOL_MEAN;
+    for (ptrdiff_t b = 0; b < stream->base.batch_size; b++) {
+        const real *from = h.data + b * h.stride;
+        real *sofar = pool->sofar + b * hidden, *pooled = pool->pooled + b * hidden;
+        bool is_first = pool->counts[b]++ == 0;
+        real count = (real)pool->counts[b];
+        for (ptrdiff_t j = 0; j < hidden; j++) {
+            real more = is_mean ? sofar[j] + from[j] : from[j] > sofar[j] ? from[j] : sofar[j];
+            sofar[j] = is_first ? from[j] : more;
+            if (is_mean)
+                pooled[j] = sofar[j] / count;
+        }
+    }
+    return (struct const_rows){pool->pooled, hidden};
+}
+
 static void write_output(const struct NAME(stream) * stream, struct const_rows h, struct rows y)
 {
-    const pylstm_model *model = &stream->model;
+    const pylstm_model *model = &stream->base.model;
     ptrdiff_t n_outputs = model->n_outputs, hidden = stream->layers[model->net.n_layers - 1].layer.hidden_size;
     void (*predict)(ptrdiff_t, real *) = n_outputs > 0 ? NAME(loss)(model->loss)->predict : NULL;
     if (n_outputs > 0)
-        stream->kernels->dense(stream->batch_size, n_outputs, hidden, h, stream->weight_out, stream->bias_out, y);
-    for (ptrdiff_t b = 0; b < stream->batch_size; b++) {
+        stream->kernels->dense(stream->base.batch_size, n_outputs, hidden, h, stream->weight_out, stream->bias_out, y);
+    for (ptrdiff_t b = 0; b < stream->base.batch_size; b++) {
         if (n_outputs == 0)
             memcpy(y.data + b * y.stride, h.data + b * h.stride, (size_t)hidden * sizeof(real));
         else if (predict)
@@ -179,7 +237,7 @@ static void write_output(const struct NAME(stream) * stream, struct const_rows h
 void NAME(stream_process)(pylstm_stream *stream, ptrdiff_t n_steps, const void *x, void *y)
 {
     struct NAME(stream) *on = (struct NAME(stream) *)stream;
-    pylstm_net *net = &on->model.net;
+    pylstm_net *net = &stream->model.net;
     ptrdiff_t n_y = on->output_size;
     for (ptrdiff_t s = 0; s < n_steps; s++) {
         struct const_rows input = input_of(on, x, n_steps, s);
@@ -187,7 +245,7 @@ void NAME(stream_process)(pylstm_stream *stream, ptrdiff_t n_steps, const void *
             struct stream_layer *layer = &on->layers[l];
             const struct step step = {
                 .weights = &layer->weights,
-                .rows = {.n = on->batch_size,
+                .rows = {.n = stream->batch_size,
                          .x = input,
                          .h_prev = layer->h,
                          .own_prev = layer->c ? layer->c : layer->h,
@@ -202,6 +260,8 @@ void NAME(stream_process)(pylstm_stream *stream, ptrdiff_t n_steps, const void *
             input = (struct const_rows){h, layer->width};
         }
         net->last_first = !net->last_first;
+        if (on->pool.counts)
+            input = pool_step(on, input);
         write_output(on, input, (struct rows){(real *)y + s * n_y, n_steps * n_y});
     }
 }

@@ -145,14 +145,11 @@ static void test_format(void)
 }
 
 /* A stream is the same stream from a blob. */
-static void check_stream(pylstm_cell cell)
+static void check_stream(pylstm_cell cell, pylstm_pooling pooling)
 {
     const ptrdiff_t hidden_sizes[] = {5, 3};
-    const pylstm_model model = {{PYLSTM_FLOAT64, 2, 2, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1, cell, 0},
-                                3,
-                                PYLSTM_POOL_NONE,
-                                PYLSTM_CROSS_ENTROPY,
-                                0};
+    const pylstm_model model = {
+        {PYLSTM_FLOAT64, 2, 2, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1, cell, 0}, 3, pooling, PYLSTM_CROSS_ENTROPY, 0};
     struct written all = write_model(&model, 1);
     pylstm_blob blob;
     CHECK_STATUS(pylstm_blob_open(all.blob, all.bytes, &blob), PYLSTM_OK);
@@ -373,7 +370,7 @@ int main(int argc, char **argv)
     test_round_trips();
     test_format();
     for (int cell = PYLSTM_LSTM; cell < PYLSTM_N_CELLS; cell++)
-        check_stream((pylstm_cell)cell);
+        check_stream((pylstm_cell)cell, (pylstm_pooling)cell);
     check_mutations(all.blob, all.bytes);
     test_hostile(&all);
     test_header_only();

@@ -284,6 +284,67 @@ static void check_bits(const pylstm_model *model, ptrdiff_t batch_size)
     free(x);
 }
 
+/* After each step, what pylstm_predict makes of those so far: from a state, and from what was kept of it and of the
+ * pool, while the stream ran on over something else. */
+static void check_pool(const pylstm_model *model, ptrdiff_t batch_size)
+{
+    const pylstm_net *net = &model->net;
+    ptrdiff_t width = pylstm_net_output_size(net), n_y = batch_size * N_STEPS * model->n_outputs;
+    void *a = random_reals(net, pylstm_model_n_parameters(model), 0.5), *memory;
+    struct run run = new_run(model, batch_size);
+    void *expected = new_reals(net, n_y), *pool = random_reals(net, batch_size * width, 0.5);
+    int64_t *counts = allocate((size_t)batch_size * sizeof *counts);
+    for (ptrdiff_t n = 1; n <= N_STEPS; n++) {
+        void *x = new_reals(net, batch_size * n * net->input_size), *y = new_reals(net, batch_size * model->n_outputs);
+        copy_steps(&run, x_bytes(&run), 0, n, run.x, x, 0);
+        predict(&run, a, n, x, run.state, y, NULL);
+        copy_steps(&run, y_bytes(&run), n - 1, 1, expected, y, 1);
+        free(x);
+        free(y);
+    }
+    pylstm_stream *stream = new_stream(model, batch_size, a, NULL, NULL, &memory);
+    CHECK_STATUS(pylstm_stream_get_pool(stream, pool, counts), PYLSTM_OK);
+    for (ptrdiff_t k = 0; k < batch_size * width; k++)
+        CHECK(get_real(net, pool, k) == 0 && counts[k / width] == 0);
+    CHECK_STATUS(pylstm_stream_set_state(stream, run.state), PYLSTM_OK);
+    stream_steps(&run, stream, 0, 1);
+    stream_steps(&run, stream, 1, SWAP_AT - 1);
+    CHECK_STATUS(pylstm_stream_get_state(stream, run.state_out), PYLSTM_OK);
+    CHECK_STATUS(pylstm_stream_get_pool(stream, pool, counts), PYLSTM_OK);
+    stream_steps(&run, stream, SWAP_AT, 3);
+    CHECK_STATUS(pylstm_stream_set_state(stream, run.state_out), PYLSTM_OK);
+    CHECK_STATUS(pylstm_stream_set_pool(stream, pool, counts), PYLSTM_OK);
+    stream_steps(&run, stream, SWAP_AT, N_STEPS - SWAP_AT);
+    expect_same(run.y, expected, (size_t)n_y * real_size(net), "what is pooled so far");
+    for (ptrdiff_t b = 0; b < batch_size; b++)
+        CHECK(counts[b] == SWAP_AT);
+    CHECK_STATUS(pylstm_stream_set_state(stream, run.state), PYLSTM_OK);
+    stream_steps(&run, stream, 0, N_STEPS);
+    expect_same(run.y, expected, (size_t)n_y * real_size(net), "what is pooled in a block, anew");
+    free_run(run);
+    free(memory);
+    free(a);
+    free(expected);
+    free(pool);
+    free(counts);
+}
+
+static void test_pools(pylstm_isa isa, pylstm_dtype dtype, pylstm_cell cell)
+{
+    static const struct {
+        ptrdiff_t input_size, n_layers, hidden_sizes[2], batch_size, n_outputs;
+    } shapes[] = {{1, 1, {1}, 1, 1}, {3, 2, {13, 7}, 5, 3}, {16, 1, {33}, 2, 17}};
+    for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
+        pylstm_net net =
+            make_net(isa, dtype, cell, shapes[k].input_size, shapes[k].n_layers, shapes[k].hidden_sizes, 1);
+        for (int pooling = PYLSTM_POOL_MEAN; pooling <= PYLSTM_POOL_MAX; pooling++) {
+            pylstm_model model = with_head(net, shapes[k].n_outputs, PYLSTM_CROSS_ENTROPY);
+            model.pooling = (pylstm_pooling)pooling;
+            check_pool(&model, shapes[k].batch_size);
+        }
+    }
+}
+
 static void test_bits(pylstm_isa isa, pylstm_dtype dtype, pylstm_cell cell)
 {
     static const struct {
@@ -405,12 +466,9 @@ static void test_model_errors(void)
     bad = good;
     bad.loss = PYLSTM_N_LOSSES;
     check_model_error(bad, 1, PYLSTM_ERROR_LOSS);
-    const pylstm_pooling poolings[] = {PYLSTM_POOL_MEAN, PYLSTM_POOL_MAX, (pylstm_pooling)4};
-    for (int k = 0; k < 3; k++) {
-        bad = good;
-        bad.pooling = poolings[k];
-        check_model_error(bad, 1, PYLSTM_ERROR_POOLING);
-    }
+    bad = good;
+    bad.pooling = (pylstm_pooling)4;
+    check_model_error(bad, 1, PYLSTM_ERROR_POOLING);
     check_model_error(good, 0, PYLSTM_ERROR_SIZE);
     check_model_error(good, -1, PYLSTM_ERROR_SIZE);
     check_model_error(good, (ptrdiff_t)INT_MAX + 1, PYLSTM_ERROR_OVERFLOW);
@@ -475,8 +533,31 @@ static void test_call_errors(void)
     CHECK_STATUS(pylstm_stream_get_state(stream, state), PYLSTM_OK); /* nothing refused has changed it */
     for (int k = 0; k < 6; k++)
         CHECK(state[k] == 0);
-    free(weights);
+    float pool[6] = {0};
+    int64_t counts[] = {0, 0};
+    CHECK_STATUS(pylstm_stream_set_pool(stream, pool, counts), PYLSTM_ERROR_POOLING);
+    CHECK_STATUS(pylstm_stream_get_pool(stream, pool, counts), PYLSTM_ERROR_POOLING);
     free(memory.data);
+
+    void *own;
+    model.pooling = PYLSTM_POOL_MAX;
+    stream = new_stream(&model, 2, weights, NULL, NULL, &own);
+    CHECK_STATUS(pylstm_stream_set_pool(NULL, pool, counts), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_set_pool(stream, NULL, counts), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_set_pool(stream, pool, NULL), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_get_pool(NULL, pool, counts), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_get_pool(stream, NULL, counts), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_get_pool(stream, pool, NULL), PYLSTM_ERROR_NULL);
+    counts[1] = INT64_C(1) << 53;
+    CHECK_STATUS(pylstm_stream_set_pool(stream, pool, counts), PYLSTM_OK);
+    counts[1]++;
+    CHECK_STATUS(pylstm_stream_set_pool(stream, pool, counts), PYLSTM_ERROR_OVERFLOW);
+    counts[1] = -1;
+    CHECK_STATUS(pylstm_stream_set_pool(stream, pool, counts), PYLSTM_ERROR_SIZE);
+    CHECK_STATUS(pylstm_stream_get_pool(stream, pool, counts), PYLSTM_OK);
+    CHECK(counts[0] == 0 && counts[1] == INT64_C(1) << 53);
+    free(own);
+    free(weights);
 }
 
 /* ----------------------------------------------------- fit for a callback */
@@ -590,6 +671,7 @@ static void test_live(pylstm_isa isa, pylstm_dtype dtype, pylstm_cell cell)
     static const ptrdiff_t hidden_sizes[] = {33, 8};
     pylstm_net net = make_net(isa, dtype, cell, 3, 2, hidden_sizes, 1);
     pylstm_model model = with_head(net, 4, PYLSTM_CROSS_ENTROPY);
+    model.pooling = PYLSTM_POOL_MEAN;
     struct live live = {
         .x = random_reals(&net, N_STEPS * 3, 1),
         .y = new_reals(&net, N_STEPS * 4),
@@ -613,6 +695,7 @@ int main(void)
         for (int dtype = PYLSTM_FLOAT32; dtype <= PYLSTM_FLOAT64 && is_tested(isa); dtype++) {
             for (int cell = PYLSTM_LSTM; cell < PYLSTM_N_CELLS; cell++) {
                 test_bits((pylstm_isa)isa, (pylstm_dtype)dtype, (pylstm_cell)cell);
+                test_pools((pylstm_isa)isa, (pylstm_dtype)dtype, (pylstm_cell)cell);
                 test_silence((pylstm_isa)isa, (pylstm_dtype)dtype, (pylstm_cell)cell);
                 test_live((pylstm_isa)isa, (pylstm_dtype)dtype, (pylstm_cell)cell);
             }

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from toys import ESTIMATORS, toy
 
 import pylstm
-from pylstm import LSTMForecaster, LSTMTagger
+from pylstm import LSTMClassifier, LSTMForecaster, LSTMTagger
 from pylstm._devices.blob import blob_of, write_blob
 from pylstm._net.core import BLOB_LAYERS
 from pylstm.preprocessing import PerStep
@@ -83,6 +83,18 @@ def test_estimators(stream_program, cls, dtype, tmp_path):
     X, y = toy(cls)
     estimator = cls((7, 4), max_iter=2, random_state=0, dtype=dtype).fit(X, y)
     check_in_c(stream_program, estimator, X[0].astype(dtype), tmp_path)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("pooling", "number"), [("mean", 1), ("max", 2)])
+def test_running_pools(stream_program, pooling, number, dtype, tmp_path):
+    X, y = toy(LSTMClassifier)
+    model = LSTMClassifier((7, 4), max_iter=2, random_state=0, dtype=dtype, pooling=pooling).fit(X, y)
+    assert struct.unpack_from("<I", blob_of(model), 32) == (number,)
+    x = np.random.default_rng(0).standard_normal((20, 2)).astype(dtype)
+    check_in_c(stream_program, model, x, tmp_path)
+    in_c = run_in_c(stream_program, blob_of(model), x, tmp_path)
+    np.testing.assert_array_equal(in_c[-1].astype(dtype), model.predict_proba(x[np.newaxis])[0])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -267,9 +267,6 @@ def test_refused_models():
         net(bidirectional=True).stream()
     with pytest.raises(ValueError, match="must not be bidirectional"):
         fitted(LSTMTagger, bidirectional=True).stream()
-    for pooling in ("mean", "max"):
-        with pytest.raises(ValueError, match=f"must have pooling='last' to be streamed, got '{pooling}'"):
-            fitted(LSTMClassifier, pooling=pooling).stream()
     with pytest.raises(NotFittedError):
         LSTMClassifier().stream()
     with pytest.raises(NotFittedError):

@@ -189,6 +189,9 @@ def test_a_stream_in_use():
     for call, shape in ((stream.step, (4,)), (stream.process, (5, 4))):
         with pytest.raises(RuntimeError, match="this Stream is in use"):
             call(Turns(np.ones(shape), lambda: stream.__init__(larger)))
+    h = np.ones((1, 1, 3))
+    with pytest.raises(RuntimeError, match="this Stream is in use"):
+        stream.state = [(h, Turns(h, lambda: stream.__init__(larger)))]
     stream.__init__(larger)
     assert stream.step(np.ones(40)).shape == (30,)
 
