@@ -137,7 +137,7 @@ def models():
     from pylstm._devices import c_file, c_learn
 
     plain = {
-        "Net": exported_net("lstm", (3, 9), 4, "cross_entropy", scaled=True),
+        "Net": exported_net("lstm", (3, 9), 4, "cross_entropy", scaled=True, pooling="max"),
         "net": exported_net("gru", (3, 10), 3, "sigmoid", int8=True),
     }
     for name, net in plain.items():
@@ -147,12 +147,12 @@ def models():
         )
         yield name, c_file.text(name, net, None), run_steps
     learners = {
-        "all": ("lstm", False, "cross_entropy", "t % 3"),
-        "head": ("rnn", True, "squared_error", "targets"),
+        "all": ("lstm", False, "cross_entropy", "t % 3", "max"),
+        "head": ("rnn", True, "squared_error", "targets", "mean"),
     }
-    for name, (cell, head_only, loss, answer) in learners.items():
+    for name, (cell, head_only, loss, answer, pooling) in learners.items():
         learning = c_learn.Learning(head_only, 5, False, 1.0, False)
-        text = c_learn.text(name, exported_net(cell, (3, 6), 3, loss), None, learning)
+        text = c_learn.text(name, exported_net(cell, (3, 6), 3, loss, pooling=pooling), None, learning)
         run_steps = (
             f"{{ static {name}_model m; {name}_init(&m); for (int t = 0; t < 20; t++) {{ some(x, 15, t); "
             f"float loss = {name}_learn(&m, x, {answer}, 0.1f); say(&loss, 1); }} "

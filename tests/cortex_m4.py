@@ -39,6 +39,10 @@ FEATURES = {
     "int8 of layers": {"int8": True, "sizes": (12, 16, 8)},
     "second layer": {"sizes": (12, 16, 8)},
     "further layer": {"sizes": (12, 16, 8, 8)},
+    "mean": {"pooling": "mean"},
+    "mean of layers": {"pooling": "mean", "sizes": (12, 16, 8)},
+    "max": {"pooling": "max"},
+    "max of layers": {"pooling": "max", "sizes": (12, 16, 8)},
     "units left": {"sizes": (12, 17)},
     "units left of layers": {"sizes": (12, 17, 9)},
     "few outputs": {"n_outputs": 3},
@@ -223,6 +227,8 @@ def some_models(n):
             options |= {"loss": rng.choice(LOSSES), "int8": rng.random() < 0.5}
         else:
             options |= {"loss": rng.choice(LOSSES), "per_step": rng.random() < 0.5, "carried": rng.random() < 0.5}
+        if not options.get("per_step"):
+            options["pooling"] = rng.choice([None, "mean", "max"])
         yield kind, cell, options
 
 

@@ -48,7 +48,7 @@ class Reference:
     """
 
     def __init__(self, weights, sizes, n_outputs, *, loss, per_step, carry_state, max_grad_norm, head_only=False,
-                 scaling=None, parameter=0.0, **cell):  # fmt: skip
+                 scaling=None, parameter=0.0, pooling=None, **cell):  # fmt: skip
         self.seq = pylstm.Sequence(sizes[0], tuple(sizes[1:]), dtype="float64", **cell)
         self.parameters = {**self.seq.parameters()}
         rest = np.asarray(weights, np.float64)
@@ -60,24 +60,29 @@ class Reference:
         self.trained = ["weight_out", "bias_out"] if head_only else list(self.parameters)
         self.loss, self.parameter, self.is_per_step, self.scaling = loss, parameter, per_step, scaling
         self.carry_state, self.max_grad_norm, self.state = carry_state, max_grad_norm, None
+        self.pooling, self.seen = pooling, np.zeros((0, sizes[-1]))
 
     @classmethod
     def of_model(cls, model, **options):
         described = describe(model)
         spec, sizes = described.spec, (described.spec.input_size, *described.spec.hidden_sizes)
         return cls(described.net.copy_weights(), sizes, spec.n_outputs, loss=spec.loss, scaling=described.inputs,
-                   per_step=spec.pooling is None, cell=spec.cell, nonlinearity=spec.nonlinearity,
-                   **options)  # fmt: skip
+                   per_step=spec.pooling is None, pooling=spec.in_use().pooling, cell=spec.cell,
+                   nonlinearity=spec.nonlinearity, **options)  # fmt: skip
 
     def learn(self, x, y, rate):
         x = x if self.scaling is None else (x - self.scaling[0]) / self.scaling[1]
         H, state = self.seq.forward(x[np.newaxis].astype(np.float64), self.state, training=True)
         self.state = state if self.carry_state else None
-        features = H[0] if self.is_per_step else H[0, -1:]
+        features, back = self.pool(H[0]) if self.pooling else (H[0], None) if self.is_per_step else (H[0, -1:], None)
         outputs = features @ self.parameters["weight_out"].T + self.parameters["bias_out"]
         loss, doutputs = loss_of(self.loss, outputs, y, self.parameter)
         dH = np.zeros_like(H)
-        dH[0, -len(features) :] = doutputs @ self.parameters["weight_out"]
+        dfeatures = doutputs @ self.parameters["weight_out"]
+        if self.pooling:
+            dH[0] = back * dfeatures
+        else:
+            dH[0, -len(features) :] = dfeatures
         gradients = {"weight_out": doutputs.T @ features, "bias_out": doutputs.sum(axis=0)}
         gradients |= self.seq.backward(dH).parameters
         norm = np.sqrt(sum((gradients[name] ** 2).sum() for name in self.trained))
@@ -85,6 +90,15 @@ class Reference:
         for name in self.trained:
             self.parameters[name] -= rate * scale * gradients[name]
         return loss
+
+    def pool(self, H):
+        """Return what is pooled of all steps so far, and how much of each output of this window is in it."""
+        n_seen = len(self.seen)
+        seen = np.concatenate([self.seen, H])
+        self.seen = seen if self.carry_state else self.seen
+        if self.pooling == "mean":
+            return seen.mean(axis=0, keepdims=True), np.full(H.shape, 1 / len(seen))
+        return seen.max(axis=0, keepdims=True), np.arange(n_seen, len(seen))[:, np.newaxis] == seen.argmax(axis=0)
 
     def weights(self):
         return np.concatenate([self.parameters[name].ravel() for name in self.trained])

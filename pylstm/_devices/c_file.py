@@ -86,6 +86,8 @@ class Net(NamedTuple):
     cell: str = "lstm"
     nonlinearity: str = "tanh"
     loss_parameter: float = 0.0
+    pooling: str | None = None
+    """What of the steps so far the dense layer reads: their "mean" or "max"; None is the step's own."""
 
     @property
     def reads_labels(self) -> bool:
@@ -130,6 +132,7 @@ def text(name: str, net: Net, labels: list[object] | None) -> str:
         "kernels/scaling.h": net.scaling is not None,
         "kernels/dense.h": len(net.bias_out) > 0,
         "kernels/softmax.h": len(prediction(net)) > 0,
+        "exported/pool.h": net.pooling is not None,
     }
     roots = [*CARRIED, *(file for file, is_needed in needed.items() if is_needed)]
     code = [VECTORS, types(net), sources(roots), weights(net), _functions(name, net)]
@@ -234,6 +237,8 @@ def state_of(net: Net) -> Iterator[tuple[str, int]]:
         if "c" in STATES[net.cell]:
             yield f"c_{k}", padded[k]
     yield "next", max(padded)
+    if net.pooling is not None:
+        yield from {"pool": net.layers[-1].sizes[1], "n_pooled": 1}.items()
     if net.scaling is not None:
         yield "input", net.input_size
 
@@ -251,7 +256,7 @@ def _comment(name: str, net: Net, labels: list[object] | None) -> str:
     ram = ram_bytes(net), f"{name}_state, wherever it is placed"
     memory = memory_lines(taken("plain", net.c_name, features(net)), (flash_bytes(net), with_vectors), ram)
     title = f"{name}: {net.a_cell}, written by pylstm {__version__}. C99 and C++; no other file, no heap, no libm."
-    return comment(title, name, net, labels, calls, memory, [NOT_FINITE, *reading_notes(net), WITH_VECTORS])
+    return comment(title, name, net, labels, calls, memory, [NOT_FINITE, *notes_of(net), WITH_VECTORS])
 
 
 #: Of steps.
@@ -268,9 +273,18 @@ WITH_VECTORS = (
 )
 
 
-def reading_notes(net: Net) -> list[str]:
-    """Return what is said of inputs that are no floats."""
-    return [] if net.reads == "float" else [WITH_DOUBLES]
+def notes_of(net: Net) -> list[str]:
+    """Return what is said of a pool, and of inputs that are no floats."""
+    pooled = [] if net.pooling is None else [POOLED[net.pooling]]
+    return [*pooled, *([] if net.reads == "float" else [WITH_DOUBLES])]
+
+
+#: Of models that pool.
+POOLED = {
+    "mean": "y is the answer for all steps since the reset: of the mean over them, of which the state has the sum. "
+    "16,777,216 steps are counted; the sum of more is divided by that.",
+    "max": "y is the answer for all steps since the reset: of the maximum over them, which the state has.",
+}
 
 
 #: Of code that reads doubles.
@@ -298,6 +312,7 @@ def features(net: Net) -> dict[str, int]:
         "further layer": max(n_layers - 2, 0),
         "units left": are_left and n_layers == 1,
         "units left of layers": are_left and n_layers > 1,
+        f"{net.pooling}{of_layers}": net.pooling is not None,
         "few outputs": 0 < n_outputs < 4,
         "fours of outputs": n_outputs > 0 and n_outputs % 4 == 0,
     }
@@ -341,6 +356,8 @@ def comment(
     if net.scaling is not None:
         steps.append("scaling")
     steps += [f"{net.cell.upper()} of {layer.sizes[1]} units" for layer in net.layers]
+    if net.pooling is not None:
+        steps.append({"mean": "mean so far", "max": "maximum so far"}[net.pooling])
     if len(net.bias_out):
         steps.append(f"{net.output_size} {'probabilities' if prediction(net) else 'values'}")
     width = max(len(call) for call, _ in calls)
@@ -466,8 +483,10 @@ def types(net: Net) -> str:
 #define PYLSTM_REAL_BITS 32
 #define PYLSTM_WEIGHT_BITS {32 if net.weight_out.scale is None else 8}
 #define EXPORTED_CELL {net.c_name}
+#define EXPORTED_POOLING PYLSTM_POOL_{"NONE" if net.pooling is None else net.pooling.upper()}
 
 enum {{ {", ".join(c_name(*of) for of in KINDS)} }};
+enum {{ PYLSTM_POOL_MEAN, PYLSTM_POOL_MAX, PYLSTM_POOL_NONE }};
 typedef float real;
 typedef float wide;
 typedef {net.reads} reading;
@@ -563,7 +582,7 @@ def refused(condition: str, answer: list[str]) -> list[str]:
 
 
 def layer_calls(net: Net, answer: list[str]) -> tuple[list[str], str]:
-    """Return the statements that run the layers on x, and where the outputs of the last are then.
+    """Return the statements that run the layers on x, and where is then what the dense layer reads of them.
 
     Where x is not finite, the `answer` is given, and the state is as it was.
     """
@@ -583,4 +602,11 @@ def layer_calls(net: Net, answer: list[str]) -> tuple[list[str], str]:
             f"run_layer(&layer_{k}, {x}, {h}, {c}, state->next);",
         ]
         x = h
+    if net.pooling is not None:
+        hidden = net.layers[-1].sizes[1]
+        calls.append(f"pool_step({hidden}, {x}, state->pool, state->n_pooled, 0, NULL);")
+        x = "state->pool"
+    if net.pooling == "mean":
+        calls.append(f"pool_mean({hidden}, state->pool, state->n_pooled, state->next);")
+        x = "state->next"
     return calls, x

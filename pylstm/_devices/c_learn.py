@@ -25,9 +25,9 @@ from .c_file import (
     layer_calls,
     memory_lines,
     no_output,
+    notes_of,
     prediction,
     ram_bytes,
-    reading_notes,
     refused,
     sources,
     state_type,
@@ -61,7 +61,8 @@ def text(name: str, net: Net, labels: list[object] | None, learning: Learning) -
     """Return the C file of a model of which all names begin with `name`."""
     loss = f"#define LOSS_ROW {LOSSES[net.loss].row}\n#define LOSS_PARAMETER {_real(net.loss_parameter)}\n"
     if learning.head_only:
-        files = [*HEAD_FILES, *([] if net.scaling is None else ["kernels/scaling.h"])]
+        needed = {"kernels/scaling.h": net.scaling is not None, "exported/pool.h": net.pooling is not None}
+        files = [*HEAD_FILES, *(file for file, is_needed in needed.items() if is_needed)]
         code = [VECTORS, types(net), loss, sources(files), weights(net), _head_functions(name, net, learning)]
     else:
         constants = ["/* ---- weights */\n", arrays(_constants(net))]
@@ -74,9 +75,9 @@ def memory_of(net: Net, learning: Learning) -> tuple[int, int]:
     if learning.head_only:
         return flash_bytes(net), 2 * ram_bytes(net) + 4 * (2 * n_trained(net, learning) + net.output_size)
     n_states, tape = 2 if learning.carry_state else 1, _tape(net, learning)
-    floats = n_trained(net, learning) + n_states * _state_size(net) + tape.size
+    floats = n_trained(net, learning) + n_states * _kept_size(net) + tape.size
     tables = LAYER_BYTES * len(tape.layers) + MATRIX_BYTES * len(tape.matrices)
-    return tables + sum(values.nbytes for _, values in _constants(net)), 4 * floats
+    return tables + sum(values.nbytes for _, values in _constants(net)), 4 * (floats + _n_set_at(net))
 
 
 # ---- what there is
@@ -96,6 +97,15 @@ def _state_size(net: Net) -> int:
     return sum(len(STATES[net.cell]) * layer.sizes[1] for layer in net.layers)
 
 
+def _kept_size(net: Net) -> int:
+    """Return the number of floats from which steps go on: the state, and then the pool and its count."""
+    return _state_size(net) + (0 if net.pooling is None else net.layers[-1].sizes[1] + 1)
+
+
+def _n_set_at(net: Net) -> int:
+    return net.layers[-1].sizes[1] if net.pooling == "max" else 0
+
+
 class Tape(NamedTuple):
     """What learn.h says of a model: where everything stands, counted in floats."""
 
@@ -106,6 +116,7 @@ class Tape(NamedTuple):
     """As struct matrix."""
     states: int
     dstate: int
+    pool: int
 
 
 def _tape(net: Net, learning: Learning) -> Tape:
@@ -137,14 +148,17 @@ def _tape(net: Net, learning: Learning) -> Tape:
         units += n_states * hidden
     n_y = net.output_size
     n_steps = window if learning.is_per_step else 1
-    features = x + (window - n_steps) * state_size
+    features, pool = x + (window - n_steps) * state_size, size
+    if net.pooling is not None:  # the pool, its count, the mean
+        features = pool + (n_x + 1 if net.pooling == "mean" else 0)
+        size += 2 * n_x + 1
     matrices += [
         (at + n_y * n_x, n_y, 1, n_steps, one, 0, size, n_y),
         (at, n_y, n_x, n_steps, features, state_size, size, n_y),
     ]
     dstate = size + n_steps * n_y
     size = dstate + n_states * max(layer.sizes[1] for layer in net.layers)
-    return Tape(size, layers, matrices, states, dstate)
+    return Tape(size, layers, matrices, states, dstate, pool)
 
 
 # ---- how it is written
@@ -197,17 +211,17 @@ def _comment(name: str, net: Net, labels: list[object] | None, learning: Learnin
     memory = memory_lines(code, (flash, of_constants), (ram, f"{name}_model, wherever it is placed"))
     start = "where the one before ended" if learning.carry_state else "at zero"
     clipped = f", its norm clipped to {learning.max_grad_norm:g}" if learning.max_grad_norm > 0 else ""
-    over = "all steps" if learning.is_per_step else "the last step"
+    over = "all steps" if learning.is_per_step else "the last step" if net.pooling is None else "the answer after it"
     kind = LOSSES[net.loss].words.format(net.loss_parameter)
     notes = [
         NOT_FINITE,
+        *notes_of(net),
         f"{name}_learn trains {what} on a window of {learning.window} steps: SGD by the gradient of the mean {kind} of "
         f"{over}{clipped}; no momentum, L2 penalty or dropout. Each window starts {start}; {name}_step has a state of "
         "its own, which learning leaves alone. The loss returned is that before the update; where it is not finite, "
         f"nothing has been learnt, and {name}_reset is due.",
         *([LABELS] if net.reads_labels else []),
         f"model.weights, {n} floats, are what is learnt: copy them to keep them, and back after {name}_init.",
-        *reading_notes(net),
         *([WITH_VECTORS] if learning.head_only else []),
     ]
     title = f"{name}: {net.a_cell} that learns, by pylstm {__version__}. C99 and C++; no other file, no heap, no libm."
@@ -225,9 +239,10 @@ def _interface(name: str, net: Net, learning: Learning) -> str:
             f"float outputs[{net.output_size}];",
         ]
     else:
-        members += [f"float state[{_state_size(net)}];"]
-        members += [f"float window_state[{_state_size(net)}];"] if learning.carry_state else []
+        members += [f"float state[{_kept_size(net)}];"]
+        members += [f"float window_state[{_kept_size(net)}];"] if learning.carry_state else []
         members += [f"float tape[{_tape(net, learning).size}];"]
+        members += [f"int set_at[{_n_set_at(net)}];"] if _n_set_at(net) else []
     types = f"typedef struct {name}_model {{\n{body(members)}\n}} {name}_model;\n"
     if learning.head_only:
         types = state_type(name, net) + "\n" + types
@@ -282,9 +297,10 @@ static const struct layer layers[] = {{
 {_rows(tape.layers)}}};
 static const struct learner learner = {{
     matrices, layers, {len(tape.layers)}, {learning.window}, {net.input_size}, {tape.states}, {_state_size(net)},
-    {tape.dstate}, {scaling}, {_real(learning.max_grad_norm)}}};
+    {tape.dstate}, {tape.pool}, {scaling}, {_real(learning.max_grad_norm)}}};
 """
-    memory = "const struct memory memory = {model->weights, model->tape};"
+    set_at = "model->set_at" if _n_set_at(net) else "NULL"
+    memory = f"const struct memory memory = {{model->weights, model->tape, {set_at}}};"
     init = ["memcpy(model->weights, initial_weights, sizeof model->weights);"]
     step = [
         memory,

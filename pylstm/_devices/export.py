@@ -116,7 +116,7 @@ def export_c(
     Raises
     ------
     ValueError
-        If the model has two directions, a mean or maximum over the steps, or float64.
+        If the model has two directions, or float64.
 
     See Also
     --------
@@ -128,6 +128,10 @@ def export_c(
     processor; with GCC or clang it uses the vectors of x86-64, aarch64 and WebAssembly. Compilers may reorder floats
     (``-ffast-math``, ``-Ofast``) or have wider ones (x87). The outputs are those of the stream but for rounding: within
     2e-6, or, of a net that makes more of it, within twice what the library's own instruction sets differ by.
+
+    With ``pooling="mean"`` or ``"max"`` the output layer reads the mean, or the maximum, of the steps since the reset,
+    which the state has. A window has a pool of its own: with `carry_state` it goes on from that of the window before,
+    of whose steps nothing is learnt any more.
 
     Where an input is NaN or infinite, a stream raises; ``NAME_step`` makes all outputs NaN. Both leave the state as it
     was.
@@ -174,8 +178,6 @@ def export_c(
         raise ValueError(
             f"model must be of float32 to be exported, got {described.spec.dtype}: make it with dtype='float32'"
         )
-    if described.spec.pooling not in ("last", None):
-        raise ValueError(f"model must have pooling='last' to be exported, got {described.spec.pooling!r}")
     learning = _learning(described, trainable, window, carry_state, max_grad_norm, weights)
     net = _net(described)
     scores: tuple[float | None, float | None] = (None, None)
@@ -272,7 +274,8 @@ def _net(described: Description) -> Net:
     width = layers[-1].sizes[1]
     weight_out, bias_out = of.get("weight_out", flat[:0].reshape(0, width)), of.get("bias_out", flat[:0])
     loss = spec.loss if spec.loss in c_file.LOSSES else "squared_error"  # whose predictions are the outputs too
-    return Net(layers, Matrix(weight_out), bias_out, loss, scaling, spec.cell, spec.nonlinearity, spec.loss_parameter)
+    head = Matrix(weight_out), bias_out, loss, scaling
+    return Net(layers, *head, spec.cell, spec.nonlinearity, spec.loss_parameter, spec.in_use().pooling)
 
 
 #: The largest mean, in scales, that is subtracted in float. A float is off by at most u = 2^-24 of itself. That happens

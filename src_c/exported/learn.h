@@ -4,6 +4,7 @@
 #define PYLSTM_EXPORTED_LEARN_H
 
 #include "exported/descent.h"
+#include "exported/pool.h"
 #include "kernels/derivatives.h"
 #include "kernels/losses.h"
 #include "kernels/scaling.h"
@@ -33,6 +34,7 @@ struct learner {
     ptrdiff_t input_size;          /* I; the tape begins with 1 and the inputs [T][I] */
     ptrdiff_t states, state_size;  /* S */
     ptrdiff_t dstate;              /* dh and, of an LSTM, dc of the layer that has most units */
+    ptrdiff_t pool;                /* of a model that pools the pool so far [H], its count, and the mean [H] */
     const reading *mean, *scale;   /* [I], of the inputs; or NULL */
     real max_norm;                 /* of the gradient; 0: any */
 };
@@ -40,7 +42,10 @@ struct learner {
 /* What a model has in RAM. */
 struct memory {
     real *weights, *tape;
+    int *set_at; /* [H] of a maximum: which step of the window it is, -1 for none */
 };
+
+enum { IS_POOLED = EXPORTED_POOLING != PYLSTM_POOL_NONE, IS_MEAN = EXPORTED_POOLING == PYLSTM_POOL_MEAN };
 
 /* Rows, or columns, that are worked on together. */
 enum { TOGETHER = 4 };
@@ -199,6 +204,28 @@ static void back_through_cell(const struct learner *learner, const struct layer 
 
 /* -------------------------------------------------------------- the window */
 
+/* The pool goes on over the steps from `first`: from behind the layers' state, and back to there; or with NULL from no
+ * steps. */
+static inline void run_pool(const struct learner *learner, ptrdiff_t first, real *state, const struct memory *memory)
+{
+    const struct layer *last = learner->layers + learner->n_layers - 1;
+    ptrdiff_t hidden = last->hidden, n_state = learner->state_size;
+    const real *h = memory->tape + last->units;
+    real *pool = memory->tape + learner->pool, *count = pool + hidden;
+    size_t bytes = (size_t)(hidden + 1) * sizeof *pool;
+    memset(pool, 0, bytes);
+    if (state)
+        memcpy(pool, state + n_state, bytes);
+    for (ptrdiff_t u = 0; u < hidden && !IS_MEAN; u++)
+        memory->set_at[u] = -1;
+    for (ptrdiff_t t = first; t < learner->window; t++)
+        pool_step(hidden, h + (t + 1) * n_state, pool, count, (int)t, memory->set_at);
+    if (state)
+        memcpy(state + n_state, pool, bytes);
+    if (IS_MEAN)
+        pool_mean(hidden, pool, count, count + 1);
+}
+
 /* Runs the layers over the steps from `first` to the window's end, x [T - first][I], from a state and on to the next;
  * or with NULL from zeros. Not if an input is infinite or NaN: then it says false, and the state is as it was. */
 static bool run_layers(const struct learner *learner, ptrdiff_t first, const reading *x, real *state,
@@ -232,6 +259,8 @@ static bool run_layers(const struct learner *learner, ptrdiff_t first, const rea
     }
     if (state)
         memcpy(state, tape + learner->states + learner->window * learner->state_size, bytes);
+    if (IS_POOLED)
+        run_pool(learner, first, state, memory);
     return true;
 }
 
@@ -246,10 +275,34 @@ static real *run_head(const struct learner *learner, ptrdiff_t t, const struct m
     return outputs;
 }
 
+/* The gradient by what is pooled, which takes the place of a sum that has been divided, or of a mean that is none. */
+static inline real *pool_gradient(const struct learner *learner, ptrdiff_t hidden, const struct memory *memory)
+{
+    real *dpool = memory->tape + learner->pool + (IS_MEAN ? 0 : hidden + 1);
+    memset(dpool, 0, (size_t)hidden * sizeof *dpool);
+    add_back(learner->matrices + learner->n_layers * MATRICES + INPUTS, 0, memory, dpool);
+    return dpool;
+}
+
+/* dh [H] += its part in step t */
+static inline void add_pool_back(const struct learner *learner, ptrdiff_t hidden, ptrdiff_t t, const real *dpool,
+                                 const struct memory *memory, real *dh)
+{
+    const real *count = memory->tape + learner->pool + hidden;
+    for (ptrdiff_t u = 0; u < hidden; u++) {
+        if (IS_MEAN)
+            dh[u] += dpool[u] / *count;
+        else if (memory->set_at[u] == t)
+            dh[u] += dpool[u];
+    }
+}
+
 /* From the gradient by the dense layer's outputs to those by all pre-activations. */
 static void run_back(const struct learner *learner, const struct memory *memory)
 {
     real *dh = memory->tape + learner->dstate;
+    const struct layer *last = learner->layers + learner->n_layers - 1;
+    const real *dpool = IS_POOLED ? pool_gradient(learner, last->hidden, memory) : NULL;
     for (ptrdiff_t l = learner->n_layers; l-- > 0;) {
         const struct layer *layer = learner->layers + l;
         const struct matrix *own = learner->matrices + l * MATRICES, *above = own + MATRICES + INPUTS;
@@ -260,7 +313,9 @@ static void run_back(const struct learner *learner, const struct memory *memory)
                 memset(dh, 0, (size_t)layer->hidden * sizeof *dh);
             for (ptrdiff_t k = RECURRENT; k < MATRICES && t + 1 < learner->window; k++)
                 add_back(own + k, t + 1, memory, dh);
-            if (of_above >= 0)
+            if (IS_POOLED && layer == last)
+                add_pool_back(learner, layer->hidden, t, dpool, memory, dh);
+            else if (of_above >= 0)
                 add_back(above, of_above, memory, dh);
             back_through_cell(learner, layer, t, memory->tape);
         }

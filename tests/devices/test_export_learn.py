@@ -27,7 +27,7 @@ N_STEPS = 50
 pytestmark = pytest.mark.skipif(gcc is None, reason="no gcc")
 
 
-def model_of(cls, sizes, input_size=3, n_outputs=3, scaled=False, seed=0, cell="lstm"):
+def model_of(cls, sizes, input_size=3, n_outputs=3, scaled=False, seed=0, cell="lstm", **options):
     """Return a model with random weights."""
     rng = np.random.default_rng(seed)
     y = {
@@ -36,7 +36,7 @@ def model_of(cls, sizes, input_size=3, n_outputs=3, scaled=False, seed=0, cell="
         LSTMTagger: np.arange(48).reshape(12, 4) % n_outputs,
         LSTMSequenceRegressor: rng.normal(size=(12, 4, n_outputs)),
     }[cls]
-    model = cls(sizes, max_iter=1, random_state=seed, **CELLS[cell])
+    model = cls(sizes, max_iter=1, random_state=seed, **CELLS[cell], **options)
     model = make_pipeline(PerStep(StandardScaler()), model) if scaled else model
     model.fit(2 + 3 * rng.normal(size=(12, 4, input_size)), y)
     for values in net_of(model).parameters().values():
@@ -124,6 +124,10 @@ MODELS = [
     (LSTMRegressor, (33,), 300, {"carry_state": True}, {"input_size": 1, "cell": "gru"}),
     (LSTMClassifier, (3, 6, 2), 5, {"max_grad_norm": 0.05}, {"scaled": True, "cell": "rnn"}),
     (LSTMTagger, (17, 16), 20, {}, {"input_size": 7, "cell": "relu"}),
+    (LSTMClassifier, (7, 4), 9, {}, {"scaled": True, "pooling": "max"}),
+    (LSTMClassifier, (5,), 6, {"carry_state": True}, {"pooling": "mean", "cell": "gru"}),
+    (LSTMRegressor, (6, 3), 1, {"carry_state": True, "max_grad_norm": None}, {"pooling": "max", "cell": "rnn"}),
+    (LSTMRegressor, (9,), 12, {}, {"pooling": "mean"}),
 ]
 
 
@@ -225,7 +229,8 @@ def cases():
         bits = k * 11 % 16  # each of four features with and without each other, for each loss and each cell
         stacked, per_step, carried, scaled = (bool(bits >> bit & 1) for bit in range(4))
         sizes = (3, 5, 4, 6)[: 4 if stacked else 2]
-        net = exported_net(cell, sizes, 3, loss, parameter=0.3, scaled=scaled, seed=k)
+        pooling = None if per_step else (None, "mean", "max")[k // 2 % 3]
+        net = exported_net(cell, sizes, 3, loss, parameter=0.3, scaled=scaled, seed=k, pooling=pooling)
         for head_only in (False, True) if k % 4 == k // 4 % 4 else (False,):
             name = f"{cell}_{loss.replace(' ', '_').replace('-', '_')}_{'head' if head_only else 'all'}"
             found.append(Case(name, cell, net, c_learn.Learning(head_only, 7, carried, 0.0, per_step)))
@@ -250,7 +255,7 @@ def test_cells_and_losses(case, library_of_cases):
     reference = Reference(
         net.flat(), (net.input_size, *(layer.sizes[1] for layer in net.layers)), net.output_size, loss=net.loss,
         parameter=net.loss_parameter, scaling=net.scaling, per_step=of.is_per_step, carry_state=of.carry_state,
-        max_grad_norm=None, head_only=of.head_only, **CELLS[case.cell],
+        max_grad_norm=None, head_only=of.head_only, pooling=net.pooling, **CELLS[case.cell],
     )  # fmt: skip
     learner, start = case.learner(library_of_cases), reference.weights()
     for (x, y), _ in zip(case.data(), range(20), strict=False):

@@ -1,13 +1,16 @@
-"""Running pools: after each step, streams and blobs give what `predict` gives for the steps so far, to the bit."""
+"""Running pools: after each step, streams give what `predict` gives for the steps so far, exported C nearly so."""
 
 import copy
 import pickle
 
 import numpy as np
 import pytest
+from compilers import gcc
 from nets import CELLS
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from test_export import Compiled
+from test_export_learn import Learner
 
 import pylstm
 from pylstm import LSTMClassifier, LSTMRegressor
@@ -30,7 +33,7 @@ def fitted(cls=LSTMClassifier, hidden=(7, 4), *, pooling, scaled=False, seed=0, 
     model = make_pipeline(PerStep(StandardScaler()), model) if scaled else model
     model.fit(X, y)
     for values in describe(model).net.parameters().values():
-        values[...] = rng.uniform(-1, 1, values.shape) / np.sqrt(values.shape[-1])
+        values[...] = rng.uniform(-2, 2, values.shape) / np.sqrt(values.shape[-1])
     return model
 
 
@@ -218,3 +221,56 @@ def test_bad_states():
     same(stream.process(X[:, 4:]), expected[:, 4:])
     stream.state = [layer, (pool.tolist(), count.tolist())]
     same(stream.process(X[:, 4:]), expected[:, 4:])
+
+
+# ---- exported C
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """Of each pooling and each cell a model and its export, and all of them compiled; floats may be reordered."""
+    if gcc is None:
+        pytest.skip("no gcc")
+    directory, models, exports = tmp_path_factory.mktemp("pools"), {}, {}
+    for pooling in POOLINGS:
+        for k, which in enumerate(CELLS):
+            model = fitted(hidden=((9,), (6, 5))[k % 2], pooling=pooling, scaled=k % 2 == 0, **CELLS[which])
+            models[pooling, which] = model
+            weights = "int8" if k == 3 else "float32"
+            exports[pooling, which] = pylstm.export_c(model, directory / f"{which}_{pooling}.c", weights=weights)
+    return models, exports, Compiled(exports.values(), directory, ["-ffast-math"])
+
+
+@pytest.mark.parametrize("which", CELLS)
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_exports(pooling, which, exported):
+    models, exports, compiled = exported
+    model, export, X = models[pooling, which], exports[pooling, which], readings(1, 3).astype(np.float32)
+    expected = outputs(model, X)
+    bound = 0.03 if which == "relu" else 2e-6  # whose weights are of 8 bits
+    for x, y in zip(X, expected, strict=True):  # each after a reset
+        np.testing.assert_allclose(compiled.run(export, x, y.shape[1]), y, rtol=0, atol=bound)
+    assert np.ptp(expected, axis=1).max() > 0.02
+    text = (compiled.directory / f"{export.name}.c").read_text()
+    said = {"mean": "-> mean so far ->", "max": "-> maximum so far ->"}[pooling]
+    assert said in " ".join(text.replace(" *", "").split())
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("trainable", [True, "head"])
+def test_a_step_beside_windows(trainable, pooling, tmp_path):
+    """What is learnt of has a pool of its own; a step goes on with that of the steps, and a reset begins both anew."""
+    if gcc is None:
+        pytest.skip("no gcc")
+    model, X = fitted(hidden=(5,), pooling=pooling), readings(1, 2).astype(np.float32)
+    options = {"trainable": trainable, "window": 4, "carry_state": True}
+    export = pylstm.export_c(model, tmp_path / "model.c", **options)
+    learner, expected = Learner.of_export(export, model, tmp_path), outputs(model, X)
+    for k in range(2):
+        for t in range(N_STEPS):
+            np.testing.assert_allclose(learner.step(X[k, t]), expected[k, t], rtol=0, atol=2e-6)
+            learner.learn(X[1 - k, :4], 0, 0.0)
+        learner.call("reset")
+    first = learner.learn(X[0, :4], 1, 0.0)
+    second = learner.learn(X[0, 4:8], 1, 0.0)
+    np.testing.assert_allclose([first, second], -np.log(expected[0, [3, 7], 1]), atol=1e-5)
