@@ -42,7 +42,7 @@ def n_iter_no_change(estimator: Any, steps: Steps) -> int:
 
 
 def forget_bias(estimator: Any, pooling: str | None) -> Any:
-    """Return the forget gates' initial bias, or "chrono"."""
+    """Return the forget gates' initial bias, or how it is spread."""
     if estimator.forget_bias != "auto":
         return estimator.forget_bias
-    return "chrono" if pooling == "last" and estimator.cell == "lstm" else 1.0
+    return "mixed" if pooling not in ("mean", "max") and estimator.cell == "lstm" else 1.0

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._net.above import above
 from .._net.core import Model, ModelSpec, Solver, Stream
 from .._net.describe import Description, Missing, Scaling, describe
+from .._net.initialisation import SPREAD
 from .._net.inputs import Array, Steps, check_size
 from .._net.pickles import made_of, reduced
 from .._net.trace import Trace, trace_steps
@@ -317,7 +318,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
             cell=self.cell,
             nonlinearity=self.nonlinearity,
             forget_bias=forget_bias,
-            t_max=max(3, int(steps.lengths.max())) if forget_bias == "chrono" else None,
+            t_max=max(3, int(steps.lengths.max())) if forget_bias in SPREAD else None,
             loss=loss,
             loss_parameter=loss_parameter,
             n_outputs=self._n_outputs(),

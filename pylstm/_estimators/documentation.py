@@ -41,9 +41,10 @@ DOCUMENTATION = {
         What the units are.
     nonlinearity : {"tanh", "relu"}, default="tanh"
         Of the plain RNN's units; not read for others.
-    forget_bias : float, "chrono" or "auto", default="auto"
+    forget_bias : float, "chrono", "mixed" or "auto", default="auto"
         Initial bias of an LSTM's forget gates. "chrono" spreads the spans that units remember up to the longest
-        training sequence (Tallec & Ollivier 2018). "auto" is "chrono" where an output follows the last step, else 1.
+        training sequence (Tallec & Ollivier 2018); "mixed" does so for half of the units, the others have a bias of 1.
+        "auto" is "mixed", or 1 where there is a mean or maximum over the steps.
     solver : {"adam", "sgd", "rmsprop"}, default="adam"
         What makes updates of gradients.
     alpha : float, default=0.0001
@@ -53,7 +54,7 @@ DOCUMENTATION = {
     learning_rate : {"constant", "invscaling", "adaptive", "cosine"}, default="constant"
         Its course over the epochs: "invscaling" divides by ``epoch ** power_t``, "cosine" goes down to 0 at `max_iter`,
         "adaptive" divides by 5 where training would otherwise stop for want of improvement. With every solver.
-    learning_rate_init : float, default=0.01
+    learning_rate_init : float, default=0.003
         The learning rate of the first epoch.
     power_t : float, default=0.5
         Exponent of "invscaling".

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple, dataclass_transform
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._net.initialisation import SPREAD
 from .documentation import filled_in
 
 
@@ -102,7 +103,7 @@ class SharedHyperparameters(Hyperparameters):
     alpha: float = 0.0001
     batch_size: int | str = "auto"
     learning_rate: str = "constant"
-    learning_rate_init: float = 0.01
+    learning_rate_init: float = 0.003
     power_t: float = 0.5
     max_iter: int | str = "auto"
     shuffle: bool = True
@@ -127,7 +128,7 @@ class SharedHyperparameters(Hyperparameters):
         "dropout": [Number(Real, 0, 1, closed="left")],
         "cell": [StrOptions({"lstm", "gru", "rnn"})],
         "nonlinearity": [StrOptions({"tanh", "relu"})],
-        "forget_bias": [Number(Real, None, None, closed="neither"), StrOptions({"auto", "chrono"})],
+        "forget_bias": [Number(Real, None, None, closed="neither"), StrOptions({"auto", *SPREAD})],
         "solver": [StrOptions({"adam", "sgd", "rmsprop"})],
         "alpha": [Number(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],

@@ -4,6 +4,7 @@ import numpy as np
 
 from .._net.describe import Missing, Scaling
 from .._net.inputs import Array, Steps
+from .scaling import check_width
 
 
 def complete(steps: Steps, missing: Missing) -> Steps:
@@ -12,6 +13,7 @@ def complete(steps: Steps, missing: Missing) -> Steps:
     That is, for each of ``missing.columns``, whether its value is missing (1, else 0), and then, for each, how many
     steps ago it had one (0 where it has; before the first counted from the step before the sequence).
     """
+    check_width(steps.rows, len(missing.mean), "steps of X")
     rows, starts = steps.rows, np.repeat(steps.starts, steps.lengths)[:, np.newaxis]
     is_missing = np.isnan(rows)
     index = np.arange(len(rows))[:, np.newaxis]

@@ -65,7 +65,7 @@ class SequenceEstimator(LSTMEstimator):
         if self._missing is not None:
             steps = complete(steps, self._missing)
         if self._inputs is not None:
-            steps = steps._replace(rows=as_scaled(steps.rows, self._inputs, dtype))
+            steps = steps._replace(rows=as_scaled(steps.rows, self._inputs, dtype, "steps of X"))
         if steps.rows.dtype != dtype:
             with np.errstate(over="ignore"):  # what is infinite then, is looked for
                 steps = steps._replace(rows=steps.rows.astype(dtype))

@@ -41,6 +41,7 @@ class _Values(SequenceEstimator):
     huber_delta: float = 1.0
     quantile: float = 0.5
     normalize_y: bool = True
+    learning_rate: str = "cosine"
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **SequenceEstimator._parameter_constraints,

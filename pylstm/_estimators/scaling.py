@@ -53,13 +53,20 @@ def scaling_of(values: Array, weights: Array | None) -> Scaling:
     return Scaling(np.where(is_near, 0.0, mean), np.where(is_near, 1.0, scale))
 
 
-def as_scaled(values: Array, scaling: Scaling, dtype: npt.DTypeLike) -> Array:
-    """Return values (n, n_columns) as the net reads them: scaled in float64, then cast."""
+def check_width(values: Array, width: int, name: str) -> None:
+    """Refuse values (n, n_columns) of another width than those from which it was learnt how they are read."""
+    if values.shape[1] != width:
+        raise ValueError(f"{name} must be (n, {width}), as in fit, got {values.shape}")
+
+
+def as_scaled(values: Array, scaling: Scaling, dtype: npt.DTypeLike, name: str) -> Array:
+    """Return values (n, n_columns) as the net reads them: scaled in float64, then cast; `name` is for errors."""
+    check_width(values, len(scaling.mean), name)
     out = np.empty(values.shape, dtype)
     with np.errstate(over="ignore"):  # who calls looks for infinity
         for start in range(0, len(values), BLOCK):
             block = slice(start, start + BLOCK)
-            np.divide(values[block] - scaling.mean, scaling.scale, out=out[block], casting="same_kind")
+            out[block] = (values[block] - scaling.mean) / scaling.scale
     return out
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from .._net.cells import GATES
 from .._net.core import Model, ModelSpec
 from .._net.describe import Missing, Scaling
+from .._net.initialisation import SPREAD
 from .._net.inputs import Array
 
 #: The dtypes of the arrays that are kept, by their names in the file.
@@ -253,12 +254,12 @@ def read_model(
     cell = state.choice("cell", list(GATES))
     nonlinearity = state.choice("nonlinearity", ["tanh", "relu"])
     forget_bias = state.value(
-        "forget_bias", "a number or 'chrono'", lambda value: value == "chrono" or _is_number(value)
+        "forget_bias", "a number, 'chrono' or 'mixed'", lambda value: value in SPREAD or _is_number(value)
     )
     t_max = state.value(
         "t_max",
-        "an integer >= 3" if forget_bias == "chrono" else "null",
-        lambda value: _is_integer(value, 3) if forget_bias == "chrono" else value is None,
+        "an integer >= 3" if forget_bias in SPREAD else "null",
+        lambda value: _is_integer(value, 3) if forget_bias in SPREAD else value is None,
     )
     loss, loss_parameter = losses[0], 0.0
     if "loss" in state.values:

@@ -123,7 +123,7 @@ def check_all_there(labels: Any, name: str, what: str) -> None:
 def as_read_by_net(values: Array, scaling: Scaling | None, dtype: npt.DTypeLike) -> Array:
     """Return values (n, n_outputs) scaled, in the dtype of the net; warn where that rounds too much away."""
     if scaling is not None:
-        values = as_scaled(values, scaling, np.float64)
+        values = as_scaled(values, scaling, np.float64, "targets")
     low, high = np.fmin.reduce(values), np.fmax.reduce(values)  # of those that are not NaN
     with np.errstate(over="ignore"):
         rounded = np.ascontiguousarray(values, dtype)

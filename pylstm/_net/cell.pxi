@@ -11,13 +11,13 @@ cdef class Cell(_Net):
         Units of the cell, H.
     dtype : {"float32", "float64"}, default="float32"
         Of the weights and all arithmetic.
-    forget_bias : float or "chrono", default=1.0
+    forget_bias : float, "chrono" or "mixed", default=1.0
         Initial bias of an LSTM's forget gate. "chrono" draws it, and the input gate's, so that the units remember for
-        spans spread up to `t_max` steps (Tallec & Ollivier 2018).
+        spans spread up to `t_max` steps (Tallec & Ollivier 2018); "mixed" does so for half of them, the others have 1.
     random_state : int, numpy Generator or RandomState, default=None
         Seed of the initial weights.
     t_max : int, default=None
-        The longest span to remember, at least 3; goes with ``forget_bias="chrono"``.
+        The longest span to remember, at least 3; goes with ``forget_bias="chrono"`` and "mixed".
     cell : {"lstm", "gru", "rnn"}, default="lstm"
         What the units are: LSTM, GRU (with the reset gate after the recurrent product, as PyTorch's), or plain RNN.
     nonlinearity : {"tanh", "relu"}, default="tanh"

@@ -10,6 +10,8 @@ from .inputs import Array, check_int, check_real
 if TYPE_CHECKING:
     from .core import ModelSpec
 
+#: Names of a forget bias that is spread over the units, for spans of up to `t_max` steps.
+SPREAD = ("chrono", "mixed")
 RandomState = np.random.Generator | np.random.RandomState
 
 
@@ -27,16 +29,18 @@ def check_forget_bias(forget_bias: Any, t_max: Any, cell: Any) -> tuple[float | 
     if isinstance(forget_bias, str) and cell != "lstm":
         raise ValueError(f"forget_bias={forget_bias!r} is for cell='lstm', which has a forget gate, got cell={cell!r}")
     if isinstance(forget_bias, str):
-        if forget_bias != "chrono":
-            raise ValueError(f"forget_bias must be a number or 'chrono', got {forget_bias!r}")
+        if forget_bias not in SPREAD:
+            raise ValueError(f"forget_bias must be a number, 'chrono' or 'mixed', got {forget_bias!r}")
         if t_max is None:
-            raise ValueError("forget_bias='chrono' needs t_max, the longest span of steps to remember, got None")
+            raise ValueError(
+                f"forget_bias={forget_bias!r} needs t_max, the longest span of steps to remember, got None"
+            )
         longest = check_int(t_max, "t_max", 3)
         if longest > sys.maxsize:
             raise ValueError(f"t_max must be an integer >= 3 and <= {sys.maxsize}, got a larger one")
         return forget_bias, longest
     if t_max is not None:
-        raise ValueError(f"t_max is used with forget_bias='chrono' only, got forget_bias={forget_bias!r}")
+        raise ValueError(f"t_max is used with forget_bias='chrono' or 'mixed' only, got forget_bias={forget_bias!r}")
     return check_real(forget_bias, "forget_bias", -np.inf, np.inf), None
 
 
@@ -46,7 +50,8 @@ def initialise(parameters: dict[str, Array], spec: "ModelSpec", generator: Rando
     Weights are uniform in +-1/sqrt(H), where H is the layer's hidden size, of the dense layer what it reads; biases are
     0 but an LSTM's forget gate's.
     With "chrono" (Tallec & Ollivier 2018, eq. 16) the forget gate's bias is log U(1, t_max - 1), the input gate's its
-    negative: memories then last for spans spread up to t_max steps.
+    negative: memories then last for spans spread up to t_max steps. "mixed" does so with the second half of the units;
+    the first has a bias of 1, and short memories.
     """
     for name, values in parameters.items():
         if name.startswith("weight"):
@@ -59,6 +64,8 @@ def initialise(parameters: dict[str, Array], spec: "ModelSpec", generator: Rando
         write, forget, _, _ = values.reshape(4, -1)
         if spec.t_max is None:
             forget[...] = spec.forget_bias
-        else:
-            forget[...] = np.log(generator.uniform(1, spec.t_max - 1, len(forget)))
-            write[...] = -forget
+            continue
+        n_short = len(forget) // 2 if spec.forget_bias == "mixed" else 0
+        forget[:n_short] = 1
+        forget[n_short:] = np.log(generator.uniform(1, spec.t_max - 1, len(forget) - n_short))
+        write[n_short:] = -forget[n_short:]

@@ -125,12 +125,12 @@ cdef class _Net:
 
     @property
     def forget_bias(self):
-        """Initial bias of an LSTM's forget gates, or "chrono"."""
+        """Initial bias of an LSTM's forget gates, or "chrono" or "mixed"."""
         return self.spec.forget_bias
 
     @property
     def t_max(self):
-        """The longest span to remember, with "chrono"."""
+        """The longest span to remember, with "chrono" or "mixed"."""
         return self.spec.t_max
 
     @property

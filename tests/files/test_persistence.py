@@ -457,7 +457,7 @@ F4, F8 = np.float32, np.float64
         (put("state", "pooling", None), "pooling must be one of 'last', 'mean', 'max', got None"),
         (put("state", "dtype", "float64"), "of float64, got .* of float32"),
         (put("state", "dtype", "object"), "dtype must be one of"),
-        (put("state", "forget_bias", "big"), "forget_bias must be a number or 'chrono'"),
+        (put("state", "forget_bias", "big"), "forget_bias must be a number, 'chrono' or 'mixed'"),
         (put("state", "forget_bias", "chrono"), "t_max must be an integer >= 3"),
         (put("state", "t_max", 5), "t_max must be null"),
         (put("state", "n_updates", -1), "n_updates must be an integer >= 0"),

@@ -117,6 +117,17 @@ def test_chrono_bias():
     assert abs(spans.mean() - 100) < 3
 
 
+def test_mixed_bias():
+    cell = pylstm.Cell(1, 1001, forget_bias="mixed", t_max=200, dtype="float64", random_state=0)
+    i, f, g, o = np.split(cell.bias, 4)
+    np.testing.assert_array_equal([i[:500], f[:500]], [np.zeros(500), np.ones(500)])
+    np.testing.assert_array_equal(i[500:], -f[500:])
+    np.testing.assert_array_equal([g, o], 0)
+    spans = np.exp(f[500:])
+    assert 1 <= spans.min() < 2
+    assert 197 < spans.max() <= 199
+
+
 def test_random_state():
     np.testing.assert_array_equal(
         pylstm.Cell(3, 4, random_state=5).weight_ih, pylstm.Cell(3, 4, random_state=5).weight_ih

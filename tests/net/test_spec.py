@@ -6,9 +6,10 @@ import pickle
 import numpy as np
 import pytest
 from nets import CELLS
+from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from toys import ESTIMATORS, toy
+from toys import CLASSIFIERS, ESTIMATORS, as_it_comes, toy
 
 import pylstm
 from pylstm import LSTMClassifier, LSTMForecaster
@@ -118,14 +119,19 @@ def test_describe_an_estimator(cls):
     assert described.spec.n_outputs == (len(estimator.classes_) if hasattr(estimator, "classes_") else 1)
     assert described.estimator is estimator
     assert described.labels is getattr(estimator, "classes_", None)
-    assert described.inputs is described.targets is described.state is None
+    assert described.state is None
+    assert len(described.inputs.mean) == 2
+    assert (described.targets is None) == (cls in CLASSIFIERS)
+    plain = describe(clone(estimator).set_params(**as_it_comes(cls)).fit(*toy(cls)))
+    assert plain.inputs is plain.targets is None
 
 
 def test_describe_others():
     seq = pylstm.Sequence(2, 3)
     assert describe(seq)[:3] == (seq.spec, seq, None)
     X = 5 + 3 * np.random.default_rng(0).standard_normal((12, 4, 2))
-    pipeline = make_pipeline(PerStep(StandardScaler(with_std=False)), LSTMClassifier((3,), max_iter=1))
+    plain = LSTMClassifier((3,), max_iter=1, standardize=False)
+    pipeline = make_pipeline(PerStep(StandardScaler(with_std=False)), plain)
     described = describe(pipeline.fit(X, np.arange(12) % 2))
     assert described.estimator is pipeline[1]
     np.testing.assert_allclose(described.inputs.mean, X.mean(axis=(0, 1)))

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..._net.cells import STATES
 from ..._net.describe import Description
+from ..._net.initialisation import SPREAD
 from ..._net.inputs import Array, Steps, as_numbers, check_int
 from ..._net.trace import Trace, trace_steps
 from ..base import LSTMEstimator
@@ -80,9 +81,9 @@ class LSTMForecaster(SeriesEstimator):
         What the units are.
     nonlinearity : {"tanh", "relu"}, default="tanh"
         Of the plain RNN's units; not read for others.
-    forget_bias : float or "chrono", default=1.0
+    forget_bias : float, "chrono" or "mixed", default=1.0
         Initial bias of the forget gates. "chrono" spreads the spans that units remember up to the longest series
-        (Tallec & Ollivier 2018).
+        (Tallec & Ollivier 2018); "mixed" does so for half of them, the others have 1.
     solver : {"adam", "sgd", "rmsprop"}, default="adam"
         What makes updates of gradients.
     alpha : float, default=0.0001
@@ -224,7 +225,7 @@ class LSTMForecaster(SeriesEstimator):
         "transform": [StrOptions({"log", "sqrt"}), None],
         "cv": [Number(Integral, 2, None, closed="left"), None],
         "early_stopping": ["boolean"],
-        "forget_bias": [Number(Real, None, None, closed="neither"), StrOptions({"chrono"})],
+        "forget_bias": [Number(Real, None, None, closed="neither"), StrOptions(set(SPREAD))],
         "max_iter": [Number(Integral, 1, None, closed="left")],
         "n_iter_no_change": [Number(Integral, 1, None, closed="left")],
         "n_paths": [Number(Integral, 1, None, closed="left")],
