@@ -89,7 +89,7 @@ def test_a_pool_that_begins_below_zero(pooling):
 
 @pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize(
-    "moved", [lambda s: pickle.loads(pickle.dumps(s)), copy.copy, copy.deepcopy, lambda s: s], ids=str
+    "moved", [lambda s: pickle.loads(pickle.dumps(s)), copy.copy, copy.deepcopy, lambda s: s], ids=["pickle", "copy", "deep copy", "itself"]
 )
 def test_state_and_copies(moved, pooling):
     model, X = fitted(pooling=pooling), readings(1, 5).astype(np.float32)
