@@ -67,7 +67,7 @@ static pylstm_stream *new_stream(const pylstm_model *model, int has_biases)
     if (pylstm_stream_size(model, 1, &memory.bytes))
         abort();
     memory.data = allocate(memory.bytes); /* for as long as the program runs */
-    if (pylstm_stream_init(&stream, model, 1, parameters, NULL, NULL, memory))
+    if (pylstm_stream_init(&stream, model, 1, parameters, NULL, memory))
         abort();
     free(parameters);
     return stream;

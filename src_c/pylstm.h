@@ -428,6 +428,17 @@ int pylstm_update(const pylstm_model *model, pylstm_solver *solver, void *parame
  * updated, and the loss is 0. */
 int pylstm_train_step(pylstm_gradient *gradient, const pylstm_minibatch *batch, pylstm_solver *solver, double *loss);
 
+/* What a net's numbers are in the caller's units. Inputs: it reads (x - mean) / scale, made in double and then cast.
+ * Targets: its predictions stand for prediction * scale + mean, made in double. */
+typedef struct pylstm_scaling {
+    const double *mean, *scale; /* or both NULL: they are the caller's */
+} pylstm_scaling;
+
+typedef struct pylstm_scalings {
+    pylstm_scaling inputs;  /* [I] */
+    pylstm_scaling targets; /* [n_outputs]; of models with a dense layer only */
+} pylstm_scalings;
+
 /* ------------------------------------------------------------------ stream */
 
 /* A model that runs on, a step or a block of steps at a time: its weights packed once, its state inside, all in the
@@ -441,12 +452,12 @@ typedef struct pylstm_stream pylstm_stream;
  * layer reads the mean, or the maximum, of the steps so far, which belongs to the state. */
 int pylstm_stream_size(const pylstm_model *model, ptrdiff_t batch_size, size_t *bytes);
 /* Sets the state to zero, the weights to:
- *   parameters   [n_parameters], as for pylstm_predict
- *   mean, scale  [I]: the net reads (x - mean) / scale, made in double and then cast. Or both NULL */
+ *   parameters  [n_parameters], as for pylstm_predict
+ *   scalings    what the stream is to do itself, or NULL: nothing */
 int pylstm_stream_init(pylstm_stream **stream, const pylstm_model *model, ptrdiff_t batch_size, const void *parameters,
-                       const double *mean, const double *scale, pylstm_memory memory);
-/* Other weights for the same sizes, and a scaling or none, from the next step on; the state stays. */
-int pylstm_stream_set_weights(pylstm_stream *stream, const void *parameters, const double *mean, const double *scale);
+                       const pylstm_scalings *scalings, pylstm_memory memory);
+/* Other weights for the same sizes, and scalings or none, from the next step on; the state stays. */
+int pylstm_stream_set_weights(pylstm_stream *stream, const void *parameters, const pylstm_scalings *scalings);
 /* state: as in pylstm_forward; NULL is zeros. What is pooled is then of no steps. */
 int pylstm_stream_set_state(pylstm_stream *stream, const void *state);
 int pylstm_stream_get_state(const pylstm_stream *stream, void *state);
@@ -455,8 +466,8 @@ int pylstm_stream_get_state(const pylstm_stream *stream, void *state);
  *   counts  [B]     of how many steps: from 0 to 2^53 */
 int pylstm_stream_set_pool(pylstm_stream *stream, const void *pool, const int64_t *counts);
 int pylstm_stream_get_pool(const pylstm_stream *stream, void *pool, int64_t *counts);
-/*   x  [B][n_steps][I] of the dtype; of double, whatever the dtype, where there is a mean and a scale
- *   y  [B][n_steps][n_outputs, or H], out: probabilities, values, or h */
+/*   x  [B][n_steps][I] of the dtype; of double, whatever the dtype, where inputs are scaled
+ *   y  [B][n_steps][n_outputs, or H], out: probabilities, values, or h; of double likewise, where targets are scaled */
 int pylstm_stream_process(pylstm_stream *stream, ptrdiff_t n_steps, const void *x, void *y);
 
 /* -------------------------------------------------------------------- blob */
@@ -466,13 +477,13 @@ int pylstm_stream_process(pylstm_stream *stream, ptrdiff_t n_steps, const void *
  *
  *   offset  bytes
  *        0      8   magic: 89 50 59 4C 53 54 4D 0A
- *        8      4   format version: 2
+ *        8      4   format version: 3 where targets are scaled, else 2
  *       12      4   CRC-32 of all bytes from 16 on: that of zlib and PNG
  *       16      8   bytes of all, from 0 on
  *       24      4   dtype       0 float32, 1 float64
  *       28      4   loss        as in pylstm_loss
  *       32      4   pooling     0 last, 1 mean, 2 max, 3 none
- *       36      4   is_scaled   1 with mean and scale, 0 without
+ *       36      4   is_scaled   1 with mean and scale of inputs, 2 of targets, 3 of both, 0 without
  *       40      4   input_size I
  *       44      4   n_outputs, 0 without dense layer: then loss and pooling are not read
  *       48      4   n_directions
@@ -480,7 +491,8 @@ int pylstm_stream_process(pylstm_stream *stream, ptrdiff_t n_steps, const void *
  *       56      4   cell        0 LSTM, 1 GRU, 2 RNN with tanh, 3 RNN with relu
  *       60    4 each   hidden_sizes [n_layers]
  *             4 or 0   zeros, so that what follows starts at a multiple of 8
- *                   mean [I], scale [I] of float64, if is_scaled
+ *                   mean [I], scale [I] of inputs, of float64, if there are
+ *                   mean [n_outputs], scale [n_outputs] of targets likewise
  *                   parameters [n_parameters] of the dtype, in the order of pylstm_net and pylstm_model
  *
  * Nothing follows. The weights are used where they lie, so a blob has to start at a multiple of 8 bytes, and works on
@@ -489,10 +501,10 @@ enum { PYLSTM_BLOB_LAYERS = 32 };
 
 /* What is in a blob. The model has n_threads = 1, PYLSTM_ISA_BEST and no dropout, for the caller to change. */
 typedef struct pylstm_blob {
-    pylstm_model model;     /* its hidden_sizes are those below: a copy of this struct has to be pointed to its own */
-    const void *parameters; /* [n_parameters], within the data */
-    const double *mean, *scale; /* [I] within the data, or NULL: the net reads (x - mean) / scale. A stream does that by
-                                   itself; for the other calls it is the caller's to do */
+    pylstm_model model;       /* its hidden_sizes are those below: a copy of this struct has to be pointed to its own */
+    const void *parameters;   /* [n_parameters], within the data */
+    pylstm_scalings scalings; /* within the data. A stream does them by itself; for the other calls they are the
+                                 caller's to do */
     ptrdiff_t hidden_sizes[PYLSTM_BLOB_LAYERS];
 } pylstm_blob;
 
@@ -501,10 +513,11 @@ typedef struct pylstm_blob {
  * damage, not intent. Weights that are not finite are let through. On an error `out` is left as it was. */
 int pylstm_blob_open(const void *data, size_t bytes, pylstm_blob *out);
 
-/* Bytes of the blob of a model; n_outputs = 0 is one without dense layer, as for a stream. */
-int pylstm_blob_size(const pylstm_model *model, int is_scaled, size_t *bytes);
-/* Writes it to the first of `memory`: parameters [n_parameters]; mean, scale [I], or both NULL. */
-int pylstm_blob_write(const pylstm_model *model, const void *parameters, const double *mean, const double *scale,
+/* Bytes of the blob of a model; n_outputs = 0 is one without dense layer, as for a stream. Of scalings, or NULL for
+ * none, which there are. */
+int pylstm_blob_size(const pylstm_model *model, const pylstm_scalings *scalings, size_t *bytes);
+/* Writes it to the first of `memory`: parameters [n_parameters]. */
+int pylstm_blob_write(const pylstm_model *model, const void *parameters, const pylstm_scalings *scalings,
                       pylstm_memory memory);
 
 #ifdef __cplusplus

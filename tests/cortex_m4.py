@@ -43,6 +43,8 @@ FEATURES = {
     "mean of layers": {"pooling": "mean", "sizes": (12, 16, 8)},
     "max": {"pooling": "max"},
     "max of layers": {"pooling": "max", "sizes": (12, 16, 8)},
+    "scaled back": {"scaled_back": True},
+    "scaled back in double": {"scaled_back": "in double"},
     "units left": {"sizes": (12, 17)},
     "units left of layers": {"sizes": (12, 17, 9)},
     "few outputs": {"n_outputs": 3},
@@ -98,7 +100,7 @@ int main(void)
 {{
     static m_{state} model;
     static {net.reads} x[1000];
-    static float y[100], values[1000];
+    static {net.writes} y[100], values[1000];
     static int labels[100];
     int written, most = 0;
     (void)values, (void)labels, (void)y;
@@ -229,6 +231,8 @@ def some_models(n):
             options |= {"loss": rng.choice(LOSSES), "per_step": rng.random() < 0.5, "carried": rng.random() < 0.5}
         if not options.get("per_step"):
             options["pooling"] = rng.choice([None, "mean", "max"])
+        if options["loss"] != "cross_entropy":
+            options["scaled_back"] = rng.choice([False, True, "in double"])
         yield kind, cell, options
 
 

@@ -48,7 +48,7 @@ class Reference:
     """
 
     def __init__(self, weights, sizes, n_outputs, *, loss, per_step, carry_state, max_grad_norm, head_only=False,
-                 scaling=None, parameter=0.0, pooling=None, **cell):  # fmt: skip
+                 scaling=None, parameter=0.0, pooling=None, targets=None, **cell):  # fmt: skip
         self.seq = pylstm.Sequence(sizes[0], tuple(sizes[1:]), dtype="float64", **cell)
         self.parameters = {**self.seq.parameters()}
         rest = np.asarray(weights, np.float64)
@@ -60,18 +60,20 @@ class Reference:
         self.trained = ["weight_out", "bias_out"] if head_only else list(self.parameters)
         self.loss, self.parameter, self.is_per_step, self.scaling = loss, parameter, per_step, scaling
         self.carry_state, self.max_grad_norm, self.state = carry_state, max_grad_norm, None
-        self.pooling, self.seen = pooling, np.zeros((0, sizes[-1]))
+        self.pooling, self.seen, self.targets = pooling, np.zeros((0, sizes[-1])), targets
 
     @classmethod
     def of_model(cls, model, **options):
         described = describe(model)
         spec, sizes = described.spec, (described.spec.input_size, *described.spec.hidden_sizes)
         return cls(described.net.copy_weights(), sizes, spec.n_outputs, loss=spec.loss, scaling=described.inputs,
-                   per_step=spec.pooling is None, pooling=spec.in_use().pooling, cell=spec.cell,
-                   nonlinearity=spec.nonlinearity, **options)  # fmt: skip
+                   per_step=spec.pooling is None, pooling=spec.in_use().pooling, targets=described.targets,
+                   parameter=spec.loss_parameter, cell=spec.cell, nonlinearity=spec.nonlinearity,
+                   **options)  # fmt: skip
 
     def learn(self, x, y, rate):
         x = x if self.scaling is None else (x - self.scaling[0]) / self.scaling[1]
+        y = y if self.targets is None else (y - self.targets[0]) / self.targets[1]
         H, state = self.seq.forward(x[np.newaxis].astype(np.float64), self.state, training=True)
         self.state = state if self.carry_state else None
         features, back = self.pool(H[0]) if self.pooling else (H[0], None) if self.is_per_step else (H[0, -1:], None)

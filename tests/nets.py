@@ -96,7 +96,7 @@ def quantised(net):
 
 
 def exported_net(cell="lstm", sizes=(12, 16), n_outputs=9, loss="cross_entropy", parameter=0.5, scaled=False,
-                 int8=False, seed=0, pooling=None):  # fmt: skip
+                 int8=False, seed=0, pooling=None, scaled_back=False):  # fmt: skip
     """Return a net of random weights, as `export_c` has it; `sizes` begins with that of the inputs."""
     rng, kind = np.random.default_rng(seed), CELLS[cell]["cell"]
     n_gates, n_biases = SIZES[kind]
@@ -112,5 +112,8 @@ def exported_net(cell="lstm", sizes=(12, 16), n_outputs=9, loss="cross_entropy",
     if scaled == "in double":
         scaling = Scaling(*np.asarray(scaling, np.float64))
     head = Matrix(some(n_outputs, sizes[-1])), some(n_outputs)
-    net = Net(layers, *head, loss, scaling, kind, CELLS[cell].get("nonlinearity", "tanh"), parameter, pooling)
+    targets = Scaling(some(n_outputs), 2 + some(n_outputs)) if scaled_back else None
+    if scaled_back == "in double":
+        targets = Scaling(*np.asarray(targets, np.float64))
+    net = Net(layers, *head, loss, scaling, kind, CELLS[cell].get("nonlinearity", "tanh"), parameter, pooling, targets)
     return net.quantised() if int8 else net

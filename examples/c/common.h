@@ -55,7 +55,7 @@ static inline pylstm_memory new_stream(const pylstm_blob *blob, pylstm_stream **
     pylstm_memory memory = {NULL, 0};
     check(pylstm_stream_size(&blob->model, 1, &memory.bytes), "size of the stream");
     memory.data = allocate(memory.bytes);
-    check(pylstm_stream_init(stream, &blob->model, 1, blob->parameters, blob->mean, blob->scale, memory), "stream");
+    check(pylstm_stream_init(stream, &blob->model, 1, blob->parameters, &blob->scalings, memory), "stream");
     return memory;
 }
 
@@ -77,15 +77,15 @@ static inline void set_real(const pylstm_net *net, void *array, ptrdiff_t k, dou
         ((double *)array)[k] = value;
 }
 
-/* An input of a stream, which reads doubles where it scales them. */
-static inline size_t input_size(const pylstm_blob *blob)
+/* An input of a stream, or an output: a double where it is scaled. */
+static inline size_t number_size(const pylstm_blob *blob, pylstm_scaling scaling)
 {
-    return blob->mean ? sizeof(double) : real_size(&blob->model.net);
+    return scaling.mean ? sizeof(double) : real_size(&blob->model.net);
 }
 
 static inline void set_input(const pylstm_blob *blob, void *x, ptrdiff_t k, double value)
 {
-    if (blob->mean)
+    if (blob->scalings.inputs.mean)
         ((double *)x)[k] = value;
     else
         set_real(&blob->model.net, x, k, value);
@@ -94,6 +94,11 @@ static inline void set_input(const pylstm_blob *blob, void *x, ptrdiff_t k, doub
 static inline double get_real(const pylstm_net *net, const void *array, ptrdiff_t k)
 {
     return net->dtype == PYLSTM_FLOAT32 ? (double)((const float *)array)[k] : ((const double *)array)[k];
+}
+
+static inline double get_output(const pylstm_blob *blob, const void *y, ptrdiff_t k)
+{
+    return blob->scalings.targets.mean ? ((const double *)y)[k] : get_real(&blob->model.net, y, k);
 }
 
 #endif

@@ -18,8 +18,10 @@ int main(int argc, char **argv)
 
     const pylstm_net *net = &blob.model.net;
     ptrdiff_t n_x = net->input_size, n_y = output_size(&blob.model), k = 0;
-    void *x = allocate((size_t)n_x * input_size(&blob)), *y = allocate((size_t)n_y * real_size(net));
-    int digits = net->dtype == PYLSTM_FLOAT32 ? 9 : 17; /* as many as tell any two numbers apart */
+    void *x = allocate((size_t)n_x * number_size(&blob, blob.scalings.inputs));
+    size_t y_size = number_size(&blob, blob.scalings.targets);
+    void *y = allocate((size_t)n_y * y_size);
+    int digits = y_size == sizeof(float) ? 9 : 17; /* as many as tell any two numbers apart */
     double value;
     while (scanf("%lf", &value) == 1) {
         set_input(&blob, x, k++, value);
@@ -28,7 +30,7 @@ int main(int argc, char **argv)
         k = 0;
         check(pylstm_stream_process(stream, 1, x, y), "step");
         for (ptrdiff_t j = 0; j < n_y; j++)
-            printf("%.*g%c", digits, get_real(net, y, j), j < n_y - 1 ? ' ' : '\n');
+            printf("%.*g%c", digits, get_output(&blob, y, j), j < n_y - 1 ? ' ' : '\n');
         fflush(stdout); /* somebody may be waiting for it */
     }
     free(x);

@@ -37,8 +37,8 @@ int main(int argc, char **argv)
     }
     const pylstm_net *net = &before.model.net;
     ptrdiff_t n_x = net->input_size, n_y = output_size(&before.model);
-    size_t y_bytes = (size_t)(HALF * n_y) * real_size(net);
-    size_t x_bytes = (size_t)(HALF * n_x) * input_size(&before);
+    size_t y_bytes = (size_t)(HALF * n_y) * number_size(&before, before.scalings.targets);
+    size_t x_bytes = (size_t)(HALF * n_x) * number_size(&before, before.scalings.inputs);
     char *x = allocate(2 * x_bytes), *y = allocate(2 * y_bytes);
     for (ptrdiff_t k = 0; k < 2 * HALF * n_x; k++)
         set_input(&before, x, k, sin(0.1 * (double)(k * k)) > 0);
@@ -49,7 +49,7 @@ int main(int argc, char **argv)
     void *state = allocate((size_t)pylstm_net_state_size(net) * real_size(net));
     check(pylstm_stream_process(stream, HALF, x, y), "before the swap");
     check(pylstm_stream_get_state(stream, state), "state");
-    check(pylstm_stream_set_weights(stream, after.parameters, after.mean, after.scale), "swap");
+    check(pylstm_stream_set_weights(stream, after.parameters, &after.scalings), "swap");
     check(pylstm_stream_process(stream, HALF, second_x, y + y_bytes), "after the swap");
 
     /* What each of the two makes of the second half, from the same state. */

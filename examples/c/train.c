@@ -31,9 +31,9 @@ static void draw_sequence(ptrdiff_t n, float *x, ptrdiff_t *labels)
 static void write_blob(const pylstm_model *model, const float *parameters, const char *path)
 {
     pylstm_memory blob;
-    check(pylstm_blob_size(model, 0, &blob.bytes), path);
+    check(pylstm_blob_size(model, NULL, &blob.bytes), path);
     blob.data = allocate(blob.bytes);
-    check(pylstm_blob_write(model, parameters, NULL, NULL, blob), path);
+    check(pylstm_blob_write(model, parameters, NULL, blob), path);
     FILE *file = fopen(path, "wb");
     if (!file || fwrite(blob.data, 1, blob.bytes, file) != blob.bytes || fclose(file) != 0) {
         fprintf(stderr, "%s: can't be written\n", path);

@@ -31,7 +31,7 @@ def blob_of(model: Any) -> bytes:
     Returns
     -------
     bytes
-        The sizes, what scales the inputs, the weights and a checksum.
+        The sizes, what scales inputs and targets, the weights and a checksum.
 
     Examples
     --------
@@ -46,5 +46,4 @@ def blob_of(model: Any) -> bytes:
         raise ValueError(
             f"model must have at most {BLOB_LAYERS} layers to be written as a blob, got {len(spec.hidden_sizes)}"
         )
-    mean, scale = (None, None) if described.inputs is None else described.inputs
-    return as_blob(spec, described.net.copy_weights(), mean, scale)
+    return as_blob(spec, described.net.copy_weights(), described.inputs, described.targets)

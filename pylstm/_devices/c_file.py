@@ -88,6 +88,8 @@ class Net(NamedTuple):
     loss_parameter: float = 0.0
     pooling: str | None = None
     """What of the steps so far the dense layer reads: their "mean" or "max"; None is the step's own."""
+    targets: Scaling | None = None
+    """In float32 or float64: what its C function writes."""
 
     @property
     def reads_labels(self) -> bool:
@@ -102,7 +104,12 @@ class Net(NamedTuple):
     @property
     def reads(self) -> str:
         """The type of an input in C."""
-        return "double" if self.scaling is not None and self.scaling.mean.dtype == np.float64 else "float"
+        return _type_of(self.scaling)
+
+    @property
+    def writes(self) -> str:
+        """The type of an output in C."""
+        return _type_of(self.targets)
 
     @property
     def input_size(self) -> int:
@@ -126,12 +133,16 @@ class Net(NamedTuple):
         return np.concatenate([part.ravel() for part in (*parts, self.weight_out.real(), self.bias_out)])
 
 
+def _type_of(scaling: Scaling | None) -> str:
+    return "double" if scaling is not None and scaling.mean.dtype == np.float64 else "float"
+
+
 def text(name: str, net: Net, labels: list[object] | None) -> str:
     """Return the C file of a model of which all names begin with `name`."""
     needed = {
-        "kernels/scaling.h": net.scaling is not None,
+        "kernels/scaling.h": net.scaling is not None or net.targets is not None,
         "kernels/dense.h": len(net.bias_out) > 0,
-        "kernels/softmax.h": len(prediction(net)) > 0,
+        "kernels/softmax.h": prediction(net) is not None,
         "exported/pool.h": net.pooling is not None,
     }
     roots = [*CARRIED, *(file for file, is_needed in needed.items() if is_needed)]
@@ -226,6 +237,14 @@ def constants(net: Net) -> Iterator[tuple[str, Array]]:
         yield "bias_out", net.bias_out
         if net.weight_out.scale is not None:
             yield "scale_out", net.weight_out.scale
+    yield from target_constants(net)
+
+
+def target_constants(net: Net) -> Iterator[tuple[str, Array]]:
+    """Name the arrays that scale outputs back."""
+    if net.targets is not None:
+        yield "target_mean", net.targets.mean
+        yield "target_scale", net.targets.scale
 
 
 def state_of(net: Net) -> Iterator[tuple[str, int]]:
@@ -250,13 +269,17 @@ def _comment(name: str, net: Net, labels: list[object] | None) -> str:
     calls = [
         (f"{name}_state state;", "all that changes; any number of them, each for one thread at a time"),
         (f"{name}_reset(&state);", "before the first step of a sequence"),
-        (f"{name}_step(&state, x, y);", f"reads {net.reads} x[{net.input_size}], writes float y[{net.output_size}]"),
+        (f"{name}_step(&state, x, y);", what_a_step_does(net)),
     ]
     with_vectors = f"{flash_bytes(net, LANES):,} where vectors are used"
     ram = ram_bytes(net), f"{name}_state, wherever it is placed"
     memory = memory_lines(taken("plain", net.c_name, features(net)), (flash_bytes(net), with_vectors), ram)
     title = f"{name}: {net.a_cell}, written by pylstm {__version__}. C99 and C++; no other file, no heap, no libm."
     return comment(title, name, net, labels, calls, memory, [NOT_FINITE, *notes_of(net), WITH_VECTORS])
+
+
+def what_a_step_does(net: Net) -> str:
+    return f"reads {net.reads} x[{net.input_size}], writes {net.writes} y[{net.output_size}]"
 
 
 #: Of steps.
@@ -274,9 +297,10 @@ WITH_VECTORS = (
 
 
 def notes_of(net: Net) -> list[str]:
-    """Return what is said of a pool, and of inputs that are no floats."""
+    """Return what is said of a pool, and of inputs and outputs that are no floats."""
     pooled = [] if net.pooling is None else [POOLED[net.pooling]]
-    return [*pooled, *([] if net.reads == "float" else [WITH_DOUBLES])]
+    which = (net.reads == "double", net.writes == "double")
+    return [*pooled, *([f"{WHICH[which]}. {WITH_DOUBLES}"] if which in WHICH else [])]
 
 
 #: Of models that pool.
@@ -287,11 +311,16 @@ POOLED = {
 }
 
 
-#: Of code that reads doubles.
+#: Whether x is double, and y.
+WHICH = {
+    (True, False): "x is double: a float has too few digits for what is read here",
+    (False, True): "y is double: a float has too few digits for what is written here",
+    (True, True): "x and y are double: a float has too few digits for what is read and written here",
+}
+#: Of code with doubles.
 WITH_DOUBLES = (
-    "x is double: a float has too few digits for what is read here. It is scaled in double, all else is computed in "
-    "float. Where a processor has no doubles, functions of its compiler compute with them, which are not counted here: "
-    "2,100 bytes on a Cortex-M4."
+    "That is scaled in double, all else is computed in float. Where a processor has no doubles, functions of its "
+    "compiler compute with them, which are not counted here: up to 2,700 bytes on a Cortex-M4."
 )
 
 
@@ -303,6 +332,7 @@ def features(net: Net) -> dict[str, int]:
     are_left = any(layer.sizes[1] % at_once for layer in net.layers)
     of_layers = " of layers" if n_layers > 1 else ""
     in_double = " in double" if net.reads == "double" else ""
+    back_in_double = " in double" if net.writes == "double" else ""
     return {
         f"scaled{in_double}{of_layers}": net.scaling is not None,
         net.loss if n_outputs else "none": 1,
@@ -313,6 +343,7 @@ def features(net: Net) -> dict[str, int]:
         "units left": are_left and n_layers == 1,
         "units left of layers": are_left and n_layers > 1,
         f"{net.pooling}{of_layers}": net.pooling is not None,
+        f"scaled back{back_in_double}": net.targets is not None,
         "few outputs": 0 < n_outputs < 4,
         "fours of outputs": n_outputs > 0 and n_outputs % 4 == 0,
     }
@@ -360,6 +391,8 @@ def comment(
         steps.append({"mean": "mean so far", "max": "maximum so far"}[net.pooling])
     if len(net.bias_out):
         steps.append(f"{net.output_size} {'probabilities' if prediction(net) else 'values'}")
+    if net.targets is not None:
+        steps.append("scaling back")
     width = max(len(call) for call, _ in calls)
     lines = [
         title,
@@ -394,7 +427,7 @@ def _interface(name: str, net: Net) -> str:
     sizes = {"input_size": net.input_size, "output_size": net.output_size}
     functions = [
         f"void {name}_reset({name}_state *state);",
-        f"void {name}_step({name}_state *state, const {net.reads} *x, float *y);",
+        f"void {name}_step({name}_state *state, const {net.reads} *x, {net.writes} *y);",
     ]
     return interface(name, sizes, state_type(name, net), functions)
 
@@ -467,12 +500,12 @@ VECTORS = f"""\
 SCALARS = f"{SETTINGS}\n#define PYLSTM_VECTOR_BYTES 0\n"
 
 
-#: What files that read doubles ask of them.
+#: What files that have doubles ask of them.
 DOUBLES = """
 #include <float.h>
 
 #if DBL_MANT_DIG < 53
-#error "this model needs a double of 64 bits for its inputs"
+#error "this model needs a double of 64 bits for what it scales"
 #endif
 """
 
@@ -490,7 +523,8 @@ enum {{ PYLSTM_POOL_MEAN, PYLSTM_POOL_MAX, PYLSTM_POOL_NONE }};
 typedef float real;
 typedef float wide;
 typedef {net.reads} reading;
-{"" if net.reads == "float" else DOUBLES}"""
+typedef {net.writes} answer;
+{DOUBLES if "double" in (net.reads, net.writes) else ""}"""
 
 
 def sources(roots: Iterable[str]) -> str:
@@ -541,29 +575,41 @@ def _array(name: str, values: Array) -> str:
 def _functions(name: str, net: Net) -> str:
     calls, h = layer_calls(net, no_output(net))
     n_outputs, hidden = len(net.bias_out), net.layers[-1].sizes[1]
+    outputs = "y"
+    if net.writes == "double":
+        outputs = "outputs"
+        calls.append(f"float outputs[{n_outputs}];")
     if n_outputs:
         scale = "NULL" if net.weight_out.scale is None else "scale_out"
-        calls.append(f"dense_row({n_outputs}, {hidden}, {h}, weight_out, {scale}, bias_out, y);")
+        calls.append(f"dense_row({n_outputs}, {hidden}, {h}, weight_out, {scale}, bias_out, {outputs});")
     else:
         calls.append(f"memcpy(y, {h}, {hidden} * sizeof *y);")  # which may be padded
-    calls += prediction(net)
+    calls += answers(net, outputs)
     return f"""\
 void {name}_reset({name}_state *state)
 {{
     memset(state, 0, sizeof *state);
 }}
 
-void {name}_step({name}_state *state, const {net.reads} *x, float *y)
+void {name}_step({name}_state *state, const {net.reads} *x, {net.writes} *y)
 {{
 {body(calls)}
 }}
 """
 
 
-def prediction(net: Net) -> list[str]:
-    """Return the statement that makes predictions of outputs y, if one is needed."""
-    n_outputs, predict = len(net.bias_out), LOSSES[net.loss].predict
-    return [f"{predict}({n_outputs}, y);"] if n_outputs and predict else []
+def prediction(net: Net) -> str | None:
+    """Return the function that makes predictions of outputs, if one is needed."""
+    return LOSSES[net.loss].predict if len(net.bias_out) else None
+
+
+def answers(net: Net, outputs: str) -> list[str]:
+    """Return the statements that make y of outputs, which may be y already."""
+    n_outputs, predict = len(net.bias_out), prediction(net)
+    statements = [f"{predict}({n_outputs}, {outputs});"] if predict else []
+    if net.targets is not None:
+        return [*statements, f"unscale_output({n_outputs}, {outputs}, target_mean, target_scale, y);"]
+    return statements if outputs == "y" else [*statements, f"memcpy(y, {outputs}, {n_outputs} * sizeof *y);"]
 
 
 def body(statements: list[str]) -> str:
@@ -573,6 +619,8 @@ def body(statements: list[str]) -> str:
 
 def no_output(net: Net) -> list[str]:
     """Return the statements of a step whose inputs are not finite."""
+    if net.writes == "double":  # of which all bits set are NaN, too
+        return [f"memset(y, 0xff, {net.output_size} * sizeof *y);", "return;"]
     return [f"no_numbers({net.output_size}, y);", "return;"]
 
 

@@ -16,6 +16,7 @@ from .c_file import (
     VECTORS,
     WITH_VECTORS,
     Net,
+    answers,
     arrays,
     body,
     comment,
@@ -26,13 +27,14 @@ from .c_file import (
     memory_lines,
     no_output,
     notes_of,
-    prediction,
     ram_bytes,
     refused,
     sources,
     state_type,
+    target_constants,
     types,
     weights,
+    what_a_step_does,
     whole,
 )
 from .cortex_m4 import taken
@@ -61,7 +63,11 @@ def text(name: str, net: Net, labels: list[object] | None, learning: Learning) -
     """Return the C file of a model of which all names begin with `name`."""
     loss = f"#define LOSS_ROW {LOSSES[net.loss].row}\n#define LOSS_PARAMETER {_real(net.loss_parameter)}\n"
     if learning.head_only:
-        needed = {"kernels/scaling.h": net.scaling is not None, "exported/pool.h": net.pooling is not None}
+        needed = {
+            "kernels/scaling.h": net.scaling is not None or net.targets is not None,
+            "exported/pool.h": net.pooling is not None,
+            "exported/targets.h": net.targets is not None,
+        }
         files = [*HEAD_FILES, *(file for file, is_needed in needed.items() if is_needed)]
         code = [VECTORS, types(net), loss, sources(files), weights(net), _head_functions(name, net, learning)]
     else:
@@ -73,7 +79,8 @@ def text(name: str, net: Net, labels: list[object] | None, learning: Learning) -
 def memory_of(net: Net, learning: Learning) -> tuple[int, int]:
     """Return the bytes of the constants, and of the model's struct."""
     if learning.head_only:
-        return flash_bytes(net), 2 * ram_bytes(net) + 4 * (2 * n_trained(net, learning) + net.output_size)
+        floats = 2 * n_trained(net, learning) + net.output_size + _n_scaled(net)
+        return flash_bytes(net), 2 * ram_bytes(net) + 4 * floats
     n_states, tape = 2 if learning.carry_state else 1, _tape(net, learning)
     floats = n_trained(net, learning) + n_states * _kept_size(net) + tape.size
     tables = LAYER_BYTES * len(tape.layers) + MATRIX_BYTES * len(tape.matrices)
@@ -85,7 +92,7 @@ def memory_of(net: Net, learning: Learning) -> tuple[int, int]:
 
 def _constants(net: Net) -> list[tuple[str, Array]]:
     scaling = [] if net.scaling is None else [("input_mean", net.scaling.mean), ("input_scale", net.scaling.scale)]
-    return [("initial_weights", net.flat()), *scaling]
+    return [("initial_weights", net.flat()), *scaling, *target_constants(net)]
 
 
 def n_trained(net: Net, learning: Learning) -> int:
@@ -100,6 +107,11 @@ def _state_size(net: Net) -> int:
 def _kept_size(net: Net) -> int:
     """Return the number of floats from which steps go on: the state, and then the pool and its count."""
     return _state_size(net) + (0 if net.pooling is None else net.layers[-1].sizes[1] + 1)
+
+
+def _n_scaled(net: Net) -> int:
+    """Return the number of floats of a row of scaled targets."""
+    return 0 if net.targets is None else net.output_size
 
 
 def _n_set_at(net: Net) -> int:
@@ -117,6 +129,7 @@ class Tape(NamedTuple):
     states: int
     dstate: int
     pool: int
+    target: int
 
 
 def _tape(net: Net, learning: Learning) -> Tape:
@@ -157,13 +170,17 @@ def _tape(net: Net, learning: Learning) -> Tape:
         (at, n_y, n_x, n_steps, features, state_size, size, n_y),
     ]
     dstate = size + n_steps * n_y
-    size = dstate + n_states * max(layer.sizes[1] for layer in net.layers)
-    return Tape(size, layers, matrices, states, dstate, pool)
+    target = dstate + n_states * max(layer.sizes[1] for layer in net.layers)
+    return Tape(target + _n_scaled(net), layers, matrices, states, dstate, pool, target)
 
 
 # ---- how it is written
 
 LABELS = "Labels are places in the list above, counted from 0; where one is not, nothing happens, and the loss is -1."
+
+
+#: Of models whose targets are scaled.
+SCALED_LOSS = "Targets are in the units of y. The loss is in others, as in training: of (target - mean) / scale."
 
 
 class Answer(NamedTuple):
@@ -180,8 +197,8 @@ class Answer(NamedTuple):
 def _answer(net: Net, learning: Learning) -> Answer:
     n, n_y = learning.window, net.output_size
     if not net.reads_labels:
-        shape = f"float targets[{n}][{n_y}]" if learning.is_per_step else f"float targets[{n_y}]"
-        return Answer("targets", "const float *targets", shape, "NULL", "targets")
+        shape = f"targets[{n}][{n_y}]" if learning.is_per_step else f"targets[{n_y}]"
+        return Answer("targets", f"const {net.writes} *targets", f"{net.writes} {shape}", "NULL", "targets")
     if learning.is_per_step:
         return Answer("labels", "const int *labels", f"int labels[{n}]", "labels", "NULL")
     return Answer("label", "int label", "a label", "&label", "NULL")
@@ -195,7 +212,7 @@ def _comment(name: str, net: Net, labels: list[object] | None, learning: Learnin
         (f"{name}_model model;", "all that changes; any number of them, each for one thread at a time"),
         (f"{name}_init(&model);", "once: the weights that were exported, and a state of zeros"),
         (f"{name}_reset(&model);", "a state of zeros: before the first step of a sequence"),
-        (f"{name}_step(&model, x, y);", f"reads {net.reads} x[{net.input_size}], writes float y[{net.output_size}]"),
+        (f"{name}_step(&model, x, y);", what_a_step_does(net)),
         (
             f"loss = {name}_learn(&model, x, {answer.name}, learning_rate);",
             f"reads {net.reads} x[{learning.window}][{net.input_size}], {answer.shape}",
@@ -221,6 +238,7 @@ def _comment(name: str, net: Net, labels: list[object] | None, learning: Learnin
         "its own, which learning leaves alone. The loss returned is that before the update; where it is not finite, "
         f"nothing has been learnt, and {name}_reset is due.",
         *([LABELS] if net.reads_labels else []),
+        *([] if net.targets is None else [SCALED_LOSS]),
         f"model.weights, {n} floats, are what is learnt: copy them to keep them, and back after {name}_init.",
         *([WITH_VECTORS] if learning.head_only else []),
     ]
@@ -237,6 +255,7 @@ def _interface(name: str, net: Net, learning: Learning) -> str:
             f"{name}_state state, window_state;",
             f"float gradient[{n}];",
             f"float outputs[{net.output_size}];",
+            *([] if net.targets is None else [f"float target[{net.output_size}];"]),
         ]
     else:
         members += [f"float state[{_kept_size(net)}];"]
@@ -249,7 +268,7 @@ def _interface(name: str, net: Net, learning: Learning) -> str:
     functions = [
         f"void {name}_init({name}_model *model);",
         f"void {name}_reset({name}_model *model);",
-        f"void {name}_step({name}_model *model, const {net.reads} *x, float *y);",
+        f"void {name}_step({name}_model *model, const {net.reads} *x, {net.writes} *y);",
         _learn_prototype(name, net, learning) + ";",
     ]
     return interface(name, sizes, types, functions)
@@ -274,7 +293,7 @@ void {name}_reset({name}_model *model)
 {body(reset)}
 }}
 
-void {name}_step({name}_model *model, const {net.reads} *x, float *y)
+void {name}_step({name}_model *model, const {net.reads} *x, {net.writes} *y)
 {{
 {body(step)}
 }}
@@ -287,8 +306,9 @@ void {name}_step({name}_model *model, const {net.reads} *x, float *y)
 
 
 def _functions(name: str, net: Net, learning: Learning) -> str:
-    tape, answer, n_y = _tape(net, learning), _answer(net, learning), net.output_size
+    tape, answer = _tape(net, learning), _answer(net, learning)
     scaling = "NULL, NULL" if net.scaling is None else "input_mean, input_scale"
+    back = "NULL, NULL" if net.targets is None else "target_mean, target_scale"
     state = "model->window_state" if learning.carry_state else "NULL"
     constants = f"""\
 static const struct matrix matrices[] = {{
@@ -297,7 +317,7 @@ static const struct layer layers[] = {{
 {_rows(tape.layers)}}};
 static const struct learner learner = {{
     matrices, layers, {len(tape.layers)}, {learning.window}, {net.input_size}, {tape.states}, {_state_size(net)},
-    {tape.dstate}, {tape.pool}, {scaling}, {_real(learning.max_grad_norm)}}};
+    {tape.dstate}, {tape.pool}, {scaling}, {back}, {tape.target}, {_real(learning.max_grad_norm)}}};
 """
     set_at = "model->set_at" if _n_set_at(net) else "NULL"
     memory = f"const struct memory memory = {{model->weights, model->tape, {set_at}}};"
@@ -305,9 +325,8 @@ static const struct learner learner = {{
     step = [
         memory,
         *refused(f"run_layers(&learner, {learning.window - 1}, x, model->state, &memory)", no_output(net)),
-        f"memcpy(y, run_head(&learner, {learning.window - 1 if learning.is_per_step else 0}, &memory), "
-        f"{n_y} * sizeof *y);",
-        *prediction(net),
+        f"float *outputs = run_head(&learner, {learning.window - 1 if learning.is_per_step else 0}, &memory);",
+        *answers(net, "outputs"),
     ]
     learn = [
         memory,
@@ -340,8 +359,9 @@ def _head_functions(name: str, net: Net, learning: Learning) -> str:
     ]
     own = features.replace("window_state", "state")
     head = f"const struct head head = {{{n_y}, {hidden}, model->weights, model->gradient, "
-    step = [f"{head}y, 1}};", *refused("run_layers(&model->state, x)", no_output(net)), f"run_head(&head, {own});"]
-    step += prediction(net)
+    outputs = "model->outputs" if net.writes == "double" else "y"
+    step = [f"{head}{outputs}, 1}};", *refused("run_layers(&model->state, x)", no_output(net))]
+    step += [f"run_head(&head, {own});", *answers(net, outputs)]
 
     steps = f"for (ptrdiff_t t = 0; t < {window}; t++)"
     label, values, share = answer.name, answer.name, "1"
@@ -363,6 +383,8 @@ def _head_functions(name: str, net: Net, learning: Learning) -> str:
     learn.append("memset(model->gradient, 0, sizeof model->gradient);")
     run_step = f"run_layers(&model->window_state, x + t * {net.input_size})"
     each_step = [f"    {line}" for line in refused(run_step, ["no_numbers(1, &loss);", "return loss;"])]
+    if net.targets is not None:
+        values = f"targets_of({n_y}, {values}, target_mean, target_scale, model->target)"
     learn_row = [
         f"const struct target target = {{{f'{label}, NULL' if net.reads_labels else f'0, {values}'}}};",
         f"loss += learn_row(&head, {features}, target);",

@@ -51,8 +51,8 @@ class Export:
         Size of the state; of a trainable model's struct, which has its weights too.
     score, quantised_score : float or None
         The model's score on the data that was given, and that of the weights in the file; None without data.
-    reads : {"float", "double"}
-        The type of an input in C.
+    reads, writes : {"float", "double"}
+        The type of an input, and of an output, in C.
     """
 
     path: str
@@ -62,6 +62,7 @@ class Export:
     score: float | None = None
     quantised_score: float | None = None
     reads: str = "float"
+    writes: str = "float"
 
 
 def export_c(
@@ -136,9 +137,10 @@ def export_c(
     Where an input is NaN or infinite, a stream raises; ``NAME_step`` makes all outputs NaN. Both leave the state as it
     was.
 
-    Inputs are float. Where a pipeline scales them, and a mean is more than 5 times what that feature is divided by,
-    they are double, and are scaled in double: a float would have too few digits for them. With smaller means floats
-    leave what the net reads within 1e-6 of what it reads in the stream, of 1 or of itself, the larger.
+    Inputs are float. Where they are scaled, and a mean is more than 5 times what that feature is divided by, they are
+    double, and are scaled in double: a float would have too few digits for them. With smaller means floats leave what
+    the net reads within 1e-6 of what it reads in the stream, of 1 or of itself, the larger. So are outputs, where the
+    targets were scaled. A window's targets are in the same units, and the loss is that of scaled ones.
 
     A trainable file has a function more, ``NAME_learn(&model, x, labels or targets, learning_rate)``: a step of plain
     SGD on the loss of the estimator, over one window, without its dropout, L2 penalty, momentum, `burn_in` and weights
@@ -195,7 +197,7 @@ def export_c(
     replace(path, text.encode("ascii"))
     if blob_path is not None:
         write_blob(model, blob_path)
-    return Export(path, name, *memory, *scores, net.reads)
+    return Export(path, name, *memory, *scores, net.reads, net.writes)
 
 
 def _learning(
@@ -263,8 +265,8 @@ def _checked_name(name: str | None, path: str) -> str:
 def _net(described: Description) -> Net:
     """Return what the C file computes with."""
     spec, flat = described.spec, described.net.copy_weights()
-    scaling = None if described.inputs is None else as_read(described.inputs)
-    if not all(np.isfinite(values).all() for values in (flat, *(scaling or ()))):
+    scaling, targets = (None if of is None else as_read(of) for of in (described.inputs, described.targets))
+    if not all(np.isfinite(values).all() for values in (flat, *(scaling or ()), *(targets or ()))):
         raise ValueError("model must have finite weights to be exported, got NaN or infinity among them")
     of = spec.views(flat)
     layers = [
@@ -275,7 +277,7 @@ def _net(described: Description) -> Net:
     weight_out, bias_out = of.get("weight_out", flat[:0].reshape(0, width)), of.get("bias_out", flat[:0])
     loss = spec.loss if spec.loss in c_file.LOSSES else "squared_error"  # whose predictions are the outputs too
     head = Matrix(weight_out), bias_out, loss, scaling
-    return Net(layers, *head, spec.cell, spec.nonlinearity, spec.loss_parameter, spec.in_use().pooling)
+    return Net(layers, *head, spec.cell, spec.nonlinearity, spec.loss_parameter, spec.in_use().pooling, targets)
 
 
 #: The largest mean, in scales, that is subtracted in float. A float is off by at most u = 2^-24 of itself. That happens
@@ -290,6 +292,8 @@ def as_read(scaling: Scaling) -> Scaling:
     """Return a scaling in the type in which C is to read inputs: float32, if what the net reads is then within 1e-6.
 
     More exactly, of 1 or of itself, the larger, whatever the inputs are. Else float64, which gives the very bits.
+
+    Outputs are written by the same rule: float32 leaves them within 1e-6 of a scale, or of themselves.
     """
     mean, scale = scaling.mean, np.abs(scaling.scale)
     is_enough = (np.abs(mean) <= MOST_SCALES * scale) & (scale >= LEAST) & (scale <= MOST)

@@ -219,13 +219,20 @@ cdef extern from "pylstm.h" nogil:
     int pylstm_head_gradient(const pylstm_head *, const pylstm_blas *, const pylstm_head_batch *, double *,
                              pylstm_memory)
 
+    ctypedef struct pylstm_scaling:
+        const double *mean
+        const double *scale
+
+    ctypedef struct pylstm_scalings:
+        pylstm_scaling inputs, targets
+
     ctypedef struct pylstm_stream:
         pass
 
     int pylstm_stream_size(const pylstm_model *, Py_ssize_t, size_t *)
-    int pylstm_stream_init(pylstm_stream **, const pylstm_model *, Py_ssize_t, const void *, const double *,
-                           const double *, pylstm_memory)
-    int pylstm_stream_set_weights(pylstm_stream *, const void *, const double *, const double *)
+    int pylstm_stream_init(pylstm_stream **, const pylstm_model *, Py_ssize_t, const void *, const pylstm_scalings *,
+                           pylstm_memory)
+    int pylstm_stream_set_weights(pylstm_stream *, const void *, const pylstm_scalings *)
     int pylstm_stream_set_state(pylstm_stream *, const void *)
     int pylstm_stream_get_state(const pylstm_stream *, void *)
     int pylstm_stream_set_pool(pylstm_stream *, const void *, const int64_t *)
@@ -235,5 +242,5 @@ cdef extern from "pylstm.h" nogil:
     enum:
         PYLSTM_BLOB_LAYERS
 
-    int pylstm_blob_size(const pylstm_model *, int, size_t *)
-    int pylstm_blob_write(const pylstm_model *, const void *, const double *, const double *, pylstm_memory)
+    int pylstm_blob_size(const pylstm_model *, const pylstm_scalings *, size_t *)
+    int pylstm_blob_write(const pylstm_model *, const void *, const pylstm_scalings *, pylstm_memory)

@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._inside.explain import Explanation
+from .describe import Scaling
 from .inputs import Steps
 from .trace import Trace
 
@@ -86,7 +87,7 @@ class ModelSpec:
 BLOB_LAYERS: int
 LOSSES: dict[str, int]
 
-def as_blob(spec: ModelSpec, weights: _Array, mean: _Array | None, scale: _Array | None) -> bytes: ...
+def as_blob(spec: ModelSpec, weights: _Array, inputs: Scaling | None, targets: Scaling | None) -> bytes: ...
 
 class _Net:
     @property
@@ -181,6 +182,8 @@ class Stream(_Net):
     def __init__(self, model: Any, batch_size: int = 1) -> None: ...
     @property
     def input_dtype(self) -> np.dtype[Any]: ...
+    @property
+    def output_dtype(self) -> np.dtype[Any]: ...
     @property
     def batch_size(self) -> int: ...
     @property

@@ -10,10 +10,13 @@ if TYPE_CHECKING:
 
 
 class Scaling(NamedTuple):
-    """What makes ``(x - mean) / scale`` of x, feature by feature: in float64, before it is cast to the net's dtype."""
+    """What makes ``(x - mean) / scale`` of x, feature by feature: in float64, before it is cast to the net's dtype.
+
+    Or of targets, output by output; and ``prediction * scale + mean`` of what the net predicts, in float64 as well.
+    """
 
     mean: Array
-    """(n_features,), as `scale`, both in float64."""
+    """(n_features,) or (n_outputs,), as `scale`, both in float64."""
     scale: Array
 
 
@@ -40,7 +43,7 @@ class Description(NamedTuple):
     inputs: Scaling | None = None
     """What scales the inputs before the net reads them."""
     targets: Scaling | None = None
-    """What scaled the targets that it has learnt."""
+    """What scaled the targets that it has learnt, and so scales back what it predicts."""
     labels: Array | None = None
     """What the outputs are probabilities of."""
     missing: Missing | None = None

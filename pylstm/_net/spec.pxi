@@ -221,17 +221,42 @@ cdef class ModelSpec:
 BLOB_LAYERS = PYLSTM_BLOB_LAYERS
 
 
-def as_blob(ModelSpec spec, weights, mean, scale):
-    """Return a model in the bytes that `pylstm_blob_open` reads; mean and scale are of float64, or None."""
-    cdef size_t n_bytes = 0
-    cdef _View weights_view = _View(weights), mean_view, scale_view
-    cdef const double *mean_data = NULL
-    cdef const double *scale_data = NULL
-    if mean is not None:
+cdef class _Scalings:
+    """What a model's inputs and targets are scaled by, each a pair of mean and scale, or None; in copies for C."""
+
+    cdef pylstm_scalings c
+    cdef readonly object inputs, targets
+
+    def __cinit__(self, ModelSpec spec, inputs, targets):
+        self.inputs = self.take(inputs, spec.c.net.input_size, &self.c.inputs)
+        self.targets = self.take(targets, spec.c.n_outputs, &self.c.targets)
+
+    cdef take(self, scaling, Py_ssize_t n, pylstm_scaling *to):
+        cdef _View mean_view, scale_view
+        to.mean = to.scale = NULL
+        if scaling is None:
+            return None
+        mean, scale = scaling
+        mean, scale = own_copy(mean, np.float64, n, "mean"), own_copy(scale, np.float64, n, "scale")
         mean_view, scale_view = _View(mean), _View(scale)
-        mean_data, scale_data = <const double *> mean_view.data, <const double *> scale_view.data
-    check(pylstm_blob_size(&spec.c, mean is not None, &n_bytes))
+        to.mean, to.scale = <const double *> mean_view.data, <const double *> scale_view.data
+        return mean, scale
+
+
+cdef own_copy(values, dtype, Py_ssize_t n, name):
+    array = np.array(values, dtype)
+    if array.shape != (n,):
+        raise ValueError(f"{name} must have shape ({n},), got {array.shape}")
+    return array
+
+
+def as_blob(ModelSpec spec, weights, inputs, targets):
+    """Return a model in the bytes that `pylstm_blob_open` reads; inputs and targets are scaled by pairs, or None."""
+    cdef size_t n_bytes = 0
+    cdef _View weights_view = _View(weights)
+    cdef _Scalings scalings = _Scalings(spec, inputs, targets)
+    check(pylstm_blob_size(&spec.c, &scalings.c, &n_bytes))
     blob = np.empty(n_bytes, np.uint8)
     cdef _View view = _View(blob, True)
-    check(pylstm_blob_write(&spec.c, weights_view.data, mean_data, scale_data, pylstm_memory(view.data, n_bytes)))
+    check(pylstm_blob_write(&spec.c, weights_view.data, &scalings.c, pylstm_memory(view.data, n_bytes)))
     return blob.tobytes()

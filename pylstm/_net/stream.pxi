@@ -21,10 +21,10 @@ cdef class Stream(_Net):
     batch_size, input_size, output_size : int
         Independent sequences side by side; features and outputs per step.
     dtype : numpy dtype
-        Of outputs and state.
-    input_dtype : numpy dtype
-        Of inputs that are read as they lie; others are cast to it. It is `dtype`, or float64 where the model scales its
-        inputs: that is done in float64, whatever the net's `dtype`.
+        Of the state.
+    input_dtype, output_dtype : numpy dtype
+        Of inputs that are read as they lie, others are cast to it; and of outputs. They are `dtype`, or float64 where
+        the model scales its inputs, or its targets: that is done in float64, whatever the net's `dtype`.
     classes_ : ndarray or None
         Of a classifier the labels that outputs are probabilities of, in their order; else None.
 
@@ -50,12 +50,10 @@ cdef class Stream(_Net):
     cdef pylstm_model model
     cdef pylstm_stream *stream
     cdef _Memory memory
-    cdef object mean, scale                     # of the inputs, in float64; or None
-    cdef const double *mean_data
-    cdef const double *scale_data
+    cdef _Scalings scalings
     cdef readonly object classes_
-    cdef readonly object input_dtype
-    cdef char format, input_format
+    cdef readonly object input_dtype, output_dtype
+    cdef char format, input_format, output_format
     cdef readonly Py_ssize_t batch_size
     cdef readonly Py_ssize_t output_size
     cdef Py_ssize_t step_work   # multiply-adds
@@ -81,17 +79,19 @@ cdef class Stream(_Net):
         self.memory = _Memory(n_bytes)
         self.take_weights(weights)
         self.step_work = self.batch_size * self.flat.size
-        check(pylstm_stream_init(&self.stream, &self.model, self.batch_size, self.flat_view.data, self.mean_data,
-                                 self.scale_data, self.memory.c))
+        check(pylstm_stream_init(&self.stream, &self.model, self.batch_size, self.flat_view.data, &self.scalings.c,
+                                 self.memory.c))
 
     def __getstate__(self):
         self.weights()  # which says so where there are none
-        return (plain_spec(self.spec), (self.flat, self.mean, self.scale), self.batch_size, self.state,
-                self.classes_)
+        mean, scale = self.scalings.inputs or (None, None)
+        return (plain_spec(self.spec), (self.flat, mean, scale), self.batch_size, self.state, self.classes_,
+                self.scalings.targets)
 
     def __setstate__(self, state):
-        plain, weights, batch_size, now, classes = state
-        self.start(spec_of(plain), weights, batch_size)
+        plain, (flat, mean, scale), batch_size, now, classes, *targets = state  # which older ones have not
+        inputs = None if mean is None else (mean, scale)
+        self.start(spec_of(plain), (flat, inputs, targets[0] if targets else None), batch_size)
         flat, pool = self.take_whole_state(now)
         self.set_state(flat, pool)
         self.classes_ = classes
@@ -102,18 +102,16 @@ cdef class Stream(_Net):
                 f"{self.kind()})")
 
     cdef take_weights(self, weights):
-        """Keep a copy of the weights, in one array, and of the input's mean and scale, or None."""
-        flat, mean, scale = weights
+        """Keep a copy of the weights, in one array, and of what scales inputs and targets, or None."""
+        flat, inputs, targets = weights
         flat = own_copy(flat, self.dtype, self.spec.n_parameters, "weights")
-        if mean is not None:
-            mean = own_copy(mean, np.float64, self.c.input_size, "mean")
-            scale = own_copy(scale, np.float64, self.c.input_size, "scale")
         cdef _View flat_view = _View(flat)
-        self.flat, self.flat_view, self.mean, self.scale = flat, flat_view, mean, scale
-        self.mean_data, self.scale_data = <const double *> self.data_of(mean), <const double *> self.data_of(scale)
-        # not mean.dtype: that of a file is equal, but says "<d" in a buffer, which is another format than "d"
-        self.input_dtype = self.dtype if mean is None else np.dtype(np.float64)
-        self.input_format = self.format if mean is None else b"d"[0]
+        cdef _Scalings scalings = _Scalings(self.spec, inputs, targets)
+        self.flat, self.flat_view, self.scalings = flat, flat_view, scalings
+        # not the arrays' own: that of a file is equal, but says "<d" in a buffer, which is another format than "d"
+        double = np.dtype(np.float64)
+        self.input_dtype, self.input_format = (self.dtype, self.format) if inputs is None else (double, b"d"[0])
+        self.output_dtype, self.output_format = (self.dtype, self.format) if targets is None else (double, b"d"[0])
 
     cdef const void *data_of(self, array):
         cdef _View view
@@ -129,7 +127,7 @@ cdef class Stream(_Net):
         ----------
         x : array-like (batch_size, input_size), or with a batch size of 1 (input_size,)
         out : ndarray (batch_size, output_size), or (output_size,) where x is 1-D, default=None
-            Where to write: writable, C-contiguous, of `dtype`, without overlap with x. None makes a new array.
+            Where to write: writable, C-contiguous, of `output_dtype`, without overlap with x. None makes a new array.
 
         Returns
         -------
@@ -201,14 +199,14 @@ cdef class Stream(_Net):
                 raise ValueError(f"block must have at least one step, got shape {np.shape(x)}")
             if not is_finite(given.buf, given.len // given.itemsize, given.itemsize):
                 raise ValueError(f"{'x' if ndim == 2 else 'block'} must be finite, got NaN or infinity")
-            if self.mean_data != NULL and \
+            if self.scalings.c.inputs.mean != NULL and \
                     not self.scales_to_finite(<const double *> given.buf, given.len // given.itemsize):
                 raise ValueError(f"{'x' if ndim == 2 else 'block'} must be finite in {self.dtype} when it is scaled, "
                                  "got a number too large")
             if out is None:
                 out = self.new_out(n_steps, ndim, alone)
-            if not self.get_plain(out, &to, self.format, PyBUF_WRITABLE):
-                raise ValueError(f"out must be a writable, C-contiguous, aligned array of {self.dtype}")
+            if not self.get_plain(out, &to, self.output_format, PyBUF_WRITABLE):
+                raise ValueError(f"out must be a writable, C-contiguous, aligned array of {self.output_dtype}")
             try:
                 if to.ndim != given.ndim or to.shape[to.ndim - 1] != self.output_size or \
                         to.len != self.batch_size * n_steps * self.output_size * to.itemsize or \
@@ -233,7 +231,7 @@ cdef class Stream(_Net):
             shape = (self.output_size,)
         else:
             shape = (n_steps, self.output_size)
-        return np.empty(shape if alone else (self.batch_size,) + shape, self.dtype)
+        return np.empty(shape if alone else (self.batch_size,) + shape, self.output_dtype)
 
     cdef run_without_gil(self, Py_ssize_t n_steps, const void *x, void *y):
         cdef int status
@@ -249,9 +247,10 @@ cdef class Stream(_Net):
         """Whether n inputs, scaled as in scaling.h, are finite numbers of the dtype."""
         cdef Py_ssize_t n_x = self.c.input_size, row, k
         cdef double scaled, left = 0  # of differences of 0
+        cdef const pylstm_scaling *by = &self.scalings.c.inputs
         for row in range(0, n, n_x):
             for k in range(n_x):
-                scaled = (x[row + k] - self.mean_data[k]) / self.scale_data[k]
+                scaled = (x[row + k] - by.mean[k]) / by.scale[k]
                 if self.format == b"f"[0]:
                     scaled = <float> scaled
                 left += scaled - scaled
@@ -441,20 +440,12 @@ cdef class Stream(_Net):
         self.check_free()
         self.take_weights(weights_of(described))
         self.classes_ = described.labels
-        check(pylstm_stream_set_weights(self.stream, self.flat_view.data, self.mean_data, self.scale_data))
-
-
-cdef own_copy(values, dtype, Py_ssize_t n, name):
-    array = np.array(values, dtype)
-    if array.shape != (n,):
-        raise ValueError(f"{name} must have shape ({n},), got {array.shape}")
-    return array
+        check(pylstm_stream_set_weights(self.stream, self.flat_view.data, &self.scalings.c))
 
 
 def weights_of(described):
-    """Return a copy of a model's weights, and mean and scale of its inputs, or None."""
-    mean, scale = (None, None) if described.inputs is None else described.inputs
-    return described.net.copy_weights(), mean, scale
+    """Return a copy of a model's weights, and what scales its inputs and its targets, or None."""
+    return described.net.copy_weights(), described.inputs, described.targets
 
 
 cdef inline bint is_finite(const void *data, Py_ssize_t n, Py_ssize_t itemsize) noexcept:

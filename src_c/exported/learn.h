@@ -5,6 +5,7 @@
 
 #include "exported/descent.h"
 #include "exported/pool.h"
+#include "exported/targets.h"
 #include "kernels/derivatives.h"
 #include "kernels/losses.h"
 #include "kernels/scaling.h"
@@ -36,7 +37,9 @@ struct learner {
     ptrdiff_t dstate;              /* dh and, of an LSTM, dc of the layer that has most units */
     ptrdiff_t pool;                /* of a model that pools the pool so far [H], its count, and the mean [H] */
     const reading *mean, *scale;   /* [I], of the inputs; or NULL */
-    real max_norm;                 /* of the gradient; 0: any */
+    const answer *target_mean, *target_scale; /* [n_outputs]; or NULL */
+    ptrdiff_t target;                         /* [n_outputs] on the tape: a row that is scaled by them */
+    real max_norm;                            /* of the gradient; 0: any */
 };
 
 /* What a model has in RAM. */
@@ -324,7 +327,7 @@ static void run_back(const struct learner *learner, const struct memory *memory)
 
 /* Trains on a window x [T][I]. The answers, one for each step of the dense layer: labels, or values [n_outputs].
  * Returns the loss before that; -1 where a label is none. */
-static float learn_all(const struct learner *learner, const reading *x, const int *labels, const float *values,
+static float learn_all(const struct learner *learner, const reading *x, const int *labels, const answer *values,
                        float learning_rate, real *state, const struct memory *memory)
 {
     const struct matrix *head = learner->matrices + learner->n_layers * MATRICES;
@@ -337,7 +340,10 @@ static float learn_all(const struct learner *learner, const reading *x, const in
         return loss;
     }
     for (ptrdiff_t t = 0; t < head->n_steps; t++) {
-        const struct target target = {labels ? labels[t] : 0, values ? values + t * head->n_rows : NULL};
+        struct target target = {labels ? labels[t] : 0, NULL};
+        if (values)
+            target.values = targets_of(head->n_rows, values + t * head->n_rows, learner->target_mean,
+                                       learner->target_scale, memory->tape + learner->target);
         loss += LOSS_ROW(head->n_rows, run_head(learner, t, memory), target, 1 / (wide)head->n_steps, LOSS_PARAMETER);
     }
     loss /= (real)head->n_steps;

@@ -232,6 +232,16 @@ int pylstm_model_or_net_check(const pylstm_model *model)
     return model && model->n_outputs == 0 ? pylstm_net_check(&model->net) : pylstm_model_check(model);
 }
 
+int pylstm_scalings_check(const pylstm_model *model, const pylstm_scalings *scalings)
+{
+    if (!scalings)
+        return PYLSTM_OK;
+    const pylstm_scaling *inputs = &scalings->inputs, *targets = &scalings->targets;
+    if (!inputs->mean != !inputs->scale || !targets->mean != !targets->scale)
+        return PYLSTM_ERROR_NULL;
+    return targets->mean && model->n_outputs == 0 ? PYLSTM_ERROR_SIZE : PYLSTM_OK;
+}
+
 static int check_stream(const pylstm_model *model, ptrdiff_t batch_size)
 {
     int status = pylstm_model_or_net_check(model);
@@ -253,26 +263,32 @@ int pylstm_stream_size(const pylstm_model *model, ptrdiff_t batch_size, size_t *
 }
 
 int pylstm_stream_init(pylstm_stream **stream, const pylstm_model *model, ptrdiff_t batch_size, const void *parameters,
-                       const double *mean, const double *scale, pylstm_memory memory)
+                       const pylstm_scalings *scalings, pylstm_memory memory)
 {
-    if (!stream || !parameters || !mean != !scale)
+    if (!stream || !parameters)
         return PYLSTM_ERROR_NULL;
     size_t bytes = 0;
     int status = pylstm_stream_size(model, batch_size, &bytes);
     if (!status)
         status = check_memory(memory, bytes);
+    if (!status)
+        status = pylstm_scalings_check(model, scalings);
     if (status)
         return status;
     *stream = BY_DTYPE(model->net.dtype, pylstm_stream_init, model, batch_size, memory);
-    status = pylstm_stream_set_weights(*stream, parameters, mean, scale);
+    status = pylstm_stream_set_weights(*stream, parameters, scalings);
     return status ? status : pylstm_stream_set_state(*stream, NULL);
 }
 
-int pylstm_stream_set_weights(pylstm_stream *stream, const void *parameters, const double *mean, const double *scale)
+int pylstm_stream_set_weights(pylstm_stream *stream, const void *parameters, const pylstm_scalings *scalings)
 {
-    if (!stream || !parameters || !mean != !scale)
+    const pylstm_scalings none = {{NULL, NULL}, {NULL, NULL}};
+    if (!stream || !parameters)
         return PYLSTM_ERROR_NULL;
-    BY_DTYPE(stream->dtype, pylstm_stream_set_weights, stream, parameters, mean, scale);
+    int status = pylstm_scalings_check(&stream->model, scalings);
+    if (status)
+        return status;
+    BY_DTYPE(stream->dtype, pylstm_stream_set_weights, stream, parameters, scalings ? *scalings : none);
     return PYLSTM_OK;
 }
 

@@ -7,7 +7,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { VERSION = 2, ALIGNMENT = 8 };
+/* FIRST has no scaled targets, and what is written without them is read by those who know no more. */
+enum { FIRST = 2, WITH_TARGETS = 3, ALIGNMENT = 8 };
+
+enum { SCALED_INPUTS = 1, SCALED_TARGETS = 2 };
 
 /* Where the fields are. */
 enum {
@@ -70,19 +73,49 @@ static int check_model(const pylstm_model *model)
 
 /* Offsets of the numbers, for a model that has been checked: then none of this can overflow. */
 struct places {
-    size_t mean, scale, parameters, end;
+    size_t inputs, targets, parameters, end; /* of scalings the mean, and behind it the scale */
 };
 
-static struct places places_of(const pylstm_model *model, bool is_scaled)
+static struct places places_of(const pylstm_model *model, uint32_t is_scaled)
 {
     size_t real_size = model->net.dtype == PYLSTM_FLOAT32 ? sizeof(float) : sizeof(double);
-    size_t per_feature = is_scaled ? (size_t)model->net.input_size * sizeof(double) : 0;
+    size_t of_inputs = is_scaled & SCALED_INPUTS ? 2 * (size_t)model->net.input_size * sizeof(double) : 0;
+    size_t of_targets = is_scaled & SCALED_TARGETS ? 2 * (size_t)model->n_outputs * sizeof(double) : 0;
     size_t header = HIDDEN_SIZES_AT + 4 * (size_t)model->net.n_layers;
-    struct places at = {.mean = (header + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT};
-    at.scale = at.mean + per_feature;
-    at.parameters = at.scale + per_feature;
+    struct places at = {.inputs = (header + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT};
+    at.targets = at.inputs + of_inputs;
+    at.parameters = at.targets + of_targets;
     at.end = at.parameters + (size_t)pylstm_model_n_parameters(model) * real_size;
     return at;
+}
+
+static uint32_t which_are_scaled(const pylstm_scalings *scalings)
+{
+    if (!scalings)
+        return 0;
+    return (scalings->inputs.mean ? SCALED_INPUTS : 0) | (scalings->targets.mean ? SCALED_TARGETS : 0);
+}
+
+static uint32_t version_of(uint32_t is_scaled)
+{
+    return is_scaled & SCALED_TARGETS ? WITH_TARGETS : FIRST;
+}
+
+/* Nothing, where a scaling is empty. */
+static pylstm_scaling scaling_at(const unsigned char *from, size_t at, size_t end)
+{
+    if (at == end)
+        return (pylstm_scaling){NULL, NULL};
+    return (pylstm_scaling){(const void *)(from + at), (const void *)(from + at + (end - at) / 2)};
+}
+
+static void write_scaling(unsigned char *to, size_t at, size_t end, pylstm_scaling scaling)
+{
+    size_t bytes = (end - at) / 2;
+    if (bytes > 0) {
+        memcpy(to + at, scaling.mean, bytes);
+        memcpy(to + at + bytes, scaling.scale, bytes);
+    }
 }
 
 /* The model's sizes, as far as they are there; whether they make a model is not checked. */
@@ -94,7 +127,9 @@ static int read_model(const unsigned char *from, size_t bytes, pylstm_blob *blob
     ptrdiff_t n_layers = (ptrdiff_t)get(from + N_LAYERS_AT);
     if (n_layers > PYLSTM_BLOB_LAYERS)
         return PYLSTM_ERROR_OVERFLOW;
-    if (get(from + IS_SCALED_AT) > 1 || bytes < HIDDEN_SIZES_AT + 4 * (size_t)n_layers)
+    uint32_t is_scaled = get(from + IS_SCALED_AT);
+    if (is_scaled > (SCALED_INPUTS | SCALED_TARGETS) || get(from + VERSION_AT) != version_of(is_scaled) ||
+        bytes < HIDDEN_SIZES_AT + 4 * (size_t)n_layers)
         return PYLSTM_ERROR_BLOB;
     for (ptrdiff_t l = 0; l < n_layers; l++) {
         uint32_t hidden = get(from + HIDDEN_SIZES_AT + 4 * l);
@@ -129,7 +164,8 @@ int pylstm_blob_open(const void *data, size_t bytes, pylstm_blob *out)
         return PYLSTM_ERROR_ALIGNMENT;
     if (bytes < HIDDEN_SIZES_AT || memcmp(from, magic, sizeof magic) != 0)
         return PYLSTM_ERROR_BLOB;
-    if (get(from + VERSION_AT) != VERSION)
+    uint32_t version = get(from + VERSION_AT);
+    if (version != FIRST && version != WITH_TARGETS)
         return PYLSTM_ERROR_VERSION;
     uint64_t said = (uint64_t)get(from + BYTES_AT + 4) << 32 | get(from + BYTES_AT);
     if (said != bytes || get(from + CHECKSUM_AT) != checksum(from + BYTES_AT, bytes - BYTES_AT))
@@ -141,53 +177,57 @@ int pylstm_blob_open(const void *data, size_t bytes, pylstm_blob *out)
         status = check_model(&blob.model);
     if (status)
         return status;
-    bool is_scaled = get(from + IS_SCALED_AT) != 0;
-    struct places at = places_of(&blob.model, is_scaled);
-    if (at.end != bytes)
+    struct places at = places_of(&blob.model, get(from + IS_SCALED_AT));
+    blob.scalings.inputs = scaling_at(from, at.inputs, at.targets);
+    blob.scalings.targets = scaling_at(from, at.targets, at.parameters);
+    if (at.end != bytes || (version == WITH_TARGETS && !blob.scalings.targets.mean))
         return PYLSTM_ERROR_BLOB;
     blob.parameters = from + at.parameters;
-    blob.mean = is_scaled ? (const void *)(from + at.mean) : NULL;
-    blob.scale = is_scaled ? (const void *)(from + at.scale) : NULL;
     *out = blob;
     out->model.net.hidden_sizes = out->hidden_sizes;
     return PYLSTM_OK;
 }
 
-int pylstm_blob_size(const pylstm_model *model, int is_scaled, size_t *bytes)
+int pylstm_blob_size(const pylstm_model *model, const pylstm_scalings *scalings, size_t *bytes)
 {
     int status = check_model(model);
+    if (!status)
+        status = pylstm_scalings_check(model, scalings);
     if (!status && !bytes)
         status = PYLSTM_ERROR_NULL;
     if (!status)
-        *bytes = places_of(model, is_scaled != 0).end;
+        *bytes = places_of(model, which_are_scaled(scalings)).end;
     return status;
 }
 
-int pylstm_blob_write(const pylstm_model *model, const void *parameters, const double *mean, const double *scale,
+int pylstm_blob_write(const pylstm_model *model, const void *parameters, const pylstm_scalings *scalings,
                       pylstm_memory memory)
 {
-    if (!parameters || !mean != !scale || !memory.data)
+    if (!parameters || !memory.data)
         return PYLSTM_ERROR_NULL;
     if (!is_little_endian())
         return PYLSTM_ERROR_ENDIAN;
     int status = check_model(model);
+    if (!status)
+        status = pylstm_scalings_check(model, scalings);
     if (status)
         return status;
     const pylstm_net *net = &model->net;
-    struct places at = places_of(model, mean != NULL);
+    uint32_t is_scaled = which_are_scaled(scalings);
+    struct places at = places_of(model, is_scaled);
     if (memory.bytes < at.end)
         return PYLSTM_ERROR_WORKSPACE;
 
     unsigned char *to = memory.data;
-    memset(to, 0, at.mean);
+    memset(to, 0, at.inputs);
     memcpy(to, magic, sizeof magic);
-    put(to + VERSION_AT, VERSION);
+    put(to + VERSION_AT, version_of(is_scaled));
     put(to + BYTES_AT, (uint32_t)at.end);
     put(to + BYTES_AT + 4, (uint32_t)((uint64_t)at.end >> 32));
     put(to + DTYPE_AT, (uint32_t)net->dtype);
     put(to + LOSS_AT, (uint32_t)model->loss);
     put(to + POOLING_AT, (uint32_t)model->pooling);
-    put(to + IS_SCALED_AT, mean ? 1 : 0);
+    put(to + IS_SCALED_AT, is_scaled);
     put(to + INPUT_SIZE_AT, (uint32_t)net->input_size);
     put(to + N_OUTPUTS_AT, (uint32_t)model->n_outputs);
     put(to + N_DIRECTIONS_AT, (uint32_t)net->n_directions);
@@ -195,9 +235,9 @@ int pylstm_blob_write(const pylstm_model *model, const void *parameters, const d
     put(to + CELL_AT, (uint32_t)net->cell);
     for (ptrdiff_t l = 0; l < net->n_layers; l++)
         put(to + HIDDEN_SIZES_AT + 4 * l, (uint32_t)net->hidden_sizes[l]);
-    if (mean) {
-        memcpy(to + at.mean, mean, at.scale - at.mean);
-        memcpy(to + at.scale, scale, at.parameters - at.scale);
+    if (scalings) {
+        write_scaling(to, at.inputs, at.targets, scalings->inputs);
+        write_scaling(to, at.targets, at.parameters, scalings->targets);
     }
     memcpy(to + at.parameters, parameters, at.end - at.parameters);
     put(to + CHECKSUM_AT, checksum(to + BYTES_AT, at.end - BYTES_AT));

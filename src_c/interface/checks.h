@@ -10,6 +10,9 @@ int pylstm_model_or_net_check(const pylstm_model *model);
 /* Of a net, and of a shape that it is to take. */
 int pylstm_shape_check(const pylstm_shape *shape);
 
+/* Of scalings, or NULL for none: that there is a scale for each mean, and an output for targets. */
+int pylstm_scalings_check(const pylstm_model *model, const pylstm_scalings *scalings);
+
 /* Calls the function of the dtype. */
 #define BY_DTYPE(dtype, function, ...)                                                                                 \
     ((dtype) == PYLSTM_FLOAT32 ? function##_f32(__VA_ARGS__) : function##_f64(__VA_ARGS__))

@@ -80,7 +80,7 @@ static inline bool is_running_pool(const pylstm_model *model)
 
 typedef int stream_size_function(const pylstm_model *, ptrdiff_t, size_t *);
 typedef pylstm_stream *stream_init_function(const pylstm_model *, ptrdiff_t, pylstm_memory);
-typedef void stream_set_weights_function(pylstm_stream *, const void *, const double *, const double *);
+typedef void stream_set_weights_function(pylstm_stream *, const void *, pylstm_scalings);
 typedef void stream_set_state_function(pylstm_stream *, const void *);
 typedef void stream_get_state_function(const pylstm_stream *, void *);
 typedef void stream_set_pool_function(pylstm_stream *, const void *, const int64_t *);

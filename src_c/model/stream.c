@@ -17,6 +17,12 @@ struct stream_layer {
     real *h, *h_next, *c;        /* [B][H'] */
 };
 
+/* Of inputs, or of targets [n]. */
+struct scaling {
+    double *mean, *scale;
+    bool is_on;
+};
+
 /* The last layer's outputs as one, of the steps so far: as pool_forward makes them of all at once. */
 struct running_pool {
     int64_t *counts; /* [B] steps; NULL: nothing is pooled */
@@ -32,10 +38,16 @@ struct NAME(stream) {
     struct running_pool pool;
     ptrdiff_t *hidden_sizes;     /* [n_layers]; what base.model.net points to */
     real *weight_out, *bias_out; /* [n_outputs][H], [n_outputs] */
-    reading *mean, *scale;       /* [I]; used if is_scaled */
-    real *scaled;                /* [B][I] one step's inputs */
-    bool is_scaled;
+    struct scaling inputs, targets;
+    real *scaled;  /* [B][I] one step's inputs, where they are */
+    real *outputs; /* [B][n_outputs] one step's, where the targets are */
 };
+
+static struct scaling carve_scaling(struct arena *arena, ptrdiff_t n)
+{
+    double *mean = arena_take(arena, n, 1, sizeof *mean);
+    return (struct scaling){mean, arena_take(arena, n, 1, sizeof *mean), false};
+}
 
 static struct NAME(stream) * carve(const pylstm_model *model, ptrdiff_t batch_size, struct arena *arena)
 {
@@ -53,9 +65,10 @@ static struct NAME(stream) * carve(const pylstm_model *model, ptrdiff_t batch_si
         .hidden_sizes = arena_take(arena, net->n_layers, 1, sizeof(ptrdiff_t)),
         .weight_out = arena_take(arena, n_outputs, output_size, sizeof(real)),
         .bias_out = arena_take(arena, n_outputs, 1, sizeof(real)),
-        .mean = arena_take(arena, net->input_size, 1, sizeof(reading)),
-        .scale = arena_take(arena, net->input_size, 1, sizeof(reading)),
+        .inputs = carve_scaling(arena, net->input_size),
+        .targets = carve_scaling(arena, n_outputs),
         .scaled = arena_take(arena, batch_size, net->input_size, sizeof(real)),
+        .outputs = arena_take(arena, batch_size, n_outputs, sizeof(real)),
     };
     if (pools) {
         carved.pool.counts = arena_take(arena, batch_size, 1, sizeof(int64_t));
@@ -104,7 +117,16 @@ pylstm_stream *NAME(stream_init)(const pylstm_model *model, ptrdiff_t batch_size
     return &stream->base;
 }
 
-void NAME(stream_set_weights)(pylstm_stream *stream, const void *parameters, const double *mean, const double *scale)
+static void set_scaling(struct scaling *to, ptrdiff_t n, pylstm_scaling from)
+{
+    to->is_on = from.mean != NULL;
+    if (to->is_on) {
+        memcpy(to->mean, from.mean, (size_t)n * sizeof *to->mean);
+        memcpy(to->scale, from.scale, (size_t)n * sizeof *to->scale);
+    }
+}
+
+void NAME(stream_set_weights)(pylstm_stream *stream, const void *parameters, pylstm_scalings scalings)
 {
     struct NAME(stream) *to = (struct NAME(stream) *)stream;
     const pylstm_net *net = &to->base.model.net;
@@ -122,11 +144,8 @@ void NAME(stream_set_weights)(pylstm_stream *stream, const void *parameters, con
     }
     memcpy(to->weight_out, (const real *)parameters + head, (size_t)n_weights * sizeof(real));
     memcpy(to->bias_out, (const real *)parameters + head + n_weights, (size_t)n_outputs * sizeof(real));
-    to->is_scaled = mean != NULL;
-    if (to->is_scaled) {
-        memcpy(to->mean, mean, (size_t)net->input_size * sizeof(reading));
-        memcpy(to->scale, scale, (size_t)net->input_size * sizeof(reading));
-    }
+    set_scaling(&to->inputs, net->input_size, scalings.inputs);
+    set_scaling(&to->targets, n_outputs, scalings.targets);
 }
 
 /* The state between the caller's layout, rows of H, and the stream's, rows of H' that end in zeros. */
@@ -190,10 +209,10 @@ void NAME(stream_get_pool)(const pylstm_stream *stream, void *pool, int64_t *cou
 static struct const_rows input_of(const struct NAME(stream) * stream, const void *x, ptrdiff_t n_steps, ptrdiff_t s)
 {
     ptrdiff_t n_x = stream->base.model.net.input_size, first = s * n_x, stride = n_steps * n_x;
-    if (!stream->is_scaled)
+    if (!stream->inputs.is_on)
         return (struct const_rows){(const real *)x + first, stride};
     for (ptrdiff_t b = 0; b < stream->base.batch_size; b++)
-        scale_input(n_x, (const reading *)x + first + b * stride, stream->mean, stream->scale,
+        scale_input(n_x, (const reading *)x + first + b * stride, stream->inputs.mean, stream->inputs.scale,
                     stream->scaled + b * n_x);
     return (struct const_rows){stream->scaled, n_x};
 }
@@ -219,18 +238,27 @@ static struct const_rows pool_step(const struct NAME(stream) * stream, struct co
     return (struct const_rows){pool->pooled, hidden};
 }
 
-static void write_output(const struct NAME(stream) * stream, struct const_rows h, struct rows y)
+/* Step s of y [B][n_steps][n_outputs, or H]: of the dtype; or of answers, where the targets were scaled. */
+static void write_output(const struct NAME(stream) * stream, struct const_rows h, void *y, ptrdiff_t n_steps,
+                         ptrdiff_t s)
 {
     const pylstm_model *model = &stream->base.model;
-    ptrdiff_t n_outputs = model->n_outputs, hidden = stream->layers[model->net.n_layers - 1].layer.hidden_size;
+    ptrdiff_t n_outputs = model->n_outputs, hidden = pylstm_net_output_size(&model->net), n_y = stream->output_size;
+    ptrdiff_t first = s * n_y, stride = n_steps * n_y;
+    struct rows to = {(real *)y + first, stride};
     void (*predict)(ptrdiff_t, real *) = n_outputs > 0 ? NAME(loss)(model->loss)->predict : NULL;
+    if (stream->targets.is_on)
+        to = (struct rows){stream->outputs, n_y};
     if (n_outputs > 0)
-        stream->kernels->dense(stream->base.batch_size, n_outputs, hidden, h, stream->weight_out, stream->bias_out, y);
+        stream->kernels->dense(stream->base.batch_size, n_outputs, hidden, h, stream->weight_out, stream->bias_out, to);
     for (ptrdiff_t b = 0; b < stream->base.batch_size; b++) {
+        real *row = to.data + b * to.stride;
         if (n_outputs == 0)
-            memcpy(y.data + b * y.stride, h.data + b * h.stride, (size_t)hidden * sizeof(real));
+            memcpy(row, h.data + b * h.stride, (size_t)hidden * sizeof(real));
         else if (predict)
-            predict(n_outputs, y.data + b * y.stride);
+            predict(n_outputs, row);
+        if (stream->targets.is_on)
+            unscale_output(n_y, row, stream->targets.mean, stream->targets.scale, (answer *)y + first + b * stride);
     }
 }
 
@@ -238,7 +266,6 @@ void NAME(stream_process)(pylstm_stream *stream, ptrdiff_t n_steps, const void *
 {
     struct NAME(stream) *on = (struct NAME(stream) *)stream;
     pylstm_net *net = &stream->model.net;
-    ptrdiff_t n_y = on->output_size;
     for (ptrdiff_t s = 0; s < n_steps; s++) {
         struct const_rows input = input_of(on, x, n_steps, s);
         for (ptrdiff_t l = 0; l < net->n_layers; l++) {
@@ -262,6 +289,6 @@ void NAME(stream_process)(pylstm_stream *stream, ptrdiff_t n_steps, const void *
         net->last_first = !net->last_first;
         if (on->pool.counts)
             input = pool_step(on, input);
-        write_output(on, input, (struct rows){(real *)y + s * n_y, n_steps * n_y});
+        write_output(on, input, y, n_steps, s);
     }
 }

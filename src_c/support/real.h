@@ -26,6 +26,8 @@
 typedef double wide;
 /* Of what a scaler reads, and of its mean and scale. Exported models have float here too, where that will do. */
 typedef double reading;
+/* The same of what comes out, where the targets were scaled. */
+typedef double answer;
 
 #if PYLSTM_REAL_BITS == 32
 typedef float real;

@@ -33,9 +33,12 @@ static void seal(unsigned char *blob, size_t bytes)
 
 /* ------------------------------------------------------------- round trip */
 
+enum { INPUTS = 1, TARGETS = 2 };
+
 struct written {
     void *parameters;
-    double *mean, *scale;
+    double *numbers[4]; /* of the scalings */
+    pylstm_scalings scalings;
     unsigned char *blob;
     size_t bytes;
 };
@@ -44,13 +47,14 @@ static struct written write_model(const pylstm_model *model, int is_scaled)
 {
     const pylstm_net *net = &model->net;
     struct written all = {.parameters = random_reals(net, pylstm_model_n_parameters(model), 0.5)};
-    if (is_scaled) {
-        all.mean = random_doubles(net->input_size, 2);
-        all.scale = random_doubles(net->input_size, 3);
-    }
-    CHECK_STATUS(pylstm_blob_size(model, is_scaled, &all.bytes), PYLSTM_OK);
+    for (int k = 0; k < 4; k++)
+        if (is_scaled & (k < 2 ? INPUTS : TARGETS))
+            all.numbers[k] = random_doubles(k < 2 ? net->input_size : model->n_outputs, 2 + k);
+    all.scalings = (pylstm_scalings){{all.numbers[0], all.numbers[1]}, {all.numbers[2], all.numbers[3]}};
+    CHECK_STATUS(pylstm_blob_size(model, is_scaled ? &all.scalings : NULL, &all.bytes), PYLSTM_OK);
     all.blob = allocate(all.bytes);
-    CHECK_STATUS(pylstm_blob_write(model, all.parameters, all.mean, all.scale, (pylstm_memory){all.blob, all.bytes}),
+    CHECK_STATUS(pylstm_blob_write(model, all.parameters, is_scaled ? &all.scalings : NULL,
+                                   (pylstm_memory){all.blob, all.bytes}),
                  PYLSTM_OK);
     return all;
 }
@@ -58,8 +62,8 @@ static struct written write_model(const pylstm_model *model, int is_scaled)
 static void free_written(struct written all)
 {
     free(all.parameters);
-    free(all.mean);
-    free(all.scale);
+    for (int k = 0; k < 4; k++)
+        free(all.numbers[k]);
     free(all.blob);
 }
 
@@ -86,8 +90,11 @@ static void check_round_trip(const pylstm_model *model, int is_scaled)
     CHECK(blob.model.loss == model->loss);
     size_t bytes = (size_t)pylstm_model_n_parameters(model) * real_size(net);
     expect_bytes(blob.parameters, all.parameters, bytes);
-    expect_bytes(blob.mean, all.mean, (size_t)net->input_size * sizeof(double));
-    expect_bytes(blob.scale, all.scale, (size_t)net->input_size * sizeof(double));
+    const pylstm_scaling *inputs = &blob.scalings.inputs, *targets = &blob.scalings.targets;
+    expect_bytes(inputs->mean, all.scalings.inputs.mean, (size_t)net->input_size * sizeof(double));
+    expect_bytes(inputs->scale, all.scalings.inputs.scale, (size_t)net->input_size * sizeof(double));
+    expect_bytes(targets->mean, all.scalings.targets.mean, (size_t)model->n_outputs * sizeof(double));
+    expect_bytes(targets->scale, all.scalings.targets.scale, (size_t)model->n_outputs * sizeof(double));
     CHECK((const char *)blob.parameters + bytes == (const char *)all.blob + all.bytes);
     free_written(all);
 }
@@ -107,8 +114,8 @@ static void test_round_trips(void)
             (pylstm_loss)(k / 36),
             0,
         };
-        check_round_trip(&model, 0);
-        check_round_trip(&model, 1);
+        for (int is_scaled = 0; is_scaled <= (model.n_outputs > 0 ? INPUTS | TARGETS : INPUTS); is_scaled++)
+            check_round_trip(&model, is_scaled);
     }
 }
 
@@ -134,7 +141,8 @@ static void test_format(void)
     const float parameters[4] = {0.5f, 0.25f};
     const double mean[2] = {101325.25, 2}, scale[2] = {3, 1e-60};
     unsigned char blob[sizeof expected + sizeof mean + sizeof scale + sizeof parameters], sealed[sizeof blob];
-    CHECK_STATUS(pylstm_blob_write(&model, parameters, mean, scale, (pylstm_memory){blob, sizeof blob}), PYLSTM_OK);
+    const pylstm_scalings scalings = {{mean, scale}, {NULL, NULL}};
+    CHECK_STATUS(pylstm_blob_write(&model, parameters, &scalings, (pylstm_memory){blob, sizeof blob}), PYLSTM_OK);
     memcpy(sealed, blob, sizeof blob);
     seal(sealed, sizeof sealed);
     CHECK(memcmp(blob, sealed, sizeof blob) == 0);
@@ -144,13 +152,30 @@ static void test_format(void)
     CHECK(memcmp(blob + 96, parameters, sizeof parameters) == 0);
 }
 
+/* With scaled targets it is another version, and has their numbers behind those of the inputs. */
+static void test_format_of_targets(void)
+{
+    const ptrdiff_t hidden_sizes[] = {1};
+    const pylstm_model model = {{PYLSTM_FLOAT64, 2, 1, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_RNN_TANH, 0},
+                                1,
+                                PYLSTM_POOL_MEAN,
+                                PYLSTM_SQUARED_ERROR,
+                                0};
+    struct written all = write_model(&model, INPUTS | TARGETS);
+    CHECK(all.blob[8] == 3 && all.blob[36] == 3);
+    for (int k = 0; k < 4; k++)
+        CHECK(memcmp(all.blob + 64 + (k < 2 ? 16 * k : 16 + 8 * k), all.numbers[k], k < 2 ? 16 : 8) == 0);
+    CHECK(memcmp(all.blob + 112, all.parameters, all.bytes - 112) == 0 && all.bytes == 112 + 6 * sizeof(double));
+    free_written(all);
+}
+
 /* A stream is the same stream from a blob. */
 static void check_stream(pylstm_cell cell, pylstm_pooling pooling)
 {
     const ptrdiff_t hidden_sizes[] = {5, 3};
     const pylstm_model model = {
         {PYLSTM_FLOAT64, 2, 2, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1, cell, 0}, 3, pooling, PYLSTM_CROSS_ENTROPY, 0};
-    struct written all = write_model(&model, 1);
+    struct written all = write_model(&model, INPUTS | (cell % 2 ? TARGETS : 0));
     pylstm_blob blob;
     CHECK_STATUS(pylstm_blob_open(all.blob, all.bytes, &blob), PYLSTM_OK);
     void *x = random_reals(&model.net, 20, 1);
@@ -159,10 +184,9 @@ static void check_stream(pylstm_cell cell, pylstm_pooling pooling)
     CHECK_STATUS(pylstm_stream_size(&blob.model, 1, &bytes), PYLSTM_OK);
     pylstm_memory memory = {allocate(bytes), bytes};
     pylstm_stream *stream;
-    CHECK_STATUS(pylstm_stream_init(&stream, &blob.model, 1, blob.parameters, blob.mean, blob.scale, memory),
-                 PYLSTM_OK);
+    CHECK_STATUS(pylstm_stream_init(&stream, &blob.model, 1, blob.parameters, &blob.scalings, memory), PYLSTM_OK);
     CHECK_STATUS(pylstm_stream_process(stream, 10, x, y[0]), PYLSTM_OK);
-    CHECK_STATUS(pylstm_stream_init(&stream, &model, 1, all.parameters, all.mean, all.scale, memory), PYLSTM_OK);
+    CHECK_STATUS(pylstm_stream_init(&stream, &model, 1, all.parameters, &all.scalings, memory), PYLSTM_OK);
     CHECK_STATUS(pylstm_stream_process(stream, 10, x, y[1]), PYLSTM_OK);
     CHECK(memcmp(y[0], y[1], sizeof y[0]) == 0);
     free(memory.data);
@@ -198,7 +222,8 @@ static void check_mutations(unsigned char *blob, size_t bytes)
         for (int bit = 0; bit < 9; bit++) {
             unsigned char flip = (unsigned char)(bit < 8 ? 1 << bit : 0xff);
             blob[at] ^= flip;
-            CHECK_STATUS(open_exactly(blob, bytes), at >= 8 && at < 12 ? PYLSTM_ERROR_VERSION : PYLSTM_ERROR_BLOB);
+            int is_other = at >= 8 && at < 12 && (at > 8 || bit > 0); /* by the lowest bit it is the other known one */
+            CHECK_STATUS(open_exactly(blob, bytes), is_other ? PYLSTM_ERROR_VERSION : PYLSTM_ERROR_BLOB);
             blob[at] ^= flip;
         }
     }
@@ -239,6 +264,10 @@ static void test_hostile(const struct written *all)
     check_hostile(all, POOLING, 4, PYLSTM_ERROR_POOLING);
     check_hostile(all, IS_SCALED, 0, PYLSTM_ERROR_BLOB);
     check_hostile(all, IS_SCALED, 2, PYLSTM_ERROR_BLOB);
+    check_hostile(all, IS_SCALED, 3, PYLSTM_ERROR_BLOB);
+    check_hostile(all, IS_SCALED, 4, PYLSTM_ERROR_BLOB);
+    check_hostile(all, 8, 3, PYLSTM_ERROR_BLOB); /* which has scaled targets */
+    check_hostile(all, 8, 4, PYLSTM_ERROR_VERSION);
     check_hostile(all, INPUT_SIZE, 3, PYLSTM_ERROR_BLOB);
     check_hostile(all, N_OUTPUTS, 0, PYLSTM_ERROR_BLOB);
     check_hostile(all, N_DIRECTIONS, 2, PYLSTM_ERROR_BLOB);
@@ -320,26 +349,39 @@ static void test_write_errors(void)
     size_t bytes = 0;
     pylstm_model bad = model;
     bad.net.n_layers = PYLSTM_BLOB_LAYERS + 1;
-    CHECK_STATUS(pylstm_blob_size(&bad, 0, &bytes), PYLSTM_ERROR_OVERFLOW);
-    CHECK_STATUS(pylstm_blob_write(&bad, numbers, NULL, NULL, memory), PYLSTM_ERROR_OVERFLOW);
+    CHECK_STATUS(pylstm_blob_size(&bad, NULL, &bytes), PYLSTM_ERROR_OVERFLOW);
+    CHECK_STATUS(pylstm_blob_write(&bad, numbers, NULL, memory), PYLSTM_ERROR_OVERFLOW);
     bad = model;
     bad.net.cell = PYLSTM_N_CELLS;
-    CHECK_STATUS(pylstm_blob_size(&bad, 0, &bytes), PYLSTM_ERROR_CELL);
-    CHECK_STATUS(pylstm_blob_write(&bad, numbers, NULL, NULL, memory), PYLSTM_ERROR_CELL);
+    CHECK_STATUS(pylstm_blob_size(&bad, NULL, &bytes), PYLSTM_ERROR_CELL);
+    CHECK_STATUS(pylstm_blob_write(&bad, numbers, NULL, memory), PYLSTM_ERROR_CELL);
     bad = model;
     bad.loss = PYLSTM_N_LOSSES;
-    CHECK_STATUS(pylstm_blob_size(&bad, 0, &bytes), PYLSTM_ERROR_LOSS);
-    CHECK_STATUS(pylstm_blob_write(&bad, numbers, NULL, NULL, memory), PYLSTM_ERROR_LOSS);
-    CHECK_STATUS(pylstm_blob_size(NULL, 0, &bytes), PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_blob_size(&model, 0, NULL), PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_blob_write(NULL, numbers, NULL, NULL, memory), PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_blob_write(&model, NULL, NULL, NULL, memory), PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_blob_write(&model, numbers, features, NULL, memory), PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_blob_write(&model, numbers, NULL, features, memory), PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_blob_write(&model, numbers, NULL, NULL, none), PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_blob_size(&model, 1, &bytes), PYLSTM_OK);
+    CHECK_STATUS(pylstm_blob_size(&bad, NULL, &bytes), PYLSTM_ERROR_LOSS);
+    CHECK_STATUS(pylstm_blob_write(&bad, numbers, NULL, memory), PYLSTM_ERROR_LOSS);
+    CHECK_STATUS(pylstm_blob_size(NULL, NULL, &bytes), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_blob_size(&model, NULL, NULL), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_blob_write(NULL, numbers, NULL, memory), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_blob_write(&model, NULL, NULL, memory), PYLSTM_ERROR_NULL);
+    const pylstm_scalings halves[] = {
+        {{features, NULL}, {NULL, NULL}},
+        {{NULL, features}, {NULL, NULL}},
+        {{NULL, NULL}, {features, NULL}},
+        {{features, features}, {NULL, features}},
+    };
+    for (int k = 0; k < 4; k++) {
+        CHECK_STATUS(pylstm_blob_size(&model, &halves[k], &bytes), PYLSTM_ERROR_NULL);
+        CHECK_STATUS(pylstm_blob_write(&model, numbers, &halves[k], memory), PYLSTM_ERROR_NULL);
+    }
+    const pylstm_scalings scalings = {{features, features}, {features, features}};
+    bad = model;
+    bad.n_outputs = 0; /* and no targets */
+    CHECK_STATUS(pylstm_blob_size(&bad, &scalings, &bytes), PYLSTM_ERROR_SIZE);
+    CHECK_STATUS(pylstm_blob_write(&bad, numbers, &scalings, memory), PYLSTM_ERROR_SIZE);
+    CHECK_STATUS(pylstm_blob_write(&model, numbers, NULL, none), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_blob_size(&model, &scalings, &bytes), PYLSTM_OK);
     const pylstm_memory small = {room, bytes - 1};
-    CHECK_STATUS(pylstm_blob_write(&model, numbers, features, features, small), PYLSTM_ERROR_WORKSPACE);
+    CHECK_STATUS(pylstm_blob_write(&model, numbers, &scalings, small), PYLSTM_ERROR_WORKSPACE);
     for (size_t k = 0; k < sizeof room; k++)
         CHECK(room[k] == 0);
 }
@@ -366,17 +408,26 @@ int main(int argc, char **argv)
                                 PYLSTM_POOL_LAST,
                                 PYLSTM_CROSS_ENTROPY,
                                 0};
-    struct written all = write_model(&model, 1);
+    struct written all = write_model(&model, INPUTS), of_targets = write_model(&model, INPUTS | TARGETS);
     test_round_trips();
     test_format();
+    test_format_of_targets();
     for (int cell = PYLSTM_LSTM; cell < PYLSTM_N_CELLS; cell++)
         check_stream((pylstm_cell)cell, (pylstm_pooling)cell);
     check_mutations(all.blob, all.bytes);
+    check_mutations(of_targets.blob, of_targets.bytes);
     test_hostile(&all);
+    check_hostile(&of_targets, IS_SCALED, 1, PYLSTM_ERROR_BLOB);
+    check_hostile(&of_targets, IS_SCALED, 2, PYLSTM_ERROR_BLOB);
+    check_hostile(&of_targets, N_OUTPUTS, 0, PYLSTM_ERROR_BLOB);
+    check_hostile(&of_targets, N_OUTPUTS, INT32_MAX, PYLSTM_ERROR_BLOB);
+    check_hostile(&of_targets, 8, 2, PYLSTM_ERROR_BLOB);
     test_header_only();
     test_random_headers(&all);
+    test_random_headers(&of_targets);
     test_calls(&all);
     test_write_errors();
     free_written(all);
+    free_written(of_targets);
     return REPORT();
 }

@@ -141,14 +141,14 @@ static void *copy_reals(const pylstm_net *net, const void *values, ptrdiff_t n)
 
 /* A stream in memory of exactly its size; the weights are gone by the time it runs. */
 static pylstm_stream *new_stream(const pylstm_model *model, ptrdiff_t batch_size, const void *parameters,
-                                 const double *mean, const double *scale, void **memory)
+                                 const pylstm_scalings *scalings, void **memory)
 {
     pylstm_stream *stream = NULL;
     size_t bytes = 0;
     CHECK_STATUS(pylstm_stream_size(model, batch_size, &bytes), PYLSTM_OK);
     *memory = allocate(bytes);
     void *weights = copy_reals(&model->net, parameters, pylstm_model_n_parameters(model));
-    CHECK_STATUS(pylstm_stream_init(&stream, model, batch_size, weights, mean, scale, (pylstm_memory){*memory, bytes}),
+    CHECK_STATUS(pylstm_stream_init(&stream, model, batch_size, weights, scalings, (pylstm_memory){*memory, bytes}),
                  PYLSTM_OK);
     free(weights);
     return stream;
@@ -222,6 +222,28 @@ static void predict_swapped(const struct run *run, const void *a, const void *b)
     free(between);
 }
 
+/* Of scaled targets all answers are double: those of the net, times scale, and then plus mean. */
+static void check_targets(const struct run *run, pylstm_stream *stream, const void *parameters,
+                          pylstm_scalings *scalings, const double *x, const void *y)
+{
+    ptrdiff_t n_y = run->model->n_outputs, n = run->batch_size * N_STEPS * n_y;
+    double *mean = random_doubles(n_y, 1000), *scale = random_doubles(n_y, 10);
+    double *got = allocate((size_t)n * sizeof *got), *expected = allocate((size_t)n * sizeof *expected);
+    for (ptrdiff_t k = 0; k < n; k++) {
+        volatile double product = get_real(&run->model->net, y, k) * scale[k % n_y];
+        expected[k] = product + mean[k % n_y];
+    }
+    scalings->targets = (pylstm_scaling){mean, scale};
+    CHECK_STATUS(pylstm_stream_set_weights(stream, parameters, scalings), PYLSTM_OK);
+    CHECK_STATUS(pylstm_stream_set_state(stream, run->state), PYLSTM_OK);
+    CHECK_STATUS(pylstm_stream_process(stream, N_STEPS, x, got), PYLSTM_OK);
+    expect_same(got, expected, (size_t)n * sizeof *got, "scaled targets");
+    free(mean);
+    free(scale);
+    free(got);
+    free(expected);
+}
+
 static void check_bits(const pylstm_model *model, ptrdiff_t batch_size)
 {
     const pylstm_net *net = &model->net;
@@ -231,7 +253,7 @@ static void check_bits(const pylstm_model *model, ptrdiff_t batch_size)
     expected.y = new_reals(net, batch_size * N_STEPS * output_size(model));
     expected.state_out = new_reals(net, batch_size * pylstm_net_state_size(net));
     void *memory;
-    pylstm_stream *stream = new_stream(model, batch_size, a, NULL, NULL, &memory);
+    pylstm_stream *stream = new_stream(model, batch_size, a, NULL, &memory);
 
     predict(&run, a, N_STEPS, run.x, NULL, expected.y, expected.state_out);
     for (ptrdiff_t s = 0; s < N_STEPS; s++)
@@ -257,7 +279,7 @@ static void check_bits(const pylstm_model *model, ptrdiff_t batch_size)
     CHECK_STATUS(pylstm_stream_set_state(stream, run.state), PYLSTM_OK);
     for (ptrdiff_t s = 0; s < N_STEPS; s++) {
         if (s == SWAP_AT)
-            CHECK_STATUS(pylstm_stream_set_weights(stream, b, NULL, NULL), PYLSTM_OK);
+            CHECK_STATUS(pylstm_stream_set_weights(stream, b, NULL), PYLSTM_OK);
         stream_steps(&run, stream, s, 1);
     }
     CHECK_STATUS(pylstm_stream_get_state(stream, run.state_out), PYLSTM_OK);
@@ -267,12 +289,15 @@ static void check_bits(const pylstm_model *model, ptrdiff_t batch_size)
     size_t bytes = (size_t)net->input_size * sizeof(double);
     void *x = scaled(net, batch_size * N_STEPS, readings);
     predict(&run, a, N_STEPS, x, run.state, expected.y, expected.state_out);
-    CHECK_STATUS(pylstm_stream_set_weights(stream, a, readings.mean, readings.scale), PYLSTM_OK);
+    pylstm_scalings scalings = {{readings.mean, readings.scale}, {NULL, NULL}};
+    CHECK_STATUS(pylstm_stream_set_weights(stream, a, &scalings), PYLSTM_OK);
     CHECK_STATUS(pylstm_stream_set_state(stream, run.state), PYLSTM_OK);
     stream_inputs(&run, stream, readings.x, bytes, 0, 5);
     stream_inputs(&run, stream, readings.x, bytes, 5, 6);
     CHECK_STATUS(pylstm_stream_get_state(stream, run.state_out), PYLSTM_OK);
     expect_run(&run, &expected, "scaled inputs");
+    if (model->n_outputs > 0)
+        check_targets(&run, stream, a, &scalings, readings.x, expected.y);
 
     free(expected.y);
     free(expected.state_out);
@@ -302,7 +327,7 @@ static void check_pool(const pylstm_model *model, ptrdiff_t batch_size)
         free(x);
         free(y);
     }
-    pylstm_stream *stream = new_stream(model, batch_size, a, NULL, NULL, &memory);
+    pylstm_stream *stream = new_stream(model, batch_size, a, NULL, &memory);
     CHECK_STATUS(pylstm_stream_get_pool(stream, pool, counts), PYLSTM_OK);
     for (ptrdiff_t k = 0; k < batch_size * width; k++)
         CHECK(get_real(net, pool, k) == 0 && counts[k / width] == 0);
@@ -381,7 +406,7 @@ static void test_silence(pylstm_isa isa, pylstm_dtype dtype, pylstm_cell cell)
     ptrdiff_t n_state = pylstm_net_state_size(&net), n_y = N_SILENT * at.hidden_size;
     void *memory, *state = random_reals(&net, n_state, 0.8), *x = random_reals(&net, N_SILENT, 0);
     void *y = new_reals(&net, n_y);
-    pylstm_stream *stream = new_stream(&model, 1, parameters, NULL, NULL, &memory);
+    pylstm_stream *stream = new_stream(&model, 1, parameters, NULL, &memory);
     CHECK_STATUS(pylstm_stream_set_state(stream, state), PYLSTM_OK);
     CHECK_STATUS(pylstm_stream_process(stream, N_SILENT, x, y), PYLSTM_OK);
     CHECK_STATUS(pylstm_stream_get_state(stream, state), PYLSTM_OK);
@@ -412,9 +437,8 @@ static void test_memory(void)
     for (int past = 0; past < 2; past++) {
         char *memory = allocate(bytes + 1);
         pylstm_stream *stream;
-        CHECK_STATUS(
-            pylstm_stream_init(&stream, &model, 1, parameters, NULL, NULL, (pylstm_memory){memory + past, bytes}),
-            PYLSTM_OK);
+        CHECK_STATUS(pylstm_stream_init(&stream, &model, 1, parameters, NULL, (pylstm_memory){memory + past, bytes}),
+                     PYLSTM_OK);
         hidden_sizes[0] = hidden_sizes[1] = PTRDIFF_MAX;
         CHECK_STATUS(pylstm_stream_process(stream, 1, x, y[past]), PYLSTM_OK);
         hidden_sizes[0] = 9;
@@ -434,7 +458,7 @@ static void check_model_error(pylstm_model model, ptrdiff_t batch_size, int expe
     size_t bytes = 0;
     CHECK_STATUS(pylstm_stream_size(&model, batch_size, &bytes), expected);
     pylstm_memory never = {(void *)(uintptr_t)memory, SIZE_MAX};
-    CHECK_STATUS(pylstm_stream_init(&stream, &model, batch_size, weights, NULL, NULL, never), expected);
+    CHECK_STATUS(pylstm_stream_init(&stream, &model, batch_size, weights, NULL, never), expected);
     CHECK(bytes == 0 && stream == NULL);
 }
 
@@ -501,26 +525,36 @@ static void test_call_errors(void)
     pylstm_model model = with_head(net, 1, PYLSTM_SQUARED_ERROR);
     void *weights = random_reals(&net, pylstm_model_n_parameters(&model), 0.5);
     const double mean[2] = {0};
+    const pylstm_scalings halves[] = {
+        {{mean, NULL}, {NULL, NULL}},
+        {{NULL, mean}, {NULL, NULL}},
+        {{NULL, NULL}, {mean, NULL}},
+        {{mean, mean}, {NULL, mean}},
+    };
     const float x[2] = {0};
     float y[1], state[6];
     size_t bytes;
     CHECK_STATUS(pylstm_stream_size(&model, 1, &bytes), PYLSTM_OK);
     pylstm_memory memory = {allocate(bytes), bytes}, small = {memory.data, bytes - 1}, none = {NULL, bytes};
     pylstm_stream *stream = NULL;
-    CHECK_STATUS(pylstm_stream_init(NULL, &model, 1, weights, NULL, NULL, memory), PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_stream_init(&stream, NULL, 1, weights, NULL, NULL, memory), PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_stream_init(&stream, &model, 1, NULL, NULL, NULL, memory), PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_stream_init(&stream, &model, 1, weights, mean, NULL, memory), PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_stream_init(&stream, &model, 1, weights, NULL, mean, memory), PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_stream_init(&stream, &model, 1, weights, NULL, NULL, none), PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_stream_init(&stream, &model, 1, weights, NULL, NULL, small), PYLSTM_ERROR_WORKSPACE);
+    CHECK_STATUS(pylstm_stream_init(NULL, &model, 1, weights, NULL, memory), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_init(&stream, NULL, 1, weights, NULL, memory), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_init(&stream, &model, 1, NULL, NULL, memory), PYLSTM_ERROR_NULL);
+    for (int k = 0; k < 4; k++)
+        CHECK_STATUS(pylstm_stream_init(&stream, &model, 1, weights, &halves[k], memory), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_init(&stream, &model, 1, weights, NULL, none), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_init(&stream, &model, 1, weights, NULL, small), PYLSTM_ERROR_WORKSPACE);
+    pylstm_model without = model; /* a dense layer, whose targets could be scaled */
+    without.n_outputs = 0;
+    const pylstm_scalings of_targets = {{NULL, NULL}, {mean, mean}};
+    CHECK_STATUS(pylstm_stream_init(&stream, &without, 1, weights, &of_targets, memory), PYLSTM_ERROR_SIZE);
     CHECK(stream == NULL);
-    CHECK_STATUS(pylstm_stream_init(&stream, &model, 1, weights, NULL, NULL, memory), PYLSTM_OK);
+    CHECK_STATUS(pylstm_stream_init(&stream, &model, 1, weights, NULL, memory), PYLSTM_OK);
 
-    CHECK_STATUS(pylstm_stream_set_weights(NULL, weights, NULL, NULL), PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_stream_set_weights(stream, NULL, NULL, NULL), PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_stream_set_weights(stream, weights, mean, NULL), PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_stream_set_weights(stream, weights, NULL, mean), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_set_weights(NULL, weights, NULL), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_set_weights(stream, NULL, NULL), PYLSTM_ERROR_NULL);
+    for (int k = 0; k < 4; k++)
+        CHECK_STATUS(pylstm_stream_set_weights(stream, weights, &halves[k]), PYLSTM_ERROR_NULL);
     CHECK_STATUS(pylstm_stream_set_state(NULL, state), PYLSTM_ERROR_NULL);
     CHECK_STATUS(pylstm_stream_get_state(NULL, state), PYLSTM_ERROR_NULL);
     CHECK_STATUS(pylstm_stream_get_state(stream, NULL), PYLSTM_ERROR_NULL);
@@ -541,7 +575,7 @@ static void test_call_errors(void)
 
     void *own;
     model.pooling = PYLSTM_POOL_MAX;
-    stream = new_stream(&model, 2, weights, NULL, NULL, &own);
+    stream = new_stream(&model, 2, weights, NULL, &own);
     CHECK_STATUS(pylstm_stream_set_pool(NULL, pool, counts), PYLSTM_ERROR_NULL);
     CHECK_STATUS(pylstm_stream_set_pool(stream, NULL, counts), PYLSTM_ERROR_NULL);
     CHECK_STATUS(pylstm_stream_set_pool(stream, pool, NULL), PYLSTM_ERROR_NULL);
@@ -573,7 +607,7 @@ static void run_live(const struct live *live)
     int failed = pylstm_stream_process(live->stream, 1, live->x, live->y);
     failed |= pylstm_stream_process(live->stream, N_STEPS, live->x, live->y);
     failed |= pylstm_stream_get_state(live->stream, live->state);
-    failed |= pylstm_stream_set_weights(live->stream, live->parameters, NULL, NULL);
+    failed |= pylstm_stream_set_weights(live->stream, live->parameters, NULL);
     failed |= pylstm_stream_set_state(live->stream, live->state);
     failed |= pylstm_stream_process(live->stream, N_STEPS, live->x, live->y);
     CHECK(!failed);
@@ -679,7 +713,7 @@ static void test_live(pylstm_isa isa, pylstm_dtype dtype, pylstm_cell cell)
         .parameters = random_reals(&net, pylstm_model_n_parameters(&model), 0.5),
     };
     void *memory;
-    live.stream = new_stream(&model, 1, live.parameters, NULL, NULL, &memory);
+    live.stream = new_stream(&model, 1, live.parameters, NULL, &memory);
     expect_no_calls(&live);
     expect_no_system_calls(&live);
     free(memory);

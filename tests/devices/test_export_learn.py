@@ -49,16 +49,16 @@ def model_of(cls, sizes, input_size=3, n_outputs=3, scaled=False, seed=0, cell="
 class Learner:
     """An exported model that learns."""
 
-    def __init__(self, library, name, ram_bytes, n_outputs, reads="float"):
+    def __init__(self, library, name, ram_bytes, n_outputs, reads="float", writes="float"):
         self.library, self.name, self.size, self.n_outputs = library, name, ram_bytes, n_outputs
-        self.x_dtype = {"float": np.float32, "double": np.float64}[reads]
+        self.x_dtype, self.y_dtype = ({"float": np.float32, "double": np.float64}[of] for of in (reads, writes))
         self.memory = np.full(ram_bytes + 64, 0xA5, np.uint8)
         self.call("init")
 
     @classmethod
     def of_export(cls, export, model, directory):
         library, n_outputs = compiled([export.path], directory), net_of(model).spec.n_outputs
-        return cls(library, export.name, export.ram_bytes, n_outputs, export.reads)
+        return cls(library, export.name, export.ram_bytes, n_outputs, export.reads, export.writes)
 
     def call(self, function, *arguments):
         to_call = getattr(self.library, f"{self.name}_{function}")
@@ -70,12 +70,12 @@ class Learner:
     def learn(self, x, y, rate):
         x = np.ascontiguousarray(x, self.x_dtype)
         is_label = not isinstance(y, np.ndarray)
-        y = y if is_label else np.ascontiguousarray(y, np.int32 if y.dtype.kind == "i" else np.float32)
+        y = y if is_label else np.ascontiguousarray(y, np.int32 if y.dtype.kind == "i" else self.y_dtype)
         answer = ctypes.c_int(y) if is_label else ctypes.c_void_p(y.ctypes.data)
         return self.call("learn", ctypes.c_void_p(x.ctypes.data), answer, ctypes.c_float(rate))
 
     def step(self, x):
-        x, y = np.ascontiguousarray(x, self.x_dtype), np.empty(self.n_outputs, np.float32)
+        x, y = np.ascontiguousarray(x, self.x_dtype), np.empty(self.n_outputs, self.y_dtype)
         self.call("step", ctypes.c_void_p(x.ctypes.data), ctypes.c_void_p(y.ctypes.data))
         return y
 
