@@ -1,7 +1,9 @@
 """What the docstrings of the estimators have in common."""
 
+import json
 from inspect import cleandoc
 from textwrap import dedent
+from typing import Any
 
 #: What the docstrings of all estimators, and of their `fit`, have in common, in place of a line that names it.
 DOCUMENTATION = {
@@ -51,10 +53,10 @@ DOCUMENTATION = {
         Strength of the L2 penalty on the weights, divided by the mini-batch's total weight as in `MLPClassifier`.
     batch_size : int or "auto", default="auto"
         Sequences per mini-batch; "auto" is ``min(16, n_sequences)``. Those of a mini-batch are of similar length.
-    learning_rate : {"constant", "invscaling", "adaptive", "cosine"}, default="constant"
+    learning_rate : {"constant", "invscaling", "adaptive", "cosine"}, default=<learning_rate>
         Its course over the epochs: "invscaling" divides by ``epoch ** power_t``, "cosine" goes down to 0 at `max_iter`,
         "adaptive" divides by 5 where training would otherwise stop for want of improvement. With every solver.
-    learning_rate_init : float, default=0.003
+    learning_rate_init : float, default=<learning_rate_init>
         The learning rate of the first epoch.
     power_t : float, default=0.5
         Exponent of "invscaling".
@@ -147,9 +149,14 @@ DOCUMENTATION = {
 }
 
 
-def filled_in(docstring: str | None) -> str:
-    """Return a docstring with the texts in place of the lines that name them, not indented, as Python 3.13 has it."""
+def filled_in(docstring: str | None, defaults: dict[str, Any] | None = None) -> str:
+    """Return a docstring with the texts in place of the lines that name them, not indented, as Python 3.13 has it.
+
+    Defaults that are not the same in all classes are filled in by name.
+    """
     whole = cleandoc(docstring or "") + "\n"
     for name, text in DOCUMENTATION.items():
         whole = whole.replace(f"\n<{name}>\n", dedent(text))
+    for name, default in (defaults or {}).items():
+        whole = whole.replace(f"default=<{name}>", f"default={json.dumps(default)}")
     return whole

@@ -10,6 +10,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from .._net.initialisation import SPREAD
 from .documentation import filled_in
 
+#: Hyperparameters whose defaults are not the same in all classes.
+OF_CLASSES = ("learning_rate", "learning_rate_init")
+
 
 class Number(Interval):
     """An interval of numbers that the machine has: True is none, nor are integers beyond those of C, or all floats.
@@ -156,4 +159,6 @@ class SharedHyperparameters(Hyperparameters):
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
-        cls.__doc__ = filled_in(cls.__doc__)
+        given = inspect.signature(cls).parameters
+        defaults = {name: given[name].default for name in OF_CLASSES if name in given}
+        cls.__doc__ = filled_in(cls.__doc__, defaults)

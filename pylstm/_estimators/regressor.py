@@ -42,6 +42,7 @@ class _Values(SequenceEstimator):
     quantile: float = 0.5
     normalize_y: bool = True
     learning_rate: str = "cosine"
+    learning_rate_init: float = 0.005
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **SequenceEstimator._parameter_constraints,

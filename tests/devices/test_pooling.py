@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from test_export import Compiled
 from test_export_learn import Learner
+from toys import as_it_comes
 
 import pylstm
 from pylstm import LSTMClassifier, LSTMRegressor
@@ -29,7 +30,7 @@ def fitted(cls=LSTMClassifier, hidden=(7, 4), *, pooling, scaled=False, seed=0, 
     """Return a model with random weights."""
     rng, X = np.random.default_rng(seed), readings(seed, 12)
     y = np.arange(12) % n_outputs if cls is LSTMClassifier else X[:, 0, :n_outputs]
-    model = cls(hidden, max_iter=1, random_state=seed, pooling=pooling, **options)
+    model = cls(hidden, max_iter=1, random_state=seed, pooling=pooling, **as_it_comes(cls), **options)
     model = make_pipeline(PerStep(StandardScaler()), model) if scaled else model
     model.fit(X, y)
     for values in describe(model).net.parameters().values():
@@ -89,7 +90,9 @@ def test_a_pool_that_begins_below_zero(pooling):
 
 @pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize(
-    "moved", [lambda s: pickle.loads(pickle.dumps(s)), copy.copy, copy.deepcopy, lambda s: s], ids=["pickle", "copy", "deep copy", "itself"]
+    "moved",
+    [lambda s: pickle.loads(pickle.dumps(s)), copy.copy, copy.deepcopy, lambda s: s],
+    ids=["pickle", "copy", "deep copy", "itself"],
 )
 def test_state_and_copies(moved, pooling):
     model, X = fitted(pooling=pooling), readings(1, 5).astype(np.float32)

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from test_export import Compiled
 from test_export_learn import Learner
-from toys import CLASSIFIERS, ESTIMATORS, PER_STEP
+from toys import CLASSIFIERS, ESTIMATORS, PER_STEP, as_it_comes
 
 import pylstm
 from pylstm import LSTMClassifier, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger
@@ -36,6 +36,7 @@ FEATURES = {
 }
 #: Those that are compiled.
 EXPORTED = [name for name in FEATURES if name not in ("standard", "scale of denormals", "beyond floats")]
+PLAIN = {"max_iter": 1, "standardize": False, "random_state": 0}
 MODEL_OF = dict(zip(FEATURES, 3 * ESTIMATORS, strict=False))
 
 
@@ -52,7 +53,7 @@ def fitted(cls, X, *, dtype="float32", hidden=(5,), seed=0):
     rng, Z = np.random.default_rng(seed), X[..., 1] - X[..., 1].mean()
     signs = Z.cumsum(axis=1) > 0
     y = {LSTMTagger: signs, LSTMClassifier: signs[:, -1], LSTMRegressor: Z[:, -1], LSTMSequenceRegressor: Z}
-    model = cls(hidden, max_iter=1, random_state=0, dtype=dtype)
+    model = cls(hidden, max_iter=1, random_state=0, dtype=dtype, **as_it_comes(cls))
     pipeline = make_pipeline(PerStep(StandardScaler()), model).fit(X, y[cls])
     for values in describe(pipeline).net.parameters().values():
         values[...] = rng.uniform(-1, 1, values.shape)
@@ -136,7 +137,7 @@ def test_a_pipeline_from_a_file(tmp_path):
 
 def test_state_copies_and_other_models():
     X = readings("Unix time of an hour")
-    scaled, plain = fitted(LSTMTagger, X), LSTMTagger((5,), max_iter=1, random_state=0).fit(X * 0, X[..., 1] > 0)
+    scaled, plain = fitted(LSTMTagger, X), LSTMTagger((5,), **PLAIN).fit(X * 0, X[..., 1] > 0)
     expected = outputs(scaled, X)
     stream = pylstm.stream(scaled, len(X))
     same(stream.process(X[:, :3]), expected[:, :3])

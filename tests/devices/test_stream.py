@@ -110,10 +110,10 @@ def test_estimators(cls, which):
     X, _ = toy(cls)
     predict = estimator.predict_proba if cls in CLASSIFIERS else estimator.predict
     stream = estimator.stream()
-    steps = [stream.step(x.astype(np.float32)) for x in X[0]]
+    steps = [stream.step(x) for x in X[0]]
     prefixes = [X[0][: t + 1] for t in range(len(X[0]))]
     expected = predict(X[:1])[0] if cls in PER_STEP else predict(prefixes)
-    same(np.squeeze(steps), np.squeeze(np.asarray(expected, np.float32)))
+    same(np.squeeze(steps), np.squeeze(np.asarray(expected)))
 
 
 @pytest.mark.parametrize("options", [{}, {"with_mean": False}, {"with_std": False}])

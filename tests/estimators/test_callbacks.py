@@ -14,7 +14,7 @@ every_estimator = pytest.mark.parametrize("cls", ESTIMATORS)
 
 
 def small(cls, **options):
-    return cls(**{"hidden_layer_sizes": (5,), "max_iter": 4, "random_state": 0, **options})
+    return cls(**{"hidden_layer_sizes": (5,), "max_iter": 4, "learning_rate": "constant", "random_state": 0, **options})
 
 
 class Recorder:

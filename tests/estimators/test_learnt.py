@@ -23,7 +23,8 @@ def said(model, *data, **given):
 
 
 def small(cls, **options):
-    own = {} if cls is LSTMForecaster else {**as_it_comes(cls), "learning_rate_init": 0.01, "forget_bias": 1.0}
+    plain = {"learning_rate": "constant", "learning_rate_init": 0.01, "forget_bias": 1.0}
+    own = {} if cls is LSTMForecaster else {**as_it_comes(cls), **plain}
     return cls(**{"hidden_layer_sizes": (16,), "max_iter": 5, "random_state": 0, **own, **options})
 
 

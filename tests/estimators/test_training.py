@@ -18,7 +18,8 @@ every_estimator = pytest.mark.parametrize("cls", ESTIMATORS)
 
 
 def small(cls, **options):
-    return cls(**{"hidden_layer_sizes": (6,), "max_iter": 4, "random_state": 0, **options})
+    constant = {"learning_rate": "constant", "learning_rate_init": 0.01}
+    return cls(**{"hidden_layer_sizes": (6,), "max_iter": 4, "random_state": 0, **constant, **options})
 
 
 def full_batch(cls, **options):

@@ -67,7 +67,7 @@ def test_where_a_value_is_missing(cls):
     X[k] = X[k].copy()
     X[k][2, 1] = np.nan
     model = small(cls)
-    with pytest.raises(ValueError, match=rf"Input X contains NaN. The first is in sequence {k}, at step 2\. To fill"):
+    with pytest.raises(ValueError, match=rf"Input X contains NaN. The first is in sequence {k}, at step 2\. Missing"):
         model.fit(X, y)
     pipeline = make_pipeline(PerStep(SimpleImputer()), model).fit(X, y)
     assert np.isfinite(outputs(pipeline, X)).all()

@@ -127,7 +127,8 @@ import sys, warnings
 import numpy as np, pylstm
 X = np.random.default_rng(0).standard_normal((64, 50, 4))
 y = X[:, :, 0].sum(axis=1)
-options = {"hidden_layer_sizes": (32,), "random_state": 0, "tol": 0.0, "n_iter_no_change": 10**9, "n_jobs": 2}
+options = {"hidden_layer_sizes": (32,), "learning_rate": "constant", "random_state": 0, "n_jobs": 2}
+options |= {"tol": 0.0, "n_iter_no_change": 10**9}
 class Tell:
     def write(self, text):
         sys.__stdout__.write("epoch\\n" if text.strip() else "")
