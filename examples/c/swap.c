@@ -10,12 +10,15 @@
 
 enum { HALF = 100 }; /* steps before the swap, and after it */
 
-/* What set_weights can't know: that the new weights are as many as the old, in the same places, for the same inputs. */
+/* What set_weights can't know: that the new weights are as many as the old, in the same places, and that what goes in
+ * and comes out is of the same types. */
 static int same_sizes(const pylstm_blob *these, const pylstm_blob *those)
 {
     const pylstm_model *a = &these->model, *b = &those->model;
-    if (!these->mean != !those->mean || a->net.dtype != b->net.dtype || a->net.input_size != b->net.input_size ||
-        a->net.n_layers != b->net.n_layers || a->n_outputs != b->n_outputs || a->loss != b->loss)
+    const pylstm_scalings *x = &these->scalings, *y = &those->scalings;
+    if (!x->inputs.mean != !y->inputs.mean || !x->targets.mean != !y->targets.mean || a->net.dtype != b->net.dtype ||
+        a->net.cell != b->net.cell || a->net.input_size != b->net.input_size || a->net.n_layers != b->net.n_layers ||
+        a->n_outputs != b->n_outputs || a->loss != b->loss || a->pooling != b->pooling)
         return 0;
     for (ptrdiff_t l = 0; l < a->net.n_layers; l++)
         if (a->net.hidden_sizes[l] != b->net.hidden_sizes[l])
@@ -47,8 +50,11 @@ int main(int argc, char **argv)
     pylstm_stream *stream;
     pylstm_memory memory = new_stream(&before, &stream);
     void *state = allocate((size_t)pylstm_net_state_size(net) * real_size(net));
+    void *pool = allocate((size_t)pylstm_net_output_size(net) * real_size(net)); /* of some models part of the state */
+    int64_t n_pooled;
     check(pylstm_stream_process(stream, HALF, x, y), "before the swap");
     check(pylstm_stream_get_state(stream, state), "state");
+    int pools = pylstm_stream_get_pool(stream, pool, &n_pooled) == PYLSTM_OK;
     check(pylstm_stream_set_weights(stream, after.parameters, &after.scalings), "swap");
     check(pylstm_stream_process(stream, HALF, second_x, y + y_bytes), "after the swap");
 
@@ -60,6 +66,8 @@ int main(int argc, char **argv)
         pylstm_stream *alone;
         pylstm_memory its_memory = new_stream(blobs[k], &alone);
         check(pylstm_stream_set_state(alone, state), "state");
+        if (pools)
+            check(pylstm_stream_set_pool(alone, pool, &n_pooled), "pool");
         check(pylstm_stream_process(alone, HALF, second_x, expected), "alone");
         same[k] = memcmp(expected, y + y_bytes, y_bytes) == 0;
         free(its_memory.data);
@@ -68,6 +76,7 @@ int main(int argc, char **argv)
     free(x);
     free(y);
     free(state);
+    free(pool);
     free(expected);
     free(memory.data);
     printf("after the swap the outputs are %s\n", same[1] && !same[0] ? "the new model's" : "wrong");
