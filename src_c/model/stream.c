@@ -221,7 +221,7 @@ static struct const_rows input_of(const struct NAME(stream) * stream, const void
 static struct const_rows pool_step(const struct NAME(stream) * stream, struct const_rows h)
 {
     const struct running_pool *pool = &stream->pool;
-    ptrdiff_t hidden = pylstm_net_output_size(&stream->base.model.net);
+    ptrdiff_t hidden = stream->layers[stream->base.model.net.n_layers - 1].layer.hidden_size;
     bool is_mean = stream->base.model.pooling == PYLSTM_POOL_MEAN;
     for (ptrdiff_t b = 0; b < stream->base.batch_size; b++) {
         const real *from = h.data + b * h.stride;
@@ -243,8 +243,8 @@ static void write_output(const struct NAME(stream) * stream, struct const_rows h
                          ptrdiff_t s)
 {
     const pylstm_model *model = &stream->base.model;
-    ptrdiff_t n_outputs = model->n_outputs, hidden = pylstm_net_output_size(&model->net), n_y = stream->output_size;
-    ptrdiff_t first = s * n_y, stride = n_steps * n_y;
+    ptrdiff_t n_outputs = model->n_outputs, n_y = stream->output_size, first = s * n_y, stride = n_steps * n_y;
+    ptrdiff_t hidden = stream->layers[model->net.n_layers - 1].layer.hidden_size;
     struct rows to = {(real *)y + first, stride};
     void (*predict)(ptrdiff_t, real *) = n_outputs > 0 ? NAME(loss)(model->loss)->predict : NULL;
     if (stream->targets.is_on)
