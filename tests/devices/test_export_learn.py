@@ -126,8 +126,6 @@ MODELS = [
     (LSTMTagger, (17, 16), 20, {}, {"input_size": 7, "cell": "relu"}),
     (LSTMClassifier, (7, 4), 9, {}, {"scaled": True, "pooling": "max"}),
     (LSTMClassifier, (5,), 6, {"carry_state": True}, {"pooling": "mean", "cell": "gru"}),
-    (LSTMRegressor, (6, 3), 1, {"carry_state": True, "max_grad_norm": None}, {"pooling": "max", "cell": "rnn"}),
-    (LSTMRegressor, (9,), 12, {}, {"pooling": "mean"}),
 ]
 
 
