@@ -8,6 +8,8 @@ from .._net.inputs import Steps
 
 #: Updates that a net is given, and the epochs that are the fewest and the most for them.
 UPDATES, LEAST_EPOCHS, MOST_EPOCHS = 1000, 30, 400
+#: Steps that are read for them at most, unless the fewest epochs read more: some seconds with 64 units.
+MOST_STEPS = 4_000_000
 #: Updates without an improvement after which a fit ends, and the fewest epochs for them.
 PATIENCE, LEAST_PATIENCE = 400, 30
 
@@ -31,7 +33,8 @@ def max_iter(estimator: Any, steps: Steps) -> int:
     """Return the most epochs."""
     if estimator.max_iter != "auto":
         return int(estimator.max_iter)
-    return int(np.clip(-(-UPDATES // updates_per_epoch(estimator, steps)), LEAST_EPOCHS, MOST_EPOCHS))
+    n_epochs = min(-(-UPDATES // updates_per_epoch(estimator, steps)), MOST_EPOCHS, MOST_STEPS // len(steps.rows))
+    return max(n_epochs, LEAST_EPOCHS)
 
 
 def n_iter_no_change(estimator: Any, steps: Steps) -> int:

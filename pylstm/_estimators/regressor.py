@@ -41,8 +41,6 @@ class _Values(SequenceEstimator):
     huber_delta: float = 1.0
     quantile: float = 0.5
     normalize_y: bool = True
-    learning_rate: str = "cosine"
-    learning_rate_init: float = 0.005
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **SequenceEstimator._parameter_constraints,
@@ -177,6 +175,8 @@ class LSTMRegressor(RegressorMixin, _Values):
     """
 
     pooling: str = "last"
+    learning_rate: str = "cosine"
+    learning_rate_init: float = 0.005
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_Values._parameter_constraints,
