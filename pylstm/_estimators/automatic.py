@@ -6,8 +6,8 @@ import numpy as np
 
 from .._net.inputs import Steps
 
-#: Updates that a net is given, and the epochs that are the fewest and the most for them.
-UPDATES, LEAST_EPOCHS, MOST_EPOCHS = 1000, 30, 400
+#: The fewest epochs, and the most, for the updates that a net is given.
+LEAST_EPOCHS, MOST_EPOCHS = 30, 400
 #: Steps that are read for them at most, unless the fewest epochs read more: some seconds with 64 units.
 MOST_STEPS = 4_000_000
 #: Updates without an improvement after which a fit ends, and the fewest epochs for them.
@@ -33,7 +33,9 @@ def max_iter(estimator: Any, steps: Steps) -> int:
     """Return the most epochs."""
     if estimator.max_iter != "auto":
         return int(estimator.max_iter)
-    n_epochs = min(-(-UPDATES // updates_per_epoch(estimator, steps)), MOST_EPOCHS, MOST_STEPS // len(steps.rows))
+    n_epochs = min(
+        -(-estimator._updates // updates_per_epoch(estimator, steps)), MOST_EPOCHS, MOST_STEPS // len(steps.rows)
+    )
     return max(n_epochs, LEAST_EPOCHS)
 
 

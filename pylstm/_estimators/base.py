@@ -74,6 +74,8 @@ class Fitted:
 class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEstimator):
     """A recurrent net with a dense layer on top, and its training; what the targets are is up to subclasses."""
 
+    _updates: ClassVar[int] = 1000
+    """How many ``max_iter="auto"`` makes."""
     _loss: ClassVar[str]
     _score_name: ClassVar[str]
     """Of `_validation_score`."""

@@ -61,8 +61,8 @@ DOCUMENTATION = {
     power_t : float, default=0.5
         Exponent of "invscaling".
     max_iter : int or "auto", default="auto"
-        Most epochs: how often each sequence is used. "auto" is as many as make 1,000 updates: at most 400, or as many
-        as read 4 million steps, but at least 30.
+        Most epochs: how often each sequence is used. "auto" is as many as make 1,000 updates, of `LSTMRegressor` 600:
+        at most 400, or as many as read 4 million steps, but at least 30.
     shuffle : bool, default=True
         Whether the sequences are shuffled before each epoch.
     random_state : int, RandomState instance or None, default=None

@@ -176,7 +176,8 @@ class LSTMRegressor(RegressorMixin, _Values):
 
     pooling: str = "last"
     learning_rate: str = "cosine"
-    learning_rate_init: float = 0.005
+    learning_rate_init: float = 0.01
+    _updates = 600
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_Values._parameter_constraints,
