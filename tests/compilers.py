@@ -152,7 +152,8 @@ def models():
     }
     for name, (cell, head_only, loss, answer, pooling) in learners.items():
         learning = c_learn.Learning(head_only, 5, False, 1.0, False)
-        text = c_learn.text(name, exported_net(cell, (3, 6), 3, loss, pooling=pooling), None, learning)
+        net = exported_net(cell, (3, 6), 3, loss, pooling=pooling, scaled_back=loss == "squared_error")
+        text = c_learn.text(name, net, None, learning)
         run_steps = (
             f"{{ static {name}_model m; {name}_init(&m); for (int t = 0; t < 20; t++) {{ some(x, 15, t); "
             f"float loss = {name}_learn(&m, x, {answer}, 0.1f); say(&loss, 1); }} "

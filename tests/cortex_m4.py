@@ -44,20 +44,35 @@ FEATURES = {
     "max": {"pooling": "max"},
     "max of layers": {"pooling": "max", "sizes": (12, 16, 8)},
     "scaled back": {"scaled_back": True},
+    "scaled back of layers": {"scaled_back": True, "sizes": (12, 16, 8)},
     "scaled back in double": {"scaled_back": "in double"},
+    "scaled back in double of layers": {"scaled_back": "in double", "sizes": (12, 16, 8)},
+    "scaled back in double too": {"scaled_back": "in double", "scaled": "in double"},
+    "scaled back in double too of layers": {"scaled_back": "in double", "scaled": "in double", "sizes": (12, 16, 8)},
     "units left": {"sizes": (12, 17)},
     "units left of layers": {"sizes": (12, 17, 9)},
+    "one output": {"n_outputs": 1},
+    "one output of layers": {"n_outputs": 1, "sizes": (12, 16, 8)},
     "few outputs": {"n_outputs": 3},
     "fours of outputs": {"n_outputs": 8},
     "per step": {"per_step": True},
+    "per step in double": {"per_step": True, "scaled_back": "in double"},
     "carried": {"carried": True},
 }
 #: What is added to, where it is not a model without.
-BELOW = dict.fromkeys(("further layer", *(feature for feature in FEATURES if "of layers" in feature)), "second layer")
+BELOW = {
+    **dict.fromkeys(("further layer", *(feature for feature in FEATURES if "of layers" in feature)), "second layer"),
+    "per step in double": "scaled back in double",
+    "scaled back in double too": "scaled in double",
+    "scaled back in double too of layers": "scaled in double of layers",
+}
 #: Features that a kind of file does not have, or that its code does not read.
-SIZES = {"units left", "units left of layers", "few outputs", "fours of outputs"}
+SIZES = {
+    *("units left", "units left of layers"),
+    *("one output", "one output of layers", "few outputs", "fours of outputs"),
+}
 WITHOUT = {
-    "plain": {"per step", "carried", "absolute_error", "huber", "quantile"},
+    "plain": {"per step", "per step in double", "carried", "absolute_error", "huber", "quantile"},
     "head": {"none", "int8", "int8 of layers"},
     "all": {"none", "int8", "int8 of layers", *SIZES},
 }
@@ -231,7 +246,9 @@ def some_models(n):
             options |= {"loss": rng.choice(LOSSES), "per_step": rng.random() < 0.5, "carried": rng.random() < 0.5}
         if not options.get("per_step"):
             options["pooling"] = rng.choice([None, "mean", "max"])
-        if options["loss"] != "cross_entropy":
+        if options["loss"] == "cross_entropy":
+            options["n_outputs"] = max(options["n_outputs"], 2)
+        else:
             options["scaled_back"] = rng.choice([False, True, "in double"])
         yield kind, cell, options
 

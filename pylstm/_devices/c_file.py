@@ -260,6 +260,8 @@ def state_of(net: Net) -> Iterator[tuple[str, int]]:
         yield from {"pool": net.layers[-1].sizes[1], "n_pooled": 1}.items()
     if net.scaling is not None:
         yield "input", net.input_size
+    if net.writes == "double":
+        yield "outputs", net.output_size
 
 
 # ---- how it is written
@@ -332,7 +334,8 @@ def features(net: Net) -> dict[str, int]:
     are_left = any(layer.sizes[1] % at_once for layer in net.layers)
     of_layers = " of layers" if n_layers > 1 else ""
     in_double = " in double" if net.reads == "double" else ""
-    back_in_double = " in double" if net.writes == "double" else ""
+    too = " too" if in_double else ""
+    back_in_double = f" in double{too}" if net.writes == "double" else ""
     return {
         f"scaled{in_double}{of_layers}": net.scaling is not None,
         net.loss if n_outputs else "none": 1,
@@ -343,8 +346,9 @@ def features(net: Net) -> dict[str, int]:
         "units left": are_left and n_layers == 1,
         "units left of layers": are_left and n_layers > 1,
         f"{net.pooling}{of_layers}": net.pooling is not None,
-        f"scaled back{back_in_double}": net.targets is not None,
-        "few outputs": 0 < n_outputs < 4,
+        f"scaled back{back_in_double}{of_layers}": net.targets is not None,
+        f"one output{of_layers}": n_outputs == 1,
+        "few outputs": 1 < n_outputs < 4,
         "fours of outputs": n_outputs > 0 and n_outputs % 4 == 0,
     }
 
@@ -505,7 +509,7 @@ DOUBLES = """
 #include <float.h>
 
 #if DBL_MANT_DIG < 53
-#error "this model needs a double of 64 bits for what it scales"
+#error "this model needs an IEEE 754 double for what it scales"
 #endif
 """
 
@@ -575,10 +579,7 @@ def _array(name: str, values: Array) -> str:
 def _functions(name: str, net: Net) -> str:
     calls, h = layer_calls(net, no_output(net))
     n_outputs, hidden = len(net.bias_out), net.layers[-1].sizes[1]
-    outputs = "y"
-    if net.writes == "double":
-        outputs = "outputs"
-        calls.append(f"float outputs[{n_outputs}];")
+    outputs = "state->outputs" if net.writes == "double" else "y"
     if n_outputs:
         scale = "NULL" if net.weight_out.scale is None else "scale_out"
         calls.append(f"dense_row({n_outputs}, {hidden}, {h}, weight_out, {scale}, bias_out, {outputs});")

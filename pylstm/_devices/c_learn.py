@@ -80,7 +80,7 @@ def memory_of(net: Net, learning: Learning) -> tuple[int, int]:
     """Return the bytes of the constants, and of the model's struct."""
     if learning.head_only:
         floats = 2 * n_trained(net, learning) + net.output_size + _n_scaled(net)
-        return flash_bytes(net), 2 * ram_bytes(net) + 4 * floats
+        return flash_bytes(net), 2 * ram_bytes(_without_outputs(net)) + 4 * floats
     n_states, tape = 2 if learning.carry_state else 1, _tape(net, learning)
     floats = n_trained(net, learning) + n_states * _kept_size(net) + tape.size
     tables = LAYER_BYTES * len(tape.layers) + MATRIX_BYTES * len(tape.matrices)
@@ -107,6 +107,11 @@ def _state_size(net: Net) -> int:
 def _kept_size(net: Net) -> int:
     """Return the number of floats from which steps go on: the state, and then the pool and its count."""
     return _state_size(net) + (0 if net.pooling is None else net.layers[-1].sizes[1] + 1)
+
+
+def _without_outputs(net: Net) -> Net:
+    """Return a net whose state has no room for outputs, which the model has."""
+    return net._replace(targets=None)
 
 
 def _n_scaled(net: Net) -> int:
@@ -221,7 +226,8 @@ def _comment(name: str, net: Net, labels: list[object] | None, learning: Learnin
     code = taken(
         "head" if learning.head_only else "all",
         net.c_name,
-        features(net) | {"per step": learning.is_per_step, "carried": learning.carry_state},
+        features(net)
+        | {f"per step{' in double' * (net.writes == 'double')}": learning.is_per_step, "carried": learning.carry_state},
     )
     of_vectors = f"{flash_bytes(net, LANES):,} where vectors are used"
     of_constants = of_vectors if learning.head_only else "the weights once more"
@@ -264,7 +270,7 @@ def _interface(name: str, net: Net, learning: Learning) -> str:
         members += [f"int set_at[{_n_set_at(net)}];"] if _n_set_at(net) else []
     types = f"typedef struct {name}_model {{\n{body(members)}\n}} {name}_model;\n"
     if learning.head_only:
-        types = state_type(name, net) + "\n" + types
+        types = state_type(name, _without_outputs(net)) + "\n" + types
     functions = [
         f"void {name}_init({name}_model *model);",
         f"void {name}_reset({name}_model *model);",

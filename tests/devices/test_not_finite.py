@@ -28,7 +28,7 @@ def learners_of_values():
     for loss in ("huber", "sigmoid"):
         for head_only in (True, False):
             name = f"{loss}_{'head' if head_only else 'all'}"
-            net = exported_net("lstm", (N_X, 6), N_Y, loss=loss)
+            net = exported_net("lstm", (N_X, 6), N_Y, loss=loss, scaled_back=loss == "huber")
             yield name, c_learn.text(name, net, None, c_learn.Learning(head_only, WINDOW, True, 1.0, True))
 
 

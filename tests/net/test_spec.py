@@ -73,6 +73,16 @@ def test_equal_hashed_printed_and_pickled():
     assert ModelSpec(1, (2,), nonlinearity="relu") == ModelSpec(1, (2,))  # which only the plain RNN reads
 
 
+def test_what_is_left_in_use():
+    """What training needs goes, and "last", of which each step is one; a mean or maximum is of the steps so far."""
+    spec = ModelSpec(
+        3, (2,), dropout=0.5, forget_bias=2.0, loss="huber", loss_parameter=0.3, n_outputs=1, pooling="last"
+    )
+    plain = ModelSpec(3, (2,), loss="squared_error", n_outputs=1)
+    for pooling, left in (("last", None), (None, None), ("mean", "mean"), ("max", "max")):
+        assert spec.replace(pooling=pooling).in_use() == plain.replace(pooling=left)
+
+
 def test_nothing_can_be_set():
     spec = ModelSpec(1, (2,))
     for name in (*spec.arguments(), "parameters", "more"):
