@@ -51,7 +51,14 @@ def amplifier(x):
 signal = guitar(24, seed=0)
 X, y = signal.reshape(24, -1, 1), amplifier(signal).reshape(24, -1)
 model = LSTMSequenceRegressor(
-    (16,), window=250, burn_in=100, batch_size=8, learning_rate="cosine", max_iter=30, random_state=0
+    (16,),
+    window=250,
+    burn_in=100,
+    batch_size=8,
+    learning_rate="cosine",
+    learning_rate_init=0.01,
+    max_iter=30,
+    random_state=0,
 ).fit(X, y)
 
 # %%

@@ -80,10 +80,8 @@ def accuracy(tagger, sentences, places=None, units=None):
     return np.concatenate(right).mean()
 
 
-nets = [
-    pylstm.LSTMTagger((16,), batch_size=32, max_iter=30, learning_rate="cosine", random_state=seed).fit(X, y)
-    for seed in range(3)
-]
+options = {"batch_size": 32, "max_iter": 30, "learning_rate": "cosine", "learning_rate_init": 0.01}
+nets = [pylstm.LSTMTagger((16,), random_state=seed, **options).fit(X, y) for seed in range(3)]
 for tagger in nets:
     print(f"words foreseen in held-out sentences: {accuracy(tagger, held_out):.1%}")
     assert accuracy(tagger, held_out) > 0.95

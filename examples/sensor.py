@@ -43,7 +43,8 @@ _ = ax.legend(loc="upper right")
 # of a cycle.
 
 X, y = zip(*(recording(3000, seed) for seed in range(10)), strict=True)
-tagger = LSTMTagger((16,), window=200, burn_in=50, batch_size=2, learning_rate="cosine", max_iter=20, random_state=0)
+options = {"batch_size": 2, "learning_rate": "cosine", "learning_rate_init": 0.01, "max_iter": 20}
+tagger = LSTMTagger((16,), window=200, burn_in=50, random_state=0, **options)
 tagger.fit(list(X), list(y))
 
 # %%

@@ -145,13 +145,14 @@ assert reach["LSTM, forget bias 5"]["c"][49] > 1e-2
 
 rng = np.random.default_rng(1)
 lengths = (5, 20, 80)
+same = {"max_iter": 15, "learning_rate": "cosine", "learning_rate_init": 0.01, "random_state": 0}
 accuracies = {"plain RNN": [], "LSTM": []}
 for n_steps in lengths:
     y = rng.integers(0, 2, 1200)
     X = 0.3 * rng.standard_normal((1200, n_steps, 1))
     X[:, 0, 0] += 2 * y - 1
     for name, options in (("plain RNN", {"cell": "rnn"}), ("LSTM", {"forget_bias": "chrono"})):
-        clf = pylstm.LSTMClassifier((16,), max_iter=15, learning_rate="cosine", random_state=0, **options)
+        clf = pylstm.LSTMClassifier((16,), **same, **options)
         accuracies[name].append(clf.fit(X[:1000], y[:1000]).score(X[1000:], y[1000:]))
 
 _, ax = plt.subplots()

@@ -10,7 +10,7 @@ from .._net.inputs import Steps
 LEAST_EPOCHS, MOST_EPOCHS = 30, 400
 #: Steps that are read for them at most, unless the fewest epochs read more: some seconds with 64 units.
 MOST_STEPS = 4_000_000
-#: Updates without an improvement after which a fit ends, and the fewest epochs for them.
+#: Updates without an improvement after which a fit may end, and the fewest epochs for them.
 PATIENCE, LEAST_PATIENCE = 400, 30
 
 
@@ -39,10 +39,16 @@ def max_iter(estimator: Any, steps: Steps) -> int:
     return max(n_epochs, LEAST_EPOCHS)
 
 
-def n_iter_no_change(estimator: Any, steps: Steps) -> int:
-    """Return after how many epochs without an improvement a fit ends."""
+def n_iter_no_change(estimator: Any, steps: Steps, *, holds_out: bool) -> int:
+    """Return after how many epochs without an improvement a fit ends.
+
+    The loss of the training data can rest on a plateau for hundreds of updates and fall then. So it ends no fit whose
+    epochs are counted by updates, unless the learning rate waits for it.
+    """
     if estimator.n_iter_no_change != "auto":
         return int(estimator.n_iter_no_change)
+    if estimator.max_iter == "auto" and not holds_out and estimator.learning_rate != "adaptive":
+        return max_iter(estimator, steps)
     return max(LEAST_PATIENCE, -(-PATIENCE // updates_per_epoch(estimator, steps)))
 
 

@@ -32,7 +32,8 @@ DOCUMENTATION = {
     standardize : bool, default=True
         Whether X is scaled to mean 0 and variance 1, feature by feature, over all steps; a 2-D X is one feature. `fit`
         and the first `partial_fit` learn the scaling, in float64 and weighted by sequences' `sample_weight`; with
-        `warm_start` it stays. It is part of the model: saved, streamed and exported.
+        `warm_start` it stays. It is part of the model: saved, streamed and exported. The first layer's input weights
+        are 4 times as large at the start.
     missing : {"error", "indicator", "hold"}, default="error"
         What the net reads where X has NaN. "indicator": the mean over the training sequences; and, for each feature
         that had missing values there, whether it is missing, and for how many steps it has been. "hold": the last value
@@ -61,7 +62,7 @@ DOCUMENTATION = {
     power_t : float, default=0.5
         Exponent of "invscaling".
     max_iter : int or "auto", default="auto"
-        Most epochs: how often each sequence is used. "auto" is as many as make 1,000 updates, of `LSTMRegressor` 600:
+        Most epochs: how often each sequence is used. "auto" is as many as make 1,000 updates, of `LSTMRegressor` 500:
         at most 400, or as many as read 4 million steps, but at least 30.
     shuffle : bool, default=True
         Whether the sequences are shuffled before each epoch.
@@ -87,7 +88,8 @@ DOCUMENTATION = {
         class; with `groups`, of the groups; of a single sequence with targets for its steps, the last steps.
     n_iter_no_change : int or "auto", default="auto"
         See `tol`. Longer than `MLPClassifier`'s, as LSTMs rest on plateaus before they learn: "auto" is as many epochs
-        as make 400 updates, at least 30.
+        as make 400 updates, at least 30; and no end but `max_iter` where that is "auto", nothing is held out, and the
+        rate is not "adaptive".
     beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
         Decay rates of Adam's estimates of the gradient and its square; the second is that of "rmsprop" too.
     epsilon : float, default=1e-8

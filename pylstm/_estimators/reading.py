@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils._param_validation import StrOptions
 
+from .._net.core import Model
 from .._net.describe import Missing
 from .._net.inputs import Array, Steps
 from ..preprocessing._validation import check_finite
@@ -13,7 +14,12 @@ from .base import LSTMEstimator
 from .missing import complete, scaling_of_all
 from .scaling import as_scaled, moments, scaling_of
 from .state import State, read_missing, read_scaling, with_missing, with_scaling
+from .targets import Targets
 from .training import Data
+
+#: How much larger the input weights of the first layer are at the start where X is scaled. Within 1/sqrt(H), a feature
+#: of variance 1 hardly moves a gate of many units, and nets rest longer on plateaus.
+INPUT_GAIN = 4
 
 
 class SequenceEstimator(LSTMEstimator):
@@ -51,6 +57,13 @@ class SequenceEstimator(LSTMEstimator):
             self._missing = Missing(self.missing, moments(steps.rows, of_steps)[0], np.flatnonzero(has_missing))
             if self._inputs is not None:
                 self._inputs = scaling_of_all(self._inputs, complete(steps, self._missing), self._missing)
+
+    def _start(self, model: Model, targets: Targets) -> None:
+        super()._start(model, targets)
+        if self._inputs is not None:
+            for name, values in model.parameters().items():
+                if name.startswith("weight_ih_l0"):
+                    values *= INPUT_GAIN
 
     # ---- in all
 

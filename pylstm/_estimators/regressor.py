@@ -99,6 +99,7 @@ class _Values(SequenceEstimator):
         self._targets = read_scaling(state, "target", self._n_outputs())
 
     def _start(self, model: Model, targets: Targets) -> None:
+        super()._start(model, targets)
         model.parameters()["bias_out"][...] = starting_point(*self._loss_and_parameter(), targets)
 
     def _validation_score(self, outputs: Array, targets: Targets) -> float:
@@ -177,7 +178,7 @@ class LSTMRegressor(RegressorMixin, _Values):
     pooling: str = "last"
     learning_rate: str = "cosine"
     learning_rate_init: float = 0.01
-    _updates = 600
+    _updates = 500
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_Values._parameter_constraints,

@@ -282,7 +282,7 @@ def train(
     own = in_units(loss, estimator._targets) if callable(loss) else None
     step = step_of(model, solver, gradient, own, data.targets, rows)
     schedule = Schedule(e.learning_rate, e.learning_rate_init, e.power_t, n_epochs)
-    patience = Patience(model, e.tol, automatic.n_iter_no_change(e, data.steps))
+    patience = Patience(model, e.tol, automatic.n_iter_no_change(e, data.steps, holds_out=score is not None))
     if score is not None and history.loss_curve:
         patience.see(score())  # what came before may have been better
     start = time.monotonic()

@@ -56,7 +56,7 @@ def test_as_by_a_scaler_before(cls, ragged):
     X, y = data(cls, ragged)
     X = in_units(X)
     inside = made(cls).fit(X, y)
-    before = make_pipeline(PerStep(StandardScaler()), made(cls, standardize=False)).fit(X, y)
+    before = make_pipeline(PerStep(StandardScaler()), made(cls)).fit(X, y)  # which leaves that as it is
     assert_allclose(numbers(inside, X), numbers(before, X), rtol=1e-5, atol=1e-6)
     scaling, scaler = describe(inside).inputs, before[0].transformer_
     assert_allclose(scaling.mean, scaler.mean_, rtol=1e-14)
@@ -114,8 +114,22 @@ def test_what_is_scaled_stays_to_the_bit():
     X, y = data(LSTMClassifier)
     rows = np.concatenate(X)
     X = [(x - rows.mean(axis=0)) / rows.std(axis=0) for x in X]
-    with_it, without = (made(LSTMClassifier, standardize=flag).fit(X, y) for flag in (True, False))
-    assert_array_equal(with_it.predict_proba(X), without.predict_proba(X))
+    clf = made(LSTMClassifier).fit(X, y)
+    assert_array_equal(describe(clf).inputs, [[0, 0], [1, 1]])
+    probabilities = clf.predict_proba(X)
+    clf._inputs = None
+    assert_array_equal(clf.predict_proba(X), probabilities)
+
+
+def test_larger_input_weights_to_start_with():
+    X, y = data(LSTMClassifier)
+    still = {"learning_rate_init": 1e-30, "alpha": 0.0, "hidden_layer_sizes": (4, 4), "bidirectional": True}
+    first, other = (
+        made(LSTMClassifier, standardize=flag).set_params(**still).fit(X, y)._model.parameters()
+        for flag in (False, True)
+    )
+    for name in first:
+        assert_allclose(other[name], first[name] * (4 if name.startswith("weight_ih_l0") else 1), rtol=1e-6)
 
 
 def test_two_dimensions_are_one_feature():
