@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from archives import parse_ts, parse_tsv, stretched, windows_of
+from archives import adding, parse_ts, parse_tsv, stretched, temporal_order, windows_of
 from evidence import Fit, Results
 from evidence_page import METHODS, Table, cell, page
 
@@ -37,6 +37,15 @@ def test_windows_predict_the_value_behind_them_and_the_last_fifth_is_for_the_tes
     np.testing.assert_array_equal(X[0][:, 0], np.arange(24))
     np.testing.assert_array_equal([y[0], y[-1], y_test[0], y_test[-1]], [24, 63, 64, 73])
     np.testing.assert_array_equal(X_test[-1][:, 0], np.arange(49, 73))
+
+
+def test_of_what_is_made_up_the_answer_is_in_the_sequence():
+    for x, label in zip(*temporal_order("TRAIN"), strict=True):
+        assert "".join("AB"[symbol] for symbol in x.argmax(axis=1) if symbol < 2) == label
+    for x, value in zip(*adding("TEST"), strict=True):
+        assert x[:, 1].sum() == 2
+        assert value == pytest.approx(x[x[:, 1] == 1, 0].sum())
+    assert not np.array_equal(adding("TRAIN")[1], adding("TEST")[1])
 
 
 def test_sequences_are_stretched_from_their_first_to_their_last_value():
