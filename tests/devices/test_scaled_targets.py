@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from test_export import C_TYPES, Compiled
 from test_export_learn import Learner
+from toys import as_it_comes
 
 import pylstm
 from pylstm import LSTMRegressor, LSTMSequenceRegressor, LSTMTagger
@@ -66,7 +67,7 @@ def fitted(output, cls=LSTMRegressor, hidden=(7, 4), *, n_outputs=3, scaled=Fals
     """Return a model with random weights."""
     rng, X = np.random.default_rng(seed), readings(seed)
     y = X[..., 0] if n_outputs == 1 else X[..., :n_outputs]
-    model = cls(hidden, max_iter=1, random_state=seed, **options)
+    model = cls(hidden, max_iter=1, random_state=seed, **as_it_comes(cls), **options)
     model = make_pipeline(PerStep(StandardScaler()), model) if scaled else model
     model.fit(X, y if cls is LSTMSequenceRegressor else y[:, -1])
     for values in describe(model).net.parameters().values():
@@ -321,6 +322,6 @@ def test_under_all_warnings(compiler, tmp_path):
 
 
 def test_models_without_them_say_float():
-    tagger = LSTMTagger((3,), max_iter=1, random_state=0).fit(readings(), readings()[..., 0] > 0)
+    tagger = LSTMTagger((3,), max_iter=1, standardize=False, random_state=0).fit(readings(), readings()[..., 0] > 0)
     assert describe(tagger).targets is None
     assert pylstm.stream(tagger).output_dtype == "float32"

@@ -59,7 +59,7 @@ class SaliencyDisplay:
     >>> import numpy as np
     >>> from pylstm import LSTMRegressor, SaliencyDisplay
     >>> X = np.random.default_rng(0).standard_normal((500, 8, 1))
-    >>> reg = LSTMRegressor((8,), max_iter=30, random_state=0).fit(X, X[:, 2, 0])
+    >>> reg = LSTMRegressor((16,), random_state=0).fit(X, X[:, 2, 0])
     >>> display = SaliencyDisplay.from_estimator(reg, X)
     >>> int(display.saliency.argmax())
     2
