@@ -50,6 +50,7 @@ def encode(words):
 
 X, y = [encode(words) for words in sentences], [np.array(words[1:]) for words in sentences]
 options = {"batch_size": 32, "max_iter": 25, "learning_rate": "cosine", "learning_rate_init": 0.01}
+options |= {"standardize": False}  # words that are 0 or 1 are of one size
 nets = {
     cell: [LSTMTagger((8,), cell=cell, random_state=seed, **options).fit(X, y) for seed in range(5)]
     for cell in ("lstm", "rnn")

@@ -57,6 +57,8 @@ model = LSTMSequenceRegressor(
     batch_size=8,
     learning_rate="cosine",
     learning_rate_init=0.01,
+    standardize=False,  # samples within 1 are right as they are, in float32 from end to end
+    normalize_y=False,
     max_iter=30,
     random_state=0,
 ).fit(X, y)
