@@ -12,7 +12,7 @@ from .._net.inputs import Array, Steps
 from ..preprocessing._validation import check_finite
 from .base import LSTMEstimator
 from .missing import complete, scaling_of_all
-from .scaling import as_scaled, moments, scaling_of
+from .scaling import as_scaled, scaling_of
 from .state import State, read_missing, read_scaling, with_missing, with_scaling
 from .targets import Targets
 from .training import Data
@@ -50,13 +50,15 @@ class SequenceEstimator(LSTMEstimator):
         super()._learn_reading(data)
         steps, weights = data.steps, data.sequence_weights
         of_steps = None if weights is None else np.repeat(weights, steps.lengths)
-        if self.standardize:
-            self._inputs = scaling_of(steps.rows, of_steps)
+        if not self.standardize and self.missing == "error":
+            return
+        scaling = scaling_of(steps.rows, of_steps)
         if self.missing != "error":
             has_missing = np.isnan(steps.rows).any(axis=0) & (self.missing == "indicator")
-            self._missing = Missing(self.missing, moments(steps.rows, of_steps)[0], np.flatnonzero(has_missing))
-            if self._inputs is not None:
-                self._inputs = scaling_of_all(self._inputs, complete(steps, self._missing), self._missing)
+            self._missing = Missing(self.missing, scaling.mean, np.flatnonzero(has_missing))
+            scaling = scaling_of_all(scaling, complete(steps, self._missing), self._missing)
+        if self.standardize:
+            self._inputs = scaling
 
     def _start(self, model: Model, targets: Targets) -> None:
         super()._start(model, targets)

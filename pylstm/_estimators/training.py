@@ -295,7 +295,7 @@ def train(
                     raise ValueError(
                         f"training diverged in epoch {epoch + 1}: its loss is {loss}, or gradients or weights are too "
                         f"large for {model.dtype}. Lower learning_rate_init ({e.learning_rate_init}) or max_grad_norm "
-                        f"({e.max_grad_norm}), or scale X and y"
+                        f"({e.max_grad_norm}){'' if e._inputs is not None else ', or scale X and y'}"
                     )
                 line = f"Epoch {epoch + 1}/{n_epochs}, loss = {loss:.6f}"
                 improvable = -loss

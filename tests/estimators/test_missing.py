@@ -96,6 +96,8 @@ def test_weights_count_in_the_mean():
     X = [np.array([[1.0], [NAN]]), np.array([[4.0]]), np.array([[9.0]])]
     reg = small(LSTMRegressor, missing="hold").fit(X, [0.0, 1.0, 2.0], sample_weight=[2, 1, 0])
     assert_allclose(describe(reg).missing.mean, [2.0])
+    reg = small(LSTMRegressor, missing="hold").fit(X, [0.0, 1.0, 2.0], sample_weight=[2e300, 1e300, 0])
+    assert_allclose(describe(reg).missing.mean, [2.0])
 
 
 @both
