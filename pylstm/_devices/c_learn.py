@@ -84,7 +84,7 @@ def memory_of(net: Net, learning: Learning) -> tuple[int, int]:
     n_states, tape = 2 if learning.carry_state else 1, _tape(net, learning)
     floats = n_trained(net, learning) + n_states * _kept_size(net) + tape.size
     tables = LAYER_BYTES * len(tape.layers) + MATRIX_BYTES * len(tape.matrices)
-    return tables + sum(values.nbytes for _, values in _constants(net)), 4 * (floats + _n_set_at(net))
+    return tables + sum(values.nbytes for _, values in _constants(net)), 4 * floats
 
 
 # ---- what there is
@@ -117,10 +117,6 @@ def _without_outputs(net: Net) -> Net:
 def _n_scaled(net: Net) -> int:
     """Return the number of floats of a row of scaled targets."""
     return 0 if net.targets is None else net.output_size
-
-
-def _n_set_at(net: Net) -> int:
-    return net.layers[-1].sizes[1] if net.pooling == "max" else 0
 
 
 class Tape(NamedTuple):
@@ -167,9 +163,9 @@ def _tape(net: Net, learning: Learning) -> Tape:
     n_y = net.output_size
     n_steps = window if learning.is_per_step else 1
     features, pool = x + (window - n_steps) * state_size, size
-    if net.pooling is not None:  # the pool, its count, the mean
+    if net.pooling is not None:  # the pool, its count, the mean or its gradient; of a maximum, at which step it is
         features = pool + (n_x + 1 if net.pooling == "mean" else 0)
-        size += 2 * n_x + 1
+        size += 2 * n_x + 1 + (n_x if net.pooling == "max" else 0)
     matrices += [
         (at + n_y * n_x, n_y, 1, n_steps, one, 0, size, n_y),
         (at, n_y, n_x, n_steps, features, state_size, size, n_y),
@@ -267,7 +263,6 @@ def _interface(name: str, net: Net, learning: Learning) -> str:
         members += [f"float state[{_kept_size(net)}];"]
         members += [f"float window_state[{_kept_size(net)}];"] if learning.carry_state else []
         members += [f"float tape[{_tape(net, learning).size}];"]
-        members += [f"int set_at[{_n_set_at(net)}];"] if _n_set_at(net) else []
     types = f"typedef struct {name}_model {{\n{body(members)}\n}} {name}_model;\n"
     if learning.head_only:
         types = state_type(name, _without_outputs(net)) + "\n" + types
@@ -325,8 +320,7 @@ static const struct learner learner = {{
     matrices, layers, {len(tape.layers)}, {learning.window}, {net.input_size}, {tape.states}, {_state_size(net)},
     {tape.dstate}, {tape.pool}, {scaling}, {back}, {tape.target}, {_real(learning.max_grad_norm)}}};
 """
-    set_at = "model->set_at" if _n_set_at(net) else "NULL"
-    memory = f"const struct memory memory = {{model->weights, model->tape, {set_at}}};"
+    memory = "const struct memory memory = {model->weights, model->tape};"
     init = ["memcpy(model->weights, initial_weights, sizeof model->weights);"]
     step = [
         memory,

@@ -35,8 +35,9 @@ struct learner {
     ptrdiff_t input_size;          /* I; the tape begins with 1 and the inputs [T][I] */
     ptrdiff_t states, state_size;  /* S */
     ptrdiff_t dstate;              /* dh and, of an LSTM, dc of the layer that has most units */
-    ptrdiff_t pool;                /* of a model that pools the pool so far [H], its count, and the mean [H] */
-    const reading *mean, *scale;   /* [I], of the inputs; or NULL */
+    ptrdiff_t pool; /* of a model that pools: the pool so far [H], its count, what is pooled or its gradient
+                     * [H], of a maximum the step of the window that it is of [H], or -1 */
+    const reading *mean, *scale;              /* [I], of the inputs; or NULL */
     const answer *target_mean, *target_scale; /* [n_outputs]; or NULL */
     ptrdiff_t target;                         /* [n_outputs] on the tape: a row that is scaled by them */
     real max_norm;                            /* of the gradient; 0: any */
@@ -45,7 +46,6 @@ struct learner {
 /* What a model has in RAM. */
 struct memory {
     real *weights, *tape;
-    int *set_at; /* [H] of a maximum: which step of the window it is, -1 for none */
 };
 
 enum { IS_POOLED = EXPORTED_POOLING != PYLSTM_POOL_NONE, IS_MEAN = EXPORTED_POOLING == PYLSTM_POOL_MEAN };
@@ -214,15 +214,15 @@ static inline void run_pool(const struct learner *learner, ptrdiff_t first, real
     const struct layer *last = learner->layers + learner->n_layers - 1;
     ptrdiff_t hidden = last->hidden, n_state = learner->state_size;
     const real *h = memory->tape + last->units;
-    real *pool = memory->tape + learner->pool, *count = pool + hidden;
+    real *pool = memory->tape + learner->pool, *count = pool + hidden, *set_at = count + 1 + hidden;
     size_t bytes = (size_t)(hidden + 1) * sizeof *pool;
     memset(pool, 0, bytes);
     if (state)
         memcpy(pool, state + n_state, bytes);
     for (ptrdiff_t u = 0; u < hidden && !IS_MEAN; u++)
-        memory->set_at[u] = -1;
+        set_at[u] = -1;
     for (ptrdiff_t t = first; t < learner->window; t++)
-        pool_step(hidden, h + (t + 1) * n_state, pool, count, (int)t, memory->set_at);
+        pool_step(hidden, h + (t + 1) * n_state, pool, count, (real)t, set_at);
     if (state)
         memcpy(state + n_state, pool, bytes);
     if (IS_MEAN)
@@ -291,11 +291,11 @@ static inline real *pool_gradient(const struct learner *learner, ptrdiff_t hidde
 static inline void add_pool_back(const struct learner *learner, ptrdiff_t hidden, ptrdiff_t t, const real *dpool,
                                  const struct memory *memory, real *dh)
 {
-    const real *count = memory->tape + learner->pool + hidden;
+    const real *count = memory->tape + learner->pool + hidden, *set_at = count + 1 + hidden;
     for (ptrdiff_t u = 0; u < hidden; u++) {
         if (IS_MEAN)
             dh[u] += dpool[u] / *count;
-        else if (memory->set_at[u] == t)
+        else if (set_at[u] == (real)t)
             dh[u] += dpool[u];
     }
 }

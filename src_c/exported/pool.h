@@ -8,7 +8,7 @@
 
 /* Takes a step's outputs h [n] into the pool [n]: their sum, or the largest; count, of how many steps, which a float
  * can say up to 2^24, where it stays. From zeros on. set_at [n], or NULL: the step that was the largest. */
-VEC_INLINE void pool_step(ptrdiff_t n, const real *h, real *pool, real *count, int step, int *set_at)
+VEC_INLINE void pool_step(ptrdiff_t n, const real *h, real *pool, real *count, real step, real *set_at)
 {
     bool is_first = *count == 0;
     for (ptrdiff_t k = 0; k < n; k++) {
