@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 BEFORE = {
     "forget_bias": 1.0,
     "pooling": "last",
+    "learning_rate": "constant",
     "learning_rate_init": 0.01,
     "max_iter": 60,
     "n_iter_no_change": 30,

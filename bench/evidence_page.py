@@ -176,6 +176,12 @@ some kilobytes in C on a microcontroller. Where you take one, and can, take thre
 """
 
 
+def n_seeds(table, names, method):
+    """Return how many seeds of a method there are, or between which numbers it is, set by set."""
+    counts = [len(table.values(name, method)) for name in names]
+    return str(counts[0]) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+
+
 def page(table, described):
     """Yield the page's lines."""
     classified = [name for name in described if "n_classes" in described[name]]
@@ -183,8 +189,8 @@ def page(table, described):
     yield "# Evidence for the defaults"
     yield ""
     yield INTRODUCTION
-    n_seeds = {len(table.values(name, "LSTM")) for name in described}
-    yield f"Seeds of each: {', '.join(map(str, sorted(n_seeds)))}."
+    seeded = [method for method in METHODS if not method.startswith("1-NN") and method != "ridge"]
+    yield f"Seeds of each: {', '.join(f'{method} {n_seeds(table, described, method)}' for method in seeded)}."
     for title, names in (("Classification: accuracy", classified), ("Regression: R²", regressed)):
         if not names:
             continue
