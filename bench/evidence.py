@@ -16,6 +16,7 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
+import pages
 import pinning
 from evidence_page import METHODS, Table, page
 
@@ -199,11 +200,7 @@ def main():
     if arguments.seeds:
         warm_up()
     run(results, described, arguments.methods, arguments.seeds)
-    text = "\n".join([*page(Table(results.fits), described), *absent]) + "\n"
-    if arguments.out == "-":
-        print(text)
-    else:
-        Path(arguments.out).write_text(text)
+    pages.write([*page(Table(results.fits), described), *absent], arguments.out)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pages
 import pinning
 
 #: Rows, width, outputs.
@@ -135,11 +136,7 @@ def main():
         for key in itertools.product(SIZES, counts):
             times = measure_apart(*key, arguments.seconds)
             results[key] = {name: min(time, results.get(key, times)[name]) for name, time in times.items()}
-    text = "\n".join(page(results)) + "\n"
-    if arguments.out == "-":
-        print(text)
-    else:
-        Path(arguments.out).write_text(text)
+    pages.write(page(results), arguments.out)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What "auto" stands for among the hyperparameters: chosen by figures, which docs/benchmark_evidence.md has."""
+"""What "auto" stands for among the hyperparameters; docs/design/choices.md has the figures that it was chosen by."""
 
 from typing import Any
 

@@ -190,11 +190,9 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
 
     def _advice(self) -> list[str]:
         """Return what to try where nothing was learnt."""
-        advice = []
-        if self._pooling() is not None:
-            advice.append(f"another pooling ({self._pooling()!r})")
+        pooling = self._pooling()
         return [
-            *advice,
+            *([] if pooling is None else [f"another pooling ({pooling!r})"]),
             f"another learning_rate_init ({self.learning_rate_init})",
             f"more epochs (max_iter={self.n_iter_})",
         ]
@@ -298,7 +296,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         check_y_given(self, y)
         steps = self._check_X(X, reset=reset, dtype=dtype, is_new=is_new)
         targets = self._read_targets(y, sample_weight, steps, reset=reset_targets)
-        of_sequences = self._weights_of_sequences(sample_weight, steps)
+        of_sequences = self._weights_of_sequences(sample_weight, steps) if is_new else None  # which scale what is new
         return Data(steps, targets, groups_of(groups, len(steps.lengths)), of_sequences).without_weightless()
 
     def _as_read(self, data: Data, dtype: npt.DTypeLike) -> Data:

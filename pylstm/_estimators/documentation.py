@@ -1,9 +1,10 @@
 """What the docstrings of the estimators have in common."""
 
 import json
-from inspect import cleandoc
+import re
+from collections.abc import Mapping
+from inspect import Parameter, cleandoc
 from textwrap import dedent
-from typing import Any
 
 #: What the docstrings of all estimators, and of their `fit`, have in common, in place of a line that names it.
 DOCUMENTATION = {
@@ -151,14 +152,15 @@ DOCUMENTATION = {
 }
 
 
-def filled_in(docstring: str | None, defaults: dict[str, Any] | None = None) -> str:
+def filled_in(docstring: str | None, parameters: Mapping[str, Parameter] | None = None) -> str:
     """Return a docstring with the texts in place of the lines that name them, not indented, as Python 3.13 has it.
 
-    Defaults that are not the same in all classes are filled in by name.
+    A default that is not the same in all classes stands there by its name, and is that of the `parameters`.
     """
+    given = parameters or {}
     whole = cleandoc(docstring or "") + "\n"
     for name, text in DOCUMENTATION.items():
         whole = whole.replace(f"\n<{name}>\n", dedent(text))
-    for name, default in (defaults or {}).items():
-        whole = whole.replace(f"default=<{name}>", f"default={json.dumps(default)}")
-    return whole
+    return re.sub(
+        r"(?<=default=)<(\w+)>", lambda at: json.dumps(given[at[1]].default) if at[1] in given else at[0], whole
+    )

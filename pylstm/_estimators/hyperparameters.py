@@ -10,9 +10,6 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from .._net.initialisation import SPREAD
 from .documentation import filled_in
 
-#: Hyperparameters whose defaults are not the same in all classes.
-OF_CLASSES = ("learning_rate", "learning_rate_init")
-
 
 class Number(Interval):
     """An interval of numbers that the machine has: True is none, nor are integers beyond those of C, or all floats.
@@ -159,6 +156,4 @@ class SharedHyperparameters(Hyperparameters):
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
-        given = inspect.signature(cls).parameters
-        defaults = {name: given[name].default for name in OF_CLASSES if name in given}
-        cls.__doc__ = filled_in(cls.__doc__, defaults)
+        cls.__doc__ = filled_in(cls.__doc__, inspect.signature(cls).parameters)
