@@ -50,7 +50,6 @@ cdef class Cell(_Net):
         spec = ModelSpec(input_size, (hidden_size,), dtype=dtype, cell=cell, nonlinearity=nonlinearity,
                          forget_bias=forget_bias, t_max=t_max)
         self.setup(spec, random_state, 1)
-        self.initialise()
 
     def __repr__(self):
         return f"Cell({self.input_size}, {self.hidden_size}, dtype={self.dtype.name!r}{self.kind()})"

@@ -17,10 +17,9 @@ cdef class Model(_Net):
         if spec.loss is None:
             raise ValueError(f"spec must have a loss, got {spec}")
         self.setup(spec, random_state, n_threads)
-        self.initialise()
 
-    cdef setup(self, ModelSpec spec, random_state, n_threads):
-        _Net.setup(self, spec, random_state, n_threads)
+    cdef become(self, ModelSpec spec, generator, Py_ssize_t n_threads, flat, _View flat_view, dict views):
+        _Net.become(self, spec, generator, n_threads, flat, flat_view, views)
         self.model = spec.c
         self.model.net = self.c
 
@@ -33,7 +32,7 @@ cdef class Model(_Net):
         if spec == self.spec:
             return self
         cdef Model other = Model.__new__(Model)
-        other.become(spec, self.flat, self.generator, self.c.n_threads)
+        other.setup(spec, self.generator, self.c.n_threads, self.flat)
         return other
 
     def is_finite(self):

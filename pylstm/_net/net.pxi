@@ -20,23 +20,37 @@ cdef class _Net:
     cdef int n_calls       # that read this object: it can't become another meanwhile
     cdef object generator
 
-    cdef setup(self, ModelSpec spec, random_state, n_threads):
-        """Take on a shape; the weights are not there yet. After an error the object is what it was."""
+    cdef setup(self, ModelSpec spec, random_state, n_threads, given=None):
+        """Take on a shape, and a copy of the weights that are given, or new ones, drawn by `random_state`."""
         if spec is None or spec.hidden_sizes is None:
             raise TypeError("there must be a ModelSpec, got None, or one whose __init__ was not called")
+        if given is not None and np.shape(given) != (spec.n_parameters,):  # before so many are allocated
+            raise ValueError(f"weights must have shape ({spec.n_parameters},), got {np.shape(given)}")
+        cdef Py_ssize_t most_threads = check_size(n_threads, "n_threads")
+        generator = as_generator(random_state)
+        flat = np.zeros(spec.n_parameters, spec.dtype)
+        views = spec.views(flat)
+        if given is None:
+            initialise(views, spec, generator)
+        else:
+            flat[...] = given
+        self.become(spec, generator, most_threads, flat, _View(flat, True), views)
+
+    cdef become(self, ModelSpec spec, generator, Py_ssize_t n_threads, flat, _View flat_view, dict views):
+        """Take all this on at once: no Python runs here, so that no other thread can see the half of it.
+
+        An object that is in use, or whose new weights can't be made, is what it was.
+        """
         if self.n_calls:
             raise RuntimeError(f"this {type(self).__name__} is in use: it can't be initialised again before its "
                                "call has returned")
-        cdef Py_ssize_t most_threads = check_size(n_threads, "n_threads")
-        generator = as_generator(random_state)
-        # Of an object that is initialised again, weights of other sizes must not stay: allocating new ones can fail.
         self.changed()
-        self.flat = self.flat_view = self.views = None
+        self.flat, self.flat_view, self.views = flat, flat_view, views
         self.handed_out = False
         self.spec, self.hidden_sizes, self.dtype = spec, spec.hidden_sizes, spec.dtype
         self.cell, self.nonlinearity, self.generator = spec.cell, spec.nonlinearity, generator
         self.c = spec.c.net
-        self.c.n_threads = most_threads
+        self.c.n_threads = n_threads
 
     def __reduce__(self):
         return reduced(self, self.__getstate__())
@@ -48,15 +62,7 @@ cdef class _Net:
 
     def __setstate__(self, state):
         plain, flat, generator, n_threads = state
-        self.become(spec_of(plain), flat, generator, n_threads)
-
-    cdef become(self, ModelSpec spec, flat, generator, n_threads):
-        """Take on a shape, and a copy of weights."""
-        if np.shape(flat) != (spec.n_parameters,):  # before so many are allocated
-            raise ValueError(f"weights must have shape ({spec.n_parameters},), got {np.shape(flat)}")
-        self.setup(spec, generator, n_threads)
-        self.allocate()
-        self.flat[...] = flat
+        self.setup(spec_of(plain), generator, n_threads, flat)
 
     cdef void *weights(self) except NULL:
         """Return the weights for C, or say that there are none."""
@@ -69,17 +75,6 @@ cdef class _Net:
         if self.cell == "lstm":
             return ""
         return f", cell={self.cell!r}" + (", nonlinearity='relu'" if self.nonlinearity == "relu" else "")
-
-    cdef allocate(self):
-        """Allocate the weights."""
-        self.flat = np.zeros(self.spec.n_parameters, self.dtype)
-        self.flat_view = _View(self.flat, True)
-        self.views = self.spec.views(self.flat)
-
-    cdef initialise(self):
-        """Allocate the weights, and draw them."""
-        self.allocate()
-        initialise(self.views, self.spec, self.generator)
 
     cdef _Memory take_workspace(self, size_t n_bytes):
         """Return working memory for one call, the spare one if it is free and large enough."""

@@ -55,8 +55,10 @@ cdef class Sequence(_Net):
         spec = ModelSpec(input_size, sizes, bidirectional=bidirectional, dropout=dropout, dtype=dtype, cell=cell,
                          nonlinearity=nonlinearity, forget_bias=forget_bias, t_max=t_max)
         self.setup(spec, random_state, n_threads)
+
+    cdef become(self, ModelSpec spec, generator, Py_ssize_t n_threads, flat, _View flat_view, dict views):
+        _Net.become(self, spec, generator, n_threads, flat, flat_view, views)
         self.tape = None
-        self.initialise()
 
     def __repr__(self):
         return (f"Sequence({self.input_size}, {self.hidden_size}, bidirectional={self.bidirectional}, "

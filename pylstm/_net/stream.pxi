@@ -6,6 +6,7 @@ cdef Py_ssize_t RELEASE_GIL = 1 << 18
 SETTLE_BLOCK, SETTLE_BLOCKS = 256, 400
 #: Steps that a pool may be said to be of.
 MOST_POOLED = 2**53
+DOUBLE = np.dtype(np.float64)
 
 
 cdef class Stream(_Net):
@@ -47,7 +48,6 @@ cdef class Stream(_Net):
     True
     """
 
-    cdef pylstm_model model
     cdef pylstm_stream *stream
     cdef _Memory memory
     cdef _Scalings scalings
@@ -67,20 +67,18 @@ cdef class Stream(_Net):
     cdef start(self, ModelSpec spec, weights, batch_size):
         cdef size_t n_bytes = 0
         cdef Py_ssize_t n_rows = check_size(batch_size, "batch_size")
-        self.setup(spec, 0, 1)
-        self.stream = NULL  # of an object that is initialised again: it lies in memory that goes
-        self.batch_size = n_rows
-        self.model = spec.c
-        self.output_size = spec.output_size
-        self.format = b"f"[0] if self.dtype.itemsize == 4 else b"d"[0]
-        cdef int status = pylstm_stream_size(&self.model, self.batch_size, &n_bytes)
+        cdef int status = pylstm_stream_size(&spec.c, n_rows, &n_bytes)
         if status:
             raise ValueError(f"batch_size {batch_size} can't be made: {pylstm_strerror(status).decode()}")
-        self.memory = _Memory(n_bytes)
-        self.take_weights(weights)
-        self.step_work = self.batch_size * self.flat.size
-        check(pylstm_stream_init(&self.stream, &self.model, self.batch_size, self.flat_view.data, &self.scalings.c,
-                                 self.memory.c))
+        cdef _Memory memory = _Memory(n_bytes)
+        cdef _StreamWeights own = _StreamWeights(spec, *weights)
+        cdef pylstm_stream *stream = NULL
+        check(pylstm_stream_init(&stream, &spec.c, n_rows, own.view.data, &own.scalings.c, memory.c))
+        self.become(spec, None, 1, own.flat, own.view, None)
+        self.stream, self.memory, self.batch_size, self.output_size = stream, memory, n_rows, spec.output_size
+        self.format = b"f"[0] if self.dtype.itemsize == 4 else b"d"[0]
+        self.step_work = n_rows * spec.n_parameters
+        self.take_weights(own)
 
     def __getstate__(self):
         self.weights()  # which says so where there are none
@@ -101,17 +99,16 @@ cdef class Stream(_Net):
                 f"output_size={self.output_size}, batch_size={self.batch_size}, dtype={self.dtype.name!r}"
                 f"{self.kind()})")
 
-    cdef take_weights(self, weights):
-        """Keep a copy of the weights, in one array, and of what scales inputs and targets, or None."""
-        flat, inputs, targets = weights
-        flat = own_copy(flat, self.dtype, self.spec.n_parameters, "weights")
-        cdef _View flat_view = _View(flat)
-        cdef _Scalings scalings = _Scalings(self.spec, inputs, targets)
-        self.flat, self.flat_view, self.scalings = flat, flat_view, scalings
-        # not the arrays' own: that of a file is equal, but says "<d" in a buffer, which is another format than "d"
-        double = np.dtype(np.float64)
-        self.input_dtype, self.input_format = (self.dtype, self.format) if inputs is None else (double, b"d"[0])
-        self.output_dtype, self.output_format = (self.dtype, self.format) if targets is None else (double, b"d"[0])
+    cdef take_weights(self, _StreamWeights own):
+        """Keep them, and note of which type inputs and outputs are then."""
+        self.flat, self.flat_view, self.scalings = own.flat, own.view, own.scalings
+        self.input_dtype, self.input_format = self.dtype, self.format
+        self.output_dtype, self.output_format = self.dtype, self.format
+        # DOUBLE, not the arrays' own: that of a file is equal, but says "<d" in a buffer, which is another format
+        if own.scalings.c.inputs.mean != NULL:
+            self.input_dtype, self.input_format = DOUBLE, b"d"[0]
+        if own.scalings.c.targets.mean != NULL:
+            self.output_dtype, self.output_format = DOUBLE, b"d"[0]
 
     cdef const void *data_of(self, array):
         cdef _View view
@@ -314,17 +311,18 @@ cdef class Stream(_Net):
                 raise self.wrong_shape("x", constant.shape, self.c.input_size, 2)
             constant = constant.reshape(self.batch_size, self.c.input_size)
         self.check_free()
-        before, pool = self.flat_state(), self.pool_state()
         self.is_running = True
         self.n_calls += 1
         try:
-            self.set_state(None, None)
-            if constant is not None:
-                self.settle(constant)
-                self.set_state(self.flat_state(), None)
-        except BaseException:
-            self.set_state(before, pool)
-            raise
+            before, pool = self.flat_state(), self.pool_state()
+            try:
+                self.set_state(None, None)
+                if constant is not None:
+                    self.settle(constant)
+                    self.set_state(self.flat_state(), None)
+            except BaseException:
+                self.set_state(before, pool)
+                raise
         finally:
             self.n_calls -= 1
             self.is_running = False
@@ -437,10 +435,26 @@ cdef class Stream(_Net):
         spec = described.spec.in_use()
         if spec != self.spec:
             raise ValueError(f"model must have the sizes of this stream's, {self.spec}, got {spec}")
+        cdef _StreamWeights own = _StreamWeights(spec, *weights_of(described))
         self.check_free()
-        self.take_weights(weights_of(described))
+        if self.n_calls:
+            raise RuntimeError("this Stream is in use: it can't take other weights before its call has returned")
+        self.take_weights(own)
         self.classes_ = described.labels
         check(pylstm_stream_set_weights(self.stream, self.flat_view.data, &self.scalings.c))
+
+
+cdef class _StreamWeights:
+    """A copy of a model's weights, in one array, and of what scales inputs and targets, or None."""
+
+    cdef object flat
+    cdef _View view
+    cdef _Scalings scalings
+
+    def __cinit__(self, ModelSpec spec, flat, inputs, targets):
+        self.flat = own_copy(flat, spec.dtype, spec.n_parameters, "weights")
+        self.view = _View(self.flat)
+        self.scalings = _Scalings(spec, inputs, targets)
 
 
 def weights_of(described):

@@ -7,6 +7,7 @@ import copy
 import os
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -199,8 +200,9 @@ def test_a_stream_in_use():
 def test_a_thread_in_the_middle():
     """While C runs, another thread initialises the object again, and again: some are refused, none is a crash."""
     program = """
-import threading
+import sys, threading
 import numpy as np, pylstm
+sys.setswitchinterval(1e-6)  # threads take turns within an __init__ too
 for make, call in (
     (lambda: pylstm.Sequence(8, 64, random_state=0), lambda net: net.forward(np.ones((32, 200, 8), np.float32))),
     (lambda: pylstm.Sequence(8, 64, random_state=0).stream(8),
@@ -229,6 +231,62 @@ for make, call in (
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     assert max(map(int, done.stdout.split())) > 0
+
+
+def test_a_call_begins_in_the_middle_of_an_init():
+    """It is what an init looks for last, when all its weights are drawn: it is refused, and nothing has changed."""
+    seq, x = pylstm.Sequence(4, 3, random_state=0), np.ones((2, 5, 4))
+    expected, begun, end, outputs = seq.forward(x)[0], threading.Event(), threading.Event(), []
+
+    def read():
+        begun.set()
+        end.wait(60)
+
+    call = threading.Thread(target=lambda: outputs.append(seq.forward(Turns(x, read))[0]))
+
+    class InTheMiddle(np.random.Generator):
+        def uniform(self, *args, **keywords):
+            if not begun.is_set():
+                call.start()
+                begun.wait(60)
+            return super().uniform(*args, **keywords)
+
+    with pytest.raises(RuntimeError, match="this Sequence is in use"):
+        seq.__init__(4, 3, random_state=InTheMiddle(np.random.PCG64(1)))
+    end.set()
+    call.join()
+    np.testing.assert_array_equal(outputs[0], expected)
+    np.testing.assert_array_equal(seq.forward(x)[0], expected)
+
+
+def test_other_weights_while_a_stream_runs():
+    """They are taken between two blocks, or refused."""
+    models = [pylstm.Sequence(8, 64, random_state=seed) for seed in range(2)]
+    stream, block, done, refused = models[0].stream(8), np.ones((8, 500, 8), np.float32), threading.Event(), []
+    expected = [model.stream(8).process(block) for model in models]
+
+    def take_others():
+        turn = 0
+        while not done.is_set():
+            turn += 1
+            try:
+                stream.set_model(models[turn % 2])
+            except RuntimeError as error:
+                refused.append(str(error))
+
+    thread, interval = threading.Thread(target=take_others), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        thread.start()
+        for _ in range(20):
+            stream.reset()
+            output = stream.process(block)
+            assert any(np.array_equal(output, each) for each in expected)
+    finally:
+        done.set()
+        thread.join()
+        sys.setswitchinterval(interval)
+    assert all("running this Stream" in each or "in use" in each for each in refused)
 
 
 # ---- files
