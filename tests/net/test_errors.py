@@ -1,5 +1,6 @@
 """Bad input is refused with an error that names the argument, what came and what was expected."""
 
+import pickle
 import threading
 import time
 
@@ -254,12 +255,15 @@ def test_an_error_when_initialised_again_changes_nothing(arguments):
     np.testing.assert_array_equal(seq.backward(expected).input, gradients.input)
 
 
-def test_without_memory_for_its_new_weights_it_has_none():
-    for seq in (pylstm.Sequence(3, 2), pylstm.Sequence.__new__(pylstm.Sequence)):
+def test_without_memory_for_its_new_weights_it_is_what_it_was():
+    seq, new = pylstm.Sequence(3, 2, random_state=0), pylstm.Sequence.__new__(pylstm.Sequence)
+    expected = seq.forward(ONE)[0]
+    for each in (seq, new):
         with pytest.raises(MemoryError, match="Unable to allocate"):
-            seq.__init__(5000, 2**25)
-        with pytest.raises(RuntimeError, match="has no weights: its __init__ was not called, or ended in an error"):
-            seq.forward(np.ones((1, 1, 5000), np.float32))
+            each.__init__(5000, 2**25)
+    np.testing.assert_array_equal(seq.forward(ONE)[0], expected)
+    with pytest.raises(RuntimeError, match="has no weights: its __init__ was not called, or ended in an error"):
+        pickle.dumps(new)
 
 
 def test_a_stream_after_an_error_in_its_init():
@@ -273,8 +277,7 @@ def test_a_stream_after_an_error_in_its_init():
     spec, *_ = stream.__getstate__()
     with pytest.raises(ValueError, match="could not convert"):
         stream.__setstate__((spec, ("no numbers", None, None), 1, None, None))
-    with pytest.raises(ValueError, match="NULL"):
-        stream.step(np.ones(3, np.float32))
+    assert stream.step(np.ones(3, np.float32)).shape == (2,)
 
 
 def test_initialised_again_forgets_its_tape():
