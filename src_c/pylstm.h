@@ -56,6 +56,7 @@ typedef enum pylstm_status {
     PYLSTM_ERROR_ALIGNMENT, /* a blob that does not start at a multiple of 8 bytes */
     PYLSTM_ERROR_ENDIAN,    /* a blob on a big-endian machine */
     PYLSTM_ERROR_CELL,      /* a cell that is not one of pylstm_cell */
+    PYLSTM_ERROR_MISSING,   /* a kind that is not one of pylstm_missing_kind, or not that of the stream */
     PYLSTM_N_STATUS
 } pylstm_status;
 
@@ -434,9 +435,26 @@ typedef struct pylstm_scaling {
     const double *mean, *scale; /* or both NULL: they are the caller's */
 } pylstm_scaling;
 
+/* What stands for inputs that are missing, NaN, before they are scaled. Of the F features of a step the net then reads
+ * I = F + 2 n_columns inputs: the features; of each column, which is one of them, whether it is missing, 1 or 0; and of
+ * each for how many steps it has been. */
+typedef enum pylstm_missing_kind {
+    PYLSTM_MISSING_NONE = 0,      /* no input is to be missing; then nothing below is read */
+    PYLSTM_MISSING_INDICATOR = 1, /* the mean stands for it, and the net is told of the columns */
+    PYLSTM_MISSING_HOLD = 2       /* the last value there was, or before it the mean; there are no columns */
+} pylstm_missing_kind;
+
+typedef struct pylstm_missing {
+    pylstm_missing_kind kind;
+    const double *mean; /* [F] */
+    ptrdiff_t n_columns;
+    const int64_t *columns; /* [n_columns], each from 0 to F - 1 */
+} pylstm_missing;
+
 typedef struct pylstm_scalings {
-    pylstm_scaling inputs;  /* [I] */
+    pylstm_scaling inputs;  /* [I]; there is one where inputs may be missing */
     pylstm_scaling targets; /* [n_outputs]; of models with a dense layer only */
+    pylstm_missing missing;
 } pylstm_scalings;
 
 /* ------------------------------------------------------------------ stream */
@@ -456,9 +474,10 @@ int pylstm_stream_size(const pylstm_model *model, ptrdiff_t batch_size, size_t *
  *   scalings    what the stream is to do itself, or NULL: nothing */
 int pylstm_stream_init(pylstm_stream **stream, const pylstm_model *model, ptrdiff_t batch_size, const void *parameters,
                        const pylstm_scalings *scalings, pylstm_memory memory);
-/* Other weights for the same sizes, and scalings or none, from the next step on; the state stays. */
+/* Other weights for the same sizes, and scalings or none, from the next step on; the state stays. What may be missing
+ * must be what it was: else PYLSTM_ERROR_MISSING. */
 int pylstm_stream_set_weights(pylstm_stream *stream, const void *parameters, const pylstm_scalings *scalings);
-/* state: as in pylstm_forward; NULL is zeros. What is pooled is then of no steps. */
+/* state: as in pylstm_forward; NULL is zeros. What is pooled is then of no steps, and no input has been there. */
 int pylstm_stream_set_state(pylstm_stream *stream, const void *state);
 int pylstm_stream_get_state(const pylstm_stream *stream, void *state);
 /* What is pooled so far, of a stream with pooling mean or max; others have PYLSTM_ERROR_POOLING.
@@ -466,7 +485,13 @@ int pylstm_stream_get_state(const pylstm_stream *stream, void *state);
  *   counts  [B]     of how many steps: from 0 to 2^53 */
 int pylstm_stream_set_pool(pylstm_stream *stream, const void *pool, const int64_t *counts);
 int pylstm_stream_get_pool(const pylstm_stream *stream, void *pool, int64_t *counts);
-/*   x  [B][n_steps][I] of the dtype; of double, whatever the dtype, where inputs are scaled
+/* What is kept of the steps so far where inputs may be missing; other streams have PYLSTM_ERROR_MISSING.
+ *   kept  [B][F]          the last value of each feature, of a kind that holds them; or
+ *         [B][n_columns]  for how many steps each column has been missing */
+int pylstm_stream_set_kept(pylstm_stream *stream, const double *kept);
+int pylstm_stream_get_kept(const pylstm_stream *stream, double *kept);
+/*   x  [B][n_steps][I] of the dtype; of double, whatever the dtype, where inputs are scaled; [B][n_steps][F] where they
+ *      may be missing, of which none is infinite
  *   y  [B][n_steps][n_outputs, or H], out: probabilities, values, or h; of double likewise, where targets are scaled */
 int pylstm_stream_process(pylstm_stream *stream, ptrdiff_t n_steps, const void *x, void *y);
 
@@ -477,13 +502,14 @@ int pylstm_stream_process(pylstm_stream *stream, ptrdiff_t n_steps, const void *
  *
  *   offset  bytes
  *        0      8   magic: 89 50 59 4C 53 54 4D 0A
- *        8      4   format version: 3 where targets are scaled, else 2
+ *        8      4   format version: 4 where inputs may be missing, else 3 where targets are scaled, else 2
  *       12      4   CRC-32 of all bytes from 16 on: that of zlib and PNG
  *       16      8   bytes of all, from 0 on
  *       24      4   dtype       0 float32, 1 float64
  *       28      4   loss        as in pylstm_loss
  *       32      4   pooling     0 last, 1 mean, 2 max, 3 none
- *       36      4   is_scaled   1 with mean and scale of inputs, 2 of targets, 3 of both, 0 without
+ *       36      4   is_scaled   1 with mean and scale of inputs, 2 of targets, 3 of both, 0 without; and 4 more where
+ *                               inputs may be missing, by their mean, 8 more by the last value
  *       40      4   input_size I
  *       44      4   n_outputs, 0 without dense layer: then loss and pooling are not read
  *       48      4   n_directions
@@ -493,6 +519,7 @@ int pylstm_stream_process(pylstm_stream *stream, ptrdiff_t n_steps, const void *
  *             4 or 0   zeros, so that what follows starts at a multiple of 8
  *                   mean [I], scale [I] of inputs, of float64, if there are
  *                   mean [n_outputs], scale [n_outputs] of targets likewise
+ *                   n_columns, columns [n_columns] of int64, mean [F] of float64, where inputs may be missing
  *                   parameters [n_parameters] of the dtype, in the order of pylstm_net and pylstm_model
  *
  * Nothing follows. The weights are used where they lie, so a blob has to start at a multiple of 8 bytes, and works on

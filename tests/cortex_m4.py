@@ -33,6 +33,10 @@ FEATURES = {
     "scaled of layers": {"scaled": True, "sizes": (12, 16, 8)},
     "scaled in double": {"scaled": "in double"},
     "scaled in double of layers": {"scaled": "in double", "sizes": (12, 16, 8)},
+    "indicator": {"scaled": True, "missing": "indicator"},
+    "hold": {"scaled": True, "missing": "hold"},
+    "indicator in double": {"scaled": "in double", "missing": "indicator"},
+    "hold in double": {"scaled": "in double", "missing": "hold"},
     **{loss: {"loss": loss} for loss in LOSSES if loss != "squared_error"},
     "none": {"n_outputs": 0},
     "int8": {"int8": True},
@@ -63,6 +67,8 @@ FEATURES = {
 BELOW = {
     **dict.fromkeys(("further layer", *(feature for feature in FEATURES if "of layers" in feature)), "second layer"),
     "per step in double": "scaled back in double",
+    **dict.fromkeys(("indicator", "hold"), "scaled"),
+    **dict.fromkeys(("indicator in double", "hold in double"), "scaled in double"),
     "scaled back in double too": "scaled in double",
     "scaled back in double too of layers": "scaled in double of layers",
 }
@@ -71,10 +77,11 @@ SIZES = {
     *("units left", "units left of layers"),
     *("one output", "one output of layers", "few outputs", "fours of outputs"),
 }
+MISSING = {"indicator", "hold", "indicator in double", "hold in double"}
 WITHOUT = {
     "plain": {"per step", "per step in double", "carried", "absolute_error", "huber", "quantile"},
-    "head": {"none", "int8", "int8 of layers"},
-    "all": {"none", "int8", "int8 of layers", *SIZES},
+    "head": {"none", "int8", "int8 of layers", *MISSING},
+    "all": {"none", "int8", "int8 of layers", *SIZES, *MISSING},
 }
 
 
@@ -235,13 +242,15 @@ def check_vowels():
 
 def some_models(n):
     """Yield kinds, cells and options of random models."""
-    rng = random.Random(0)
+    rng, of_missing = random.Random(0), random.Random(1)
     for k in range(n):
         kind, cell = [*WITHOUT][k % 3], rng.choice(CELLS)
         sizes = [rng.randint(1, 20), *(rng.randint(4, 40) for _ in range(rng.choice([1, 1, 2, 3])))]
         options = {"sizes": sizes, "scaled": rng.choice([False, True, "in double"]), "n_outputs": rng.randint(1, 10)}
         if kind == "plain":
             options |= {"loss": rng.choice(LOSSES), "int8": rng.random() < 0.5}
+            if options["scaled"]:
+                options["missing"] = of_missing.choice([None, "indicator", "hold"])
         else:
             options |= {"loss": rng.choice(LOSSES), "per_step": rng.random() < 0.5, "carried": rng.random() < 0.5}
         if not options.get("per_step"):

@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy as np
 
 import pylstm
-from pylstm._devices.c_file import Layer, Matrix, Net
+from pylstm._devices.c_net import Layer, Matrix, Net
 from pylstm._net.cells import SIZES
-from pylstm._net.describe import Scaling
+from pylstm._net.describe import Missing, Scaling
 
 # input_size, hidden_size, lengths: ones, primes, equal lengths (also given dense), one beside far longer ones.
 SHAPES = [
@@ -96,7 +96,7 @@ def quantised(net):
 
 
 def exported_net(cell="lstm", sizes=(12, 16), n_outputs=9, loss="cross_entropy", parameter=0.5, scaled=False,
-                 int8=False, seed=0, pooling=None, scaled_back=False):  # fmt: skip
+                 int8=False, seed=0, pooling=None, scaled_back=False, missing=None):  # fmt: skip
     """Return a net of random weights, as `export_c` has it; `sizes` begins with that of the inputs."""
     rng, kind = np.random.default_rng(seed), CELLS[cell]["cell"]
     n_gates, n_biases = SIZES[kind]
@@ -115,5 +115,9 @@ def exported_net(cell="lstm", sizes=(12, 16), n_outputs=9, loss="cross_entropy",
     targets = Scaling(some(n_outputs), 2 + some(n_outputs)) if scaled_back else None
     if scaled_back == "in double":
         targets = Scaling(*np.asarray(targets, np.float64))
-    net = Net(layers, *head, loss, scaling, kind, CELLS[cell].get("nonlinearity", "tanh"), parameter, pooling, targets)
+    if missing is not None:
+        columns = np.arange((sizes[0] - 1) // 3 if missing == "indicator" else 0)
+        missing = Missing(missing, scaling.mean[: sizes[0] - 2 * len(columns)], columns)
+    of_cell = kind, CELLS[cell].get("nonlinearity", "tanh")
+    net = Net(layers, *head, loss, scaling, *of_cell, parameter, pooling, targets, missing)
     return net.quantised() if int8 else net

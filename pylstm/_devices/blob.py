@@ -46,4 +46,4 @@ def blob_of(model: Any) -> bytes:
         raise ValueError(
             f"model must have at most {BLOB_LAYERS} layers to be written as a blob, got {len(spec.hidden_sizes)}"
         )
-    return as_blob(spec, described.net.copy_weights(), described.inputs, described.targets)
+    return as_blob(spec, described.net.copy_weights(), described.inputs, described.targets, described.missing)

@@ -7,36 +7,25 @@ import numpy as np
 from .. import __version__
 from .._net.cells import STATES
 from .._net.inputs import Array
+from .c_comment import NOT_FINITE, WITH_VECTORS, comment, features, memory_lines, notes_of, what_a_step_does
 from .c_file import (
     CARRIED,
-    LANES,
-    LOSSES,
-    NOT_FINITE,
     SCALARS,
     VECTORS,
-    WITH_VECTORS,
-    Net,
     answers,
     arrays,
     body,
-    comment,
-    features,
-    flash_bytes,
     interface,
     layer_calls,
-    memory_lines,
     no_output,
-    notes_of,
-    ram_bytes,
     refused,
     sources,
     state_type,
-    target_constants,
     types,
     weights,
-    what_a_step_does,
     whole,
 )
+from .c_net import LANES, LOSSES, Net, flash_bytes, ram_bytes, target_constants
 from .cortex_m4 import taken
 
 #: The files of src_c that train the dense layer, beside those that they include.

@@ -15,8 +15,8 @@ from .._net.describe import Description, Scaling, describe, describe_steps
 from .._net.inputs import check_int, check_real
 from . import c_file, c_learn
 from .blob import write_blob
-from .c_file import Layer, Matrix, Net
 from .c_learn import Learning
+from .c_net import LOSSES, Layer, Matrix, Net, flash_bytes, ram_bytes
 
 #: Of C23 and C++23.
 KEYWORDS = frozenset(
@@ -135,7 +135,8 @@ def export_c(
     of whose steps nothing is learnt any more.
 
     Where an input is NaN or infinite, a stream raises; ``NAME_step`` makes all outputs NaN. Both leave the state as it
-    was.
+    was. A model that was fitted with ``missing="indicator"`` or ``"hold"`` reads NaN as missing, and the state has what
+    that takes; such a model can't be `trainable`.
 
     Inputs are float. Where they are scaled, and a mean is more than 5 times what that feature is divided by, they are
     double, and are scaled in double: a float would have too few digits for them. With smaller means floats leave what
@@ -190,7 +191,7 @@ def export_c(
     labels = None if described.labels is None else described.labels.tolist()
     if learning is None:
         text = c_file.text(name, net, labels)
-        memory = c_file.flash_bytes(net), c_file.ram_bytes(net)
+        memory = flash_bytes(net), ram_bytes(net)
     else:
         text = c_learn.text(name, net, labels, learning)
         memory = c_learn.memory_of(net, learning)
@@ -220,6 +221,11 @@ def _learning(
             if value != default:
                 raise ValueError(f"{name} goes with trainable=True or 'head' only, got {value!r}")
         return None
+    if described.missing is not None:
+        raise ValueError(
+            f"model must have missing='error' to be trainable, got {described.missing.kind!r}: a window on a device is "
+            "to be complete"
+        )
     estimator = described.estimator
     if estimator is None:
         raise ValueError("model must have an output layer and a loss to be trainable: an estimator, got a Sequence")
@@ -275,9 +281,14 @@ def _net(described: Description) -> Net:
     ]
     width = layers[-1].sizes[1]
     weight_out, bias_out = of.get("weight_out", flat[:0].reshape(0, width)), of.get("bias_out", flat[:0])
-    loss = spec.loss if spec.loss in c_file.LOSSES else "squared_error"  # whose predictions are the outputs too
+    loss = spec.loss if spec.loss in LOSSES else "squared_error"  # whose predictions are the outputs too
     head = Matrix(weight_out), bias_out, loss, scaling
-    return Net(layers, *head, spec.cell, spec.nonlinearity, spec.loss_parameter, spec.in_use().pooling, targets)
+    missing = described.missing
+    if missing is not None and scaling is not None:
+        missing = missing._replace(mean=missing.mean.astype(scaling.mean.dtype))
+    return Net(
+        layers, *head, spec.cell, spec.nonlinearity, spec.loss_parameter, spec.in_use().pooling, targets, missing
+    )
 
 
 #: The largest mean, in scales, that is subtracted in float. A float is off by at most u = 2^-24 of itself. That happens

@@ -223,8 +223,18 @@ cdef extern from "pylstm.h" nogil:
         const double *mean
         const double *scale
 
+    ctypedef enum pylstm_missing_kind:
+        PYLSTM_MISSING_NONE, PYLSTM_MISSING_INDICATOR, PYLSTM_MISSING_HOLD
+
+    ctypedef struct pylstm_missing:
+        pylstm_missing_kind kind
+        const double *mean
+        Py_ssize_t n_columns
+        const int64_t *columns
+
     ctypedef struct pylstm_scalings:
         pylstm_scaling inputs, targets
+        pylstm_missing missing
 
     ctypedef struct pylstm_stream:
         pass
@@ -237,6 +247,8 @@ cdef extern from "pylstm.h" nogil:
     int pylstm_stream_get_state(const pylstm_stream *, void *)
     int pylstm_stream_set_pool(pylstm_stream *, const void *, const int64_t *)
     int pylstm_stream_get_pool(const pylstm_stream *, void *, int64_t *)
+    int pylstm_stream_set_kept(pylstm_stream *, const double *)
+    int pylstm_stream_get_kept(const pylstm_stream *, double *)
     int pylstm_stream_process(pylstm_stream *, Py_ssize_t, const void *, void *)
 
     enum:

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._inside.explain import Explanation
-from .describe import Scaling
+from .describe import Missing, Scaling
 from .inputs import Steps
 from .trace import Trace
 
@@ -87,7 +87,9 @@ class ModelSpec:
 BLOB_LAYERS: int
 LOSSES: dict[str, int]
 
-def as_blob(spec: ModelSpec, weights: _Array, inputs: Scaling | None, targets: Scaling | None) -> bytes: ...
+def as_blob(
+    spec: ModelSpec, weights: _Array, inputs: Scaling | None, targets: Scaling | None, missing: Missing | None
+) -> bytes: ...
 
 class _Net:
     @property

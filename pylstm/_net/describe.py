@@ -3,6 +3,8 @@
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from .inputs import Array
 
 if TYPE_CHECKING:
@@ -79,9 +81,7 @@ def describe_steps(model: Any, purpose: str = "streamed") -> Description:
         raise ValueError(
             f"model must not be an {type(model).__name__}, which keeps its state itself: use update and predict"
         )
-    if described.missing is not None:
-        raise ValueError(
-            f"model must have missing='error' to be {purpose}, got {described.missing.kind!r}: values that are missing "
-            "step by step are not read yet"
-        )
+    if described.missing is not None and described.inputs is None:  # in C, whatever may be missing is scaled
+        n_inputs = spec.input_size
+        return described._replace(inputs=Scaling(np.zeros(n_inputs), np.ones(n_inputs)))
     return described

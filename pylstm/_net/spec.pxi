@@ -222,14 +222,38 @@ BLOB_LAYERS = PYLSTM_BLOB_LAYERS
 
 
 cdef class _Scalings:
-    """What a model's inputs and targets are scaled by, each a pair of mean and scale, or None; in copies for C."""
+    """What a model's inputs and targets are scaled by, each a pair of mean and scale, or None; in copies for C.
+
+    And what stands for missing inputs: a kind, the mean and columns, or None.
+    """
 
     cdef pylstm_scalings c
-    cdef readonly object inputs, targets
+    cdef readonly object inputs, targets, missing
+    cdef readonly Py_ssize_t n_features  # of a step, as it is read
+    cdef readonly Py_ssize_t n_kept      # of what a stream keeps of missing inputs
 
-    def __cinit__(self, ModelSpec spec, inputs, targets):
+    def __cinit__(self, ModelSpec spec, inputs, targets, missing):
         self.inputs = self.take(inputs, spec.c.net.input_size, &self.c.inputs)
         self.targets = self.take(targets, spec.c.n_outputs, &self.c.targets)
+        self.n_features = spec.c.net.input_size
+        self.c.missing.kind = PYLSTM_MISSING_NONE
+        if missing is not None:
+            self.take_missing(missing)
+
+    cdef take_missing(self, missing):
+        cdef _View mean_view, columns_view
+        kind, mean, columns = missing
+        if kind not in ("indicator", "hold"):
+            raise ValueError(f"missing must be 'indicator' or 'hold', got {kind!r}")
+        columns = own_copy(columns, np.int64, len(columns), "columns")
+        self.n_features -= 2 * len(columns)
+        mean = own_copy(mean, np.float64, self.n_features, "mean")
+        mean_view, columns_view = _View(mean), _View(columns)
+        self.missing = kind, mean, columns
+        self.n_kept = self.n_features if kind == "hold" else len(columns)
+        self.c.missing.kind = PYLSTM_MISSING_HOLD if kind == "hold" else PYLSTM_MISSING_INDICATOR
+        self.c.missing.mean, self.c.missing.n_columns = <const double *> mean_view.data, len(columns)
+        self.c.missing.columns = <const int64_t *> columns_view.data
 
     cdef take(self, scaling, Py_ssize_t n, pylstm_scaling *to):
         cdef _View mean_view, scale_view
@@ -250,11 +274,11 @@ cdef own_copy(values, dtype, Py_ssize_t n, name):
     return array
 
 
-def as_blob(ModelSpec spec, weights, inputs, targets):
-    """Return a model in the bytes that `pylstm_blob_open` reads; inputs and targets are scaled by pairs, or None."""
+def as_blob(ModelSpec spec, weights, inputs, targets, missing):
+    """Return a model in the bytes that `pylstm_blob_open` reads; the last three as `_Scalings` has them."""
     cdef size_t n_bytes = 0
     cdef _View weights_view = _View(weights)
-    cdef _Scalings scalings = _Scalings(spec, inputs, targets)
+    cdef _Scalings scalings = _Scalings(spec, inputs, targets, missing)
     check(pylstm_blob_size(&spec.c, &scalings.c, &n_bytes))
     blob = np.empty(n_bytes, np.uint8)
     cdef _View view = _View(blob, True)

@@ -84,18 +84,18 @@ cdef class Stream(_Net):
         self.weights()  # which says so where there are none
         mean, scale = self.scalings.inputs or (None, None)
         return (plain_spec(self.spec), (self.flat, mean, scale), self.batch_size, self.state, self.classes_,
-                self.scalings.targets)
+                self.scalings.targets, self.scalings.missing)
 
     def __setstate__(self, state):
-        plain, (flat, mean, scale), batch_size, now, classes, *targets = state  # which older ones have not
+        # older ones have no targets, and nothing that may be missing
+        plain, (flat, mean, scale), batch_size, now, classes, targets, missing = (tuple(state) + (None, None))[:7]
         inputs = None if mean is None else (mean, scale)
-        self.start(spec_of(plain), (flat, inputs, targets[0] if targets else None), batch_size)
-        flat, pool = self.take_whole_state(now)
-        self.set_state(flat, pool)
+        self.start(spec_of(plain), (flat, inputs, targets, missing), batch_size)
+        self.set_state(self.take_whole_state(now))
         self.classes_ = classes
 
     def __repr__(self):
-        return (f"Stream(input_size={self.input_size}, hidden_size={self.hidden_sizes}, "
+        return (f"Stream(input_size={self.scalings.n_features}, hidden_size={self.hidden_sizes}, "
                 f"output_size={self.output_size}, batch_size={self.batch_size}, dtype={self.dtype.name!r}"
                 f"{self.kind()})")
 
@@ -109,6 +109,11 @@ cdef class Stream(_Net):
             self.input_dtype, self.input_format = DOUBLE, b"d"[0]
         if own.scalings.c.targets.mean != NULL:
             self.output_dtype, self.output_format = DOUBLE, b"d"[0]
+
+    @property
+    def input_size(self):
+        """Features per step."""
+        return self.scalings.n_features
 
     cdef const void *data_of(self, array):
         cdef _View view
@@ -188,13 +193,14 @@ cdef class Stream(_Net):
         self.n_calls += 1
         try:
             alone = given.ndim == ndim - 1 and self.batch_size == 1
-            if not (alone or given.ndim == ndim) or given.shape[given.ndim - 1] != self.c.input_size or \
+            if not (alone or given.ndim == ndim) or given.shape[given.ndim - 1] != self.scalings.n_features or \
                     not (alone or given.shape[0] == self.batch_size):
-                raise self.wrong_shape("x" if ndim == 2 else "block", np.shape(x), self.c.input_size, ndim)
+                raise self.wrong_shape("x" if ndim == 2 else "block", np.shape(x), self.scalings.n_features, ndim)
             n_steps = 1 if ndim == 2 else given.shape[given.ndim - 2]
             if n_steps == 0:
                 raise ValueError(f"block must have at least one step, got shape {np.shape(x)}")
-            if not is_finite(given.buf, given.len // given.itemsize, given.itemsize):
+            if self.scalings.c.missing.kind == PYLSTM_MISSING_NONE and \
+                    not is_finite(given.buf, given.len // given.itemsize, given.itemsize):
                 raise ValueError(f"{'x' if ndim == 2 else 'block'} must be finite, got NaN or infinity")
             if self.scalings.c.inputs.mean != NULL and \
                     not self.scales_to_finite(<const double *> given.buf, given.len // given.itemsize):
@@ -241,12 +247,15 @@ cdef class Stream(_Net):
 
     @cython.cdivision(True)
     cdef bint scales_to_finite(self, const double *x, Py_ssize_t n) noexcept:
-        """Whether n inputs, scaled as in scaling.h, are finite numbers of the dtype."""
-        cdef Py_ssize_t n_x = self.c.input_size, row, k
+        """Whether n inputs, scaled as in scaling.h, are finite numbers of the dtype, but for those that may miss."""
+        cdef Py_ssize_t n_x = self.scalings.n_features, row, k
         cdef double scaled, left = 0  # of differences of 0
         cdef const pylstm_scaling *by = &self.scalings.c.inputs
+        cdef bint may_miss = self.scalings.c.missing.kind != PYLSTM_MISSING_NONE
         for row in range(0, n, n_x):
             for k in range(n_x):
+                if may_miss and x[row + k] != x[row + k]:
+                    continue
                 scaled = (x[row + k] - by.mean[k]) / by.scale[k]
                 if self.format == b"f"[0]:
                     scaled = <float> scaled
@@ -270,7 +279,7 @@ cdef class Stream(_Net):
         name = "x" if ndim == 2 else "block"
         x = as_array(x, name)
         if x.ndim != ndim and (x.ndim != ndim - 1 or self.batch_size > 1):
-            raise self.wrong_shape(name, x.shape, self.c.input_size, ndim)
+            raise self.wrong_shape(name, x.shape, self.scalings.n_features, ndim)
         return as_numbers(x, name, x.ndim, "", self.input_dtype)
 
     cdef wrong_shape(self, name, shape, Py_ssize_t width, int ndim):
@@ -305,23 +314,26 @@ cdef class Stream(_Net):
             raise ValueError("x goes with to='rest' only")
         constant = None
         if to == "rest":
-            x = np.zeros((self.batch_size, self.c.input_size), self.input_dtype) if x is None else x
+            n_features = self.scalings.n_features
+            x = np.zeros((self.batch_size, n_features), self.input_dtype) if x is None else x
             constant = self.as_plain(x, 2)
-            if constant.shape not in ((self.batch_size, self.c.input_size), (self.c.input_size,)):
-                raise self.wrong_shape("x", constant.shape, self.c.input_size, 2)
-            constant = constant.reshape(self.batch_size, self.c.input_size)
+            if constant.shape not in ((self.batch_size, n_features), (n_features,)):
+                raise self.wrong_shape("x", constant.shape, n_features, 2)
+            if np.isnan(constant).any():
+                raise ValueError("x must be finite to come to rest by, got NaN")
+            constant = constant.reshape(self.batch_size, n_features)
         self.check_free()
         self.is_running = True
         self.n_calls += 1
         try:
-            before, pool = self.flat_state(), self.pool_state()
+            before = self.flat_state(), self.pool_state(), self.kept_state()
             try:
-                self.set_state(None, None)
+                self.set_state((None, None, None))
                 if constant is not None:
                     self.settle(constant)
-                    self.set_state(self.flat_state(), None)
+                    self.set_state((self.flat_state(), None, None))
             except BaseException:
-                self.set_state(before, pool)
+                self.set_state(before)
                 raise
         finally:
             self.n_calls -= 1
@@ -358,11 +370,22 @@ cdef class Stream(_Net):
         return (np.empty((1, self.batch_size, self.hidden_sizes[len(self.hidden_sizes) - 1]), self.dtype),
                 np.empty((1, self.batch_size), np.int64))
 
-    cdef set_state(self, flat, pool):
-        """Set both; None is zeros, and a pool of no steps."""
+    cdef kept_state(self):
+        """Return what is kept of inputs that may be missing; None where that is nothing."""
+        if self.scalings.n_kept == 0:
+            return None
+        kept = np.empty((1, self.batch_size, self.scalings.n_kept))
+        check(pylstm_stream_get_kept(self.stream, <double *> self.data_of(kept)))
+        return kept
+
+    cdef set_state(self, tuple whole):
+        """Set flat state, pool and what is kept; None is zeros, a pool of no steps, and no input so far."""
+        flat, pool, kept = whole
         check(pylstm_stream_set_state(self.stream, self.data_of(flat)))
         if pool is not None:
             check(pylstm_stream_set_pool(self.stream, self.data_of(pool[0]), <const int64_t *> self.data_of(pool[1])))
+        if kept is not None:
+            check(pylstm_stream_set_kept(self.stream, <const double *> self.data_of(kept)))
 
     @property
     def state(self):
@@ -372,40 +395,50 @@ cdef class Stream(_Net):
         last layer's outputs so far, or the largest, (1, batch_size, hidden_size); and of how many steps, integers
         (1, batch_size). Where that is 0, as after `reset`, the pool is zeros, and is not read.
 
+        Of a model with ``missing="hold"`` it ends in the last value of each feature (1, batch_size, n_features) in
+        float64, which is the mean where there was none; with ``missing="indicator"`` in the number of steps for which
+        each feature that was missing in training has been so (1, batch_size, n).
+
         It can be set; None is that of a new stream.
         """
-        layers, pool = self.state_views(self.flat_state(), self.batch_size), self.pool_state()
-        return layers if pool is None else [*layers, pool]
+        layers = self.state_views(self.flat_state(), self.batch_size)
+        return [*layers, *(more for more in (self.pool_state(), self.kept_state()) if more is not None)]
 
     @state.setter
     def state(self, state):
         self.check_free()
-        flat, pool = self.take_whole_state(state)
-        for values in () if state is None else (flat, *(pool or ())):
+        whole = flat, pool, kept = self.take_whole_state(state)
+        for values in () if state is None else (flat, *(pool or ()), *(() if kept is None else (kept,))):
             if not np.isfinite(values).all():
                 raise ValueError("state must be finite, got NaN or infinity")
         self.check_free()  # what made arrays of it can have let another thread run
-        self.set_state(flat, pool)
+        self.set_state(whole)
 
     cdef tuple take_whole_state(self, state):
         """Return a user's state as `set_state` takes it."""
-        pool = None
+        n_layers, pool, kept = len(self.hidden_sizes), None, None
+        pools, keeps = self.spec.pooling is not None, self.scalings.n_kept > 0
         self.n_calls += 1
         try:
-            if self.spec.pooling is not None and state is not None:
-                state, pool = self.take_pool(state)
-            return self.take_state(state, self.batch_size), pool
+            if state is not None and (pools or keeps):
+                if not isinstance(state, (list, tuple)) or len(state) != n_layers + pools + keeps:
+                    got = f"{len(state)} entries" if isinstance(state, (list, tuple)) else repr(type(state).__name__)
+                    raise ValueError(f"state must be a list with an entry for each of the {n_layers} layers"
+                                     f"{', and the pair (pool, count)' * pools}{', and what is kept' * keeps}, "
+                                     f"got {got}")
+                if pools:
+                    pool = self.take_pool(state[n_layers])
+                if keeps:
+                    kept = np.empty((1, self.batch_size, self.scalings.n_kept))
+                    fill(kept, state[n_layers + pools], f"state[{n_layers + pools}]")
+                state = state[:n_layers]
+            return self.take_state(state, self.batch_size), pool, kept
         finally:
             self.n_calls -= 1
 
-    cdef tuple take_pool(self, state):
-        """Return a user's state without its last entry, and that."""
+    cdef tuple take_pool(self, given):
+        """Return the pool and its counts of a user's state."""
         n_layers = len(self.hidden_sizes)
-        if not isinstance(state, (list, tuple)) or len(state) != n_layers + 1:
-            got = f"{len(state)} entries" if isinstance(state, (list, tuple)) else repr(type(state).__name__)
-            raise ValueError(f"state must be a list with an entry for each of the {n_layers} layers, and the pair "
-                             f"(pool, count), got {got}")
-        given = state[n_layers]
         if not isinstance(given, (list, tuple)) or len(given) != 2:
             raise ValueError(f"state[{n_layers}] must be the pair (pool, count), got {type(given).__name__!r}")
         pool, counts = self.new_pool()
@@ -421,7 +454,7 @@ cdef class Stream(_Net):
         if count.min() < 0 or count.max() > MOST_POOLED:
             raise ValueError(f"{name} must be from 0 to {MOST_POOLED}, got {count.min()} to {count.max()}")
         counts[...] = count
-        return state[:n_layers], (pool, counts)
+        return pool, counts
 
     def set_model(self, model):
         """Go on with the weights of another model, from the next step; the state stays.
@@ -435,6 +468,11 @@ cdef class Stream(_Net):
         spec = described.spec.in_use()
         if spec != self.spec:
             raise ValueError(f"model must have the sizes of this stream's, {self.spec}, got {spec}")
+        before, after = ([missing[0], len(missing[2])] if missing else None  # the kind, and of how many columns
+                         for missing in (self.scalings.missing, described.missing))
+        if before != after:
+            raise ValueError("model must read missing values as this stream does, kind and number of columns that are "
+                             f"told of, {before}, got {after}")
         cdef _StreamWeights own = _StreamWeights(spec, *weights_of(described))
         self.check_free()
         if self.n_calls:
@@ -445,21 +483,21 @@ cdef class Stream(_Net):
 
 
 cdef class _StreamWeights:
-    """A copy of a model's weights, in one array, and of what scales inputs and targets, or None."""
+    """A copy of a model's weights, in one array, and of what is done to inputs and targets, or None."""
 
     cdef object flat
     cdef _View view
     cdef _Scalings scalings
 
-    def __cinit__(self, ModelSpec spec, flat, inputs, targets):
+    def __cinit__(self, ModelSpec spec, flat, inputs, targets, missing):
         self.flat = own_copy(flat, spec.dtype, spec.n_parameters, "weights")
         self.view = _View(self.flat)
-        self.scalings = _Scalings(spec, inputs, targets)
+        self.scalings = _Scalings(spec, inputs, targets, missing)
 
 
 def weights_of(described):
-    """Return a copy of a model's weights, and what scales its inputs and its targets, or None."""
-    return described.net.copy_weights(), described.inputs, described.targets
+    """Return a copy of a model's weights, and what is done to its inputs and its targets, or None."""
+    return described.net.copy_weights(), described.inputs, described.targets, described.missing
 
 
 cdef inline bint is_finite(const void *data, Py_ssize_t n, Py_ssize_t itemsize) noexcept:

@@ -232,6 +232,23 @@ int pylstm_model_or_net_check(const pylstm_model *model)
     return model && model->n_outputs == 0 ? pylstm_net_check(&model->net) : pylstm_model_check(model);
 }
 
+static int check_missing(const pylstm_missing *missing, ptrdiff_t n_inputs, bool are_scaled)
+{
+    if (missing->kind == PYLSTM_MISSING_NONE)
+        return PYLSTM_OK;
+    if (missing->kind != PYLSTM_MISSING_INDICATOR && missing->kind != PYLSTM_MISSING_HOLD)
+        return PYLSTM_ERROR_MISSING;
+    if (!missing->mean || !are_scaled || (missing->n_columns > 0 && !missing->columns))
+        return PYLSTM_ERROR_NULL;
+    if (missing->n_columns < 0 || missing->n_columns > (n_inputs - 1) / 2 ||
+        (missing->kind == PYLSTM_MISSING_HOLD && missing->n_columns > 0))
+        return PYLSTM_ERROR_SIZE;
+    for (ptrdiff_t k = 0; k < missing->n_columns; k++)
+        if (missing->columns[k] < 0 || missing->columns[k] >= n_inputs - 2 * missing->n_columns)
+            return PYLSTM_ERROR_SIZE;
+    return PYLSTM_OK;
+}
+
 int pylstm_scalings_check(const pylstm_model *model, const pylstm_scalings *scalings)
 {
     if (!scalings)
@@ -239,7 +256,9 @@ int pylstm_scalings_check(const pylstm_model *model, const pylstm_scalings *scal
     const pylstm_scaling *inputs = &scalings->inputs, *targets = &scalings->targets;
     if (!inputs->mean != !inputs->scale || !targets->mean != !targets->scale)
         return PYLSTM_ERROR_NULL;
-    return targets->mean && model->n_outputs == 0 ? PYLSTM_ERROR_SIZE : PYLSTM_OK;
+    if (targets->mean && model->n_outputs == 0)
+        return PYLSTM_ERROR_SIZE;
+    return check_missing(&scalings->missing, model->net.input_size, inputs->mean != NULL);
 }
 
 static int check_stream(const pylstm_model *model, ptrdiff_t batch_size)
@@ -276,18 +295,25 @@ int pylstm_stream_init(pylstm_stream **stream, const pylstm_model *model, ptrdif
     if (status)
         return status;
     *stream = BY_DTYPE(model->net.dtype, pylstm_stream_init, model, batch_size, memory);
+    if (scalings) {
+        (*stream)->missing = scalings->missing.kind;
+        (*stream)->n_columns = scalings->missing.kind == PYLSTM_MISSING_NONE ? 0 : scalings->missing.n_columns;
+    }
     status = pylstm_stream_set_weights(*stream, parameters, scalings);
     return status ? status : pylstm_stream_set_state(*stream, NULL);
 }
 
 int pylstm_stream_set_weights(pylstm_stream *stream, const void *parameters, const pylstm_scalings *scalings)
 {
-    const pylstm_scalings none = {{NULL, NULL}, {NULL, NULL}};
+    const pylstm_scalings none = {.missing = {PYLSTM_MISSING_NONE, NULL, 0, NULL}};
     if (!stream || !parameters)
         return PYLSTM_ERROR_NULL;
     int status = pylstm_scalings_check(&stream->model, scalings);
     if (status)
         return status;
+    const pylstm_missing *missing = scalings ? &scalings->missing : &none.missing;
+    if (missing->kind != stream->missing || (missing->kind && missing->n_columns != stream->n_columns))
+        return PYLSTM_ERROR_MISSING;
     BY_DTYPE(stream->dtype, pylstm_stream_set_weights, stream, parameters, scalings ? *scalings : none);
     return PYLSTM_OK;
 }
@@ -329,6 +355,26 @@ int pylstm_stream_get_pool(const pylstm_stream *stream, void *pool, int64_t *cou
     if (!is_running_pool(&stream->model))
         return PYLSTM_ERROR_POOLING;
     BY_DTYPE(stream->dtype, pylstm_stream_get_pool, stream, pool, counts);
+    return PYLSTM_OK;
+}
+
+int pylstm_stream_set_kept(pylstm_stream *stream, const double *kept)
+{
+    if (!stream || !kept)
+        return PYLSTM_ERROR_NULL;
+    if (stream->missing == PYLSTM_MISSING_NONE)
+        return PYLSTM_ERROR_MISSING;
+    BY_DTYPE(stream->dtype, pylstm_stream_set_kept, stream, kept);
+    return PYLSTM_OK;
+}
+
+int pylstm_stream_get_kept(const pylstm_stream *stream, double *kept)
+{
+    if (!stream || !kept)
+        return PYLSTM_ERROR_NULL;
+    if (stream->missing == PYLSTM_MISSING_NONE)
+        return PYLSTM_ERROR_MISSING;
+    BY_DTYPE(stream->dtype, pylstm_stream_get_kept, stream, kept);
     return PYLSTM_OK;
 }
 

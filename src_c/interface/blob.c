@@ -7,10 +7,12 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* FIRST has no scaled targets, and what is written without them is read by those who know no more. */
-enum { FIRST = 2, WITH_TARGETS = 3, ALIGNMENT = 8 };
+/* FIRST has no scaled targets, and what is written without them is read by those who know no more; so with inputs that
+ * may be missing. */
+enum { FIRST = 2, WITH_TARGETS = 3, WITH_MISSING = 4, ALIGNMENT = 8 };
 
-enum { SCALED_INPUTS = 1, SCALED_TARGETS = 2 };
+/* Of the latter, with the kind of pylstm_missing_kind in the bits from OF_MISSING on. */
+enum { SCALED_INPUTS = 1, SCALED_TARGETS = 2, OF_MISSING = 4 };
 
 /* Where the fields are. */
 enum {
@@ -73,10 +75,12 @@ static int check_model(const pylstm_model *model)
 
 /* Offsets of the numbers, for a model that has been checked: then none of this can overflow. */
 struct places {
-    size_t inputs, targets, parameters, end; /* of scalings the mean, and behind it the scale */
+    size_t inputs, targets; /* of scalings the mean, and behind it the scale */
+    size_t missing;         /* how many columns, then these, then the mean */
+    size_t parameters, end;
 };
 
-static struct places places_of(const pylstm_model *model, uint32_t is_scaled)
+static struct places places_of(const pylstm_model *model, uint32_t is_scaled, ptrdiff_t n_columns)
 {
     size_t real_size = model->net.dtype == PYLSTM_FLOAT32 ? sizeof(float) : sizeof(double);
     size_t of_inputs = is_scaled & SCALED_INPUTS ? 2 * (size_t)model->net.input_size * sizeof(double) : 0;
@@ -84,7 +88,10 @@ static struct places places_of(const pylstm_model *model, uint32_t is_scaled)
     size_t header = HIDDEN_SIZES_AT + 4 * (size_t)model->net.n_layers;
     struct places at = {.inputs = (header + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT};
     at.targets = at.inputs + of_inputs;
-    at.parameters = at.targets + of_targets;
+    at.missing = at.targets + of_targets;
+    at.parameters = at.missing;
+    if (is_scaled >= OF_MISSING) /* F = I - 2 n_columns, and one number is n_columns */
+        at.parameters += (size_t)(1 + model->net.input_size - n_columns) * sizeof(double);
     at.end = at.parameters + (size_t)pylstm_model_n_parameters(model) * real_size;
     return at;
 }
@@ -93,11 +100,19 @@ static uint32_t which_are_scaled(const pylstm_scalings *scalings)
 {
     if (!scalings)
         return 0;
-    return (scalings->inputs.mean ? SCALED_INPUTS : 0) | (scalings->targets.mean ? SCALED_TARGETS : 0);
+    return (scalings->inputs.mean ? SCALED_INPUTS : 0) | (scalings->targets.mean ? SCALED_TARGETS : 0) |
+           (uint32_t)scalings->missing.kind * OF_MISSING;
+}
+
+static ptrdiff_t n_columns_of(const pylstm_scalings *scalings)
+{
+    return scalings && scalings->missing.kind != PYLSTM_MISSING_NONE ? scalings->missing.n_columns : 0;
 }
 
 static uint32_t version_of(uint32_t is_scaled)
 {
+    if (is_scaled >= OF_MISSING)
+        return WITH_MISSING;
     return is_scaled & SCALED_TARGETS ? WITH_TARGETS : FIRST;
 }
 
@@ -118,6 +133,36 @@ static void write_scaling(unsigned char *to, size_t at, size_t end, pylstm_scali
     }
 }
 
+/* Fails where it does not fit in the bytes that there are, or is none. */
+static int read_missing(const unsigned char *from, size_t bytes, struct places at, pylstm_blob *blob)
+{
+    pylstm_missing *missing = &blob->scalings.missing;
+    int64_t n_columns;
+    missing->kind = (pylstm_missing_kind)(get(from + IS_SCALED_AT) / OF_MISSING);
+    if (missing->kind == PYLSTM_MISSING_NONE)
+        return PYLSTM_OK;
+    if (bytes < at.missing + sizeof n_columns)
+        return PYLSTM_ERROR_BLOB;
+    memcpy(&n_columns, from + at.missing, sizeof n_columns);
+    if (n_columns < 0 || n_columns > (blob->model.net.input_size - 1) / 2)
+        return PYLSTM_ERROR_BLOB;
+    missing->n_columns = (ptrdiff_t)n_columns;
+    missing->columns = (const void *)(from + at.missing + sizeof n_columns);
+    missing->mean = (const void *)(missing->columns + n_columns);
+    return PYLSTM_OK;
+}
+
+static void write_missing(unsigned char *to, const pylstm_missing *missing, ptrdiff_t n_inputs)
+{
+    int64_t n_columns = missing->n_columns;
+    size_t of_columns = (size_t)n_columns * sizeof n_columns;
+    memcpy(to, &n_columns, sizeof n_columns);
+    to += sizeof n_columns;
+    if (n_columns > 0)
+        memcpy(to, missing->columns, of_columns);
+    memcpy(to + of_columns, missing->mean, (size_t)(n_inputs - 2 * n_columns) * sizeof *missing->mean);
+}
+
 /* The model's sizes, as far as they are there; whether they make a model is not checked. */
 static int read_model(const unsigned char *from, size_t bytes, pylstm_blob *blob)
 {
@@ -128,7 +173,7 @@ static int read_model(const unsigned char *from, size_t bytes, pylstm_blob *blob
     if (n_layers > PYLSTM_BLOB_LAYERS)
         return PYLSTM_ERROR_OVERFLOW;
     uint32_t is_scaled = get(from + IS_SCALED_AT);
-    if (is_scaled > (SCALED_INPUTS | SCALED_TARGETS) || get(from + VERSION_AT) != version_of(is_scaled) ||
+    if (is_scaled / OF_MISSING > PYLSTM_MISSING_HOLD || get(from + VERSION_AT) != version_of(is_scaled) ||
         bytes < HIDDEN_SIZES_AT + 4 * (size_t)n_layers)
         return PYLSTM_ERROR_BLOB;
     for (ptrdiff_t l = 0; l < n_layers; l++) {
@@ -165,7 +210,7 @@ int pylstm_blob_open(const void *data, size_t bytes, pylstm_blob *out)
     if (bytes < HIDDEN_SIZES_AT || memcmp(from, magic, sizeof magic) != 0)
         return PYLSTM_ERROR_BLOB;
     uint32_t version = get(from + VERSION_AT);
-    if (version != FIRST && version != WITH_TARGETS)
+    if (version < FIRST || version > WITH_MISSING)
         return PYLSTM_ERROR_VERSION;
     uint64_t said = (uint64_t)get(from + BYTES_AT + 4) << 32 | get(from + BYTES_AT);
     if (said != bytes || get(from + CHECKSUM_AT) != checksum(from + BYTES_AT, bytes - BYTES_AT))
@@ -177,10 +222,16 @@ int pylstm_blob_open(const void *data, size_t bytes, pylstm_blob *out)
         status = check_model(&blob.model);
     if (status)
         return status;
-    struct places at = places_of(&blob.model, get(from + IS_SCALED_AT));
+    struct places at = places_of(&blob.model, get(from + IS_SCALED_AT), 0);
+    status = read_missing(from, bytes, at, &blob);
+    if (status)
+        return status;
+    at = places_of(&blob.model, get(from + IS_SCALED_AT), blob.scalings.missing.n_columns);
+    if (at.end != bytes)
+        return PYLSTM_ERROR_BLOB;
     blob.scalings.inputs = scaling_at(from, at.inputs, at.targets);
-    blob.scalings.targets = scaling_at(from, at.targets, at.parameters);
-    if (at.end != bytes || (version == WITH_TARGETS && !blob.scalings.targets.mean))
+    blob.scalings.targets = scaling_at(from, at.targets, at.missing);
+    if (pylstm_scalings_check(&blob.model, &blob.scalings))
         return PYLSTM_ERROR_BLOB;
     blob.parameters = from + at.parameters;
     *out = blob;
@@ -196,7 +247,7 @@ int pylstm_blob_size(const pylstm_model *model, const pylstm_scalings *scalings,
     if (!status && !bytes)
         status = PYLSTM_ERROR_NULL;
     if (!status)
-        *bytes = places_of(model, which_are_scaled(scalings)).end;
+        *bytes = places_of(model, which_are_scaled(scalings), n_columns_of(scalings)).end;
     return status;
 }
 
@@ -214,7 +265,7 @@ int pylstm_blob_write(const pylstm_model *model, const void *parameters, const p
         return status;
     const pylstm_net *net = &model->net;
     uint32_t is_scaled = which_are_scaled(scalings);
-    struct places at = places_of(model, is_scaled);
+    struct places at = places_of(model, is_scaled, n_columns_of(scalings));
     if (memory.bytes < at.end)
         return PYLSTM_ERROR_WORKSPACE;
 
@@ -237,7 +288,9 @@ int pylstm_blob_write(const pylstm_model *model, const void *parameters, const p
         put(to + HIDDEN_SIZES_AT + 4 * l, (uint32_t)net->hidden_sizes[l]);
     if (scalings) {
         write_scaling(to, at.inputs, at.targets, scalings->inputs);
-        write_scaling(to, at.targets, at.parameters, scalings->targets);
+        write_scaling(to, at.targets, at.missing, scalings->targets);
+        if (scalings->missing.kind != PYLSTM_MISSING_NONE)
+            write_missing(to + at.missing, &scalings->missing, net->input_size);
     }
     memcpy(to + at.parameters, parameters, at.end - at.parameters);
     put(to + CHECKSUM_AT, checksum(to + BYTES_AT, at.end - BYTES_AT));

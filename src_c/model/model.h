@@ -70,6 +70,8 @@ struct pylstm_stream {
     pylstm_dtype dtype;
     pylstm_model model;
     ptrdiff_t batch_size;
+    pylstm_missing_kind missing; /* of the first weights, and so of all, as is the number of columns */
+    ptrdiff_t n_columns;
 };
 
 /* Whether a stream's dense layer reads what is pooled of the steps so far. */
@@ -85,6 +87,8 @@ typedef void stream_set_state_function(pylstm_stream *, const void *);
 typedef void stream_get_state_function(const pylstm_stream *, void *);
 typedef void stream_set_pool_function(pylstm_stream *, const void *, const int64_t *);
 typedef void stream_get_pool_function(const pylstm_stream *, void *, int64_t *);
+typedef void stream_set_kept_function(pylstm_stream *, const double *);
+typedef void stream_get_kept_function(const pylstm_stream *, double *);
 typedef void stream_process_function(pylstm_stream *, ptrdiff_t, const void *, void *);
 
 stream_size_function pylstm_stream_size_f32, pylstm_stream_size_f64;
@@ -94,6 +98,8 @@ stream_set_state_function pylstm_stream_set_state_f32, pylstm_stream_set_state_f
 stream_get_state_function pylstm_stream_get_state_f32, pylstm_stream_get_state_f64;
 stream_set_pool_function pylstm_stream_set_pool_f32, pylstm_stream_set_pool_f64;
 stream_get_pool_function pylstm_stream_get_pool_f32, pylstm_stream_get_pool_f64;
+stream_set_kept_function pylstm_stream_set_kept_f32, pylstm_stream_set_kept_f64;
+stream_get_kept_function pylstm_stream_get_kept_f32, pylstm_stream_get_kept_f64;
 stream_process_function pylstm_stream_process_f32, pylstm_stream_process_f64;
 
 #endif

@@ -1,7 +1,7 @@
 /* Step after step from a state that stays: weights packed once, everything in one block of memory. */
 #include "kernels/isa.h"
+#include "kernels/missing.h"
 #include "kernels/panels.h"
-#include "kernels/scaling.h"
 #include "layers/layer.h"
 #include "model/losses.h"
 #include "model/model.h"
@@ -39,8 +39,12 @@ struct NAME(stream) {
     ptrdiff_t *hidden_sizes;     /* [n_layers]; what base.model.net points to */
     real *weight_out, *bias_out; /* [n_outputs][H], [n_outputs] */
     struct scaling inputs, targets;
-    real *scaled;  /* [B][I] one step's inputs, where they are */
-    real *outputs; /* [B][n_outputs] one step's, where the targets are */
+    struct missing missing; /* its arrays are those below */
+    double *filler;         /* [F], and room for I */
+    int64_t *columns;       /* [n_columns], likewise */
+    double *kept;           /* [B][F] or [B][n_columns], likewise */
+    real *scaled;           /* [B][I] one step's inputs, where they are */
+    real *outputs;          /* [B][n_outputs] one step's, where the targets are */
 };
 
 static struct scaling carve_scaling(struct arena *arena, ptrdiff_t n)
@@ -58,7 +62,7 @@ static struct NAME(stream) * carve(const pylstm_model *model, ptrdiff_t batch_si
     bool has_c = pylstm_cell_of(net->cell)->n_states > 1;
     struct NAME(stream) *stream = arena_take(arena, 1, 1, sizeof *stream);
     struct NAME(stream) carved = {
-        .base = {net->dtype, *model, batch_size},
+        .base = {net->dtype, *model, batch_size, PYLSTM_MISSING_NONE, 0},
         .kernels = kernels,
         .output_size = n_outputs > 0 ? n_outputs : output_size,
         .layers = arena_take(arena, net->n_layers, 1, sizeof(struct stream_layer)),
@@ -67,6 +71,9 @@ static struct NAME(stream) * carve(const pylstm_model *model, ptrdiff_t batch_si
         .bias_out = arena_take(arena, n_outputs, 1, sizeof(real)),
         .inputs = carve_scaling(arena, net->input_size),
         .targets = carve_scaling(arena, n_outputs),
+        .filler = arena_take(arena, net->input_size, 1, sizeof(double)),
+        .columns = arena_take(arena, net->input_size, 1, sizeof(int64_t)),
+        .kept = arena_take(arena, batch_size, net->input_size, sizeof(double)),
         .scaled = arena_take(arena, batch_size, net->input_size, sizeof(real)),
         .outputs = arena_take(arena, batch_size, n_outputs, sizeof(real)),
     };
@@ -126,6 +133,18 @@ static void set_scaling(struct scaling *to, ptrdiff_t n, pylstm_scaling from)
     }
 }
 
+static void set_missing(struct NAME(stream) * to, pylstm_missing from)
+{
+    if (from.kind == PYLSTM_MISSING_NONE)
+        return;
+    ptrdiff_t n_features = to->base.model.net.input_size - 2 * from.n_columns;
+    memcpy(to->filler, from.mean, (size_t)n_features * sizeof *to->filler);
+    if (from.n_columns > 0)
+        memcpy(to->columns, from.columns, (size_t)from.n_columns * sizeof *to->columns);
+    to->missing =
+        (struct missing){from.kind == PYLSTM_MISSING_HOLD, n_features, to->filler, from.n_columns, to->columns};
+}
+
 void NAME(stream_set_weights)(pylstm_stream *stream, const void *parameters, pylstm_scalings scalings)
 {
     struct NAME(stream) *to = (struct NAME(stream) *)stream;
@@ -146,6 +165,7 @@ void NAME(stream_set_weights)(pylstm_stream *stream, const void *parameters, pyl
     memcpy(to->bias_out, (const real *)parameters + head + n_weights, (size_t)n_outputs * sizeof(real));
     set_scaling(&to->inputs, net->input_size, scalings.inputs);
     set_scaling(&to->targets, n_outputs, scalings.targets);
+    set_missing(to, scalings.missing);
 }
 
 /* The state between the caller's layout, rows of H, and the stream's, rows of H' that end in zeros. */
@@ -165,6 +185,8 @@ void NAME(stream_set_state)(pylstm_stream *stream, const void *state)
     }
     if (is_running_pool(&stream->model))
         NAME(stream_set_pool)(stream, NULL, NULL);
+    for (ptrdiff_t b = 0; b < stream->batch_size && stream->missing != PYLSTM_MISSING_NONE; b++)
+        keep_nothing(&to->missing, to->kept + b * n_kept(&to->missing));
 }
 
 void NAME(stream_get_state)(const pylstm_stream *stream, void *state)
@@ -205,15 +227,48 @@ void NAME(stream_get_pool)(const pylstm_stream *stream, void *pool, int64_t *cou
     memcpy(counts, from->counts, (size_t)stream->batch_size * sizeof *counts);
 }
 
+static size_t kept_bytes(const struct NAME(stream) * stream)
+{
+    return (size_t)(stream->base.batch_size * n_kept(&stream->missing)) * sizeof *stream->kept;
+}
+
+void NAME(stream_set_kept)(pylstm_stream *stream, const double *kept)
+{
+    const struct NAME(stream) *to = (const struct NAME(stream) *)stream;
+    memcpy(to->kept, kept, kept_bytes(to));
+}
+
+void NAME(stream_get_kept)(const pylstm_stream *stream, double *kept)
+{
+    const struct NAME(stream) *from = (const struct NAME(stream) *)stream;
+    memcpy(kept, from->kept, kept_bytes(from));
+}
+
+/* Makes `scaled` of step s of readings x [B][n_steps][F] of which some may be missing, and keeps what is to be kept. */
+static void complete_step(const struct NAME(stream) * stream, const void *x, ptrdiff_t n_steps, ptrdiff_t s)
+{
+    const struct missing *missing = &stream->missing;
+    ptrdiff_t n_x = stream->base.model.net.input_size, n_features = missing->n_features;
+    for (ptrdiff_t b = 0; b < stream->base.batch_size; b++) {
+        const reading *of_step = (const reading *)x + (b * n_steps + s) * n_features;
+        double *kept = stream->kept + b * n_kept(missing);
+        complete_input(missing, of_step, kept, stream->inputs.mean, stream->inputs.scale, stream->scaled + b * n_x);
+        keep_input(missing, of_step, kept);
+    }
+}
+
 /* What the net reads of step s of a block x [B][n_steps][I], of the dtype; or of readings, where there is a scaling. */
 static struct const_rows input_of(const struct NAME(stream) * stream, const void *x, ptrdiff_t n_steps, ptrdiff_t s)
 {
     ptrdiff_t n_x = stream->base.model.net.input_size, first = s * n_x, stride = n_steps * n_x;
     if (!stream->inputs.is_on)
         return (struct const_rows){(const real *)x + first, stride};
-    for (ptrdiff_t b = 0; b < stream->base.batch_size; b++)
-        scale_input(n_x, (const reading *)x + first + b * stride, stream->inputs.mean, stream->inputs.scale,
-                    stream->scaled + b * n_x);
+    if (stream->base.missing != PYLSTM_MISSING_NONE)
+        complete_step(stream, x, n_steps, s);
+    else
+        for (ptrdiff_t b = 0; b < stream->base.batch_size; b++)
+            scale_input(n_x, (const reading *)x + first + b * stride, stream->inputs.mean, stream->inputs.scale,
+                        stream->scaled + b * n_x);
     return (struct const_rows){stream->scaled, n_x};
 }
 

@@ -33,7 +33,10 @@ static void seal(unsigned char *blob, size_t bytes)
 
 /* ------------------------------------------------------------- round trip */
 
-enum { INPUTS = 1, TARGETS = 2 };
+enum { INPUTS = 1, TARGETS = 2, INDICATOR = 4, HOLD = 8 };
+
+/* Of the first feature, so that it is within any model of three inputs. */
+static const int64_t a_column[] = {0};
 
 struct written {
     void *parameters;
@@ -50,7 +53,12 @@ static struct written write_model(const pylstm_model *model, int is_scaled)
     for (int k = 0; k < 4; k++)
         if (is_scaled & (k < 2 ? INPUTS : TARGETS))
             all.numbers[k] = random_doubles(k < 2 ? net->input_size : model->n_outputs, 2 + k);
-    all.scalings = (pylstm_scalings){{all.numbers[0], all.numbers[1]}, {all.numbers[2], all.numbers[3]}};
+    all.scalings =
+        (pylstm_scalings){.inputs = {all.numbers[0], all.numbers[1]}, .targets = {all.numbers[2], all.numbers[3]}};
+    if (is_scaled & INDICATOR)
+        all.scalings.missing = (pylstm_missing){PYLSTM_MISSING_INDICATOR, all.numbers[0], 1, a_column};
+    else if (is_scaled & HOLD)
+        all.scalings.missing = (pylstm_missing){PYLSTM_MISSING_HOLD, all.numbers[0], 0, NULL};
     CHECK_STATUS(pylstm_blob_size(model, is_scaled ? &all.scalings : NULL, &all.bytes), PYLSTM_OK);
     all.blob = allocate(all.bytes);
     CHECK_STATUS(pylstm_blob_write(model, all.parameters, is_scaled ? &all.scalings : NULL,
@@ -95,6 +103,12 @@ static void check_round_trip(const pylstm_model *model, int is_scaled)
     expect_bytes(inputs->scale, all.scalings.inputs.scale, (size_t)net->input_size * sizeof(double));
     expect_bytes(targets->mean, all.scalings.targets.mean, (size_t)model->n_outputs * sizeof(double));
     expect_bytes(targets->scale, all.scalings.targets.scale, (size_t)model->n_outputs * sizeof(double));
+    const pylstm_missing *missing = &blob.scalings.missing, *given = &all.scalings.missing;
+    CHECK(missing->kind == given->kind && missing->n_columns == given->n_columns);
+    if (missing->kind != PYLSTM_MISSING_NONE) {
+        expect_bytes(missing->mean, given->mean, (size_t)(net->input_size - 2 * given->n_columns) * sizeof(double));
+        CHECK(given->n_columns == 0 || *missing->columns == 0);
+    }
     CHECK((const char *)blob.parameters + bytes == (const char *)all.blob + all.bytes);
     free_written(all);
 }
@@ -116,6 +130,8 @@ static void test_round_trips(void)
         };
         for (int is_scaled = 0; is_scaled <= (model.n_outputs > 0 ? INPUTS | TARGETS : INPUTS); is_scaled++)
             check_round_trip(&model, is_scaled);
+        for (int kind = INDICATOR; kind <= HOLD && (kind == HOLD || model.net.input_size > 2); kind += kind)
+            check_round_trip(&model, INPUTS | (model.n_outputs > 0 ? TARGETS : 0) | kind);
     }
 }
 
@@ -141,7 +157,7 @@ static void test_format(void)
     const float parameters[4] = {0.5f, 0.25f};
     const double mean[2] = {101325.25, 2}, scale[2] = {3, 1e-60};
     unsigned char blob[sizeof expected + sizeof mean + sizeof scale + sizeof parameters], sealed[sizeof blob];
-    const pylstm_scalings scalings = {{mean, scale}, {NULL, NULL}};
+    const pylstm_scalings scalings = {.inputs = {mean, scale}};
     CHECK_STATUS(pylstm_blob_write(&model, parameters, &scalings, (pylstm_memory){blob, sizeof blob}), PYLSTM_OK);
     memcpy(sealed, blob, sizeof blob);
     seal(sealed, sizeof sealed);
@@ -222,8 +238,8 @@ static void check_mutations(unsigned char *blob, size_t bytes)
         for (int bit = 0; bit < 9; bit++) {
             unsigned char flip = (unsigned char)(bit < 8 ? 1 << bit : 0xff);
             blob[at] ^= flip;
-            int is_other = at >= 8 && at < 12 && (at > 8 || bit > 0); /* by the lowest bit it is the other known one */
-            CHECK_STATUS(open_exactly(blob, bytes), is_other ? PYLSTM_ERROR_VERSION : PYLSTM_ERROR_BLOB);
+            int is_known = blob[8] >= 2 && blob[8] <= 4 && !blob[9] && !blob[10] && !blob[11]; /* the version */
+            CHECK_STATUS(open_exactly(blob, bytes), is_known ? PYLSTM_ERROR_BLOB : PYLSTM_ERROR_VERSION);
             blob[at] ^= flip;
         }
     }
@@ -267,7 +283,8 @@ static void test_hostile(const struct written *all)
     check_hostile(all, IS_SCALED, 3, PYLSTM_ERROR_BLOB);
     check_hostile(all, IS_SCALED, 4, PYLSTM_ERROR_BLOB);
     check_hostile(all, 8, 3, PYLSTM_ERROR_BLOB); /* which has scaled targets */
-    check_hostile(all, 8, 4, PYLSTM_ERROR_VERSION);
+    check_hostile(all, 8, 4, PYLSTM_ERROR_BLOB); /* which has inputs that may be missing */
+    check_hostile(all, 8, 5, PYLSTM_ERROR_VERSION);
     check_hostile(all, INPUT_SIZE, 3, PYLSTM_ERROR_BLOB);
     check_hostile(all, N_OUTPUTS, 0, PYLSTM_ERROR_BLOB);
     check_hostile(all, N_DIRECTIONS, 2, PYLSTM_ERROR_BLOB);
@@ -364,16 +381,16 @@ static void test_write_errors(void)
     CHECK_STATUS(pylstm_blob_write(NULL, numbers, NULL, memory), PYLSTM_ERROR_NULL);
     CHECK_STATUS(pylstm_blob_write(&model, NULL, NULL, memory), PYLSTM_ERROR_NULL);
     const pylstm_scalings halves[] = {
-        {{features, NULL}, {NULL, NULL}},
-        {{NULL, features}, {NULL, NULL}},
-        {{NULL, NULL}, {features, NULL}},
-        {{features, features}, {NULL, features}},
+        {.inputs.mean = features},
+        {.inputs.scale = features},
+        {.targets.mean = features},
+        {.inputs = {features, features}, .targets.scale = features},
     };
     for (int k = 0; k < 4; k++) {
         CHECK_STATUS(pylstm_blob_size(&model, &halves[k], &bytes), PYLSTM_ERROR_NULL);
         CHECK_STATUS(pylstm_blob_write(&model, numbers, &halves[k], memory), PYLSTM_ERROR_NULL);
     }
-    const pylstm_scalings scalings = {{features, features}, {features, features}};
+    const pylstm_scalings scalings = {.inputs = {features, features}, .targets = {features, features}};
     bad = model;
     bad.n_outputs = 0; /* and no targets */
     CHECK_STATUS(pylstm_blob_size(&bad, &scalings, &bytes), PYLSTM_ERROR_SIZE);
@@ -408,7 +425,10 @@ int main(int argc, char **argv)
                                 PYLSTM_POOL_LAST,
                                 PYLSTM_CROSS_ENTROPY,
                                 0};
+    pylstm_model of_three = model;
+    of_three.net.input_size = 3;
     struct written all = write_model(&model, INPUTS), of_targets = write_model(&model, INPUTS | TARGETS);
+    struct written indicates = write_model(&of_three, INPUTS | INDICATOR), holds = write_model(&model, INPUTS | HOLD);
     test_round_trips();
     test_format();
     test_format_of_targets();
@@ -416,18 +436,34 @@ int main(int argc, char **argv)
         check_stream((pylstm_cell)cell, (pylstm_pooling)cell);
     check_mutations(all.blob, all.bytes);
     check_mutations(of_targets.blob, of_targets.bytes);
+    check_mutations(indicates.blob, indicates.bytes);
+    check_mutations(holds.blob, holds.bytes);
     test_hostile(&all);
     check_hostile(&of_targets, IS_SCALED, 1, PYLSTM_ERROR_BLOB);
     check_hostile(&of_targets, IS_SCALED, 2, PYLSTM_ERROR_BLOB);
     check_hostile(&of_targets, N_OUTPUTS, 0, PYLSTM_ERROR_BLOB);
     check_hostile(&of_targets, N_OUTPUTS, INT32_MAX, PYLSTM_ERROR_BLOB);
     check_hostile(&of_targets, 8, 2, PYLSTM_ERROR_BLOB);
+    check_hostile(&indicates, IS_SCALED, 1, PYLSTM_ERROR_BLOB);
+    check_hostile(&indicates, IS_SCALED, 4, PYLSTM_ERROR_BLOB);  /* and no scaling */
+    check_hostile(&indicates, IS_SCALED, 9, PYLSTM_ERROR_BLOB);  /* held, of which nothing is told */
+    check_hostile(&indicates, IS_SCALED, 13, PYLSTM_ERROR_BLOB); /* a third kind */
+    check_hostile(&indicates, 8, 3, PYLSTM_ERROR_BLOB);
+    const size_t columns_at = HEADER + 12 + 2 * 3 * 8; /* sizes of two layers, padded; mean and scale */
+    check_hostile(&indicates, columns_at, 0, PYLSTM_ERROR_BLOB);
+    check_hostile(&indicates, columns_at, 2, PYLSTM_ERROR_BLOB);
+    check_hostile(&indicates, columns_at + 4, UINT32_MAX, PYLSTM_ERROR_BLOB); /* a negative number */
+    check_hostile(&indicates, columns_at + 8, 1, PYLSTM_ERROR_BLOB);          /* column 1 of a single feature */
+    check_hostile(&indicates, columns_at + 12, UINT32_MAX, PYLSTM_ERROR_BLOB);
     test_header_only();
     test_random_headers(&all);
     test_random_headers(&of_targets);
+    test_random_headers(&indicates);
     test_calls(&all);
     test_write_errors();
     free_written(all);
     free_written(of_targets);
+    free_written(indicates);
+    free_written(holds);
     return REPORT();
 }

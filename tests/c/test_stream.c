@@ -289,7 +289,7 @@ static void check_bits(const pylstm_model *model, ptrdiff_t batch_size)
     size_t bytes = (size_t)net->input_size * sizeof(double);
     void *x = scaled(net, batch_size * N_STEPS, readings);
     predict(&run, a, N_STEPS, x, run.state, expected.y, expected.state_out);
-    pylstm_scalings scalings = {{readings.mean, readings.scale}, {NULL, NULL}};
+    pylstm_scalings scalings = {.inputs = {readings.mean, readings.scale}};
     CHECK_STATUS(pylstm_stream_set_weights(stream, a, &scalings), PYLSTM_OK);
     CHECK_STATUS(pylstm_stream_set_state(stream, run.state), PYLSTM_OK);
     stream_inputs(&run, stream, readings.x, bytes, 0, 5);
@@ -424,6 +424,99 @@ static void test_silence(pylstm_isa isa, pylstm_dtype dtype, pylstm_cell cell)
     free(y);
 }
 
+enum { N_FEATURES = 3, N_COLUMNS = 2, N_INPUTS = N_FEATURES + 2 * N_COLUMNS, N_GAPS = 6 };
+
+/* A stream that reads NaN as missing is one that reads what is written here by hand: the mean of 7, or the last value.
+ */
+static void test_missing(pylstm_dtype dtype, pylstm_missing_kind kind)
+{
+    static const ptrdiff_t hidden_sizes[] = {5};
+    const double mean[] = {7, 7, 7}, scale[] = {2, 3, 4, 1, 1, 5, 6}, zeros[N_INPUTS] = {0};
+    const int64_t columns[] = {0, 2};
+    const double x[2][N_GAPS][N_FEATURES] = {
+        {{NAN, 1, 2}, {3, 4, NAN}, {NAN, NAN, NAN}, {NAN, 5, 6}, {1, 1, 1}, {NAN, 2, 2}},
+        {{1, 2, 3}, {NAN, 2, 3}, {4, 5, 6}, {NAN, NAN, 3}, {NAN, 1, NAN}, {0, 0, 0}},
+    };
+    const int holds = kind == PYLSTM_MISSING_HOLD;
+    const ptrdiff_t n_columns = holds ? 0 : N_COLUMNS, n_inputs = N_FEATURES + 2 * n_columns;
+    const ptrdiff_t n_kept = holds ? N_FEATURES : N_COLUMNS;
+    double filled[2 * N_GAPS * N_INPUTS], kept[2 * N_FEATURES], *to = filled;
+    for (int b = 0; b < 2; b++) {
+        double *of = kept + b * n_kept;
+        for (ptrdiff_t k = 0; k < n_kept; k++)
+            of[k] = holds ? mean[k] : 0;
+        for (int t = 0; t < N_GAPS; t++, to += n_inputs) {
+            for (ptrdiff_t k = 0; k < N_FEATURES; k++)
+                to[k] = !isnan(x[b][t][k]) ? x[b][t][k] : holds ? of[k] : mean[k];
+            for (ptrdiff_t k = 0; k < n_kept; k++)
+                of[k] = holds ? to[k] : isnan(x[b][t][columns[k]]) ? of[k] + 1 : 0;
+            for (ptrdiff_t j = 0; j < n_columns; j++) {
+                to[N_FEATURES + j] = isnan(x[b][t][columns[j]]);
+                to[N_FEATURES + n_columns + j] = of[j];
+            }
+        }
+    }
+    pylstm_net net = make_net(PYLSTM_ISA_BEST, dtype, PYLSTM_LSTM, n_inputs, 1, hidden_sizes, 1);
+    pylstm_model model = {.net = net};
+    const pylstm_scalings plain = {.inputs = {zeros, scale}};
+    pylstm_scalings missing = {.inputs = {zeros, scale}, .missing = {kind, mean, n_columns, columns}};
+    void *weights = random_reals(&net, pylstm_net_n_parameters(&net), 0.5), *memory[2];
+    pylstm_stream *expected = new_stream(&model, 2, weights, &plain, &memory[0]);
+    pylstm_stream *got = new_stream(&model, 2, weights, &missing, &memory[1]);
+    double y[2][2 * N_GAPS * 5], state[2 * N_FEATURES], first[2 * N_FEATURES];
+    size_t bytes = (size_t)(2 * N_GAPS * 5) * real_size(&net), kept_bytes = (size_t)(2 * n_kept) * sizeof *kept;
+    CHECK_STATUS(pylstm_stream_process(expected, N_GAPS, filled, y[0]), PYLSTM_OK);
+    CHECK_STATUS(pylstm_stream_get_kept(got, first), PYLSTM_OK);
+    for (int turn = 0; turn < 2; turn++) {
+        CHECK_STATUS(pylstm_stream_process(got, N_GAPS, x, y[1]), PYLSTM_OK);
+        expect_same(y[1], y[0], bytes, "missing inputs");
+        CHECK_STATUS(pylstm_stream_get_kept(got, state), PYLSTM_OK);
+        expect_same(state, kept, kept_bytes, "what is kept");
+        CHECK_STATUS(pylstm_stream_set_weights(got, weights, &missing), PYLSTM_OK); /* which keep it */
+        CHECK_STATUS(pylstm_stream_set_state(got, NULL), PYLSTM_OK);
+        CHECK_STATUS(pylstm_stream_get_kept(got, state), PYLSTM_OK);
+        expect_same(state, first, kept_bytes, "after a reset");
+    }
+    CHECK_STATUS(pylstm_stream_set_kept(got, kept), PYLSTM_OK);
+    CHECK_STATUS(pylstm_stream_get_kept(got, state), PYLSTM_OK);
+    expect_same(state, kept, kept_bytes, "what was set");
+
+    CHECK_STATUS(pylstm_stream_set_weights(got, weights, &plain), PYLSTM_ERROR_MISSING);
+    CHECK_STATUS(pylstm_stream_set_weights(got, weights, NULL), PYLSTM_ERROR_MISSING);
+    CHECK_STATUS(pylstm_stream_set_weights(expected, weights, &missing), PYLSTM_ERROR_MISSING);
+    CHECK_STATUS(pylstm_stream_get_kept(expected, state), PYLSTM_ERROR_MISSING);
+    CHECK_STATUS(pylstm_stream_set_kept(expected, state), PYLSTM_ERROR_MISSING);
+    CHECK_STATUS(pylstm_stream_get_kept(NULL, state), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_get_kept(got, NULL), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_set_kept(NULL, state), PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_stream_set_kept(got, NULL), PYLSTM_ERROR_NULL);
+    const int64_t none[] = {0, N_FEATURES}, negative[] = {-1, 0};
+    const struct {
+        pylstm_scaling inputs;
+        pylstm_missing missing;
+        int status;
+    } bad[] = {
+        {{zeros, scale}, {(pylstm_missing_kind)3, mean, n_columns, columns}, PYLSTM_ERROR_MISSING},
+        {{zeros, scale}, {kind, NULL, n_columns, columns}, PYLSTM_ERROR_NULL},
+        {{zeros, scale}, {kind, mean, 1, NULL}, PYLSTM_ERROR_NULL},
+        {{NULL, NULL}, {kind, mean, n_columns, columns}, PYLSTM_ERROR_NULL},
+        {{zeros, scale}, {kind, mean, -1, columns}, PYLSTM_ERROR_SIZE},
+        {{zeros, scale}, {kind, mean, (n_inputs + 1) / 2, columns}, PYLSTM_ERROR_SIZE},
+        {{zeros, scale}, {kind, mean, PTRDIFF_MAX, columns}, PYLSTM_ERROR_SIZE},
+        {{zeros, scale}, {PYLSTM_MISSING_HOLD, mean, 1, columns}, PYLSTM_ERROR_SIZE},
+        {{zeros, scale}, {kind, mean, holds ? 1 : 2, none}, PYLSTM_ERROR_SIZE},
+        {{zeros, scale}, {kind, mean, holds ? 1 : 2, negative}, PYLSTM_ERROR_SIZE},
+        {{zeros, scale}, {kind, mean, n_columns - 1, columns}, holds ? PYLSTM_ERROR_SIZE : PYLSTM_ERROR_MISSING},
+    };
+    for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
+        const pylstm_scalings scalings = {.inputs = bad[k].inputs, .missing = bad[k].missing};
+        CHECK_STATUS(pylstm_stream_set_weights(got, weights, &scalings), bad[k].status);
+    }
+    free(memory[0]);
+    free(memory[1]);
+    free(weights);
+}
+
 /* Memory of any alignment, and a hidden_sizes that is gone. */
 static void test_memory(void)
 {
@@ -526,10 +619,10 @@ static void test_call_errors(void)
     void *weights = random_reals(&net, pylstm_model_n_parameters(&model), 0.5);
     const double mean[2] = {0};
     const pylstm_scalings halves[] = {
-        {{mean, NULL}, {NULL, NULL}},
-        {{NULL, mean}, {NULL, NULL}},
-        {{NULL, NULL}, {mean, NULL}},
-        {{mean, mean}, {NULL, mean}},
+        {.inputs.mean = mean},
+        {.inputs.scale = mean},
+        {.targets.mean = mean},
+        {.inputs = {mean, mean}, .targets.scale = mean},
     };
     const float x[2] = {0};
     float y[1], state[6];
@@ -546,7 +639,7 @@ static void test_call_errors(void)
     CHECK_STATUS(pylstm_stream_init(&stream, &model, 1, weights, NULL, small), PYLSTM_ERROR_WORKSPACE);
     pylstm_model without = model; /* a dense layer, whose targets could be scaled */
     without.n_outputs = 0;
-    const pylstm_scalings of_targets = {{NULL, NULL}, {mean, mean}};
+    const pylstm_scalings of_targets = {.targets = {mean, mean}};
     CHECK_STATUS(pylstm_stream_init(&stream, &without, 1, weights, &of_targets, memory), PYLSTM_ERROR_SIZE);
     CHECK(stream == NULL);
     CHECK_STATUS(pylstm_stream_init(&stream, &model, 1, weights, NULL, memory), PYLSTM_OK);
@@ -734,6 +827,10 @@ int main(void)
                 test_live((pylstm_isa)isa, (pylstm_dtype)dtype, (pylstm_cell)cell);
             }
         }
+    }
+    for (int dtype = PYLSTM_FLOAT32; dtype <= PYLSTM_FLOAT64; dtype++) {
+        test_missing((pylstm_dtype)dtype, PYLSTM_MISSING_INDICATOR);
+        test_missing((pylstm_dtype)dtype, PYLSTM_MISSING_HOLD);
     }
     test_memory();
     test_model_errors();

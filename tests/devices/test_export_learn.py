@@ -20,7 +20,8 @@ from toys import toy
 
 import pylstm
 from pylstm import LSTMClassifier, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger
-from pylstm._devices import c_file, c_learn
+from pylstm._devices import c_learn
+from pylstm._devices.c_net import Net
 from pylstm.preprocessing import PerStep
 
 N_STEPS = 50
@@ -200,7 +201,7 @@ def test_targets_beyond_all_numbers(head_only, tmp_path):
 class Case(NamedTuple):
     name: str
     cell: str
-    net: c_file.Net
+    net: Net
     learning: c_learn.Learning
 
     def learner(self, library):

@@ -12,7 +12,7 @@ from sklearn.utils import get_tags
 from toys import ESTIMATORS, flat, outputs, targets
 
 import pylstm
-from pylstm import LSTMClassifier, LSTMRegressor, LSTMTagger, SaliencyDisplay
+from pylstm import LSTMClassifier, LSTMRegressor, SaliencyDisplay
 from pylstm._net.describe import describe
 from pylstm.preprocessing import PerStep
 
@@ -179,16 +179,6 @@ def test_infinity_is_no_missing_value(missing):
     X[4][-1, 1] = np.inf
     with pytest.raises(ValueError, match=f"infinity.* in sequence 4, at step {len(X[4]) - 1}"):
         small(LSTMRegressor, missing=missing).fit(X, y)
-
-
-@both
-def test_streams_and_exports_say_that_they_cannot(missing, tmp_path):
-    X, y = data(LSTMTagger)
-    tagger = small(LSTMTagger, missing=missing).fit(X, y)
-    with pytest.raises(ValueError, match=f"missing='error' to be streamed, got '{missing}'"):
-        tagger.stream()
-    with pytest.raises(ValueError, match=f"missing='error' to be exported, got '{missing}'"):
-        pylstm.export_c(tagger, tmp_path / "model.c")
 
 
 @pytest.mark.parametrize(
