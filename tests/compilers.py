@@ -139,6 +139,8 @@ def models():
     plain = {
         "Net": exported_net("lstm", (3, 9), 4, "cross_entropy", scaled=True, pooling="max"),
         "net": exported_net("gru", (3, 10), 3, "sigmoid", int8=True),
+        "told": exported_net("lstm", (5, 4), 3, "squared_error", scaled=True, missing="indicator"),
+        "held": exported_net("rnn", (3, 4), 3, "squared_error", scaled=True, missing="hold"),
     }
     for name, net in plain.items():
         run_steps = (
