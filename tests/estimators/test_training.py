@@ -24,7 +24,7 @@ def small(cls, **options):
 
 def full_batch(cls, **options):
     """Return an estimator whose fit depends on sums over all sequences only."""
-    return small(cls, **{"dtype": "float64", "batch_size": 1000, "max_iter": 10, **options})
+    return small(cls, **{"dtype": "float64", "batch_size": 1000, "max_iter": 10, "noise": 0.0, **options})
 
 
 def assert_same_bits(one, two):
@@ -374,13 +374,13 @@ def test_errors_leave_a_fitted_estimator_as_it_was(cls):
 @every_estimator
 def test_warm_start_goes_on(cls):
     X, y = toy(cls)
-    estimator = small(cls, warm_start=True, solver="sgd", momentum=0.0, shuffle=False).fit(X, y)
+    estimator = small(cls, warm_start=True, solver="sgd", momentum=0.0, shuffle=False, noise=0.0).fit(X, y)
     before = estimator.loss_
     estimator.fit(X, y)
     assert estimator.n_iter_ == len(estimator.loss_curve_) == 8
     assert estimator.loss_ < before
-    # Without memory of the solver's or shuffling, going on is the same as never having stopped.
-    whole = small(cls, solver="sgd", momentum=0.0, shuffle=False, max_iter=8).fit(X, y)
+    # Without memory of the solver's, shuffling or noise, going on is the same as never having stopped.
+    whole = small(cls, solver="sgd", momentum=0.0, shuffle=False, noise=0.0, max_iter=8).fit(X, y)
     assert_same_bits(estimator, whole)
     assert estimator.loss_curve_ == whole.loss_curve_
 
