@@ -10,6 +10,8 @@ from .._net.inputs import Steps
 LEAST_EPOCHS, MOST_EPOCHS = 30, 400
 #: Steps that are read for them at most, unless the fewest epochs read more: some seconds with 64 units.
 MOST_STEPS = 4_000_000
+#: So many times the updates are made at most where the loss is still high.
+LONGER = 1.6
 #: Updates without an improvement after which a fit may end, and the fewest epochs for them.
 PATIENCE, LEAST_PATIENCE = 400, 30
 
@@ -39,6 +41,21 @@ def max_iter(estimator: Any, steps: Steps) -> int:
     return max(n_epochs, LEAST_EPOCHS)
 
 
+def learning_rate(estimator: Any) -> str:
+    """Return the course of the learning rate."""
+    if estimator.learning_rate != "auto":
+        return str(estimator.learning_rate)
+    return "settling" if estimator.max_iter == "auto" else "constant"
+
+
+def longest(estimator: Any, steps: Steps) -> int:
+    """Return how many epochs there are at most where the loss is still high."""
+    n_epochs = max_iter(estimator, steps)
+    if estimator.max_iter != "auto" or learning_rate(estimator) != "settling":
+        return n_epochs
+    return max(n_epochs, min(int(LONGER * n_epochs), MOST_STEPS // len(steps.rows)))
+
+
 def n_iter_no_change(estimator: Any, steps: Steps, *, holds_out: bool) -> int:
     """Return after how many epochs without an improvement a fit ends.
 
@@ -48,7 +65,7 @@ def n_iter_no_change(estimator: Any, steps: Steps, *, holds_out: bool) -> int:
     if estimator.n_iter_no_change != "auto":
         return int(estimator.n_iter_no_change)
     if estimator.max_iter == "auto" and not holds_out and estimator.learning_rate != "adaptive":
-        return max_iter(estimator, steps)
+        return longest(estimator, steps)
     return max(LEAST_PATIENCE, -(-PATIENCE // updates_per_epoch(estimator, steps)))
 
 

@@ -241,8 +241,8 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         else:
             self._start(model, data.targets)
         n_before = len(history.loss_curve), len(history.validation_scores)
-        n_epochs = automatic.max_iter(self, data.steps)
-        end = self._train(X, y, sample_weight, data, model, self._new_solver(model), history, n_epochs, held)
+        epochs = automatic.max_iter(self, data.steps), automatic.longest(self, data.steps)
+        end = self._train(X, y, sample_weight, data, model, self._new_solver(model), history, *epochs, held)
         of_this_fit = history.loss_curve[n_before[0] :], history.validation_scores[n_before[1] :]
         text = remark(self, end, model, data, held, *of_this_fit)
         if text is not None:
@@ -275,7 +275,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
             history = self._history  # no copy, which would take the longer the more there is
         n_epochs = len(history.loss_curve)
         try:
-            self._train(X, y, sample_weight, data, model, solver, history, 1)
+            self._train(X, y, sample_weight, data, model, solver, history, 1, 1)
         except BaseException:
             history.cut(n_epochs)
             raise
@@ -352,6 +352,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         solver: Solver,
         history: History,
         n_epochs: int,
+        longest: int,
         held: Data | None = None,
     ) -> End:
         """Train, tell callbacks, and become what was trained; return what ended it."""
@@ -360,7 +361,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         given = {"estimator": self, "X": X, "y": y, "metadata": metadata}
         context = None
         if hasattr(self, "_skl_callbacks"):
-            context = self._init_callback_context(max_subtasks=n_epochs)
+            context = self._init_callback_context(max_subtasks=longest)
             context.call_on_fit_task_begin(**given)
 
         @contextmanager
@@ -383,6 +384,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
             history,
             self,
             n_epochs=n_epochs,
+            longest=longest,
             random_state=self._random_state,
             score=score,
             on_epoch=on_epoch,

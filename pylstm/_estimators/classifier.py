@@ -140,6 +140,8 @@ class LSTMClassifier(ClassifierMixin, _Classes):
     """
 
     pooling: str = "last"
+    noise: float = 0.3
+    learning_rate: str = "auto"
     _is_multilabel = False
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

@@ -35,6 +35,9 @@ DOCUMENTATION = {
         and the first `partial_fit` learn the scaling, in float64 and weighted by sequences' `sample_weight`; with
         `warm_start` it stays. It is part of the model: saved, streamed and exported. The first layer's input weights
         are 4 times as large at the start.
+    noise : float, default=<noise>
+        Standard deviation of Gaussian noise that is added to X in training, drawn anew for each epoch: in standard
+        deviations of each feature. None is with ``standardize=False``.
     missing : {"error", "indicator", "hold"}, default="error"
         What the net reads where X has NaN. "indicator": the mean over the training sequences; and, for each feature
         that had missing values there, whether it is missing, and for how many steps it has been. "hold": the last value
@@ -55,16 +58,18 @@ DOCUMENTATION = {
         Strength of the L2 penalty on the weights, divided by the mini-batch's total weight as in `MLPClassifier`.
     batch_size : int or "auto", default="auto"
         Sequences per mini-batch; "auto" is ``min(16, n_sequences)``. Those of a mini-batch are of similar length.
-    learning_rate : {"constant", "invscaling", "adaptive", "cosine"}, default=<learning_rate>
+    learning_rate : {"auto", "constant", "invscaling", "adaptive", "cosine", "settling"}, default=<learning_rate>
         Its course over the epochs: "invscaling" divides by ``epoch ** power_t``, "cosine" goes down to 0 at `max_iter`,
-        "adaptive" divides by 5 where training would otherwise stop for want of improvement. With every solver.
+        "settling" does so in a line over the last fifth, "adaptive" divides by 5 where training would otherwise stop
+        for want of improvement. "auto" is "settling" with ``max_iter="auto"``, or else "constant". With every solver.
     learning_rate_init : float, default=<learning_rate_init>
         The learning rate of the first epoch.
     power_t : float, default=0.5
         Exponent of "invscaling".
     max_iter : int or "auto", default="auto"
         Most epochs: how often each sequence is used. "auto" is as many as make 1,000 updates, of `LSTMRegressor` 500:
-        at most 400, or as many as read 4 million steps, but at least 30.
+        at most 400, or as many as read 4 million steps, but at least 30. A rate that is "settling" waits where the loss
+        is above a fifth of what it was in the first epoch: for up to 1.6 times as many epochs, within the 4 million.
     shuffle : bool, default=True
         Whether the sequences are shuffled before each epoch.
     random_state : int, RandomState instance or None, default=None

@@ -132,7 +132,7 @@ class SharedHyperparameters(Hyperparameters):
         "solver": [StrOptions({"adam", "sgd", "rmsprop"})],
         "alpha": [Number(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", "cosine"})],
+        "learning_rate": [StrOptions({"auto", "constant", "invscaling", "adaptive", "cosine", "settling"})],
         "learning_rate_init": [Number(Real, 0, None, closed="neither")],
         "power_t": [Number(Real, 0, None, closed="left")],
         "max_iter": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],

@@ -1,5 +1,6 @@
 """How an estimator reads X: what stands for missing values, what scales the rest. All of it is part of the model."""
 
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from .._net.describe import Missing
 from .._net.inputs import Array, Steps
 from ..preprocessing._validation import check_finite
 from .base import LSTMEstimator
+from .hyperparameters import Number
 from .missing import complete, scaling_of_all
 from .scaling import as_scaled, scaling_of
 from .state import State, read_missing, read_scaling, with_missing, with_scaling
@@ -27,12 +29,14 @@ class SequenceEstimator(LSTMEstimator):
 
     bidirectional: bool = False
     standardize: bool = True
+    noise: float = 0.0
     missing: str = "error"
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **LSTMEstimator._parameter_constraints,
         "bidirectional": ["boolean"],
         "standardize": ["boolean"],
+        "noise": [Number(Real, 0, None, closed="left")],
         "missing": [StrOptions({"error", "indicator", "hold"})],
     }
 

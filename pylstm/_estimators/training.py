@@ -22,6 +22,10 @@ End = Literal["max_iter", "patience", "callback", "interrupt"]
 BUCKET = 8
 #: Below this an adaptive learning rate has nothing more to try.
 LEAST_LEARNING_RATE = 1e-6
+#: The part of the epochs over which a rate that settles goes down.
+SETTLING = 0.2
+#: A rate waits with settling while the mean loss of the last tenth of the epochs is above such a part of the first's.
+HIGH = 0.2
 
 
 class Data(NamedTuple):
@@ -153,14 +157,20 @@ class Schedule:
 
     Parameters
     ----------
-    kind : {"constant", "invscaling", "adaptive", "cosine"}
+    kind : {"constant", "invscaling", "adaptive", "cosine", "settling"}
     initial : float
     power_t : float
     max_iter : int
+        Epochs, unless there are to be more.
+    longest : int
+        The most epochs of a rate that settles.
     """
 
-    def __init__(self, kind: str, initial: float, power_t: float, max_iter: int) -> None:
+    def __init__(self, kind: str, initial: float, power_t: float, max_iter: int, longest: int) -> None:
         self.kind, self.initial, self.power_t, self.max_iter = kind, initial, power_t, max_iter
+        self.longest = longest
+        self.n_settling = int(SETTLING * max_iter)
+        self.tenth = max(1, max_iter // 10)
         self.current = initial
 
     def of_epoch(self, epoch: int) -> float:
@@ -169,7 +179,15 @@ class Schedule:
             self.current = self.initial / (epoch + 1) ** self.power_t
         elif self.kind == "cosine":
             self.current = self.initial * (1 + np.cos(np.pi * epoch / self.max_iter)) / 2
+        elif self.kind == "settling" and epoch >= self.max_iter - self.n_settling:
+            self.current = self.initial * (self.max_iter - epoch) / self.n_settling
         return self.current
+
+    def wait(self, epoch: int, losses: list[float]) -> None:
+        """Make it an epoch more if the rate is to settle from this one on, and the loss is still high."""
+        settles = epoch == self.max_iter - self.n_settling and self.max_iter < self.longest
+        if settles and np.mean(losses[-self.tenth :]) > HIGH * losses[0]:
+            self.max_iter += 1
 
     def stops_when_stuck(self) -> bool:
         """Whether nothing is left to try where there is no improvement; an adaptive rate is lowered first."""
@@ -212,6 +230,14 @@ class Patience:
             self.model.set_weights(self.best_weights)
 
 
+def with_noise(rows: Array, deviation: float, random_state: np.random.RandomState, out: Array) -> None:
+    """Write rows and Gaussian noise to `out`."""
+    generator = np.random.default_rng(random_state.randint(2**31))
+    generator.standard_normal(dtype=out.dtype, out=out)
+    out *= deviation
+    out += rows
+
+
 def train_epoch(
     step: Step, data: Data, batch_size: int, windows: Windows | None, random_state: np.random.RandomState | None
 ) -> float:
@@ -238,6 +264,7 @@ def train(
     estimator: Any,
     *,
     n_epochs: int,
+    longest: int,
     random_state: np.random.RandomState,
     score: Callable[[], float] | None,
     on_epoch: Callable[[], AbstractContextManager[list[bool]]],
@@ -253,7 +280,8 @@ def train(
         Continued in place.
     estimator : estimator
         Whose hyperparameters are meant.
-    n_epochs : int
+    n_epochs, longest : int
+        How many there are, and at most where the loss is still high.
     random_state : RandomState
         Shuffles.
     score : callable or None
@@ -267,6 +295,10 @@ def train(
     if window is not None and model.spec.bidirectional:
         raise ValueError(f"window must be None with bidirectional=True, got {window}: no state comes from behind")
     windows = None if window is None else Windows(data.steps, window)
+    rows_as_read = data.steps.rows
+    noise = 0.0 if e._inputs is None else e.noise
+    if noise:
+        data = data._replace(steps=data.steps._replace(rows=np.empty_like(rows_as_read)))
     gradient = Gradient(
         model,
         data.steps,
@@ -281,15 +313,20 @@ def train(
         rows = (data.steps.starts, data.steps.lengths) if windows is None else (windows.first, windows.length)
     own = in_units(loss, estimator._targets) if callable(loss) else None
     step = step_of(model, solver, gradient, own, data.targets, rows)
-    schedule = Schedule(e.learning_rate, e.learning_rate_init, e.power_t, n_epochs)
+    schedule = Schedule(automatic.learning_rate(e), e.learning_rate_init, e.power_t, n_epochs, longest)
     patience = Patience(model, e.tol, automatic.n_iter_no_change(e, data.steps, holds_out=score is not None))
     if score is not None and history.loss_curve:
         patience.see(score())  # what came before may have been better
     start = time.monotonic()
     try:
-        for epoch in range(n_epochs):
+        for epoch in range(longest):
+            schedule.wait(epoch, history.loss_curve)
+            if epoch == schedule.max_iter:
+                break
             with on_epoch() as stop:
                 solver.learning_rate = schedule.of_epoch(epoch)
+                if noise:
+                    with_noise(rows_as_read, noise, random_state, out=data.steps.rows)
                 loss = train_epoch(step, data, batch_size, windows, random_state if e.shuffle else None)
                 if not (np.isfinite(loss) and model.is_finite()):
                     raise ValueError(
@@ -297,7 +334,7 @@ def train(
                         f"large for {model.dtype}. Lower learning_rate_init ({e.learning_rate_init}) or max_grad_norm "
                         f"({e.max_grad_norm}){'' if e._inputs is not None else ', or scale X and y'}"
                     )
-                line = f"Epoch {epoch + 1}/{n_epochs}, loss = {loss:.6f}"
+                line = f"Epoch {epoch + 1}/{schedule.max_iter}, loss = {loss:.6f}"
                 improvable = -loss
                 if score is not None:
                     improvable = score()
@@ -305,7 +342,7 @@ def train(
                 history.add(loss, None if score is None else improvable)
                 is_stuck = patience.see(improvable)
                 if e.verbose:
-                    n_left = n_epochs - epoch - 1
+                    n_left = schedule.max_iter - epoch - 1
                     seconds = (time.monotonic() - start) / (epoch + 1) * n_left
                     print(line + (f", about {seconds:.0f} s left" if n_left else ""), flush=True)
             if any(stop):

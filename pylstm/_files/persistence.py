@@ -80,6 +80,7 @@ LATER = {
     "huber_delta": 1.0,
     "quantile": 0.5,
     "standardize": False,
+    "noise": 0.0,
     "normalize_y": False,
     "missing": "error",
 }

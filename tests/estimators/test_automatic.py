@@ -17,7 +17,7 @@ def test_updates():
     for cls in ESTIMATORS:
         n_updates = 500 if cls is LSTMRegressor else 1000
         X, y = toy(cls)
-        model = cls((2,), random_state=0).fit(X, y)
+        model = cls((8,), noise=0.0, random_state=0).fit(X, y)
         assert n_updates <= model.n_updates_ < n_updates + 4  # of which there are 4 an epoch
         assert model.n_iter_ == model.n_updates_ / 4
 
@@ -43,12 +43,40 @@ def test_epochs(lengths, options, n_epochs):
 
 
 @pytest.mark.parametrize(
+    ("lengths", "options", "n_epochs"),
+    [
+        ([5] * 36, {}, 534),  # 1.6 times 334
+        ([5] * 16, {}, 640),
+        ([5] * 1600, {}, 48),
+        ([100_000], {}, 40),  # of which there are no more in 4 million steps
+        ([1_000_000], {}, 30),
+        ([5] * 36, {"learning_rate": "constant"}, 334),
+        ([5] * 36, {"learning_rate": "settling"}, 534),
+        ([5] * 36, {"max_iter": 50}, 50),
+        ([5] * 36, {"learning_rate": "settling", "max_iter": 50}, 50),
+    ],
+)
+def test_epochs_where_the_loss_is_high(lengths, options, n_epochs):
+    assert automatic.longest(LSTMClassifier(**options), steps_of(*lengths)) == n_epochs
+
+
+def test_a_rate_that_settles_waits_for_the_loss():
+    X, y = toy(LSTMClassifier)
+    plateau = [np.zeros_like(x) for x in X]
+    assert LSTMClassifier((2,), random_state=0).fit(plateau, y).n_iter_ == 400
+    for options in ({"learning_rate": "constant"}, {"batch_size": 60, "max_iter": 250}):
+        assert LSTMClassifier((2,), random_state=0, **options).fit(plateau, y).n_iter_ == 250
+    easy = LSTMClassifier((8,), noise=0.0, random_state=0, warm_start=True).fit(X, y)
+    assert easy.n_iter_ == easy.fit(X, y).n_iter_ - 250 == 250  # high is told from the first epoch of all
+
+
+@pytest.mark.parametrize(
     "given", [{}, {"max_iter": 10}, {"n_iter_no_change": 3}, {"learning_rate": "adaptive"}], ids=str
 )
 def test_when_a_fit_may_end(given):
     steps = steps_of(*[5] * 36)
     plain, held = (automatic.n_iter_no_change(LSTMClassifier(**given), steps, holds_out=held) for held in (False, True))
-    assert plain == {"n_iter_no_change": 3}.get(next(iter(given), None), 334 if not given else 134)
+    assert plain == {"n_iter_no_change": 3}.get(next(iter(given), None), 534 if not given else 134)
     assert held == given.get("n_iter_no_change", 134)
 
 
@@ -56,7 +84,7 @@ def test_a_plateau_does_not_end_a_fit_but_what_is_held_out_does():
     X, y = toy(LSTMClassifier)
     X = [np.zeros_like(x) for x in X]
     plateau = LSTMClassifier((2,), random_state=0).fit(X, y)
-    assert plateau.n_iter_ == 250
+    assert plateau.n_iter_ == 400
     held = LSTMClassifier((2,), random_state=0).fit(X, y, X_val=X, y_val=y)
     assert held.n_iter_ < 250
     assert held.n_iter_ > 100

@@ -8,7 +8,7 @@ from sklearn.base import clone
 from pylstm import LSTMClassifier, LSTMForecaster, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger
 from pylstm._estimators.documentation import DOCUMENTATION, filled_in
 
-READING = ["bidirectional", "standardize", "missing"]
+READING = ["bidirectional", "standardize", "noise", "missing"]
 VALUES = ["loss", "huber_delta", "quantile", "normalize_y", *READING]
 OWN = {
     LSTMClassifier: ["pooling", "class_weight", *READING],

@@ -75,7 +75,7 @@ def test_forms_of_y(form):
 def test_loss_and_weights():
     """The mean over sequences, by their weights, and labels."""
     sample_weight = np.random.default_rng(0).uniform(0, 2, len(X))
-    still = {"max_iter": 1, "learning_rate_init": 1e-30, "alpha": 0.0, "dtype": "float64"}
+    still = {"max_iter": 1, "learning_rate_init": 1e-30, "alpha": 0.0, "noise": 0.0, "dtype": "float64"}
     model = small(**still).fit(X, Y, sample_weight)
     p = model.predict_proba(X)
     losses = -np.where(Y == 1, np.log(p), np.log(1 - p)).mean(axis=1)

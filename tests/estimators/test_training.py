@@ -24,7 +24,7 @@ def small(cls, **options):
 
 def full_batch(cls, **options):
     """Return an estimator whose fit depends on sums over all sequences only."""
-    return small(cls, **{"dtype": "float64", "batch_size": 1000, "max_iter": 10, **options})
+    return small(cls, **{"dtype": "float64", "batch_size": 1000, "max_iter": 10, "noise": 0.0, **options})
 
 
 def assert_same_bits(one, two):
@@ -131,6 +131,7 @@ def test_batches_partition_the_sequences(cls, monkeypatch):
         ("constant", [0.1, 0.1, 0.1, 0.1]),
         ("invscaling", [0.1, 0.1 / 2**0.7, 0.1 / 3**0.7, 0.1 / 4**0.7]),
         ("cosine", [0.1, 0.05 * (1 + np.sqrt(0.5)), 0.05, 0.05 * (1 - np.sqrt(0.5))]),
+        ("auto", [0.1, 0.1, 0.1, 0.1]),
         ("adaptive", [0.1, 0.1, 0.1, 0.02]),  # two epochs after the first without an improvement by tol
     ],
 )
@@ -144,6 +145,35 @@ def test_schedules(schedule, expected, solver, monkeypatch):
         tol=100.0 if schedule == "adaptive" else 0.0, n_iter_no_change=1 if schedule == "adaptive" else 9,
     ).fit(*toy(LSTMClassifier))  # fmt: skip
     np.testing.assert_allclose(rates, expected)
+
+
+def test_a_rate_settles_over_the_last_fifth():
+    schedule = training.Schedule("settling", 0.1, 0.5, 10, 10)
+    np.testing.assert_allclose([schedule.of_epoch(k) for k in range(10)], [0.1] * 9 + [0.05])
+    schedule = training.Schedule("settling", 0.1, 0.5, 20, 20)
+    np.testing.assert_allclose([schedule.of_epoch(k) for k in range(20)], [0.1] * 17 + [0.075, 0.05, 0.025])
+    assert training.Schedule("settling", 0.1, 0.5, 1, 1).of_epoch(0) == 0.1  # as partial_fit asks
+
+
+@pytest.mark.parametrize(
+    ("losses", "n_epochs"),
+    [
+        ([1.0] + [0.1] * 40, 20),
+        ([1.0] * 40, 32),
+        ([1.0] * 18 + [0.1] * 20, 24),  # settles from the epoch on before which two have a mean of 0.1
+        ([1.0] * 16 + [0.1] * 4 + [1.0] * 20, 22),  # once it settles, nothing is looked at
+        ([0.1] * 40, 32),
+    ],
+)
+def test_a_rate_waits_with_settling(losses, n_epochs):
+    schedule = training.Schedule("settling", 0.1, 0.5, 20, 32)
+    for epoch in range(32):
+        schedule.wait(epoch, losses[:epoch])
+        if epoch == schedule.max_iter:
+            break
+        rate = schedule.of_epoch(epoch)
+        assert rate == (0.1 if epoch <= n_epochs - 4 else pytest.approx(0.1 * (n_epochs - epoch) / 4))
+    assert schedule.max_iter == n_epochs
 
 
 def test_rate_of_the_schedule_is_what_the_solver_uses():
@@ -344,13 +374,13 @@ def test_errors_leave_a_fitted_estimator_as_it_was(cls):
 @every_estimator
 def test_warm_start_goes_on(cls):
     X, y = toy(cls)
-    estimator = small(cls, warm_start=True, solver="sgd", momentum=0.0, shuffle=False).fit(X, y)
+    estimator = small(cls, warm_start=True, solver="sgd", momentum=0.0, shuffle=False, noise=0.0).fit(X, y)
     before = estimator.loss_
     estimator.fit(X, y)
     assert estimator.n_iter_ == len(estimator.loss_curve_) == 8
     assert estimator.loss_ < before
-    # Without memory of the solver's or shuffling, going on is the same as never having stopped.
-    whole = small(cls, solver="sgd", momentum=0.0, shuffle=False, max_iter=8).fit(X, y)
+    # Without memory of the solver's, shuffling or noise, going on is the same as never having stopped.
+    whole = small(cls, solver="sgd", momentum=0.0, shuffle=False, noise=0.0, max_iter=8).fit(X, y)
     assert_same_bits(estimator, whole)
     assert estimator.loss_curve_ == whole.loss_curve_
 
@@ -449,6 +479,62 @@ def test_new_labels_in_a_warm_start_are_refused(cls):
     other = np.array(["new"] * len(X)) if cls is LSTMClassifier else [np.array(["new"] * len(x)) for x in X]
     with pytest.raises(ValueError, match=r"labels out of classes_ \['down', 'up'\], got \['new'\] too"):
         clf.fit(X, other)
+
+
+# ---- noise
+
+
+def test_noise_is_of_the_deviation_that_is_asked():
+    rows, out = np.full((50_000, 2), 7, np.float32), np.empty((50_000, 2), np.float32)
+    random_state = np.random.RandomState(0)
+    training.with_noise(rows, 0.3, random_state, out)
+    np.testing.assert_allclose(out.mean(axis=0), 7, atol=0.01)
+    np.testing.assert_allclose(out.std(axis=0), 0.3, atol=0.005)
+    assert abs(np.corrcoef(out.T)[0, 1]) < 0.02
+    another = np.empty_like(out)
+    training.with_noise(rows, 0.3, random_state, another)
+    assert abs(np.corrcoef(out[:, 0], another[:, 0])[0, 1]) < 0.02
+    assert (rows == 7).all()
+    assert random_state.get_state()[3] == 0  # no deviate is kept back, which files would lose
+
+
+@every_estimator
+def test_noise_is_in_training_only(cls):
+    """It is as learning each epoch other sequences, of which the scaling knows nothing."""
+    X, y = toy(cls)
+    before = copy.deepcopy(X)
+    plain, noisy = (small(cls, noise=noise).fit(X, y) for noise in (0.0, 0.5))
+    for x, unchanged in zip(X, before, strict=True):
+        np.testing.assert_array_equal(x, unchanged)
+    np.testing.assert_array_equal(plain._inputs.scale, noisy._inputs.scale)
+    assert plain.loss_curve_[0] != noisy.loss_curve_[0]
+    np.testing.assert_array_equal(outputs(noisy, X), outputs(noisy, X))
+    held = small(cls, noise=0.5, learning_rate_init=1e-9, forget_bias=1.0).fit(X, y, X_val=X, y_val=y)
+    np.testing.assert_allclose(held.validation_scores_, held.validation_scores_[0], atol=1e-4)
+    assert len(set(held.loss_curve_)) == 4
+
+
+@every_estimator
+def test_there_is_no_noise_on_what_is_not_scaled(cls):
+    X, y = toy(cls)
+    plain, noisy = (small(cls, noise=noise, standardize=False).fit(X, y) for noise in (0.0, 0.5))
+    assert_same_bits(plain, noisy)
+
+
+@every_estimator
+def test_noise_goes_on_after_a_file(cls, tmp_path):
+    X, y = toy(cls)
+    model = small(cls, noise=0.5).fit(X, y)
+    pylstm.save(model, tmp_path / "model.safetensors")
+    loaded = pylstm.load(tmp_path / "model.safetensors")
+    assert_same_bits(model.partial_fit(X, y), loaded.partial_fit(X, y))
+
+
+@pytest.mark.parametrize("cls", PER_STEP)
+def test_windows_have_noise(cls):
+    X, y = toy(cls)
+    plain, noisy = (small(cls, noise=noise, window=2).fit(X, y) for noise in (0.0, 0.5))
+    assert plain.loss_curve_ != noisy.loss_curve_
 
 
 # ---- weights

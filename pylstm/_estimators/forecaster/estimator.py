@@ -90,7 +90,7 @@ class LSTMForecaster(SeriesEstimator):
         Strength of the L2 penalty on the weights, divided by the mini-batch's total weight as in `MLPRegressor`.
     batch_size : int or "auto", default="auto"
         Series per mini-batch; "auto" is ``min(16, n_series)``.
-    learning_rate : {"constant", "invscaling", "adaptive", "cosine"}, default="cosine"
+    learning_rate : {"auto", "constant", "invscaling", "adaptive", "cosine", "settling"}, default="cosine"
         Its course over the epochs, as for `LSTMRegressor`.
     learning_rate_init : float, default=0.003
         The learning rate of the first epoch.

@@ -37,6 +37,7 @@ def errors_in_blocks(forecaster: Any, data: Data) -> list[Array] | None:
                 History(),
                 silent,
                 n_epochs=forecaster.n_iter_,
+                longest=forecaster.n_iter_,
                 random_state=forecaster._random_state,
                 score=None,
                 on_epoch=lambda: nullcontext([]),
