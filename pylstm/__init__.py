@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ._estimators.regressor import LSTMRegressor, LSTMSequenceRegressor
     from ._files.persistence import load, save
     from ._inside.displays import (
+        BacktestDisplay,
         CellStateDisplay,
         ForecastDisplay,
         GateDisplay,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 __version__ = version("pylstm")
 
 __all__ = [
+    "BacktestDisplay",
     "Cell",
     "CellStateDisplay",
     "Explanation",
@@ -70,6 +72,7 @@ __all__ = [
 
 # Name to (module, attribute or None for the module itself, extra that brings what it needs).
 _LAZY = {
+    "BacktestDisplay": ("pylstm._inside.displays", "BacktestDisplay", None),
     "CellStateDisplay": ("pylstm._inside.displays", "CellStateDisplay", None),
     "Explanation": ("pylstm._inside.explain", "Explanation", None),
     "Export": ("pylstm._devices.export", "Export", None),

@@ -16,6 +16,12 @@ LONGER = 1.6
 PATIENCE, LEAST_PATIENCE = 400, 30
 
 
+def of(estimator: Any, name: str) -> Any:
+    """Return a hyperparameter; where it is "auto", what the estimator's fit has found that it stands for."""
+    value = getattr(estimator, name, None)
+    return estimator._stands_for[name] if isinstance(value, str) and value == "auto" else value
+
+
 def batch_size(estimator: Any, n_sequences: int) -> int:
     """Return how many sequences a mini-batch has."""
     return min(n_sequences, 16 if estimator.batch_size == "auto" else int(estimator.batch_size))
@@ -24,7 +30,7 @@ def batch_size(estimator: Any, n_sequences: int) -> int:
 def updates_per_epoch(estimator: Any, steps: Steps) -> int:
     """Return how many updates an epoch has: one for each mini-batch, or each of its windows."""
     size = batch_size(estimator, len(steps.lengths))
-    window = getattr(estimator, "window", None)
+    window = of(estimator, "window")
     if window is None:
         return -(-len(steps.lengths) // size)
     counts = np.sort(-(-steps.lengths // window))[::-1]  # sequences of a mini-batch are of similar length

@@ -304,7 +304,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         return data._replace(steps=steps, targets=targets)
 
     def _new_model(self, steps: Steps, random_state: np.random.RandomState) -> Model:
-        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object)).tolist()
+        sizes = np.atleast_1d(np.asarray(automatic.of(self, "hidden_layer_sizes"), dtype=object)).tolist()
         if not sizes:
             raise ValueError(f"hidden_layer_sizes must name at least one layer, got {self.hidden_layer_sizes!r}")
         loss, loss_parameter = self._loss_and_parameter()
@@ -313,7 +313,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
             steps.rows.shape[1],
             tuple(check_size(size, f"hidden_layer_sizes[{layer}]") for layer, size in enumerate(sizes)),
             bidirectional=getattr(self, "bidirectional", False),
-            dropout=self.dropout,
+            dropout=automatic.of(self, "dropout"),
             dtype=self.dtype,
             cell=self.cell,
             nonlinearity=self.nonlinearity,
@@ -332,7 +332,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         return Solver(
             model,
             self.solver,
-            learning_rate=self.learning_rate_init,
+            learning_rate=automatic.of(self, "learning_rate_init"),
             beta_1=self.beta_1,
             beta_2=self.beta_2,
             epsilon=self.epsilon,

@@ -66,6 +66,15 @@ class Data(NamedTuple):
             )
         return self if len(weighted) == len(steps.lengths) else self.take(weighted)
 
+    def batch_size(self, estimator: Any) -> int:
+        """Return how many sequences a mini-batch has."""
+        return automatic.batch_size(estimator, len(self.steps.lengths))
+
+    def window(self, estimator: Any) -> int | None:
+        """Return how many steps are trained on at once, the state carried on; None for whole sequences."""
+        window: int | None = automatic.of(estimator, "window")
+        return window
+
     def batches(self, batch_size: int, random_state: np.random.RandomState | None) -> Iterator[npt.NDArray[np.intp]]:
         """Yield the indices of mini-batches; shuffled where there is a `random_state`."""
         n_sequences = len(self.steps.lengths)
@@ -290,8 +299,8 @@ def train(
         Returns a context manager of a list, into which it may put True to stop.
     """
     e = estimator
-    batch_size = automatic.batch_size(e, len(data.steps.lengths))
-    window = getattr(e, "window", None)
+    batch_size, window = data.batch_size(e), data.window(e)
+    learning_rate_init = automatic.of(e, "learning_rate_init")
     if window is not None and model.spec.bidirectional:
         raise ValueError(f"window must be None with bidirectional=True, got {window}: no state comes from behind")
     windows = None if window is None else Windows(data.steps, window)
@@ -313,7 +322,7 @@ def train(
         rows = (data.steps.starts, data.steps.lengths) if windows is None else (windows.first, windows.length)
     own = in_units(loss, estimator._targets) if callable(loss) else None
     step = step_of(model, solver, gradient, own, data.targets, rows)
-    schedule = Schedule(automatic.learning_rate(e), e.learning_rate_init, e.power_t, n_epochs, longest)
+    schedule = Schedule(automatic.learning_rate(e), learning_rate_init, e.power_t, n_epochs, longest)
     patience = Patience(model, e.tol, automatic.n_iter_no_change(e, data.steps, holds_out=score is not None))
     if score is not None and history.loss_curve:
         patience.see(score())  # what came before may have been better
@@ -331,7 +340,7 @@ def train(
                 if not (np.isfinite(loss) and model.is_finite()):
                     raise ValueError(
                         f"training diverged in epoch {epoch + 1}: its loss is {loss}, or gradients or weights are too "
-                        f"large for {model.dtype}. Lower learning_rate_init ({e.learning_rate_init}) or max_grad_norm "
+                        f"large for {model.dtype}. Lower learning_rate_init ({learning_rate_init}) or max_grad_norm "
                         f"({e.max_grad_norm}){'' if e._inputs is not None else ', or scale X and y'}"
                     )
                 line = f"Epoch {epoch + 1}/{schedule.max_iter}, loss = {loss:.6f}"

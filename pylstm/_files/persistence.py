@@ -14,10 +14,16 @@ safetensors, and reading it executes nothing.
   ``target_scale``, float64 (n_outputs,), of one that scales y; ``missing_mean``, float64 (n_features,), and
   ``missing_columns``, int64, of one that reads missing values,
 - ``classes_`` of a classifier: the labels, or of strings their code points (n_classes, longest), filled up with zeros,
-- of a forecaster, for each of its n series: ``last`` value, ``mean`` and ``scale`` of the differences, ``naive_error``
-  for the score, all float64 (n, n_series); ``tail_0``, ... float64 (n, lag, n_series), from which differences are
-  undone; the state ``h_l0`` and, of an LSTM, ``c_l0``, ... (1, n, hidden); ``errors`` (sum of ``n_errors``, n_series)
-  for intervals, those of one series after those of the other; and ``X_mean``, ``X_scale``, float64 (n_features,).
+- of a forecaster, for each of its n series: ``naive_error`` for the score, float64 (n, n_series); ``X_mean``,
+  ``X_scale``, float64 (n_features,),
+- of one without ``horizon``: ``last`` value, ``mean`` and ``scale`` of the differences, float64 (n, n_series);
+  ``tail_0``, ... float64 (n, lag, n_series), from which differences are undone; the state ``h_l0`` and, of an LSTM,
+  ``c_l0``, ... (1, n, hidden); ``errors`` (sum of ``n_errors``, n_series) for intervals, those of one series after
+  those of the other,
+- of one with: ``tails``, float64 (sum of ``n_tails``, n_series), and ``tails_X``, the last values of all series and
+  their X, scaled; ``scales``, float64 (n_views, n, n_series), ``spread``, float64, and ``varies``, bool, (n, n_series);
+  ``season_0``, ... float64 (n, season, n_series), beginning with the step after the last; ``error_sizes`` (n_errors,)
+  and ``error_quantiles`` (200,), float64.
 
 Those of a pipeline's scaler begin with ``scaler.``: ``scaler.mean_``, ``scaler.var_``, ``scaler.scale_`` and
 ``scaler.n_samples_seen_``, as far as it has them.
@@ -80,10 +86,10 @@ LATER = {
     "huber_delta": 1.0,
     "quantile": 0.5,
     "standardize": False,
-    "noise": 0.0,
     "normalize_y": False,
-    "missing": "error",
 }
+#: And those that no file has to have.
+LATER_STILL = {"horizon": None, "season_length": None, "calendar": (), "missing": "error", "noise": 0.0}
 #: By name.
 ESTIMATORS: dict[str, Any] = {
     cls.__name__: cls for cls in (LSTMClassifier, LSTMForecaster, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger)
@@ -265,7 +271,7 @@ def _build(state: State) -> Any:
             f"format_version must be at most {FORMAT_VERSION} for pylstm {__version__} to read it, got {version}, "
             f"written by pylstm {short(written_by)}"
         )
-    later = LATER if version == 1 else {}
+    later = LATER_STILL | (LATER if version == 1 else {})
     estimator = _read_parameters(state, ESTIMATORS[state.choice("class", ESTIMATORS)], later)
     fitted = state.inner("state")
     estimator._set_state(fitted)

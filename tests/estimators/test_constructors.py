@@ -15,7 +15,10 @@ OWN = {
     LSTMTagger: ["window", "burn_in", "class_weight", *READING],
     LSTMRegressor: ["pooling", *VALUES],
     LSTMSequenceRegressor: ["window", "burn_in", *VALUES],
-    LSTMForecaster: ["differences", "transform", "cv", "n_paths", "window", "burn_in"],
+    LSTMForecaster: [
+        *("horizon", "season_length", "differences", "transform", "cv", "n_paths"),
+        *("calendar", "missing", "window", "burn_in"),
+    ],
 }
 
 

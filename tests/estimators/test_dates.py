@@ -130,7 +130,7 @@ def test_polars(long):
 
 
 def test_what_is_no_dated_form():
-    for y in (np.ones(3), [1.0, 2.0], [np.ones(3), np.ones(4)], []):
+    for y in (np.ones(3), [1.0, 2.0], [np.ones(3), np.ones(4)], [], pd.Series([np.ones(3), np.ones(4)])):
         assert not has_dates(y)
 
 
@@ -175,6 +175,17 @@ def test_gaps():
         (pd.DataFrame({"ds": index(), "y": 1.0, "price": 2.0}), "what is known ahead of it is X"),
         (pd.DataFrame({"unique_id": [None], "ds": ["2020-01-01"], "y": [1.0]}), "in every row, got none in row 0"),
         ({}, "must have at least one series, got none"),
+        ({"a": long_frame()}, r"y\['a'\] must be one series with its dates for index, got a long panel form"),
+        ({"a": {"b": series()}}, r"y\['a'\] must be a Series, a DataFrame or an array \(n_steps,\), got 'dict'"),
+        ({"a": series(), "b": series().to_frame()}, r"y\['b'\] must have the form of the first series"),
+        ({"a": series().to_frame("p"), "b": series().to_frame("q")}, r"y\['b'\] must have the form of the first"),
+        ([series(), np.ones(9)], "must have dates of one kind, got dates without a time zone and integers"),
+        (series() * np.nan, r"got none \(NaN\) for 2020-03-01"),
+        (
+            pd.Series([1.0], pd.MultiIndex.from_tuples([(None, 1)])),
+            "a name of a series in every row, got none in row 0",
+        ),
+        (long_frame()[::-1], r"y\['x'\] must be sorted by date"),
         (series()[:0], "must have at least one step, got none"),
     ],
 )
@@ -183,23 +194,141 @@ def test_bad_forms(y, message):
         read_y(y, fill=False)
 
 
+def written(y, n=2, fill=False):
+    """Return zeros in the form of y."""
+    _, form = read_y(y, fill=fill)
+    return write(form, n, {"": [np.zeros((n, len(form.columns)))] * len(form.ends)})
+
+
+def panel_of(ids, n=5):
+    dates = list(pd.date_range("2024-01-01", periods=n, freq="D"))
+    return pd.DataFrame({"unique_id": [name for name in ids for _ in dates], "ds": dates * len(ids), "y": 1.0})
+
+
+@pytest.mark.parametrize("ids", [("a", 2), (7, 3), (1.5, 2.0), (True, False), tuple(pd.to_datetime(["2020", "2021"]))])
+def test_names_of_series_come_back_as_they_were(ids):
+    y = panel_of(ids)
+    if len(set(map(type, ids))) == 1:
+        y = y.astype({"unique_id": pd.Series(ids).dtype})
+    assert written(y).unique_id.tolist() == [ids[0], ids[0], ids[1], ids[1]]
+
+
+def test_categories_and_extension_dtypes_as_names():
+    for dtype in ("category", "string", "Int64"):
+        ids = (1, 2) if dtype == "Int64" else ("b", "a")
+        y = panel_of(ids).astype({"unique_id": dtype})
+        assert written(y).unique_id.tolist() == [ids[0], ids[0], ids[1], ids[1]]
+        multi = y.set_index(["unique_id", "ds"])["y"]
+        assert written(multi[multi.index.get_level_values(0) == ids[0]]).index.get_level_values(0).unique() == [ids[0]]
+
+
+def test_a_frame_comes_back_as_a_frame():
+    multi = panel_of("ab").set_index(["unique_id", "ds"])
+    assert isinstance(written(multi), pd.DataFrame)
+    assert isinstance(written(multi["y"]), pd.Series)
+    assert isinstance(written({"a": series().to_frame()})["a"], pd.DataFrame)
+    assert isinstance(written([series().to_frame()])[0], pd.DataFrame)
+    assert written({"a": np.ones((9, 2))})["a"].shape == (2, 2)
+
+
+def test_columns_that_are_called_alike():
+    y = pd.DataFrame(np.ones((9, 2)), index(n=9), columns=["a", "a"])
+    assert written(y).columns.tolist() == ["a", "a"]
+    y.columns = pd.MultiIndex.from_tuples([("a", 1), ("a", 2)])
+    pd.testing.assert_index_equal(written(y).columns, y.columns)
+
+
+def test_series_with_names_of_their_own():
+    wide = pd.DataFrame({"p": series(), "q": series()})
+    out = written(dict(wide.items()))
+    assert (list(out), [each.name for each in out.values()]) == (["p", "q"], [None, None])
+    assert written({"a": series(), "b": series()})["b"].name == "sales"
+
+
+def test_what_follows_may_be_without_a_name():
+    _, form = read_y(series(), fill=False)
+    read_y(pd.Series([1.0], form.dates_after(1)[0]), fill=False, like=form)
+
+
+@pytest.mark.parametrize("dtype", ["Float64", "Int64", object])
+def test_dtypes_with_missing_values(dtype):
+    y = series().astype(dtype)
+    y.iloc[4] = None if dtype is object else pd.NA
+    with pytest.raises(ValueError, match=r"got none \(NaN\) for 2020-07-01 00:00:00: missing='interpolate'"):
+        read_y(y, fill=False)
+    assert_allclose(read_y(y, fill=True)[0], np.arange(24.0))
+
+
+def test_polars_days_and_time_zones():
+    pl = pytest.importorskip("polars")
+    days = pl.DataFrame({"ds": np.arange("2024-03-25", "2024-04-04", dtype="datetime64[D]"), "y": np.ones(10)})
+    assert days["ds"].dtype == pl.Date
+    out = written(days)
+    assert out["ds"].dtype == pl.Date
+    assert str(out["ds"][0]) == "2024-04-04"
+    for unit in ("ms", "us", "ns"):
+        times = days.with_columns(pl.col("ds").cast(pl.Datetime(unit)))
+        assert written(times)["ds"].dtype == times["ds"].dtype
+    zoned = days.with_columns(pl.col("ds").cast(pl.Datetime("us")).dt.replace_time_zone("Europe/Berlin"))
+    out = written(zoned)  # over the change of the clocks
+    assert out["ds"].dtype == zoned["ds"].dtype
+    assert str(out["ds"][0]) == "2024-04-04 00:00:00+02:00"
+
+
+def test_few_values_far_apart():
+    """None of these takes memory for the steps between."""
+    second = pd.DatetimeIndex(["2020-01-01 00:00:00", "2020-01-01 00:00:01", "2020-01-01 00:00:02", "2060-01-01"])
+    for dates in (pd.Index([0, 1, 2, 10**12]), second):
+        y = pd.Series(np.ones(4), dates)
+        with pytest.raises(ValueError, match=r"got none for|no frequency"):
+            read_y(y, fill=False)
+        with pytest.raises(ValueError, match=r"at least one in 1000 steps|no frequency"):
+            read_y(y, fill=True)
+
+
 # ---- what is known ahead
 
 
 def test_X_by_its_dates(long):
     X = pd.DataFrame({"price": np.arange(40.0)}, index("MS", 40))
     values, form = read_y(series(), fill=False)
-    assert_array_equal(read_X(X, form, np.array([len(values)])).ravel(), np.arange(24))
-    assert_array_equal(read_X(X, form.later(3), np.array([3])).ravel(), [24, 25, 26])
+    assert_array_equal(read_X(X, form, np.array([len(values)]))[0].ravel(), np.arange(24))
+    assert_array_equal(read_X(X, form.later(3), np.array([3]))[0].ravel(), [24, 25, 26])
     with pytest.raises(ValueError, match="X must have a row for 2022-03-01 00:00:00, got rows from 2020-03-01"):
         read_X(X[:24], form.later(3), np.array([3]))
     _, panel = read_y(long, fill=False)
-    shared = read_X(X, panel.later(2), np.array([2, 2]))  # one calendar for all
+    shared = read_X(X, panel.later(2), np.array([2, 2]))[0]  # one calendar for all
     assert_array_equal(np.ravel(shared), [24, 25, 10, 11])
     own = pd.DataFrame({"unique_id": np.repeat(["a", "x"], 40), "ds": [*X.index] * 2, "price": np.arange(80.0)})
-    assert_array_equal(np.ravel(read_X(own, panel.later(2), np.array([2, 2]))), [64, 65, 10, 11])
+    assert_array_equal(np.ravel(read_X(own, panel.later(2), np.array([2, 2]))[0]), [64, 65, 10, 11])
     with pytest.raises(ValueError, match="got none for 'x'"):
         read_X(own[:40], panel.later(2), np.array([2, 2]))
+    more = pd.concat([own, own[:40].assign(unique_id="of no use")])
+    assert_array_equal(np.ravel(read_X(more, panel.later(2), np.array([2, 2]))[0]), [64, 65, 10, 11])
+    for_all = X.rename_axis("ds").reset_index()
+    assert_array_equal(np.ravel(read_X(for_all, panel.later(2), np.array([2, 2]))[0]), [24, 25, 10, 11])
+    with pytest.raises(ValueError, match="X must have dates without a time zone, as y, got dates in UTC"):
+        read_X(X.tz_localize("UTC"), form, np.array([24]))
+
+
+def test_rows_of_X_that_are_numbered():
+    _, form = read_y(series(), fill=False)
+    X = pd.DataFrame({"price": np.arange(3.0)})
+    assert_array_equal(read_X(X, form.later(3), np.array([3]))[0].ravel(), [0, 1, 2])
+    with pytest.raises(ValueError, match="X must have dates without a time zone, as y, got integers"):
+        read_X(X, form.later(2), np.array([2]))
+
+
+def test_columns_of_X_are_those_of_fit():
+    X = pd.DataFrame({"a": np.arange(30.0), "b": -np.arange(30.0)}, index("MS", 30))
+    _, form = read_y(series(), fill=False)
+    values, columns = read_X(X, form, np.array([24]))
+    assert columns == ["a", "b"]
+    form = form._replace(X_columns=columns)
+    assert_array_equal(read_X(X[["b", "a"]], form, np.array([24]))[0], values)
+    for other in (X.rename(columns={"b": "c"}), X[["a"]], X.assign(c=1.0)):
+        with pytest.raises(ValueError, match=r"X must have the columns it had in fit, \['a', 'b'\], got \['a'"):
+            read_X(other, form, np.array([24]))
 
 
 def test_calendar():

@@ -27,6 +27,7 @@ def small(cls, which, **options):
 
 def forecaster(which, **options):
     given = {"hidden_layer_sizes": (6, 3), "max_iter": 3, "cv": 2, "n_paths": 9, "random_state": 0, **options}
+    given = {"horizon": None, "differences": (), "transform": None, **given}
     return LSTMForecaster(**given, **CELLS[which])
 
 

@@ -15,7 +15,8 @@ SUMS, RUNNING = X.sum(axis=(1, 2)), X.sum(axis=2).cumsum(axis=1)
 QUICK = {"hidden_layer_sizes": 4, "max_iter": 3, "random_state": 0}
 #: As it comes, unscaled.
 RAW = {**QUICK, "standardize": False, "normalize_y": False, "forget_bias": 1.0}
-SERIES = {**QUICK, "cv": 2, "n_paths": 20}
+#: The recursive way, and y as it comes.
+SERIES = {**QUICK, "cv": 2, "n_paths": 20, "horizon": None, "differences": (), "transform": None}
 
 
 def wave(n_steps=60, seed=0):
@@ -192,7 +193,9 @@ STILL = {
 
 @pytest.mark.parametrize(("y", "options", "expected"), STILL.values(), ids=STILL)
 def test_a_series_that_never_varies(y, options, expected):
-    forecast, std, bounds = LSTMForecaster(**SERIES, **options).fit(y).predict(3, return_std=True, quantiles=[0.1, 0.9])
+    forecast, std, bounds = (
+        LSTMForecaster(**{**SERIES, **options}).fit(y).predict(3, return_std=True, quantiles=[0.1, 0.9])
+    )
     np.testing.assert_allclose(forecast, expected, rtol=1e-12)
     np.testing.assert_allclose(std, 0, atol=1e-12 * y.max())
     np.testing.assert_allclose(bounds, [expected, expected], rtol=1e-12)

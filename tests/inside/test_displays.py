@@ -3,6 +3,7 @@
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from processes import run_python
@@ -10,6 +11,7 @@ from toys import ESTIMATORS, toy
 
 import pylstm
 from pylstm import (
+    BacktestDisplay,
     CellStateDisplay,
     ForecastDisplay,
     GateDisplay,
@@ -29,6 +31,7 @@ SERIES = np.sin(np.arange(60)) + 2
 FORECASTER = LSTMForecaster((4,), max_iter=2, cv=2, n_paths=20, random_state=0).fit(SERIES)
 #: Each makes a display of one panel.
 DISPLAYS = {
+    "BacktestDisplay": lambda **given: BacktestDisplay.from_estimator(FORECASTER, SERIES, n_steps=5, **given),
     "CellStateDisplay": lambda **given: CellStateDisplay.from_estimator(CLASSIFIER, X, units=[1], **given),
     "ForecastDisplay": lambda **given: ForecastDisplay.from_estimator(FORECASTER, 5, y=SERIES, y_true=[1, 2], **given),
     "GateDisplay": lambda **given: GateDisplay.from_estimator(CLASSIFIER, X, gates="f", **given),
@@ -207,6 +210,28 @@ def test_forecast():
     assert set(display.bounds.ravel()) <= set(corners[:, 1])
     texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
     assert texts == ["past", "80% interval", "forecast", "what came"]
+
+
+def test_forecast_of_dates():
+    y = pd.Series(SERIES, pd.date_range("2020-01-01", periods=60))
+    forecaster = LSTMForecaster((2,), max_iter=1, random_state=0).fit(y)
+    display = ForecastDisplay.from_estimator(forecaster, 4, y=y)
+    assert (display.times == pd.date_range("2020-01-01", periods=64)).all()
+    predicted = forecaster.predict(4, quantiles=[0.05, 0.95]).to_numpy()
+    np.testing.assert_array_equal(display.forecast, predicted[:, 0])
+    np.testing.assert_allclose(display.bounds, predicted[:, 1:].T)
+
+
+def test_backtest():
+    display = BacktestDisplay.from_estimator(FORECASTER, SERIES, n_steps=5, n_windows=2, error="WAPE")
+    assert [line.get_label() for line in display.ax_.lines] == ["LSTM", "seasonal naive", "drift"]
+    table = display.table
+    ours = table[(table.model == "LSTM") & (table.window != "all")]
+    assert display.ax_.lines[0].get_ydata().tolist() == ours.WAPE.tolist()
+    with pytest.raises(ValueError, match=r"error must be one of MASE, .* got 'RMSE'"):
+        BacktestDisplay(table, error="RMSE")
+    with pytest.raises(ValueError, match="table must be a DataFrame that"):
+        BacktestDisplay([1.0])
 
 
 def test_forecast_alone():

@@ -76,7 +76,18 @@ OWN_ARGUMENTS = {
     LSTMTagger: {**PER_STEP, "class_weight": None},
     LSTMRegressor: {**PER_SEQUENCE, **LOSS},
     LSTMSequenceRegressor: {**PER_STEP, **LOSS},
-    LSTMForecaster: {"differences": (1,), "transform": None, "cv": 2, "n_paths": 4, "window": 8, "burn_in": 0},
+    LSTMForecaster: {
+        "horizon": None,
+        "season_length": None,
+        "differences": (1,),
+        "transform": None,
+        "cv": 2,
+        "n_paths": 4,
+        "calendar": (),
+        "missing": "error",
+        "window": 8,
+        "burn_in": 0,
+    },
 }
 CLASSIFIERS = (LSTMClassifier, LSTMTagger)
 

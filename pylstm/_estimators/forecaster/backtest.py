@@ -1,20 +1,37 @@
 """How good a forecaster is: forecasts of what is known already, each from what came before it."""
 
 import time
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
 from ..._net.inputs import Array, check_int
+from .dated import DatedEstimator
 from .errors import PROBABILITIES, Forecast, drift, errors_of, seasonal_naive
-from .forms import SeriesEstimator
+from .series import read_series
 
-OURS = "LSTM"
+OURS, NAIVE = "LSTM", "seasonal naive"
 
 
-class BacktestEstimator(SeriesEstimator):
+class Given(NamedTuple):
+    """Series, and what is known of their steps: lists of arrays (n_steps, n_columns), or None."""
+
+    y: list[Array]
+    X: list[Array] | None
+    X_past: list[Array] | None
+
+    def between(self, starts: list[int], ends: list[int]) -> "Given":
+        """Return the steps from `starts` to `ends` of each series."""
+        y, *known = (
+            None if of is None else [values[a:b] for values, a, b in zip(of, starts, ends, strict=True)] for of in self
+        )
+        assert y is not None
+        return Given(y, *known)
+
+
+class BacktestEstimator(DatedEstimator):
     """Forecasts windows of series that are known, and chooses parameters by that."""
 
     def backtest(
@@ -22,6 +39,8 @@ class BacktestEstimator(SeriesEstimator):
         y: Any,
         X: Any = None,
         *,
+        X_past: Any = None,
+        static: Any = None,
         n_steps: int,
         n_windows: int = 3,
         step_size: int | None = None,
@@ -34,7 +53,7 @@ class BacktestEstimator(SeriesEstimator):
 
         Parameters
         ----------
-        y, X
+        y, X, X_past, static
             As in `fit`.
         n_steps : int
             Steps of a window, that are forecast at once. It is the clone's horizon, if its own is "auto".
@@ -72,63 +91,86 @@ class BacktestEstimator(SeriesEstimator):
         import pandas as pd
 
         n_steps, n_windows = check_int(n_steps, "n_steps", 1), check_int(n_windows, "n_windows", 1)
+        if self.cv is None:
+            raise ValueError("cv must not be None for a backtest, which judges intervals too")
         step_size = n_steps if step_size is None else check_int(step_size, "step_size", 1)
-        model, series, exogenous, in_form = self._for_backtest(y, X, n_steps)
+        given = self._without_dates(y, X, X_past, static)
+        horizon = n_steps if self.horizon == "auto" else self.horizon
+        model = clone(self).set_params(calendar=(), missing="error", horizon=horizon)
         most = n_steps + (n_windows - 1) * step_size
-        shortest = min(len(values) for values in series)
+        shortest = min(len(values) for values in given.y)
         if shortest <= most:
             raise ValueError(
                 f"y must have more than {most} steps for n_windows={n_windows} of n_steps={n_steps}, step_size="
                 f"{step_size} apart, got {shortest}"
             )
-        rows, of_all = [], {}
+        rows = []
         for window in range(n_windows):
             began = time.perf_counter()
-            starts = [len(values) - most + window * step_size for values in series]
-            before = [0 if window == 0 or refit else start - step_size for start in starts]
-            known = in_form([values[a:b] for values, a, b in zip(series, before, starts, strict=True)])
-            known_X = None if exogenous is None else in_form(
-                [x[a:b] for x, a, b in zip(exogenous, before, starts, strict=True)]
-            )
+            starts = [len(values) - most + window * step_size for values in given.y]
+            past = given.between([0] * len(starts), starts)
             if window == 0 or refit:
-                model = clone(model).fit(known, known_X)
+                model = clone(model).fit(past.y, past.X, X_past=past.X_past)
             else:
-                model.update(known, known_X)
-            ahead = None if exogenous is None else in_form(
-                [x[start : start + n_steps] for x, start in zip(exogenous, starts, strict=True)]
-            )
-            forecasts = _forecasts(model, n_steps, ahead, len(series), is_list=known is not None and isinstance(known, list))
-            pasts = [values[:start] for values, start in zip(series, starts, strict=True)]
-            futures = [values[start : start + n_steps] for values, start in zip(series, starts, strict=True)]
+                since = given.between([start - step_size for start in starts], starts)
+                model.update(since.y, since.X, X_past=since.X_past)
+            future = given.between(starts, [start + n_steps for start in starts])
+            forecasts = map(Forecast, *model.predict(n_steps, future.X, quantiles=PROBABILITIES))
             season = model._season()
-            naive = [seasonal_naive(past, n_steps, season) for past in pasts]
-            by_model = {OURS: forecasts, "seasonal naive": naive, "drift": [drift(past, n_steps) for past in pasts]}
-            for name, of in by_model.items():
-                errors = errors_of(pasts, futures, of, season)
-                rows.append({"window": window, "model": name, **errors})
-                of_all.setdefault(name, []).append(list(errors.values()))
+            of = {
+                OURS: list(forecasts),
+                NAIVE: [seasonal_naive(values, n_steps, season) for values in past.y],
+                "drift": [drift(values, n_steps) for values in past.y],
+            }
+            errors = {name: errors_of(past.y, future.y, of[name], season) for name in of}
+            rows += [{"window": window, "model": name, **errors[name]} for name in of]
             if verbose:
                 print(
-                    f"window {window + 1} of {n_windows}: MASE {of_all[OURS][-1][0]:.3f}, seasonal naive "
-                    f"{of_all['seasonal naive'][-1][0]:.3f}, {time.perf_counter() - began:.1f} s",
+                    f"window {window + 1} of {n_windows}: MASE {errors[OURS]['MASE']:.3f}, {NAIVE} "
+                    f"{errors[NAIVE]['MASE']:.3f}, {time.perf_counter() - began:.1f} s",
                     flush=True,
                 )
-        columns = list(rows[0])[2:]
-        for name, of_windows in of_all.items():
-            means = np.mean(of_windows, axis=0).tolist()
-            rows.append({"window": "all", "model": name, **dict(zip(columns, means, strict=True))})
-        return pd.DataFrame(rows)
+        table = pd.DataFrame(rows)
+        overall = table.drop(columns="window").groupby("model", sort=False).mean().reset_index()
+        overall.insert(0, "window", "all")
+        return pd.concat([table.astype({"window": object}), overall], ignore_index=True)
 
-    def tune(self, y: Any, X: Any = None, *, param_grid: Any, n_steps: int, verbose: bool = False, **windows: Any) -> Self:
+    def _without_dates(self, y: Any, X: Any, X_past: Any, static: Any) -> "Given":
+        """Return what a forecaster is given that knows of no dates, no calendar and no static columns but as X."""
+        reader = clone(self)
+        y, X = reader._learn_form(y, X, X_past, static)
+        series = [values.reshape(len(values), -1) for values in read_series(y, "y")]
+        known = reader._read_columns(X, None, np.array([len(values) for values in series]), "X")
+        if known is None:
+            return Given(series, None, None)
+        n_known = known[0].shape[1] - reader._n_past
+        return Given(
+            series,
+            [x[:, :n_known] for x in known] if n_known else None,
+            [x[:, n_known:] for x in known] if reader._n_past else None,
+        )
+
+    def tune(
+        self,
+        y: Any,
+        X: Any = None,
+        *,
+        X_past: Any = None,
+        static: Any = None,
+        param_grid: Any,
+        n_steps: int,
+        verbose: bool = False,
+        **windows: Any,
+    ) -> Self:
         """Take on those parameters that forecast best in a backtest, and fit them to all of y.
 
         Parameters
         ----------
-        y, X
+        y, X, X_past, static
             As in `fit`.
         param_grid : dict or list of dict
-            By the names of parameters, the values to try in all combinations: as `sklearn.model_selection.ParameterGrid`
-            takes them.
+            By the names of parameters, the values to try in all combinations: as scikit-learn's `ParameterGrid` takes
+            them.
         n_steps : int
             As in `backtest`.
         verbose : bool, default=False
@@ -146,33 +188,25 @@ class BacktestEstimator(SeriesEstimator):
         --------
         >>> from pylstm import LSTMForecaster
         >>> from pylstm.datasets import load_airline
-        >>> forecaster = LSTMForecaster(random_state=0, max_iter=2)
-        >>> forecaster = forecaster.tune(load_airline(), param_grid={"transform": ["log", None]}, n_steps=12, n_windows=1)
+        >>> forecaster, grid = LSTMForecaster(random_state=0, max_iter=2), {"transform": ["log", None]}
+        >>> forecaster = forecaster.tune(load_airline(), param_grid=grid, n_steps=12, n_windows=1)
         >>> forecaster.tuning_results_.columns[:2].tolist()
         ['transform', 'MASE']
         """
         import pandas as pd
 
-        rows = []
+        rows, given = [], {"X_past": X_past, "static": static}
         combinations = list(ParameterGrid(param_grid))
+        if not combinations:
+            raise ValueError(f"param_grid must have at least one combination of parameters, got {param_grid!r}")
         for k, parameters in enumerate(combinations):
-            table = clone(self).set_params(**parameters).backtest(y, X, n_steps=n_steps, **windows)
+            table = clone(self).set_params(**parameters).backtest(y, X, n_steps=n_steps, **given, **windows)
             errors = table[(table.window == "all") & (table.model == OURS)].iloc[0].drop(["window", "model"])
             rows.append({**parameters, **errors})
             if verbose:
                 print(f"{k + 1} of {len(combinations)}: {parameters}: MASE {errors.MASE:.3f}", flush=True)
         order = np.argsort([row["MASE"] for row in rows], kind="stable")
         self.set_params(**combinations[order[0]])
-        self.fit(y, X)
+        self.fit(y, X, **given)
         self.tuning_results_ = pd.DataFrame([rows[k] for k in order])
         return self
-
-
-def _forecasts(model: Any, n_steps: int, X: Any, n_series: int, *, is_list: bool) -> list[Forecast]:
-    values, quantiles = model.predict(n_steps, X, quantiles=PROBABILITIES)
-    if not is_list:
-        values, quantiles = [values], [quantiles]
-    return [
-        Forecast(v.reshape(n_steps, -1), q.reshape(len(PROBABILITIES), n_steps, -1))
-        for v, q in zip(values, quantiles, strict=True)
-    ]

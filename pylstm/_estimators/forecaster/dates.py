@@ -29,6 +29,17 @@ class Grid(NamedTuple):
 
     def places(self, dates: Any) -> npt.NDArray[np.intp]:
         """Return where dates of an Index stand, -1 for those that are none of these."""
+        import pandas as pd
+
+        if isinstance(self.start, int):
+            steps, rest = np.divmod(np.asarray(dates, np.int64) - self.start, self.step)
+            return np.where((rest == 0) & (steps >= 0), steps, -1).astype(np.intp)
+        offset = None if isinstance(self.start, pd.Period) else pd.tseries.frequencies.to_offset(self.step)
+        if isinstance(offset, pd.offsets.Tick) and not isinstance(offset, pd.offsets.Day):  # of fixed length
+            since, length = dates - self.start, pd.Timedelta(offset)
+            return np.where(
+                (since % length == pd.Timedelta(0)) & (since >= pd.Timedelta(0)), since // length, -1
+            ).astype(np.intp)
         n = 1 + (0 if len(dates) == 0 else self._most_steps(dates.max()))
         return np.asarray(self.dates(0, n).get_indexer(dates), np.intp)
 
@@ -36,8 +47,6 @@ class Grid(NamedTuple):
         """Return a number of steps within which a date is, if it is one of these."""
         import pandas as pd
 
-        if isinstance(self.start, int):
-            return max(0, (int(last) - self.start) // self.step)
         if isinstance(self.start, pd.Period):
             return max(0, last.ordinal - self.start.ordinal)
         return max(0, len(pd.date_range(self.start, last, freq=self.step)))
@@ -109,12 +118,15 @@ def _frequency(dates: Any, called: str) -> str:
     found = pd.infer_freq(dates)
     if found is not None:
         return str(found)
-    runs = [pd.infer_freq(dates[k : k + RUN]) for k in range(0, len(dates) - 2, max(1, RUN // 2))]
-    names, counts = np.unique([run for run in runs if run is not None], return_counts=True)
-    for name in names[np.argsort(-counts)]:
-        if (Grid(dates[0], str(name)).places(dates) >= 0).all():
-            return str(name)
+    for size in (RUN, 3):  # the second for dates of which many are missing
+        every = max(1, size // 2, len(dates) // 1000)
+        runs = [pd.infer_freq(dates[k : k + size]) for k in range(0, len(dates) - 2, every)]
+        names, counts = np.unique([run for run in runs if run is not None], return_counts=True)
+        for name in names[np.argsort(-counts)]:
+            if (Grid(dates[0], str(name)).places(dates) >= 0).all():
+                return str(name)
     raise ValueError(
         f"{called} must have dates that are evenly apart, as each day or month, got no frequency that fits "
-        f"{dates[0]}, {dates[1]}, {dates[2]}, ...: resample it, as y.resample('D').mean() does"
+        f"{dates[0]}, {dates[1]}, {dates[2]}, ...: resample it, as y.resample('D').mean() does, or take "
+        "periods, as y.to_period('M') does with a day of each month"
     )

@@ -31,7 +31,9 @@ def drift(past: Array, n_steps: int) -> Forecast:
     """Return the line through the first value and the last; Hyndman & Athanasopoulos 2021, 5.2 and 5.5."""
     steps, n = np.arange(1, n_steps + 1)[:, np.newaxis], max(len(past) - 1, 1)
     slope = (past[-1] - past[0]) / n
-    return _with_quantiles(past[-1] + steps * slope, _spread(np.diff(past, axis=0) - slope) * np.sqrt(steps * (1 + steps / n)))
+    return _with_quantiles(
+        past[-1] + steps * slope, _spread(np.diff(past, axis=0) - slope) * np.sqrt(steps * (1 + steps / n))
+    )
 
 
 def _spread(errors: Array) -> Array:

@@ -1,5 +1,6 @@
 """`LSTMForecaster`: the next values of a series, or of several."""
 
+import sys
 import warnings
 from functools import wraps
 from numbers import Integral, Real
@@ -10,7 +11,6 @@ import numpy.typing as npt
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..._net.cells import STATES
 from ..._net.describe import Description
 from ..._net.initialisation import SPREAD
 from ..._net.inputs import Array, Steps, as_numbers, check_int
@@ -18,15 +18,22 @@ from ..._net.trace import Trace, trace_steps
 from ..base import LSTMEstimator
 from ..fits import Method, fits
 from ..held_out import split_ends
-from ..hyperparameters import Number
+from ..hyperparameters import Number, positional
 from ..per_step import StepEstimator
 from ..scaling import moments
 from ..state import State
 from ..targets import Targets, check_y_given
 from ..training import Data
-from .forms import SeriesEstimator
+from . import direct, kept
+from .backtest import BacktestEstimator
+from .choices import RECURSIVE, Choices, choose, summary
+from .dated import DatedEstimator, named
+from .frames import Frames, has_dates
+from .intervals import bounds, deviations
+from .live import ForecastStream
 from .paths import draw_errors, errors_in_blocks, run_on
 from .series import TRANSFORMS, difference, is_list, naive_error
+from .windows import width
 
 
 def _warns_of_order(fit: Method) -> Method:
@@ -34,7 +41,14 @@ def _warns_of_order(fit: Method) -> Method:
 
     @wraps(fit)
     def checked(forecaster: Any, *args: Any, **keywords: Any) -> Any:
-        if len(args) == 2:
+        if sys._getframe(1).f_globals.get("__name__", "").startswith("sklearn.model_selection"):
+            warnings.warn(
+                "scikit-learn's searches and cross-validation call fit(X, y), and so make a forecaster learn X as the "
+                "series, in folds that need not follow one another. Use forecaster.tune(y, X, param_grid=..., "
+                "n_steps=...) or forecaster.backtest(y, X, n_steps=...) instead",
+                stacklevel=2,
+            )
+        elif len(args) == 2 and not has_dates(args[0]):
             shapes = [getattr(each[0] if is_list(each) else each, "shape", ()) for each in args]
             if args[1] is not None and shapes[0][1:] > shapes[1][1:]:  # of a single column, without brackets: ()
                 warnings.warn(
@@ -48,35 +62,57 @@ def _warns_of_order(fit: Method) -> Method:
     return cast(Method, checked)
 
 
-class LSTMForecaster(SeriesEstimator):
+class LSTMForecaster(BacktestEstimator):
     """Forecast the next values of a series, or of several, by an LSTM.
 
-    The network reads a value at each step and learns to say the next one. Its state after the last value of the series
-    is kept, and forecasts go on from there, each fed back as the next input: a step costs the same however long the
-    series is. What it reads is the series transformed, differenced and scaled; forecasts are on the scale of y.
+    Two ways are there. The **direct** one reads a window of the past and says all steps of the `horizon` at once. The
+    **recursive** one reads a value at each step and learns to say the next; its state after the last value is kept, and
+    forecasts go on from there, each fed back. By default the season, the transforms and the way are found from y:
+    direct, but for series without a season whose values come and go about a level, such as sunspots. `summary` tells
+    what was found. To set `differences`, or ``horizon=None``, is to ask for the recursive way.
 
     Parameters
     ----------
-    hidden_layer_sizes : int or array-like of int, default=(64,)
-        Units of each LSTM layer, the first next to the input.
-    differences : int or tuple of int, default=()
-        Lags at which the series is differenced before it is learnt, one after the other: 1 for a trend, the length of
-        the season for a season that repeats, ``(12, 1)`` for both. Leave a cycle that varies in length to the network.
-    transform : {"log", "sqrt"} or None, default=None
+    hidden_layer_sizes : int, array-like of int or "auto", default="auto"
+        Units of each LSTM layer, the first next to the input. "auto" is 32, of little data 16, and 64 of the recursive
+        way.
+    horizon : int, "auto" or None, default="auto"
+        How many steps are forecast at once. "auto" is a season, within 8 and 48 steps and a quarter of the series.
+        Longer forecasts go on from shorter ones. None is for the recursive way.
+    season_length : int, tuple of int, "auto" or None, default="auto"
+        Steps after which a pattern comes again, or several of them, such as ``(24, 168)``. "auto" looks for what is the
+        same in all repetitions, over all series; None is for no season.
+    differences : int, tuple of int or "auto", default="auto"
+        For the recursive way, lags at which the series is differenced before it is learnt, one after the other: 1 for a
+        trend, the length of the season for a season that repeats, ``(12, 1)`` for both, ``()`` for none. Leave a cycle
+        that varies in length to the network.
+    transform : {"log", "sqrt", "auto"} or None, default="auto"
         What is done to y first: "log" (of positive y) where it varies in proportion to its level, "sqrt" (of y that is
-        not negative) between that and None, as counts do.
+        not negative) between that and None, as counts do. "auto" is "sqrt" for the level, as logarithms run away with a
+        trend, and "log" for the change over a season, as far as y allows them.
     cv : int or None, default=5
-        Blocks that each series is cut into; for each, a network is trained with the others, and its errors there say
-        how uncertain forecasts are. None does without, for a shorter `fit`; then `predict` gives forecasts only.
+        The recursive way cuts each series into so many blocks. For each, a network is trained with the others, and its
+        errors there say how uncertain forecasts are. The direct way trains one network without the last horizon of
+        each series, and takes its errors there; of less than 100 series it leaves out so many horizons, or a quarter.
+        None does without, for a shorter `fit`; then `predict` gives forecasts only.
     n_paths : int, default=500
-        Sample paths that standard deviations and quantiles are taken from.
-    window : int or None, default=24
-        Train by truncated back-propagation through time on so many steps at once, the state carried from window to
-        window, an update for each. None takes series whole.
+        Sample paths that standard deviations and quantiles of the recursive way are taken from.
+    calendar : tuple of str, default=()
+        What the network reads of dates beside y: some of "month", "quarter", "week" (of the year), "day" (of the
+        month), "weekday" and "hour", each as sine and cosine of where it is in its cycle.
+    missing : {"error", "interpolate"}, default="error"
+        What is done where a y with dates has NaN, or not all of them. "interpolate" draws a line between the values
+        beside a gap.
+    window : int, "auto" or None, default="auto"
+        The direct way reads so many values before the horizon: "auto" is 1.5 times the horizon or two seasons, at most
+        48, whichever is more, and None all of the longest series. The recursive way trains by truncated
+        back-propagation through time on so many steps at once, the state carried from window to window, an update for
+        each: "auto" is 24, and None takes series whole.
     burn_in : int, default=0
-        Steps at the start of each series that have no part in the loss, while the state settles.
-    dropout : float in [0, 1), default=0.2
-        Probability that an output of an LSTM layer is zeroed during training, the last layer's too.
+        Steps at the start of each series that have no part in the recursive way's loss, while the state settles.
+    dropout : float in [0, 1) or "auto", default="auto"
+        Probability that an output of an LSTM layer is zeroed during training, the last layer's too. "auto" is 0.2, and
+        0 for direct networks with much to learn from.
     cell : {"lstm", "gru", "rnn"}, default="lstm"
         What the units are.
     nonlinearity : {"tanh", "relu"}, default="tanh"
@@ -89,15 +125,19 @@ class LSTMForecaster(SeriesEstimator):
     alpha : float, default=0.0001
         Strength of the L2 penalty on the weights, divided by the mini-batch's total weight as in `MLPRegressor`.
     batch_size : int or "auto", default="auto"
-        Series per mini-batch; "auto" is ``min(16, n_series)``.
+        Series per mini-batch, or of the direct way windows; "auto" is ``min(16, n_series)``, and 64 windows, or of
+        little data 16.
     learning_rate : {"auto", "constant", "invscaling", "adaptive", "cosine", "settling"}, default="cosine"
         Its course over the epochs, as for `LSTMRegressor`.
-    learning_rate_init : float, default=0.003
-        The learning rate of the first epoch.
+    learning_rate_init : float or "auto", default="auto"
+        The learning rate of the first epoch. "auto" is 0.003, and 0.006 for direct networks with much to learn
+        from.
     power_t : float, default=0.5
         Exponent of "invscaling".
     max_iter : int, default=30
-        Most epochs: how often each series is used.
+        Most epochs: how often each series is used. Of the direct way, an epoch is 64 mini-batches of windows, drawn at
+        random, or 32 of little data, and fewer of long windows. Data are little below 1,000 windows, or 10,000 of a
+        single series, counted for each season once more.
     shuffle : bool, default=True
         Whether a list of series is shuffled before each epoch.
     random_state : int, RandomState instance or None, default=None
@@ -139,12 +179,21 @@ class LSTMForecaster(SeriesEstimator):
         Columns of X; 0 for a fit without.
     n_series_ : int
         Columns of y.
+    season_length_ : int, tuple of int or None
+        What was found, or given.
+    horizon_ : int or None
+        Steps that are forecast at once; None of the recursive way.
+    transform_ : {"log", "sqrt"}, None, or tuple of them
+        What is done to y first: of the direct way to the level, and to changes over each season.
+    differences_ : tuple of int
+        Lags at which the recursive way differences.
     n_iter_ : int
         Epochs run.
     n_updates_ : int
         Updates of the weights, one for each mini-batch or window; with `warm_start` those of the last `fit`.
     loss_ : float
-        Mean training loss of the last epoch: the squared error of one-step forecasts of the scaled series.
+        Mean training loss of the last epoch: the squared error of one-step forecasts of the scaled series, or of the
+        direct way the absolute error over the horizon.
     loss_curve_ : list of float
         `loss_` after each epoch.
     best_loss_ : float or None
@@ -162,7 +211,7 @@ class LSTMForecaster(SeriesEstimator):
     Notes
     -----
     A y of several columns is one series of vectors: the network reads and forecasts all columns together. A list has
-    series of their own lengths, which one network learns; each has its own scale and its own state.
+    series of their own lengths, which one network learns; each has its own scale and, of the recursive way, state.
 
     What never varies, be it a column of y or its differences, is forecast as that, with a standard deviation of 0. The
     network does not read it.
@@ -170,11 +219,18 @@ class LSTMForecaster(SeriesEstimator):
     X holds what is known of each step ahead of it, such as the weekday or a price: row t of X belongs to row t of y,
     and the forecast of a step has read its X.
 
-    The forecast is what the network says when fed its own forecasts. For `return_std` and `quantiles` it is fed its own
-    forecasts plus errors instead: errors that networks trained with the other blocks made in each of the `cv` blocks,
-    drawn with a random sign. These paths and, before `transform` is undone, their mirror images about the forecast are
-    the sample, so that the forecast is its median. That the weights themselves are uncertain is not in it, nor that the
-    future may be unlike all of the past.
+    The direct way reads a window in views. In that of the level, seasons are divided out where the test of the M4
+    competition finds them in a series, late ones counting more, and values are less the window's last one. In that of a
+    season, they are less those a season before. Each is in units of the series' mean absolute change. The steps of the
+    horizon follow in the same sequence, with X but without a value, and the network says each. Forecasts of the views
+    are averaged. Its intervals are of one size for all series at a step, in such units, and none is narrower than one
+    before.
+
+    The recursive forecast is what the network says when fed its own forecasts. For `return_std` and `quantiles` it is
+    fed its own forecasts plus errors instead: errors that networks trained with the other blocks made in each of the
+    `cv` blocks, drawn with a random sign. These paths and, before `transform` is undone, their mirror images about the
+    forecast are the sample, so that the forecast is its median. That the weights themselves are uncertain is not in it,
+    nor that the future may be unlike all of the past.
 
     Ctrl-C during `fit` ends it with the best weights so far and a warning, and without what `return_std` and
     `quantiles` need. scikit-learn's callbacks
@@ -187,7 +243,9 @@ class LSTMForecaster(SeriesEstimator):
     >>> from pylstm import LSTMForecaster
     >>> from pylstm.datasets import load_airline
     >>> y = load_airline()
-    >>> forecaster = LSTMForecaster(differences=12, transform="sqrt", random_state=0).fit(y[:-24])
+    >>> forecaster = LSTMForecaster(horizon=24, random_state=0).fit(y[:-24])
+    >>> forecaster.season_length_, forecaster.transform_
+    (12, ('sqrt', 'log'))
     >>> forecast, (low, high) = forecaster.predict(24, quantiles=[0.05, 0.95])
     >>> forecast.shape
     (24,)
@@ -204,16 +262,22 @@ class LSTMForecaster(SeriesEstimator):
 
     _loss = "squared_error"
     _score_name = "negated squared error"
+    _choices: Choices
+    _direct: direct.Direct
+    _stands_for: dict[str, Any]
 
-    differences: Any = ()
-    transform: str | None = None
+    hidden_layer_sizes: Any = positional(default="auto", kw_only=False)
+    horizon: int | str | None = "auto"
+    season_length: Any = "auto"
+    differences: Any = "auto"
+    transform: str | None = "auto"
     cv: int | None = 5
     n_paths: int = 500
-    window: int | None = 24
-    dropout: float = 0.2
+    window: Any = "auto"
+    dropout: Any = "auto"
     forget_bias: float | str = 1.0
     learning_rate: str = "cosine"
-    learning_rate_init: float = 0.003
+    learning_rate_init: Any = "auto"
     max_iter: int = 30
     early_stopping: bool = False
     n_iter_no_change: int = 20
@@ -221,8 +285,15 @@ class LSTMForecaster(SeriesEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **LSTMEstimator._parameter_constraints,
         **StepEstimator._parameter_constraints,
-        "differences": [Number(Integral, 1, None, closed="left"), tuple, list],
-        "transform": [StrOptions({"log", "sqrt"}), None],
+        **DatedEstimator._parameter_constraints,
+        "hidden_layer_sizes": [StrOptions({"auto"}), *LSTMEstimator._parameter_constraints["hidden_layer_sizes"]],
+        "horizon": [Number(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
+        "season_length": [Number(Integral, 2, None, closed="left"), tuple, list, StrOptions({"auto"}), None],
+        "differences": [Number(Integral, 1, None, closed="left"), tuple, list, StrOptions({"auto"})],
+        "transform": [StrOptions({"log", "sqrt", "auto"}), None],
+        "window": [StrOptions({"auto"}), *StepEstimator._parameter_constraints["window"]],
+        "dropout": [StrOptions({"auto"}), *LSTMEstimator._parameter_constraints["dropout"]],
+        "learning_rate_init": [StrOptions({"auto"}), *LSTMEstimator._parameter_constraints["learning_rate_init"]],
         "cv": [Number(Integral, 2, None, closed="left"), None],
         "early_stopping": ["boolean"],
         "forget_bias": [Number(Real, None, None, closed="neither"), StrOptions(set(SPREAD))],
@@ -242,35 +313,84 @@ class LSTMForecaster(SeriesEstimator):
 
     @_warns_of_order
     @fits
-    def fit(self, y: Any, X: Any = None) -> Self:
+    def fit(self, y: Any, X: Any = None, *, X_past: Any = None, static: Any = None) -> Self:
         """Learn a series, or several.
 
         The series comes first, unlike in scikit-learn's ``fit(X, y)``.
 
         Parameters
         ----------
-        y : array-like (n_steps,) or (n_steps, n_series), or list of them
-            The values, oldest first; finite.
-        X : array-like (n_steps,) or (n_steps, n_features), or list of them, default=None
-            What is known of each step ahead of it; finite.
+        y : array-like (n_steps,) or (n_steps, n_series), or list of them; or with dates
+            The values, oldest first; finite. With dates: a pandas Series or DataFrame that has them for index, with a
+            MultiIndex of series and date for several; a long DataFrame, of pandas or polars, with the columns
+            ``unique_id``, ``ds`` and ``y``; a dict or list of pandas Series.
+        X : array-like (n_steps,) or (n_steps, n_features), or list of them, or with dates, default=None
+            What is known of each step ahead of it; finite. With dates it has the form of y, or one index of dates for
+            all series, and may have more dates than y.
+        X_past : as X, default=None
+            What is known of each step, but not ahead of it. The direct way alone reads it.
+        static : array-like (n_series, n_columns), DataFrame or dict, default=None
+            Numbers that tell series apart. With names of series: a DataFrame that has them for index, or in the column
+            ``unique_id``, or a dict.
 
         Returns
         -------
         self : LSTMForecaster
             The fitted estimator, ready to forecast what follows y.
         """
-        return self._fit_series(X, y)
+        return self._fit_series(X, y, X_past, static)
 
-    def _fit_series(self, X: Any, y: Any) -> Self:
+    def _loss_and_parameter(self) -> tuple[str, float]:
+        return self._losses()[0], 0.0
+
+    def _losses(self) -> list[str]:
+        return [self._loss if self._choices.horizon is None else "absolute_error"]
+
+    def _fit_series(self, X: Any, y: Any, X_past: Any, static: Any) -> Self:
         check_y_given(self, y)
         continues = self.warm_start and hasattr(self, "_model")
-        self._lags = lags = self._read_differences()
-        self._transform, self._dtype = self.transform, self.dtype
-        series = self._read_y(y, reset=not continues)
+        self._dtype = self.dtype
+        y, X = self._learn_form(y, X, X_past, static)
+        series = self._read_y(y, reset=not continues, transforms=(self.transform,))
         exogenous = self._read_X(X, [len(values) for values in series], reset=not continues)
+        self._choose(choose(self, series))
+        if self._n_past and self._choices.horizon is None:
+            raise ValueError(
+                "X_past is read by the direct way only: horizon must be 'auto' or an integer, and differences 'auto', "
+                f"got {self.horizon} and {self.differences}"
+            )
+        self._naive_error = np.stack([naive_error(values, self._season()) for values in series])
+        fit = self._fit_recursive if self._choices.horizon is None else self._fit_direct
+        fit(X, y, series, exogenous, continues=continues)
+        self._path_seed = self._random_state.randint(np.iinfo(np.int32).max)
+        return self
+
+    def _choose(self, choices: Choices) -> None:
+        """Note how series are forecast."""
+        self._choices = choices
+        self._stands_for = RECURSIVE if choices.horizon is None else direct.FEW
+        seasons, transforms = choices.seasons, choices.transforms
+        self.season_length_ = seasons if len(seasons) > 1 else seasons[0] if seasons else None
+        self.transform_ = transforms if len(set(transforms)) > 1 else transforms[0]
+        self.differences_, self.horizon_ = choices.lags, choices.horizon
+
+    def _fit_direct(self, X: Any, y: Any, series: list[Array], exogenous: list[Array], *, continues: bool) -> None:
+        self._direct, panel = direct.start(self, self._choices, series, exogenous)
+        self._stands_for = direct.stand_ins(panel)
+        held = None
+        if self.early_stopping:
+            panel, held = direct.hold_out(self, panel)
+        end = self._fit_data(X, y, None, direct.mini_batches(self, panel), held, continues=continues)
+        self._errors_at_ends = None
+        if self.cv is not None and end != "interrupt":
+            self._errors_at_ends = direct.errors_at_ends(self, self._choices, series, exogenous)
+
+    def _fit_recursive(self, X: Any, y: Any, series: list[Array], exogenous: list[Array], *, continues: bool) -> None:
+        lags = self._choices.lags
+        forward = TRANSFORMS[self._choices.transforms[0]][0]
         self._check_long_enough(series, lags)
 
-        transformed = [TRANSFORMS[self._transform][0](values) for values in series]
+        transformed = [forward(values) for values in series]
         differenced, self._tails = zip(*(difference(values, lags) for values in transformed), strict=True)
         self._mean, self._scale = (np.stack(each) for each in zip(*map(moments, differenced), strict=True))
         scaled = self._scaled(differenced)
@@ -282,14 +402,10 @@ class LSTMForecaster(SeriesEstimator):
 
         self._state = self._model.predict(steps)[1]
         self._last = np.stack([values[-1] for values in scaled])
-        self._naive_error = np.stack([naive_error(values, max(lags, default=1)) for values in series])
         self._errors = None if self.cv is None or end == "interrupt" else errors_in_blocks(self, data)
-        self._path_seed = self._random_state.randint(np.iinfo(np.int32).max)
-        return self
 
-    def _read_differences(self) -> tuple[int, ...]:
-        lags = self.differences if isinstance(self.differences, tuple | list) else (self.differences,)
-        return tuple(check_int(lag, "differences", 1) for lag in lags)
+    def _as_read(self, data: Data, dtype: npt.DTypeLike) -> Data:
+        return data  # it is read already
 
     def _check_long_enough(self, series: list[Array], lags: tuple[int, ...]) -> None:
         """Refuse series that leave a block without a step to learn."""
@@ -298,7 +414,7 @@ class LSTMForecaster(SeriesEstimator):
             if len(values) < least:
                 called = f"y[{index}]" if self._given_as_list else "y"
                 raise ValueError(
-                    f"{called} must have at least {least} steps with differences={self.differences}, "
+                    f"{called} must have at least {least} steps with differences={lags}, "
                     f"burn_in={self.burn_in} and cv={self.cv}, got {len(values)}"
                 )
 
@@ -333,33 +449,65 @@ class LSTMForecaster(SeriesEstimator):
         probabilities = None if quantiles is None else as_numbers(quantiles, "quantiles", 1, "(n_quantiles,)", float)
         if probabilities is not None and not ((probabilities > 0) & (probabilities < 1)).all():
             raise ValueError(f"quantiles must be in (0, 1), got {quantiles!r}")
-        exogenous = self._read_X(X, [n_steps] * len(self._last), reset=False)
-        undo = TRANSFORMS[self._transform][1]
-        centres = run_on(self, n_steps, exogenous)
-        results = [self._as_y([undo(centre[:, 0]) for centre in centres])]
-        if return_std or probabilities is not None:
-            paths = run_on(self, n_steps, exogenous, draw_errors(self, n_steps))
-            samples = [
-                np.concatenate([path, 2 * centre - path], axis=1) for centre, path in zip(centres, paths, strict=True)
-            ]
-            if return_std:
-                squares = [
-                    np.square(undo(sample) - undo(centre)) for centre, sample in zip(centres, samples, strict=True)
-                ]
-                results.append(self._as_y([np.sqrt(square.mean(axis=1)) for square in squares]))
-            if probabilities is not None:
-                results.append(self._as_y([undo(np.quantile(sample, probabilities, axis=1)) for sample in samples]))
-                if 1 < len(probabilities) == len(samples):
-                    n = len(samples)
-                    warnings.warn(
-                        f"bounds has an entry for each of the {n} series, not for each of the {n} quantiles: where "
-                        "quantiles are unpacked, as in `(low, high) = bounds`, write `zip(*bounds)`. Where series are, "
-                        "all is well, and one quantile more, such as 0.5, leaves nothing to mix up",
-                        stacklevel=2,
-                    )
+        X = self._known_ahead(X, n_steps)
+        exogenous = self._read_X(X, [n_steps] * len(self._naive_error), reset=False)
+        ask = self._predict_recursive if self._choices.horizon is None else self._predict_direct
+        asked = ask(n_steps, exogenous, return_std, probabilities)
+        if self._form is not None:
+            return self._dated(n_steps, named(*asked, probabilities))
+        results = [self._as_y(result) for result in asked if result is not None]
+        if probabilities is not None and 1 < len(probabilities) == len(self._naive_error):
+            n = len(probabilities)
+            warnings.warn(
+                f"bounds has an entry for each of the {n} series, not for each of the {n} quantiles: where "
+                "quantiles are unpacked, as in `(low, high) = bounds`, write `zip(*bounds)`. Where series are, "
+                "all is well, and one quantile more, such as 0.5, leaves nothing to mix up",
+                stacklevel=2,
+            )
         return results[0] if len(results) == 1 else tuple(results)
 
-    def update(self, y: Any, X: Any = None) -> Self:
+    def _predict_direct(
+        self, n_steps: int, exogenous: list[Array], return_std: bool, probabilities: Array | None
+    ) -> tuple[list[Array], list[Array] | None, list[Array] | None]:
+        """Return forecasts and, where they are wanted, standard deviations and quantiles for each series."""
+        forecasts = direct.go_on(self._model, self._direct, n_steps, exogenous)
+        if not return_std and probabilities is None:
+            return forecasts, None, None
+        errors, spread, transform = self._errors_at_ends, self._direct.reading.spread, self._choices.transforms[0]
+        if errors is None:
+            raise ValueError(
+                "return_std and quantiles need a fit with cv that was not interrupted, and of a series that is long "
+                f"enough to hold out the last of it, got cv={self.cv}"
+            )
+        each = list(zip(forecasts, spread, strict=True))
+        return (
+            forecasts,
+            [deviations(*one, errors, transform) for one in each] if return_std else None,
+            None if probabilities is None else [bounds(*one, errors, probabilities, transform) for one in each],
+        )
+
+    def _predict_recursive(
+        self, n_steps: int, exogenous: list[Array], return_std: bool, probabilities: Array | None
+    ) -> tuple[list[Array], list[Array] | None, list[Array] | None]:
+        """Return the same of the recursive way."""
+        undo = TRANSFORMS[self._choices.transforms[0]][1]
+        centres = run_on(self, n_steps, exogenous)
+        forecasts = [undo(centre[:, 0]) for centre in centres]
+        if not return_std and probabilities is None:
+            return forecasts, None, None
+        paths = run_on(self, n_steps, exogenous, draw_errors(self, n_steps))
+        samples = [
+            np.concatenate([path, 2 * centre - path], axis=1) for centre, path in zip(centres, paths, strict=True)
+        ]
+        std = quantiles = None
+        if return_std:
+            squares = [np.square(undo(sample) - undo(centre)) for centre, sample in zip(centres, samples, strict=True)]
+            std = [np.sqrt(square.mean(axis=1)) for square in squares]
+        if probabilities is not None:
+            quantiles = [undo(np.quantile(sample, probabilities, axis=1)) for sample in samples]
+        return forecasts, std, quantiles
+
+    def update(self, y: Any, X: Any = None, *, X_past: Any = None) -> Self:
         """Take in what was observed since: forecasts then go on from there. Weights and scales stay as they are.
 
         Parameters
@@ -368,6 +516,8 @@ class LSTMForecaster(SeriesEstimator):
             The values that follow those known so far; of the form of y in `fit`.
         X : array-like (n_steps,) or (n_steps, n_features), or list of them, default=None
             What belongs to them; given if it was in `fit`.
+        X_past : as X, default=None
+            The same of what is not known ahead. None is what it was on average.
 
         Returns
         -------
@@ -375,10 +525,25 @@ class LSTMForecaster(SeriesEstimator):
             The same estimator, a few steps on.
         """
         check_is_fitted(self, "_model")
-        steps, last, tails = self._observe(y, X)
-        self._state = self._model.predict(steps, self._state)[1]
-        self._last, self._tails = last, tails
+        return self._go_on(*self._follow_form(y, X, X_past))
+
+    def _go_on(self, y: Any, X: Any, form: Frames | None) -> Self:
+        """Take in what follows, as arrays or lists of them; its form ends where it does."""
+        if self._choices.horizon is not None:
+            self._direct = self._observe_windows(y, X)
+        else:
+            steps, last, tails = self._observe(y, X)
+            self._state = self._model.predict(steps, self._state)[1]
+            self._last, self._tails = last, tails
+        self._form = form
         return self
+
+    def _observe_windows(self, y: Any, X: Any) -> direct.Direct:
+        """Return what a direct net goes on from after what follows."""
+        series = self._read_continuation(y)
+        exogenous = self._read_X(X, [len(values) for values in series], reset=False)
+        direct.warn_of_change(self._direct, series)
+        return direct.observed(self._direct, series, exogenous)
 
     def _observe(self, y: Any, X: Any) -> tuple[Steps, Array, tuple[Any, ...]]:
         """Return the steps that the network reads of what follows, and what will be `_last` and `_tails` then."""
@@ -386,7 +551,7 @@ class LSTMForecaster(SeriesEstimator):
         exogenous = self._read_X(X, [len(values) for values in series], reset=False)
         differenced, tails = zip(
             *(
-                difference(TRANSFORMS[self._transform][0](values), self._lags, tail)
+                difference(TRANSFORMS[self._choices.transforms[0]][0](values), self._choices.lags, tail)
                 for values, tail in zip(series, self._tails, strict=True)
             ),
             strict=True,
@@ -397,13 +562,24 @@ class LSTMForecaster(SeriesEstimator):
         ]
         return self._as_steps(read, exogenous), np.stack([values[-1] for values in scaled]), tails
 
+    def stream(self) -> ForecastStream:  # type: ignore[override]  # of series, not of steps
+        """Return a `ForecastStream`, which goes on from here value by value; this object stays where it is."""
+        check_is_fitted(self, "_model")
+        return ForecastStream(self)
+
+    def summary(self) -> str:
+        """Return what was found in the series, and how they are forecast."""
+        check_is_fitted(self, "_model")
+        return summary(self._choices, self._direct.window if self._choices.horizon is not None else None)
+
     def trace(self, y: Any, X: Any = None, *, hold: Any = None) -> Trace:  # type: ignore[override]  # as in `fit`
         """Return what happens inside the network while it reads what follows the series known so far.
 
         Parameters
         ----------
         y, X
-            As in `update`; but nothing is taken in.
+            As in `update`; but nothing is taken in. Of the direct way, the network reads the last window after that, in
+            the view of the level.
         hold : mapping, default=None
             Gates held at values; see `pylstm.Sequence.trace`.
 
@@ -413,15 +589,19 @@ class LSTMForecaster(SeriesEstimator):
             Of the layers, with a sequence for each series.
         """
         check_is_fitted(self, "_model")
+        y, X, _ = self._follow_form(y, X)
+        if self._choices.horizon is not None:
+            windows = direct.last_windows(self._observe_windows(y, X), self._dtype)
+            return trace_steps(self._model, windows._replace(is_dense=not self._given_as_list), None, hold)
         steps, _, _ = self._observe(y, X)
         return trace_steps(self._model, steps._replace(is_dense=not self._given_as_list), self._state, hold)
 
     def score(self, y: Any, X: Any = None) -> float:
         """Return the negated mean absolute scaled error (MASE) of the forecast of y.
 
-        The mean absolute error, divided by that of the naive forecast within the series of `fit`: the last value, or
-        the one `max(differences)` steps before. So -1 is as good as naive forecasts of one step, or season, ahead, and
-        0 is perfect.
+        The mean absolute error, divided by that of the naive forecast within the series of `fit`: the value a season
+        before, by `season_length_`, or where there is none the one `max(differences)` steps before, or the last. So -1
+        is as good as naive forecasts of one season, or step, ahead, and 0 is perfect.
 
         Parameters
         ----------
@@ -436,12 +616,14 @@ class LSTMForecaster(SeriesEstimator):
             At most 0; the mean over all series and columns.
         """
         check_is_fitted(self, "_model")
+        y, X, _ = self._follow_form(y, X)
         series = self._read_continuation(y)
         lengths = {len(values) for values in series}
         if len(lengths) > 1:
             raise ValueError(f"y must have series of the same length, got lengths {sorted(lengths)}")
-        forecast = self.predict(lengths.pop(), X)
-        forecasts = forecast if self._given_as_list else [forecast]
+        n_steps = lengths.pop()
+        ask = self._predict_recursive if self._choices.horizon is None else self._predict_direct
+        forecasts = ask(n_steps, self._read_X(X, [n_steps] * len(series), reset=False), False, None)[0]
         errors = [np.abs(f.reshape(v.shape) - v).mean(axis=0) for f, v in zip(forecasts, series, strict=True)]
         return -float(np.mean(np.stack(errors) / self._naive_error))
 
@@ -455,55 +637,50 @@ class LSTMForecaster(SeriesEstimator):
         return -float(np.mean(np.square(outputs[held] - targets.values[held])))
 
     def _describe(self) -> Description:
-        return super()._describe()._replace(state=self._state)
+        return super()._describe()._replace(state=self._state if self._choices.horizon is None else self._direct.tails)
 
     # ---- save
 
+    def __getstate__(self) -> dict[str, Any]:
+        state = kept.as_plain(super().__getstate__())
+        return state | {"_form": self._form_state()} if "_form" in state else state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        form = state.pop("_form", None)
+        super().__setstate__(kept.from_plain(state))
+        if form is not None:
+            self._read_form_state(State(*map(dict, form)), len(self._naive_error))
+
+    def _read_input_state(self, state: State) -> int:
+        n_given = super()._read_input_state(state)
+        return n_given if self._choices.horizon is None else width(n_given, len(self._choices.transforms))
+
+    def _season(self) -> int:
+        """Return the lag by which naive forecasts repeat what was."""
+        return max(self._choices.seasons[:1] or self._choices.lags, default=1)
+
     def _get_state(self) -> tuple[dict[str, Any], dict[str, Array]]:
         values, arrays = super()._get_state()
-        values |= {"lags": list(self._lags), "transform": self._transform, "path_seed": self._path_seed}
-        values["n_errors"] = None if self._errors is None else [len(errors) for errors in self._errors]
-        arrays |= {"last": self._last, "mean": self._mean, "scale": self._scale, "naive_error": self._naive_error}
+        values |= {"path_seed": self._path_seed}
+        arrays |= {"naive_error": self._naive_error}
         if self.n_features_in_ > 0:
             arrays |= {"X_mean": self._X_mean, "X_scale": self._X_scale}
-        if self._errors is not None:
-            arrays["errors"] = np.concatenate(self._errors)
-        for k, tails in enumerate(zip(*self._tails, strict=True)):
-            arrays[f"tail_{k}"] = np.stack(tails)
-        for layer, of_layer in enumerate(self._state):
-            arrays |= {f"{letter}_l{layer}": values for letter, values in zip("hc", of_layer, strict=False)}
+        of_way = kept.direct_state if self._choices.horizon is not None else kept.recursive_state
+        for more_values, more_arrays in (of_way(self), self._form_state()):
+            values, arrays = values | more_values, arrays | more_arrays
         return values, arrays
 
     def _set_state(self, state: State) -> None:
+        self._choose(kept.read_choices(state))
+        read = kept.read_recursive if self._choices.horizon is None else kept.read_direct
         super()._set_state(state)
         self._dtype = self._model.dtype.name
-        self._lags = tuple(state.integers("lags", at_least=1))
-        self._transform = state.choice("transform", TRANSFORMS)
         self._path_seed = state.integer("path_seed", at_least=0, at_most=2**32 - 1)
-        self._last = state.array("last", ["float64"], (None, self.n_series_), at_least=1)
-        n_sequences = len(self._last)
-        if n_sequences > 1 and not self._given_as_list:
-            raise ValueError(f"last must be of one series, as given_as_list is false, got {n_sequences}")
-        each = (n_sequences, self.n_series_)
-        self._mean, self._scale, self._naive_error = (
-            state.array(name, ["float64"], each) for name in ("mean", "scale", "naive_error")
-        )
         if self.n_features_in_ > 0:
             self._X_mean, self._X_scale = (
                 state.array(name, ["float64"], (self.n_features_in_,)) for name in ("X_mean", "X_scale")
             )
-        tails = [
-            state.array(f"tail_{k}", ["float64"], (n_sequences, lag, self.n_series_))
-            for k, lag in enumerate(self._lags)
-        ]
-        self._tails = tuple([tail[k] for tail in tails] for k in range(n_sequences))
-        letters = STATES[self._model.cell]
-        self._state = [
-            tuple(state.array(f"{letter}_l{layer}", [self._dtype], (1, n_sequences, hidden)) for letter in letters)
-            for layer, hidden in enumerate(self._model.hidden_sizes)
-        ]
-        self._errors = None
-        if not state.null("n_errors"):
-            lengths = state.integers("n_errors", at_least=1, exactly_long=n_sequences)
-            errors = state.array("errors", [self._dtype], (sum(lengths), self.n_series_))
-            self._errors = np.split(errors, np.cumsum(lengths)[:-1])
+        n_sequences = read(self, state)
+        self._n_past = 0 if self._choices.horizon is None else self._direct.n_past
+        self._naive_error = state.array("naive_error", ["float64"], (n_sequences, self.n_series_))
+        self._read_form_state(state, n_sequences)

@@ -9,6 +9,7 @@ from ..base import Fitted
 from ..per_step import StepEstimator
 from ..scaling import moments
 from ..state import State
+from .choices import Choices
 from .series import is_list, read_series, scaled
 
 
@@ -20,8 +21,9 @@ class FittedForms(Fitted):
     _columns: tuple[int, ...]
     _X_mean: Array
     _X_scale: Array
-    _transform: str | None
+    _choices: Choices
     _dtype: str
+    _naive_error: Array
     _mean: Array
     _scale: Array
     _last: Array
@@ -30,8 +32,8 @@ class FittedForms(Fitted):
 class SeriesEstimator(FittedForms, StepEstimator):
     """Reads series, of which one or several may be given, each of one column or several."""
 
-    def _read_y(self, y: Any, *, reset: bool) -> list[Array]:
-        """Return each series as (n_steps, n_series)."""
+    def _read_y(self, y: Any, *, reset: bool, transforms: tuple[str | None, ...] | None = None) -> list[Array]:
+        """Return each series as (n_steps, n_series); `transforms` have to take it, without them those of `fit`."""
         y = as_form(y, "y")
         series = read_series(y, "y")
         columns = series[0].shape[1:]
@@ -45,16 +47,17 @@ class SeriesEstimator(FittedForms, StepEstimator):
                 f"fit, got {'a list of series' if is_list(y) else 'one series'} of shape {series[0].shape}"
             )
         least = min(float(values.min()) for values in series)
-        if (self._transform == "log" and least <= 0) or (self._transform == "sqrt" and least < 0):
-            kind = "positive" if self._transform == "log" else "at least 0"
-            raise ValueError(f"y must be {kind} with transform={self._transform!r}, got {least}")
+        for transform in self._choices.transforms if transforms is None else transforms:
+            if (transform == "log" and least <= 0) or (transform == "sqrt" and least < 0):
+                kind = "positive" if transform == "log" else "at least 0"
+                raise ValueError(f"y must be {kind} with transform={transform!r}, got {least}")
         return [values.reshape(len(values), -1) for values in series]
 
     def _read_continuation(self, y: Any) -> list[Array]:
         """Return what follows each series of `fit` as (n_steps, n_series)."""
         series = self._read_y(y, reset=False)
-        if len(series) != len(self._last):
-            raise ValueError(f"y must have {len(self._last)} series, as in fit, got {len(series)}")
+        if len(series) != len(self._naive_error):
+            raise ValueError(f"y must have {len(self._naive_error)} series, as in fit, got {len(series)}")
         return series
 
     def _read_X(self, X: Any, lengths: list[int], *, reset: bool) -> list[Array]:

@@ -5,12 +5,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.utils.validation import assert_all_finite
 
-from ..._net.inputs import Array, as_array
+from ..._net.inputs import Array, as_array, as_numbers
 from .dates import Grid, check_order, grid_of, kind_of
+from .series import is_list
 
 #: The columns of a long frame: whose value it is, of when, and the value. The first may be missing.
 ID, DATE, VALUE = "unique_id", "ds", "y"
+#: Steps that are filled for each value that there is, at most: with more, the frequency is another one.
+MOST_FILLED = 1000
 
 
 class One(NamedTuple):
@@ -28,7 +32,11 @@ class Frames(NamedTuple):
 
     kind: str
     """"series" or "frame", which have dates for index; "long", "long panel", "multi", "dict" or "list"."""
+    is_frame: bool
+    """Whether what has the values is a DataFrame, or each of them in a dict or list."""
     is_polars: bool
+    unit: str | None
+    """Of dates of polars: "ms", "us", "ns", or "D" for days without a time."""
     names: list[Any]
     """Of the series of a panel."""
     columns: list[Any]
@@ -38,6 +46,8 @@ class Frames(NamedTuple):
     grid: Grid
     ends: npt.NDArray[np.intp]
     """(n_series,): the place in the grid of what follows each series."""
+    X_columns: list[Any] | None = None
+    """Of the X of fit; None where it had no names."""
 
     @property
     def is_panel(self) -> bool:
@@ -47,6 +57,11 @@ class Frames(NamedTuple):
         """Return the n dates that follow, for each series."""
         indexes = {end: self.grid.dates(int(end), n) for end in np.unique(self.ends)}
         return [indexes[end] for end in self.ends]
+
+    def dates_between(self, n_steps: Array) -> tuple[int, Any]:
+        """Return the dates of the last `n_steps` of all series, and the place in the grid of the first of them."""
+        first = int((self.ends - n_steps).min())
+        return first, self.grid.dates(first, int(self.ends.max()) - first)
 
     def later(self, n_steps: Array) -> "Frames":
         """Return the same, so many steps on for each series."""
@@ -58,8 +73,9 @@ def has_dates(y: Any) -> bool:
     if isinstance(y, dict):
         return True
     if isinstance(y, list | tuple):
-        return len(y) > 0 and all(map(_is_indexed, y))
-    return _is_indexed(y) or _is_polars(y)
+        return any(map(_is_indexed, y))
+    # a Series of arrays is a list
+    return (_is_indexed(y) and not is_list(y.to_numpy())) or (_is_polars(y) and DATE in y.columns)
 
 
 def _is_indexed(y: Any) -> bool:
@@ -88,7 +104,7 @@ def read_y(y: Any, *, fill: bool, like: Frames | None = None) -> tuple[Any, Fram
         The form that is returned ends where this does.
     """
     kind, parts, columns, levels = _parts(y, "y")
-    names = [part.name for part in parts]
+    names = [_plain(part.name) for part in parts]
     if like is None:
         grid = _common_grid(parts)
     else:
@@ -97,7 +113,7 @@ def read_y(y: Any, *, fill: bool, like: Frames | None = None) -> tuple[Any, Fram
             raise ValueError(f"y must be of the form it had in fit, {like.kind}, got {kind}")
         parts = _in_order(parts, like, "y")
         names = like.names
-        if columns != like.columns:
+        if columns != like.columns and columns != [None]:
             raise ValueError(f"y must have the columns it had in fit, {like.columns}, got {columns}")
     values, ends = [], np.empty(len(parts), np.intp)
     for k, (part, places) in enumerate(zip(parts, _places(grid, parts), strict=True)):
@@ -105,34 +121,82 @@ def read_y(y: Any, *, fill: bool, like: Frames | None = None) -> tuple[Any, Fram
         if like is not None and places[0] != like.ends[k]:
             due, came = grid.dates(int(like.ends[k]), 1)[0], part.dates[0]
             raise ValueError(f"{called} must go on where the series known so far end, at {due}, got {came}")
-        values.append(_filled(part.values, places) if fill else _complete(part.values, places, grid, called))
+        of = _filled(part.values, places, grid, called) if fill else _complete(part.values, places, grid, called)
+        values.append(of)
         ends[k] = places[-1] + 1
-    form = Frames(kind, _is_polars(y), names, columns, levels, grid, ends)
+    if like is not None:
+        return (values if like.is_panel else values[0]), like._replace(ends=ends)
+    form = Frames(kind, _is_frame(y), _is_polars(y), _unit_of(y), names, columns, levels, grid, ends)
     return (values if form.is_panel else values[0]), form
 
 
-def read_X(X: Any, form: Frames, n_steps: Array) -> Any:
-    """Return what X says of the last `n_steps` of each series of a form, an array or a list of them.
+def read_X(X: Any, form: Frames, n_steps: Array, name: str = "X") -> tuple[Any, list[Any] | None]:
+    """Return what X says of the last `n_steps` of each series of a form, an array or a list of them, and its columns.
 
-    X has the form of y, or one index of dates for all series; it may have more dates than are asked for.
+    X has the form of y, or one index of dates for all series; it may have more dates and series than are asked for.
+    Columns may be in another order than in fit. Rows that are numbered from 0, as many as asked for, are those steps.
     """
-    kind, parts, _, _ = _parts(X, "X")
-    is_for_all = kind in ("series", "frame") and form.is_panel
+    import pandas as pd
+
+    kind, parts, columns, _ = _parts(X, name)
+    order = _order(columns, form.X_columns) if name == "X" else None
+    is_for_all = kind in ("series", "frame", "long") and form.is_panel
     if not is_for_all and kind != form.kind and {kind, form.kind} > {"series", "frame"}:
-        raise ValueError(f"X must be of the form of y, {form.kind}, or have one index of dates, got {kind}")
-    parts = parts * len(form.names) if is_for_all else _in_order(parts, form, "X") if form.is_panel else parts
+        raise ValueError(f"{name} must be of the form of y, {form.kind}, or have one index of dates, got {kind}")
+    parts = parts * len(form.names) if is_for_all else _in_order(parts, form, name) if form.is_panel else parts
     values = []
+    first, dates = form.dates_between(n_steps)
     for part, end, n in zip(parts, form.ends, n_steps, strict=True):
-        check_order(part.dates, _called(part.name, "X"))
-        needed = form.grid.dates(int(end - n), int(n))
+        called = _called(part.name, name)
+        if isinstance(part.dates, pd.RangeIndex) and part.dates.equals(pd.RangeIndex(n)):
+            values.append(part.values if order is None else part.values[:, order])
+            continue
+        if kind_of(part.dates) != kind_of(form.grid.start):
+            raise ValueError(f"{called} must have {kind_of(form.grid.start)}, as y, got {kind_of(part.dates)}")
+        check_order(part.dates, called)
+        needed = dates[end - n - first : end - first]
         rows = part.dates.get_indexer(needed)
         if (rows < 0).any():
             raise ValueError(
-                f"{_called(part.name, 'X')} must have a row for {needed[int(np.argmax(rows < 0))]}, got rows from "
+                f"{called} must have a row for {needed[int(np.argmax(rows < 0))]}, got rows from "
                 f"{part.dates[0]} to {part.dates[-1]}"
             )
-        values.append(part.values[rows])
-    return values if form.is_panel else values[0]
+        values.append(part.values[rows] if order is None else part.values[rows][:, order])
+    return values if form.is_panel else values[0], None if columns == [None] else columns
+
+
+def _order(columns: list[Any], of_fit: list[Any] | None) -> list[int] | None:
+    """Return where the columns of fit are among those of X; None if they are in that order, or have no names."""
+    if of_fit is None or columns in (of_fit, [None]):
+        return None
+    if len(columns) != len(of_fit) or set(columns) != set(of_fit):
+        raise ValueError(f"X must have the columns it had in fit, {of_fit}, got {columns}")
+    return [columns.index(column) for column in of_fit]
+
+
+def read_static(static: Any, form: Frames | None, n_series: int) -> Array:
+    """Return what tells series apart as (n_series, n_columns): by name where they have names, else in their order."""
+    names = None if form is None or not form.is_panel else form.names
+    if isinstance(static, dict) or _is_indexed(static):
+        if names is None:
+            raise ValueError("static must be an array (n_series, n_columns), as the series of y have no names")
+        rows = static if isinstance(static, dict) else _rows_by_id(static)
+        for name in names:
+            if name not in rows:
+                raise ValueError(f"static must have a row for each series, got none for {name!r}")
+        static = [np.atleast_1d(as_array(rows[name], f"static[{name!r}]")) for name in names]
+    shape = "(n_series, n_columns) of numbers; indicators make numbers of categories"
+    values = as_numbers(static, "static", 2, shape, np.float64)
+    if len(values) != n_series or values.shape[1] == 0:
+        raise ValueError(f"static must have a row for each of {n_series} series, got shape {values.shape}")
+    assert_all_finite(values, input_name="static")
+    return values
+
+
+def _rows_by_id(static: Any) -> dict[Any, Any]:
+    if ID in getattr(static, "columns", ()):
+        static = static.set_index(ID)
+    return dict(zip(static.index.tolist(), static.to_numpy(), strict=True))
 
 
 def _parts(y: Any, name: str) -> tuple[str, list[One], list[Any], list[Any]]:
@@ -141,20 +205,23 @@ def _parts(y: Any, name: str) -> tuple[str, list[One], list[Any], list[Any]]:
 
     if isinstance(y, dict | list | tuple):
         is_dict = isinstance(y, dict)
-        if len(y) == 0:
+        named = y if isinstance(y, dict) else dict(enumerate(y))
+        if len(named) == 0:
             raise ValueError(f"{name} must have at least one series, got none")
-        series = y.values() if is_dict else y
-        of_each = [
-            _parts(each if _is_indexed(each) else pd.Series(as_array(each, f"{name}[{key!r}]")), name)
-            for key, each in zip(y, series, strict=True)
-        ]
-        names = list(y) if is_dict else list(range(len(y)))
-        parts = [
-            part._replace(name=key) for key, (_, inner, _, _) in zip(names, of_each, strict=True) for part in inner
-        ]
-        return "dict" if is_dict else "list", parts, of_each[0][2], of_each[0][3]
+        of_each = [_parts_of_one(each, f"{name}[{key!r}]") for key, each in named.items()]
+        first, _, columns, levels = of_each[0]
+        for key, (inner, _, others, _) in zip(named, of_each, strict=True):
+            if inner != first or (inner == "frame" and others != columns):
+                raise ValueError(
+                    f"{name}[{key!r}] must have the form of the first series, a {first} of columns {of_each[0][2]}, "
+                    f"got a {inner} of {others}"
+                )
+            if others != columns:
+                columns = [None]  # each Series is called by a name of its own
+        parts = [inner[0]._replace(name=key) for key, (_, inner, _, _) in zip(named, of_each, strict=True)]
+        return "dict" if is_dict else "list", parts, columns, levels
     if _is_polars(y):
-        y = pd.DataFrame({column: y[column].to_numpy() for column in y.columns})
+        y = pd.DataFrame({column: _column(y[column]) for column in y.columns})
         if DATE not in y:
             raise ValueError(f"{name} of polars must have the column {DATE!r} with its dates, got {list(y)}")
     if isinstance(y, pd.DataFrame) and DATE in y:
@@ -165,10 +232,61 @@ def _parts(y: Any, name: str) -> tuple[str, list[One], list[Any], list[Any]]:
     if isinstance(y.index, pd.MultiIndex):
         if y.index.nlevels != 2:
             raise ValueError(f"{name} must have two levels in its index, series and date, got {y.index.nlevels}")
-        parts = [One(key, rows.index.get_level_values(1), rows.to_numpy()) for key, rows in y.groupby(level=0, sort=False)]
+        without = y.index.get_level_values(0).isna()
+        if without.any():
+            raise ValueError(
+                f"{name} must have a name of a series in every row, got none in row {int(without.argmax())}"
+            )
+        parts = [
+            One(key, rows.index.get_level_values(1), rows.to_numpy())
+            for key, rows in y.groupby(level=0, sort=False, observed=True)
+        ]
         return "multi", parts, columns, list(y.index.names)
     kind = "series" if isinstance(y, pd.Series) else "frame"
     return kind, [One(None, y.index, y.to_numpy())], columns, [y.index.name]
+
+
+def _parts_of_one(y: Any, called: str) -> tuple[str, list[One], list[Any], list[Any]]:
+    """Return the same of a series in a dict or list."""
+    import pandas as pd
+
+    if not _is_indexed(y):
+        values = as_array(y, called)
+        if values.ndim not in (1, 2):
+            raise ValueError(f"{called} must be a Series, a DataFrame or an array (n_steps,), got {type(y).__name__!r}")
+        y = pd.Series(values) if values.ndim == 1 else pd.DataFrame(values)
+    of_one = _parts(y, called)
+    if of_one[0] not in ("series", "frame"):
+        raise ValueError(f"{called} must be one series with its dates for index, got a {of_one[0]} form")
+    return of_one
+
+
+def _column(values: Any) -> Any:
+    """Return a column of polars as pandas reads it: days as dates, and with the time zone."""
+    import pandas as pd
+
+    array = values.to_numpy()
+    if array.dtype.kind == "M":
+        zone = getattr(values.dtype, "time_zone", None)
+        dates = pd.DatetimeIndex(array.astype("datetime64[us]") if array.dtype == "datetime64[D]" else array)
+        return dates if zone is None else dates.tz_localize("UTC").tz_convert(zone)
+    return array
+
+
+def _is_frame(y: Any) -> bool:
+    each = next(iter(y.values() if isinstance(y, dict) else y)) if isinstance(y, dict | list | tuple) else y
+    return len(getattr(each, "shape", ())) == 2
+
+
+def _unit_of(y: Any) -> str | None:
+    if not _is_polars(y):
+        return None
+    return "D" if str(y[DATE].dtype) == "Date" else getattr(y[DATE].dtype, "time_unit", None)
+
+
+def _plain(name: Any) -> Any:
+    """Return a name without NumPy's types."""
+    return name.item() if isinstance(name, np.generic) else name
 
 
 def _parts_of_long(y: Any, name: str) -> tuple[str, list[One], list[Any], list[Any]]:
@@ -206,8 +324,8 @@ def _common_grid(parts: list[One]) -> Grid:
     kinds = sorted({kind_of(part.dates) for part in parts})
     if len(kinds) > 1:
         raise ValueError(f"y must have dates of one kind, got {' and '.join(kinds)}")
-    longest = max(parts, key=lambda part: len(part.dates)).dates
-    step = grid_of(longest, "y").step
+    longest = max(parts, key=lambda part: len(part.dates))
+    step = grid_of(longest.dates, _called(longest.name)).step
     first = min(part.dates[0] for part in parts)
     return Grid(first if isinstance(first, pd.Timestamp | pd.Period) else int(first), step)
 
@@ -240,25 +358,51 @@ def _complete(values: Array, places: npt.NDArray[np.intp], grid: Grid, called: s
             "missing='interpolate' draws a line between the values beside a gap. Series of another frequency than the "
             "longest of them take a forecaster of their own"
         )
+    holes = _holes(values)
+    if holes.any():
+        raise ValueError(
+            f"{called} must have a value for each step, got none (NaN) for "
+            f"{grid.dates(int(places[int(np.argmax(holes))]), 1)[0]}: missing='interpolate' draws a line between the "
+            "values beside it"
+        )
     return values
 
 
-def _filled(values: Array, places: npt.NDArray[np.intp]) -> Array:
+def _holes(values: Array) -> npt.NDArray[np.bool_]:
+    """Return which steps miss a value."""
+    import pandas as pd
+
+    return np.asarray(pd.isna(values).reshape(len(values), -1).any(axis=1))
+
+
+def _filled(values: Array, places: npt.NDArray[np.intp], grid: Grid, called: str) -> Array:
     """Return a value for each step: on a line between those that there are; the first and the last hold beyond."""
+    import pandas as pd
+
+    n_steps = int(places[-1] - places[0]) + 1
+    if n_steps > MOST_FILLED * len(values):
+        raise ValueError(
+            f"{called} must have a value for at least one in {MOST_FILLED} steps of its frequency, {grid.step!r}, got "
+            f"{len(values)} for {n_steps}"
+        )
     steps = np.arange(places[0], places[-1] + 1)
-    rows = np.asarray(values, np.float64).reshape(len(values), -1)
-    filled = np.empty((len(steps), rows.shape[1]))
+    values = np.where(pd.isna(values), np.nan, values)
+    rows = as_numbers(values, called, values.ndim, "", np.float64).reshape(len(values), -1)
+    filled = np.empty((n_steps, rows.shape[1]))
     for k, column in enumerate(rows.T):
         known = ~np.isnan(column)
-        filled[:, k] = np.interp(steps, places[known], column[known]) if known.any() else np.nan
-    return filled.reshape(len(steps), *values.shape[1:])
+        if not known.any():
+            raise ValueError(f"{called} must have at least one value in each column, got NaN alone")
+        filled[:, k] = np.interp(steps, places[known], column[known])
+    return filled.reshape(n_steps, *values.shape[1:])
 
 
 def _in_order(parts: list[One], form: Frames, name: str) -> list[One]:
     """Return the series in the order of fit."""
     by_name = {part.name: part for part in parts}
+    known = set(form.names)
     for key in by_name:
-        if key not in form.names:
+        if key not in known and name == "y":
             raise ValueError(f"{name} must have the series that fit had, got one more, {key!r}: fit again with it")
     for key in form.names:
         if key not in by_name:
@@ -286,32 +430,41 @@ def write(form: Frames, n_steps: int, parts: dict[str, list[Array]]) -> Any:
     """
     import pandas as pd
 
-    dates = form.dates_after(n_steps)
     names = ["y" if column is None else column for column in form.columns]
+    columns = [f"{name}{suffix}" if suffix else name for name in names for suffix in parts]
     frames = []
-    for k, index in enumerate(dates):
-        columns = {
-            f"{name}{suffix}" if suffix else name: of[k][:, j]
-            for j, name in enumerate(names)
-            for suffix, of in parts.items()
-        }
-        frames.append(pd.DataFrame(columns, index=index.rename(form.levels[-1]) if form.levels else index))
+    for k, index in enumerate(form.dates_after(n_steps)):
+        values = np.stack([of[k][:, j] for j in range(len(names)) for of in parts.values()], axis=1)
+        frames.append(pd.DataFrame(values, index.rename(form.levels[-1]) if form.levels else index))
+        frames[-1].columns = pd.Index(columns, tupleize_cols=len(parts) == 1)
     if form.kind in ("long", "long panel"):
         whole = pd.concat(frames)
         whole.insert(0, DATE, whole.index)
         if form.kind == "long panel":
-            whole.insert(0, ID, np.repeat(np.array(form.names), n_steps))
+            ids = pd.Series(form.names, dtype=object).infer_objects()
+            whole.insert(0, ID, ids.repeat(n_steps).to_numpy())
         whole = whole.reset_index(drop=True)
-        if form.is_polars:
-            import polars as pl
-
-            return pl.DataFrame({column: whole[column].to_numpy() for column in whole})
-        return whole
-    is_series = len(form.columns) == 1 and len(parts) == 1 and form.kind != "frame"
-    if is_series:
-        frames = [frame[names[0]].rename(form.columns[0]) for frame in frames]
+        return _as_polars(whole, form) if form.is_polars else whole
+    if len(form.columns) == 1 and len(parts) == 1 and not form.is_frame:
+        frames = [frame.iloc[:, 0].rename(form.columns[0]) for frame in frames]
     if form.kind == "multi":
         return pd.concat(frames, keys=form.names, names=form.levels)
     if form.kind == "dict":
         return dict(zip(form.names, frames, strict=True))
     return frames if form.kind == "list" else frames[0]
+
+
+def _as_polars(frame: Any, form: Frames) -> Any:
+    import polars as pl
+
+    zone = getattr(frame[DATE].dtype, "tz", None)
+    if zone is not None:
+        frame = frame.assign(**{DATE: frame[DATE].dt.tz_convert("UTC").dt.tz_localize(None)})
+    columns = {column: frame[column].to_numpy() for column in frame}
+    whole = pl.DataFrame(columns)
+    if zone is not None:
+        whole = whole.with_columns(pl.col(DATE).dt.replace_time_zone("UTC").dt.convert_time_zone(str(zone)))
+    unit: Any = form.unit
+    if unit is None:
+        return whole
+    return whole.with_columns(pl.col(DATE).cast(pl.Date) if unit == "D" else pl.col(DATE).dt.cast_time_unit(unit))

@@ -26,6 +26,7 @@ def errors_in_blocks(forecaster: Any, data: Data) -> list[Array] | None:
         block[start + forecaster.burn_in : start + length] = np.arange(n_settled) * forecaster.cv // n_settled
     errors = np.empty_like(targets.values)
     silent = clone(forecaster).set_params(verbose=False)
+    silent._stands_for = forecaster._stands_for
     for k in range(forecaster.cv):
         weights = ((block != k) & (block >= 0)).astype(np.float64)
         model = forecaster._new_model(steps, forecaster._random_state)
@@ -72,7 +73,7 @@ def run_on(forecaster: Any, n_steps: int, exogenous: list[Array], errors: Array 
 
     Returns, for each series, the transformed values (n_steps, n_paths, n_series).
     """
-    n_paths = 1 if errors is None else errors.shape[2]
+    n_paths, lags = 1 if errors is None else errors.shape[2], forecaster._choices.lags
     state = [tuple(np.repeat(values, n_paths, axis=1) for values in layer) for layer in forecaster._state]
     last = np.repeat(forecaster._last, n_paths, axis=0)
     known = np.repeat(np.stack(exogenous), n_paths, axis=0)
@@ -85,6 +86,6 @@ def run_on(forecaster: Any, n_steps: int, exogenous: list[Array], errors: Array 
         run[t] = last = (outputs if errors is None else outputs + errors[t].reshape(outputs.shape)) * varies
     paths = run.reshape(n_steps, len(forecaster._last), n_paths, -1)
     return [
-        integrate(paths[:, k] * forecaster._scale[k] + forecaster._mean[k], forecaster._lags, forecaster._tails[k])
+        integrate(paths[:, k] * forecaster._scale[k] + forecaster._mean[k], lags, forecaster._tails[k])
         for k in range(len(forecaster._last))
     ]

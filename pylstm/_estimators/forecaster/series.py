@@ -102,6 +102,12 @@ def scaled(values: Array, mean: Array, scale: Array, called: str) -> Array:
 
 
 def naive_error(values: Array, lag: int) -> Array:
-    """Return the mean absolute difference to `lag` steps before; 1 where that is 0, as nothing can be scaled by it."""
+    """Return the mean absolute difference to `lag` steps before; 1 where that is 0, as nothing can be scaled by it.
+
+    Of a series that is not so long, that to the step before.
+    """
+    if len(values) < 2:
+        return np.ones(values.shape[1])
+    lag = lag if len(values) > lag else 1
     error = np.abs(values[lag:] - values[:-lag]).mean(axis=0)
     return np.where(error == 0, 1.0, error)

@@ -1,5 +1,6 @@
 """Displays in scikit-learn's convention: what a net, an estimator or a trace shows; only `plot` loads Matplotlib."""
 
+from .backtest import BacktestDisplay
 from .cell_state import CellStateDisplay
 from .forecast import ForecastDisplay
 from .gates import GateDisplay
@@ -8,6 +9,7 @@ from .loss_curve import LossCurveDisplay
 from .saliency import SaliencyDisplay
 
 __all__ = [
+    "BacktestDisplay",
     "CellStateDisplay",
     "ForecastDisplay",
     "GateDisplay",

@@ -42,7 +42,7 @@ class ForecastDisplay:
     >>> from pylstm import ForecastDisplay, LSTMForecaster
     >>> from pylstm.datasets import load_airline
     >>> y = load_airline()
-    >>> forecaster = LSTMForecaster(differences=12, transform="sqrt", random_state=0).fit(y[:-24])
+    >>> forecaster = LSTMForecaster(horizon=24, random_state=0).fit(y[:-24])
     >>> months = np.datetime64("1949-01") + np.arange(len(y))
     >>> display = ForecastDisplay.from_estimator(forecaster, 24, y=y[:-24], y_true=y[-24:], times=months)
     >>> display.forecast.shape
@@ -117,7 +117,15 @@ class ForecastDisplay:
             forecast = forecaster.predict(n_steps, X)
         else:
             outside = 1 - check_real(interval, "interval", 0, 1)
-            forecast, bounds = forecaster.predict(n_steps, X, quantiles=[outside / 2, 1 - outside / 2])
+            predicted = forecaster.predict(n_steps, X, quantiles=[outside / 2, 1 - outside / 2])
+            forecast, bounds = (predicted, None) if hasattr(predicted, "iloc") else predicted
+        if hasattr(forecast, "iloc"):  # of a forecaster of series with dates
+            times = forecast.index if y is None else y.index.append(forecast.index)
+            times = times.to_timestamp() if hasattr(times, "to_timestamp") else times
+            columns = np.asarray(forecast, np.float64)
+            if columns.ndim == 2 and columns.shape[1] == 3:
+                columns, bounds = columns[:, 0], columns[:, 1:].T
+            forecast = columns
         if isinstance(forecast, list) or np.ndim(forecast) != 1:
             raise ValueError(
                 "forecaster must be fitted to one series (n_steps,), got several: "

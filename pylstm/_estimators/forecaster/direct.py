@@ -1,0 +1,266 @@
+"""Forecasts of a whole horizon at once, by a network that has read a window: how it is trained, and asked."""
+
+import warnings
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import clone
+
+from ..._net.core import Model
+from ..._net.inputs import Array, Steps
+from ..targets import Targets
+from ..training import Data, History, train
+from .choices import FEW, MANY, Choices
+from .intervals import NONE_ARE_MADE, Errors, errors_of
+from .views import Reading, Views, as_given, as_read, moved, read, views_of
+from .windows import Indices, MiniBatches, Origins, Panel
+
+#: Windows that are many, and mini-batches of an epoch then, and before.
+MANY_WINDOWS, N_BATCHES, N_BATCHES_OF_FEW = 1000, 64, 32
+#: Of a single series they are alike: so many are as few.
+MANY_OF_ONE = 10_000
+#: An epoch has less of them where, for each, more steps than these would be read one after the other.
+MOST_STEPS = N_BATCHES * 48
+#: A window is two seasons long, within this.
+LONGEST_WINDOW = 48
+#: Windows that a network is asked for at once, and those that errors are taken from, unless there are more series.
+AT_ONCE, MOST_ORIGINS = 1000, 200
+#: Series of which one horizon each says enough of errors.
+MANY_SERIES = 100
+#: Of a series, the last one part in so many is held out for errors, if so many steps are left at least.
+PART, LEAST_LEARNT = 4, 3
+
+
+class Direct(NamedTuple):
+    """What a fitted direct net goes on from."""
+
+    views: Views
+    reading: Reading
+    window: int
+    horizon: int
+    tails: list[Array]
+    """Of each series the last values, as given, as many as windows and their bases reach back."""
+    known: list[Array]
+    """X of those steps, scaled."""
+    n_past: int
+    """Columns of X, the last ones, that are known up to now only."""
+
+
+def start(forecaster: Any, choices: Choices, series: list[Array], exogenous: list[Array]) -> tuple[Direct, Panel]:
+    """Return how series are read, and the panel of them that is learnt."""
+    assert choices.horizon is not None
+    views = views_of(choices.seasons, choices.transforms)
+    longest = max(len(values) for values in series)
+    if longest <= choices.horizon:
+        raise ValueError(
+            f"y must have at least one series longer than horizon={choices.horizon}, which is learnt from it, got "
+            f"{longest} steps at most"
+        )
+    window = forecaster.window
+    if window == "auto":
+        window = max(-(-3 * choices.horizon // 2), min(2 * min(choices.seasons, default=1), LONGEST_WINDOW))
+    window = longest if window is None else min(window, longest)
+    reading = read(series, views)
+    reach = window + max(views.lags)
+    tails = [values[-reach:].copy() for values in series]
+    known = [values[-reach:] for values in exogenous]
+    direct = Direct(views, reading, window, choices.horizon, tails, known, forecaster._n_past)
+    return direct, _panel(direct, series, exogenous)
+
+
+def _panel(direct: Direct, series: Sequence[Array], exogenous: Sequence[Array]) -> Panel:
+    lengths = np.array([len(values) for values in series], dtype=np.intp)
+    values = [as_read(values, k, direct.views, direct.reading) for k, values in enumerate(series)]
+    return Panel(
+        np.concatenate(values, axis=1),
+        np.concatenate(exogenous),
+        lengths,
+        lengths,
+        direct.views.lags,
+        direct.window,
+        direct.horizon,
+        direct.n_past,
+    )
+
+
+def stand_ins(panel: Panel) -> dict[str, Any]:
+    """Return what "auto" stands for, by how much there is to learn."""
+    many = MANY_WINDOWS if len(panel.lengths) > 1 else MANY_OF_ONE
+    return MANY if len(panel.lags) * panel.lengths.sum() >= many else FEW
+
+
+def mini_batches(forecaster: Any, panel: Panel) -> MiniBatches:
+    """Return what a network is trained with."""
+    automatic = stand_ins(panel)
+    size = automatic["batch_size"] if forecaster.batch_size == "auto" else forecaster.batch_size
+    n_batches = N_BATCHES if automatic is MANY else N_BATCHES_OF_FEW
+    n_batches = min(n_batches, max(1, MOST_STEPS // (panel.window + panel.horizon)))
+    return MiniBatches.of(panel, size, n_batches, forecaster.dtype)
+
+
+def hold_out(forecaster: Any, panel: Panel) -> tuple[Panel, Data]:
+    """Return the panel without the last part of each series, and windows that end there with what follows them."""
+    held = np.ceil(forecaster.validation_fraction * panel.lengths).astype(np.intp)
+    n_ahead = int(min(held.max(), panel.horizon))
+    kept = panel._replace(stops=panel.lengths - held)
+    if MiniBatches.of(kept, 1, 1, forecaster.dtype).counts.sum() == 0:
+        raise ValueError(f"validation_fraction={forecaster.validation_fraction} leaves no step to learn from")
+    series = np.flatnonzero(kept.stops > 0)
+    origins = Origins(np.zeros_like(series), series, kept.stops[series] - 1)
+    size = panel.window + n_ahead
+    rows = np.zeros((len(series) * size, panel.width), forecaster.dtype)
+    targets = Targets(np.zeros((len(rows), panel.values.shape[2]), forecaster.dtype), np.zeros(len(rows)))
+    lengths, _ = panel.write(origins, rows, n_ahead, targets)
+    is_there = (np.arange(size) < lengths[:, np.newaxis]).ravel()
+    assert targets.weights is not None
+    return kept, Data(
+        Steps(rows[is_there], lengths, is_dense=False), Targets(targets.values[is_there], targets.weights[is_there])
+    )
+
+
+def forecast(
+    model: Model, panel: Panel, views: Views, reading: Reading, series: Indices, steps: Indices, n_ahead: int
+) -> npt.NDArray[np.float64]:
+    """Return what a network says of the steps after some (n, n_ahead, n_columns), in the units of the series.
+
+    Parameters
+    ----------
+    model : Model
+    panel : Panel
+    views, reading : Views, Reading
+    series, steps : ndarray (n,)
+        After which step of which series. Series that are forecast go on for `n_ahead` steps after it, with X.
+    n_ahead : int
+        At most the horizon.
+    """
+    n_columns = panel.values.shape[2]
+    outputs = np.empty((len(panel.lags), len(series), n_ahead, n_columns))
+    for first in range(0, len(series), AT_ONCE):
+        part = slice(first, first + AT_ONCE)
+        n = len(series[part])
+        for view in range(len(panel.lags)):
+            rows = np.zeros((n * (panel.window + n_ahead), panel.width), model.dtype)
+            origins = Origins(np.full(n, view), series[part], steps[part])
+            lengths, bases = panel.write(origins, rows, n_ahead)
+            is_there = (np.arange(panel.window + n_ahead) < lengths[:, np.newaxis]).ravel()
+            said = model.predict(Steps(rows[is_there], lengths, is_dense=False))[0]
+            after = (np.cumsum(lengths) - n_ahead)[:, np.newaxis] + np.arange(n_ahead)
+            outputs[view, part] = bases + said[after]
+    given = as_given(outputs, series, steps + 1 - panel.lengths[series], views, reading)
+    there = steps + 1 >= np.array(panel.lags)[:, np.newaxis]  # a season before
+    return np.average(given, axis=0, weights=np.broadcast_to(there[:, :, np.newaxis, np.newaxis], given.shape))
+
+
+def go_on(model: Model, direct: Direct, n_steps: int, exogenous: Sequence[Array]) -> list[Array]:
+    """Return forecasts of the next steps for each series (n_steps, n_columns): one horizon after the other."""
+    every = np.arange(len(direct.tails))
+    tails, reading = list(direct.tails), direct.reading
+    known = [np.concatenate(both) for both in zip(direct.known, exogenous, strict=True)]
+    for done in range(0, n_steps, direct.horizon):
+        n_ahead = min(direct.horizon, n_steps - done)
+        reading = moved(reading, np.full(len(tails), n_ahead))
+        ahead = [np.concatenate([values, np.repeat(values[-1:], n_ahead, axis=0)]) for values in tails]
+        x = [values[: len(steps)] for values, steps in zip(known, ahead, strict=True)]
+        panel = _panel(direct._replace(reading=reading), ahead, x)
+        said = forecast(model, panel, direct.views, reading, every, panel.lengths - n_ahead - 1, n_ahead)
+        said = np.where(reading.varies[:, np.newaxis], said, np.stack([values[-1:] for values in tails]))
+        tails = [np.concatenate([values, new]) for values, new in zip(tails, said, strict=True)]
+    return [values[-n_steps:] for values in tails]
+
+
+def warn_of_change(direct: Direct, series: Sequence[Array]) -> None:
+    """Warn where a column varies that never did in `fit`."""
+    for values, tail, varies in zip(series, direct.tails, direct.reading.varies, strict=True):
+        if (values != tail[-1])[:, ~varies].any():
+            warnings.warn(
+                "y varies in a column that never did in fit. It is forecast as it is now: fit again", stacklevel=4
+            )
+            return
+
+
+def observed(direct: Direct, series: Sequence[Array], exogenous: Sequence[Array]) -> Direct:
+    """Return what is gone on from when more steps of each series have been seen."""
+    reach = direct.window + max(direct.views.lags)
+    return direct._replace(
+        tails=[np.concatenate(both)[-reach:] for both in zip(direct.tails, series, strict=True)],
+        known=[np.concatenate(both)[-reach:] for both in zip(direct.known, exogenous, strict=True)],
+        reading=moved(direct.reading, np.array([len(values) for values in series])),
+    )
+
+
+def last_windows(direct: Direct, dtype: npt.DTypeLike) -> Steps:
+    """Return the last window of each series as the network reads its level."""
+    panel = _panel(direct, direct.tails, direct.known)
+    n = len(direct.tails)
+    rows = np.zeros((n * direct.window, panel.width), dtype)
+    lengths, _ = panel.write(Origins(np.zeros(n, np.intp), np.arange(n), panel.lengths - 1), rows, 0)
+    is_there = (np.arange(direct.window) < lengths[:, np.newaxis]).ravel()
+    return Steps(rows[is_there], lengths, is_dense=False)
+
+
+def errors_at_ends(forecaster: Any, choices: Choices, series: list[Array], exogenous: list[Array]) -> Errors | None:
+    """Return what a network that has not learnt the last steps of each series errs by there.
+
+    None if no series is long enough, or Ctrl-C was pressed.
+    """
+    assert choices.horizon is not None
+    if all((values == values[0]).all() for values in series):
+        return NONE_ARE_MADE
+    lengths = np.array([len(values) for values in series])
+    part = int(np.median(lengths)) // PART
+    n_ahead = max(1, min(choices.horizon, part))
+    n_held = n_ahead * int(np.clip(part // n_ahead, 1, forecaster.cv if len(series) < MANY_SERIES else 1))
+    long = np.flatnonzero(lengths > n_held + n_ahead + max((1, *choices.seasons)))
+    if len(long) == 0:
+        long = np.flatnonzero(lengths > n_held + LEAST_LEARNT)
+    if len(long) == 0:
+        return None
+    some, known = [series[k] for k in long], [exogenous[k] for k in long]
+    direct, panel = start(
+        forecaster,
+        choices._replace(horizon=n_ahead),
+        [values[:-n_held] for values in some],
+        [x[:-n_held] for x in known],
+    )
+    model = _trained(forecaster, panel)
+    if model is None:
+        return None
+    reading = moved(direct.reading, np.full(len(long), n_held))
+    n_origins = int(np.clip(MOST_ORIGINS // len(long), n_held // n_ahead, n_held))
+    places = np.repeat(np.arange(len(long)), n_origins)
+    last = lengths[long][places] - 1 - n_held + np.tile(np.arange(n_origins) * n_held // n_origins, len(long))
+    whole = _panel(direct._replace(reading=reading), some, known)
+    said = forecast(model, whole, direct.views, reading, places, last, n_ahead)
+    true = np.full(said.shape, np.nan)
+    for row, (k, t) in enumerate(zip(places, last, strict=True)):
+        future = some[k][t + 1 : t + 1 + n_ahead]
+        true[row, : len(future)] = future
+    return errors_of(said, true, reading.spread[places], choices.transforms[0])
+
+
+def _trained(forecaster: Any, panel: Panel) -> Model | None:
+    """Return a network trained as that of the fit was; None if Ctrl-C was pressed."""
+    data = mini_batches(forecaster, panel)
+    silent = clone(forecaster).set_params(verbose=False)
+    silent._stands_for = forecaster._stands_for
+    model = forecaster._new_model(data.steps, forecaster._random_state)
+    try:
+        end = train(
+            model,
+            forecaster._new_solver(model),
+            data,
+            History(),
+            silent,
+            n_epochs=forecaster.n_iter_,
+            longest=forecaster.n_iter_,
+            random_state=forecaster._random_state,
+            score=None,
+            on_epoch=lambda: nullcontext([]),
+        )
+    except KeyboardInterrupt:
+        warnings.warn("Training interrupted by user: there will be no intervals.", stacklevel=5)
+        return None
+    return None if end == "interrupt" else model

@@ -1,0 +1,61 @@
+"""Intervals of the direct way: errors of what was held out, as sizes by step and quantiles of ratios."""
+
+import numpy as np
+import pytest
+
+from pylstm._estimators.forecaster.intervals import bounds, deviations, errors_of
+
+
+def held_out(n=4000, n_steps=6, seed=0):
+    """Return forecasts, what came, and the spread of each series: errors are normal, and grow with step and spread."""
+    rng = np.random.default_rng(seed)
+    spread = rng.uniform(0.5, 2, (n, 1))
+    said = rng.standard_normal((n, n_steps, 1))
+    deviation = np.sqrt(np.arange(1, n_steps + 1))[:, np.newaxis]
+    return said, said + rng.standard_normal(said.shape) * deviation * spread[:, np.newaxis], spread
+
+
+def test_normal_errors_have_normal_quantiles():
+    errors = errors_of(*held_out(), None)
+    centre, spread = np.full((6, 1), 5.0), np.array([3.0])
+    low, middle, high = bounds(centre, spread, errors, np.array([0.05, 0.5, 0.95]), None)
+    expected = 1.645 * 3 * np.sqrt(np.arange(1, 7))
+    np.testing.assert_allclose(high[:, 0] - 5, expected, rtol=0.05)
+    np.testing.assert_allclose(high + low, 10, rtol=1e-12)
+    np.testing.assert_array_equal(middle, centre)
+    np.testing.assert_allclose(deviations(centre, spread, errors, None)[:, 0], expected / 1.645, rtol=0.05)
+
+
+def test_sizes_never_shrink_and_grow_with_the_root_beyond():
+    said, true, spread = held_out()
+    errors = errors_of(said, said + 0.5 * (true - said)[:, ::-1], spread, None)  # smaller from step to step
+    assert (np.diff(errors.sizes) >= 0).all()
+    _, high = bounds(np.zeros((24, 1)), np.ones(1), errors, np.array([0.1, 0.9]), None)
+    assert (np.diff(high[:, 0]) >= 0).all()
+    assert high[23, 0] == pytest.approx(2 * high[5, 0])
+
+
+@pytest.mark.parametrize("transform", ["log", "sqrt"])
+def test_in_a_transform_no_bound_is_negative(transform):
+    said, true, spread = held_out()
+    errors = errors_of(np.exp(said), np.exp(true), spread, transform)
+    low, high = bounds(np.ones((6, 1)), np.ones(1), errors, np.array([0.01, 0.99]), transform)
+    assert (low >= 0).all()
+    assert (high > 1).all()
+
+
+def test_what_never_varies_says_nothing():
+    said, true, spread = held_out()
+    spread[::2] = 0
+    true[::2] = np.inf
+    found, expected = errors_of(said, true, spread, None), errors_of(said[1::2], true[1::2], spread[1::2], None)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b)
+    assert errors_of(said, true, 0 * spread, None) is None
+
+
+def test_steps_that_have_not_come_are_left_out():
+    said, true, spread = held_out()
+    true[::2, 3:] = np.nan
+    errors = errors_of(said, true, spread, None)
+    np.testing.assert_allclose(errors.sizes, 0.8 * np.sqrt(np.arange(1, 7)), rtol=0.1)
