@@ -79,7 +79,8 @@ def describe_steps(model: Any, purpose: str = "streamed") -> Description:
         )
     if described.state is not None:
         raise ValueError(
-            f"model must not be an {type(model).__name__}, which keeps its state itself: use update and predict"
+            f"model must not be an {type(model).__name__}, which keeps its state itself: use update and predict, "
+            "or its own stream()"
         )
     if described.missing is not None and described.inputs is None:  # in C, whatever may be missing is scaled
         n_inputs = spec.input_size

@@ -264,6 +264,17 @@ cdef class Stream(_Net):
 
     cdef bint get_plain(self, array, Py_buffer *buffer, char format, int flags):
         """Fill `buffer`; False, and nothing filled, where the array can't be used as it lies."""
+        cdef ndarray own
+        cdef int of_format
+        if type(array) is ndarray:  # which would make the format anew each time
+            own, of_format = array, NPY_FLOAT32 if format == b"f"[0] else NPY_FLOAT64
+            if PyArray_TYPE(own) != of_format or PyArray_NDIM(own) == 0 or \
+                    not (PyArray_ISCARRAY(own) if flags & PyBUF_WRITABLE else PyArray_ISCARRAY_RO(own)):
+                return False
+            memset(buffer, 0, sizeof(Py_buffer))  # no object: the caller has it, and nothing is to be released
+            buffer.buf, buffer.len, buffer.itemsize = PyArray_DATA(own), PyArray_NBYTES(own), PyArray_ITEMSIZE(own)
+            buffer.ndim, buffer.shape = PyArray_NDIM(own), <Py_ssize_t *> PyArray_DIMS(own)
+            return True
         try:
             PyObject_GetBuffer(array, buffer, PyBUF_ND | PyBUF_FORMAT | flags)
         except (BufferError, TypeError, ValueError):

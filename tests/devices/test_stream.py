@@ -272,7 +272,7 @@ def test_refused_models():
     with pytest.raises(NotFittedError):
         pylstm.stream(make_pipeline(PerStep(StandardScaler()), LSTMClassifier()))
     with pytest.raises(ValueError, match="LSTMForecaster, which keeps its state itself: use update and predict"):
-        LSTMForecaster(max_iter=1, cv=None).fit(np.arange(40.0)).stream()
+        pylstm.stream(LSTMForecaster(max_iter=1, cv=None).fit(np.arange(40.0)))
     with pytest.raises(TypeError, match=r"Pipeline of PerStep\(StandardScaler\(\)\)"):
         pylstm.stream(make_pipeline(PerStep(MinMaxScaler()), LSTMTagger((3,), max_iter=1)).fit(*toy(LSTMTagger)))
     for batch_size, error in ((0, ValueError), (2.5, TypeError), ("1", TypeError)):
