@@ -306,3 +306,15 @@ def test_scikit_learn_search_is_told_of_tune():
 def test_a_long_frame_before_X_is_no_mistake():
     X = pd.DataFrame({"price": np.arange(144.0)}, MONTHS)
     assert quick().fit(panel(), X).n_features_in_ == 1
+
+
+@pytest.mark.parametrize("bad", [5, None, "abc", [], [[1.0, 2.0], 3.0], np.ones((2, 3, 4)), object()])
+def test_what_is_no_series(bad):
+    """It is said in the same words whatever comes with it."""
+    messages = set()
+    for more in ({}, {"static": [[1.0]]}, {"X_past": np.ones(9)}):
+        with pytest.raises((ValueError, TypeError)) as error:
+            quick().fit(bad, **more)
+        messages.add(str(error.value))
+    assert len(messages) == 1, messages
+    assert "y" in messages.pop()

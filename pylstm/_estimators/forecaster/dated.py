@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
-from ..._net.inputs import Array
+from ..._net.inputs import Array, as_form
 from ..state import State
 from .calendar import CYCLES, calendar_features
 from .dates import Grid, kind_of
@@ -52,6 +52,8 @@ class DatedEstimator(SeriesEstimator):
         self._form, self._static, self._n_past = None, None, 0
         if has_dates(y):
             y, self._form = read_y(y, fill=self.missing == "interpolate")
+        elif X_past is None and static is None:
+            return y, X
         lengths = _lengths(y)
         if X is not None and self._form is not None and has_dates(X):
             X, columns = read_X(X, self._form, lengths)
@@ -73,6 +75,8 @@ class DatedEstimator(SeriesEstimator):
             if not has_dates(y):
                 raise ValueError(f"y must have dates, as in fit, got {type(y).__name__!r}")
             y, form = read_y(y, fill=self.missing == "interpolate", like=self._form)
+        elif X_past is None and not self._reads_more:
+            return y, X, None
         lengths = _lengths(y)
         past = self._read_columns(X_past, form, lengths, "X_past")
         if past is not None and past[0].shape[1] != self._n_past:
@@ -207,7 +211,7 @@ class DatedEstimator(SeriesEstimator):
 
 
 def _lengths(y: Any) -> Array:
-    return np.array([len(values) for values in (y if is_list(y) else [y])], np.intp)
+    return np.array([len(values) for values in read_series(as_form(y, "y"), "y")], np.intp)
 
 
 def named(
