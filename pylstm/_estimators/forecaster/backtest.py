@@ -115,7 +115,9 @@ class BacktestEstimator(DatedEstimator):
                 since = given.between([start - step_size for start in starts], starts)
                 model.update(since.y, since.X, X_past=since.X_past)
             future = given.between(starts, [start + n_steps for start in starts])
-            forecasts = map(Forecast, *model.predict(n_steps, future.X, quantiles=PROBABILITIES))
+            known = model._read_X(model._known_ahead(future.X, n_steps), [n_steps] * len(starts), reset=False)
+            values, _, quantiles = model._ask(n_steps, known, False, np.array(PROBABILITIES))
+            forecasts = map(Forecast, values, quantiles)
             season = model._season()
             of = {
                 OURS: list(forecasts),

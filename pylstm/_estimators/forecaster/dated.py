@@ -1,6 +1,5 @@
 """A forecaster of series with dates: they are taken off before it reads them, and put on what it forecasts."""
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,11 +8,13 @@ from sklearn.utils._param_validation import StrOptions
 from ..._net.inputs import Array, as_form
 from ..state import State
 from .calendar import CYCLES, calendar_features
-from .dates import Grid, kind_of
+from .dates import grid_as_plain, grid_from_plain, kind_of
 from .forms import SeriesEstimator
 from .frames import Frames, has_dates, read_static, read_X, read_y, write
 from .series import is_list, read_series
 
+#: What a grid of dates is in plain words.
+GRID = ("dates", "start", "zone", "step")
 KINDS = ("series", "frame", "long", "long panel", "multi", "dict", "list")
 UNITS = ("D", "ms", "us", "ns")
 
@@ -144,9 +145,6 @@ class DatedEstimator(SeriesEstimator):
             for name in names or ():
                 if not _is_name(name):
                     raise ValueError(f"{what} must be strings or integers to be saved, got {name!r}")
-        start, zone, kind = form.grid.start, None, "integers"
-        if not isinstance(start, int):
-            zone, kind = (None, "periods") if hasattr(start, "freqstr") else (str(start.tz or "") or None, "dates")
         state = {
             "kind": form.kind,
             "is_frame": form.is_frame,
@@ -156,10 +154,7 @@ class DatedEstimator(SeriesEstimator):
             "columns": form.columns,
             "levels": form.levels,
             "X_columns": form.X_columns,
-            "dates": kind,
-            "start": str(start),
-            "zone": zone,
-            "step": str(form.grid.step),
+            **dict(zip(GRID, grid_as_plain(form.grid), strict=True)),
         }
         return {**values, "form": state}, {**arrays, "form_ends": form.ends.astype(np.int64)}
 
@@ -172,8 +167,6 @@ class DatedEstimator(SeriesEstimator):
             self._static = state.array("static", ["float64"], (n_series, n_static))
         if state.null("form"):
             return
-        import pandas as pd
-
         of = state.inner("form")
         names, columns, levels = (
             of.value(key, "a list of strings, integers and null", lambda value: _are_names(value))
@@ -182,13 +175,8 @@ class DatedEstimator(SeriesEstimator):
         X_columns = None if of.null("X_columns") else of.value("X_columns", "a list of names", _are_names)
         kind, start, step = of.choice("dates", ["dates", "periods", "integers"]), *_texts(of, "start", "step")
         zone = None if of.null("zone") else _texts(of, "zone")[0]
-        make: dict[str, Callable[[], Grid]] = {
-            "integers": lambda: Grid(int(start), int(step)),
-            "periods": lambda: Grid(pd.Period(start, step), step),
-            "dates": lambda: Grid(pd.Timestamp(start) if zone is None else pd.Timestamp(start).tz_convert(zone), step),
-        }
         try:
-            grid = make[kind]()
+            grid = grid_from_plain(kind, start, zone, step)
             grid.dates(0, 2)
         except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"form must have dates that pandas can read, got {start!r}, {step!r}, {zone!r}") from error

@@ -52,6 +52,27 @@ class Grid(NamedTuple):
         return max(0, len(pd.date_range(self.start, last, freq=self.step)))
 
 
+def grid_as_plain(grid: Grid) -> tuple[str, str, str | None, str]:
+    """Return a grid in words: the kind of its dates, its start, their time zone, and its step."""
+    start = grid.start
+    if isinstance(start, int):
+        return "integers", str(start), None, str(grid.step)
+    if hasattr(start, "freqstr"):
+        return "periods", str(start), None, str(grid.step)
+    return "dates", str(start), None if start.tz is None else str(start.tz), str(grid.step)
+
+
+def grid_from_plain(kind: str, start: str, zone: str | None, step: str) -> Grid:
+    """Return a grid that `grid_as_plain` took apart."""
+    import pandas as pd
+
+    if kind == "integers":
+        return Grid(int(start), int(step))
+    if kind == "periods":
+        return Grid(pd.Period(start, step), step)
+    return Grid(pd.Timestamp(start) if zone is None else pd.Timestamp(start).tz_convert(zone), step)
+
+
 def kind_of(dates: Any) -> str:
     """Return what dates of an Index, or a date, are: periods of a frequency, dates of a time zone, or integers."""
     import pandas as pd

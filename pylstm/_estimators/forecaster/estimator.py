@@ -28,7 +28,7 @@ from . import direct, kept
 from .backtest import BacktestEstimator
 from .choices import RECURSIVE, Choices, choose, summary
 from .dated import DatedEstimator, named
-from .frames import Frames, has_dates
+from .frames import DATE, Frames
 from .intervals import bounds, deviations
 from .live import ForecastStream
 from .paths import draw_errors, errors_in_blocks, run_on
@@ -48,7 +48,7 @@ def _warns_of_order(fit: Method) -> Method:
                 "n_steps=...) or forecaster.backtest(y, X, n_steps=...) instead",
                 stacklevel=2,
             )
-        elif len(args) == 2 and not has_dates(args[0]):
+        elif len(args) == 2 and DATE not in getattr(args[0], "columns", ()):
             shapes = [getattr(each[0] if is_list(each) else each, "shape", ()) for each in args]
             if args[1] is not None and shapes[0][1:] > shapes[1][1:]:  # of a single column, without brackets: ()
                 warnings.warn(
@@ -451,8 +451,7 @@ class LSTMForecaster(BacktestEstimator):
             raise ValueError(f"quantiles must be in (0, 1), got {quantiles!r}")
         X = self._known_ahead(X, n_steps)
         exogenous = self._read_X(X, [n_steps] * len(self._naive_error), reset=False)
-        ask = self._predict_recursive if self._choices.horizon is None else self._predict_direct
-        asked = ask(n_steps, exogenous, return_std, probabilities)
+        asked = self._ask(n_steps, exogenous, return_std, probabilities)
         if self._form is not None:
             return self._dated(n_steps, named(*asked, probabilities))
         results = [self._as_y(result) for result in asked if result is not None]
@@ -465,6 +464,13 @@ class LSTMForecaster(BacktestEstimator):
                 stacklevel=2,
             )
         return results[0] if len(results) == 1 else tuple(results)
+
+    def _ask(
+        self, n_steps: int, exogenous: list[Array], return_std: bool, probabilities: Array | None
+    ) -> tuple[list[Array], list[Array] | None, list[Array] | None]:
+        """Return forecasts and, where they are wanted, standard deviations and quantiles for each series."""
+        ask = self._predict_recursive if self._choices.horizon is None else self._predict_direct
+        return ask(n_steps, exogenous, return_std, probabilities)
 
     def _predict_direct(
         self, n_steps: int, exogenous: list[Array], return_std: bool, probabilities: Array | None
@@ -622,8 +628,7 @@ class LSTMForecaster(BacktestEstimator):
         if len(lengths) > 1:
             raise ValueError(f"y must have series of the same length, got lengths {sorted(lengths)}")
         n_steps = lengths.pop()
-        ask = self._predict_recursive if self._choices.horizon is None else self._predict_direct
-        forecasts = ask(n_steps, self._read_X(X, [n_steps] * len(series), reset=False), False, None)[0]
+        forecasts = self._ask(n_steps, self._read_X(X, [n_steps] * len(series), reset=False), False, None)[0]
         errors = [np.abs(f.reshape(v.shape) - v).mean(axis=0) for f, v in zip(forecasts, series, strict=True)]
         return -float(np.mean(np.stack(errors) / self._naive_error))
 
@@ -642,14 +647,10 @@ class LSTMForecaster(BacktestEstimator):
     # ---- save
 
     def __getstate__(self) -> dict[str, Any]:
-        state = kept.as_plain(super().__getstate__())
-        return state | {"_form": self._form_state()} if "_form" in state else state
+        return kept.as_plain(super().__getstate__())
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        form = state.pop("_form", None)
         super().__setstate__(kept.from_plain(state))
-        if form is not None:
-            self._read_form_state(State(*map(dict, form)), len(self._naive_error))
 
     def _read_input_state(self, state: State) -> int:
         n_given = super()._read_input_state(state)

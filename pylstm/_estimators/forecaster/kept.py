@@ -8,7 +8,9 @@ from ..._net.cells import STATES
 from ..._net.inputs import Array
 from ..state import State
 from .choices import Choices
+from .dates import grid_as_plain, grid_from_plain
 from .direct import Direct
+from .frames import Frames
 from .intervals import N_KEPT, Errors
 from .series import TRANSFORMS
 from .views import Reading, Views, views_of
@@ -140,6 +142,9 @@ def as_plain(state: dict[str, Any]) -> dict[str, Any]:
     if "_direct" in state:
         views, reading, *rest = state["_direct"]
         plain["_direct"] = (tuple(views), tuple(reading), *rest)
+    if state.get("_form") is not None:
+        form = state["_form"]
+        plain["_form"] = tuple(form._replace(grid=grid_as_plain(form.grid)))
     return state | plain
 
 
@@ -152,6 +157,9 @@ def from_plain(state: dict[str, Any]) -> dict[str, Any]:
     if "_direct" in state:
         views, reading, *rest = state["_direct"]
         whole["_direct"] = Direct(Views(*views), Reading(*reading), *rest)
+    if state.get("_form") is not None:
+        form: Any = Frames(*state["_form"])
+        whole["_form"] = form._replace(grid=grid_from_plain(*form.grid))
     return state | whole
 
 
