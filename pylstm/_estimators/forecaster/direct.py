@@ -2,17 +2,16 @@
 
 import warnings
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import clone
 
 from ..._net.core import Model
 from ..._net.inputs import Array, Steps
 from ..targets import Targets
-from ..training import Data, History, train
+from ..training import Data
+from .again import trained_again
 from .choices import FEW, MANY, Choices
 from .intervals import NONE_ARE_MADE, Errors, errors_of
 from .views import Reading, Views, as_given, as_read, moved, read, views_of
@@ -225,7 +224,7 @@ def errors_at_ends(forecaster: Any, choices: Choices, series: list[Array], exoge
         [values[:-n_held] for values in some],
         [x[:-n_held] for x in known],
     )
-    model = _trained(forecaster, panel)
+    model = trained_again(forecaster, mini_batches(forecaster, panel))
     if model is None:
         return None
     reading = moved(direct.reading, np.full(len(long), n_held))
@@ -239,28 +238,3 @@ def errors_at_ends(forecaster: Any, choices: Choices, series: list[Array], exoge
         future = some[k][t + 1 : t + 1 + n_ahead]
         true[row, : len(future)] = future
     return errors_of(said, true, reading.spread[places], choices.transforms[0])
-
-
-def _trained(forecaster: Any, panel: Panel) -> Model | None:
-    """Return a network trained as that of the fit was; None if Ctrl-C was pressed."""
-    data = mini_batches(forecaster, panel)
-    silent = clone(forecaster).set_params(verbose=False)
-    silent._stands_for = forecaster._stands_for
-    model = forecaster._new_model(data.steps, forecaster._random_state)
-    try:
-        end = train(
-            model,
-            forecaster._new_solver(model),
-            data,
-            History(),
-            silent,
-            n_epochs=forecaster.n_iter_,
-            longest=forecaster.n_iter_,
-            random_state=forecaster._random_state,
-            score=None,
-            on_epoch=lambda: nullcontext([]),
-        )
-    except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user: there will be no intervals.", stacklevel=5)
-        return None
-    return None if end == "interrupt" else model

@@ -437,7 +437,8 @@ class LSTMForecaster(BacktestEstimator):
         Returns
         -------
         forecast : ndarray (n_steps,) or (n_steps, n_series), or list of them
-            Of the form of y in `fit`.
+            Of the form of y in `fit`. Where that had dates, with those that follow; and all of the below in one
+            DataFrame beside it, by columns ``y_std``, ``y_q0.05``, ..., with the name of y.
         std : ndarray or list
             Of the same form; only with `return_std`.
         bounds : ndarray (n_quantiles, n_steps) or (n_quantiles, n_steps, n_series), or list of them
@@ -632,6 +633,10 @@ class LSTMForecaster(BacktestEstimator):
         errors = [np.abs(f.reshape(v.shape) - v).mean(axis=0) for f, v in zip(forecasts, series, strict=True)]
         return -float(np.mean(np.stack(errors) / self._naive_error))
 
+    def _season(self) -> int:
+        """Return the lag by which naive forecasts repeat what was."""
+        return max(self._choices.seasons[:1] or self._choices.lags, default=1)
+
     # ---- training
 
     def _hold_out(self, data: Data) -> tuple[Data, Data]:
@@ -655,10 +660,6 @@ class LSTMForecaster(BacktestEstimator):
     def _read_input_state(self, state: State) -> int:
         n_given = super()._read_input_state(state)
         return n_given if self._choices.horizon is None else width(n_given, len(self._choices.transforms))
-
-    def _season(self) -> int:
-        """Return the lag by which naive forecasts repeat what was."""
-        return max(self._choices.seasons[:1] or self._choices.lags, default=1)
 
     def _get_state(self) -> tuple[dict[str, Any], dict[str, Array]]:
         values, arrays = super()._get_state()

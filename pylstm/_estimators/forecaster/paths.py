@@ -1,15 +1,13 @@
 """How a forecaster goes on from its own forecasts, and the errors that make sample paths of them."""
 
-import warnings
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 
 from ..._net.inputs import Array, Steps
 from ..targets import Targets
-from ..training import Data, History, train
+from ..training import Data
+from .again import trained_again
 from .series import integrate
 
 
@@ -25,28 +23,10 @@ def errors_in_blocks(forecaster: Any, data: Data) -> list[Array] | None:
         n_settled = length - forecaster.burn_in
         block[start + forecaster.burn_in : start + length] = np.arange(n_settled) * forecaster.cv // n_settled
     errors = np.empty_like(targets.values)
-    silent = clone(forecaster).set_params(verbose=False)
-    silent._stands_for = forecaster._stands_for
     for k in range(forecaster.cv):
         weights = ((block != k) & (block >= 0)).astype(np.float64)
-        model = forecaster._new_model(steps, forecaster._random_state)
-        try:
-            end = train(
-                model,
-                forecaster._new_solver(model),
-                Data(steps, Targets(targets.values, weights)),
-                History(),
-                silent,
-                n_epochs=forecaster.n_iter_,
-                longest=forecaster.n_iter_,
-                random_state=forecaster._random_state,
-                score=None,
-                on_epoch=lambda: nullcontext([]),
-            )
-        except KeyboardInterrupt:  # before the first epoch's end: there is nothing of this network to keep
-            warnings.warn("Training interrupted by user: there will be no intervals.", stacklevel=5)
-            end = "interrupt"
-        if end == "interrupt":
+        model = trained_again(forecaster, Data(steps, Targets(targets.values, weights)))
+        if model is None:
             return None
         errors[block == k] = (targets.values - model.predict(steps)[0])[block == k]
     return [

@@ -120,8 +120,9 @@ class ForecastDisplay:
             predicted = forecaster.predict(n_steps, X, quantiles=[outside / 2, 1 - outside / 2])
             forecast, bounds = (predicted, None) if hasattr(predicted, "iloc") else predicted
         if hasattr(forecast, "iloc"):  # of a forecaster of series with dates
-            times = forecast.index if y is None else y.index.append(forecast.index)
-            times = times.to_timestamp() if hasattr(times, "to_timestamp") else times
+            if times is None:
+                times = forecast.index if y is None else y.index.append(forecast.index)
+                times = times.to_timestamp() if hasattr(times, "to_timestamp") else times
             columns = np.asarray(forecast, np.float64)
             if columns.ndim == 2 and columns.shape[1] == 3:
                 columns, bounds = columns[:, 0], columns[:, 1:].T
