@@ -9,12 +9,13 @@ from pylstm._estimators.targets import Targets
 LAGS, WINDOW, HORIZON = (0, 3), 5, 4
 
 
-@pytest.fixture
-def panel():
+@pytest.fixture(params=[0, 1], ids=["ahead", "past"])
+def panel(request):
+    """Return a panel whose X is known ahead, and one of which it is known up to now only."""
     rng = np.random.default_rng(0)
     lengths = np.array([12, 4, 7], dtype=np.intp)
-    n = lengths.sum()
-    return Panel(rng.standard_normal((2, n, 2)), rng.standard_normal((n, 1)), lengths, lengths, LAGS, WINDOW, HORIZON)
+    n, settings = lengths.sum(), (LAGS, WINDOW, HORIZON, request.param)
+    return Panel(rng.standard_normal((2, n, 2)), rng.standard_normal((n, 1)), lengths, lengths, *settings)
 
 
 def expected_rows(panel, view, series, last, n_ahead):
@@ -36,7 +37,7 @@ def expected_rows(panel, view, series, last, n_ahead):
                 back -= lag
         base = values[max(back, 0)]
         value = np.zeros(2) if is_ahead else values[t] - base
-        known_x = x[min(t, len(x) - 1)]
+        known_x = [0] if is_ahead and panel.n_past else x[min(t, len(x) - 1)]
         rows.append([*value, *known_x, is_ahead, (t - last) / HORIZON if is_ahead else 0, view == 0, view == 1])
         targets.append(values[t] - base if is_ahead and t < len(values) else np.full(2, np.nan))
         if is_ahead:
