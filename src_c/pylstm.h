@@ -7,6 +7,7 @@
  *   B  sequences in the batch      D  directions (1 or 2)
  *   N  steps of all sequences      I  features per step
  *   T  steps of the longest one    H  hidden size of a layer
+ *   V  tokens that there are       E  width of their embedding
  *
  * `void *` arrays hold elements of the net's dtype. Arrays passed to one call must not overlap unless said so.
  *
@@ -57,6 +58,8 @@ typedef enum pylstm_status {
     PYLSTM_ERROR_ENDIAN,    /* a blob on a big-endian machine */
     PYLSTM_ERROR_CELL,      /* a cell that is not one of pylstm_cell */
     PYLSTM_ERROR_MISSING,   /* a kind that is not one of pylstm_missing_kind, or not that of the stream */
+    PYLSTM_ERROR_INPUT,     /* an input that is not one of pylstm_input; scaled tokens; a gradient by tokens */
+    PYLSTM_ERROR_TOKEN,     /* a token outside [0, n_tokens), or of a size that is not 1, 2 or 4 bytes */
     PYLSTM_N_STATUS
 } pylstm_status;
 
@@ -112,10 +115,20 @@ typedef enum pylstm_cell {
     PYLSTM_N_CELLS
 } pylstm_cell;
 
+/* What goes in at each step: I values, or one token, a number from 0 to n_tokens - 1. */
+typedef enum pylstm_input {
+    PYLSTM_VALUES = 0,
+    PYLSTM_ONE_HOT = 1,   /* a token stands for I = n_tokens values, 1 at its place and else 0: a column of weight_ih is
+                             all that is read. The outputs are the bits of those values */
+    PYLSTM_EMBEDDING = 2, /* a token stands for its row, I values, of a table [n_tokens][I], which is learnt */
+    PYLSTM_FROZEN = 3,    /* the same with a table that stays what it is */
+    PYLSTM_N_INPUTS
+} pylstm_input;
+
 /* The shape of a stack of layers. Layer l reads I = input_size features (l = 0) or the D * H outputs of the
- * layer below. The net holds no weights: they are one flat array of pylstm_net_n_parameters elements, layer by layer,
- * direction by direction: weight_ih [GH][I], weight_hh [GH][H], bias [VH]; G = V = 4 for an LSTM, 3 and 4 for a GRU, 1
- * for an RNN. */
+ * layer below. The net holds no weights: they are one flat array of pylstm_net_n_parameters elements: the table of
+ * tokens [n_tokens][I], if there is one; then layer by layer, direction by direction, weight_ih [GH][I], weight_hh
+ * [GH][H], bias [VH]; G = V = 4 for an LSTM, 3 and 4 for a GRU, 1 for an RNN. */
 typedef struct pylstm_net {
     pylstm_dtype dtype;
     ptrdiff_t input_size;
@@ -130,6 +143,8 @@ typedef struct pylstm_net {
      * result depends on it. Who makes many calls of a step each does so with 0 and 1 in turn: of weights that do not
      * fit into a cache, a call then finds there what the one before read last. */
     int last_first;
+    pylstm_input input;
+    ptrdiff_t n_tokens; /* where tokens go in: I of one-hot ones; unread of values */
 } pylstm_net;
 
 /* Where one direction of one layer lies in the flat arrays, counted in elements. */
@@ -145,6 +160,8 @@ typedef struct pylstm_layer {
 /* Checks every field, and that all sizes fit. The other functions take a net that has passed. */
 int pylstm_net_check(const pylstm_net *net);
 ptrdiff_t pylstm_net_n_parameters(const pylstm_net *net);
+/* Of which so many are the table of tokens, the first ones: 0 where there is none. */
+ptrdiff_t pylstm_net_table_size(const pylstm_net *net);
 /* Elements of a state per sequence. A state is, layer by layer, h [D][B][H] and then, of an LSTM, c [D][B][H]. */
 ptrdiff_t pylstm_net_state_size(const pylstm_net *net);
 /* Width D * H of the last layer's output. */
@@ -210,7 +227,8 @@ typedef struct pylstm_forward_pass {
     const pylstm_batch *batch;
     const void *parameters; /* [n_parameters] */
     pylstm_memory packed;   /* what pylstm_pack made of them, or NULL data */
-    const void *x;          /* [N][I] */
+    const void *x;          /* [N][I]; or tokens [N], unsigned integers of */
+    int token_size;         /* 1, 2 or 4 bytes */
     const void *state_in;   /* a state, or NULL: zeros                 may be state_out */
     const void *held;       /* of pylstm_trace only; see there */
     void *y;                /* [N][D * H_last], out; of pylstm_predict outputs [E][n_outputs] */
@@ -231,8 +249,10 @@ typedef struct pylstm_backward_pass {
     const void *parameters; /* [n_parameters] */
     const void *dy;         /* [N][D * H_last] dL/dy */
     const void *dstate_out; /* a state: dL/dstate_out, or NULL: zeros */
-    void *dparameters;      /* [n_parameters], out, overwritten */
-    void *dx;               /* [N][I], out, or NULL */
+    const void *x;          /* the tokens of the forward pass, where they have a table; else unread */
+    int token_size;
+    void *dparameters;      /* [n_parameters], out, overwritten; of a table that is frozen zeros */
+    void *dx;               /* [N][I], out, or NULL; tokens have none */
     void *dstate_in;        /* a state, out, or NULL                   may be dstate_out */
     uint64_t dropout_seed;  /* as in the forward pass */
     pylstm_memory tape, workspace;
@@ -292,20 +312,32 @@ typedef struct pylstm_model {
     pylstm_pooling pooling;
     pylstm_loss loss;
     double loss_parameter; /* of PYLSTM_HUBER and PYLSTM_QUANTILE */
+    int is_tied;           /* nonzero: weight_out is the table of tokens [n_tokens][I] (Press & Wolf 2017), and has no
+                              place of its own: n_outputs = n_tokens, D * H = I, and the table is learnt */
 } pylstm_model;
+
+/* Where the dense layer lies among the parameters. */
+typedef struct pylstm_head_place {
+    ptrdiff_t weight, bias;
+} pylstm_head_place;
+
+pylstm_head_place pylstm_model_head(const pylstm_model *model);
 
 int pylstm_model_check(const pylstm_model *model);
 ptrdiff_t pylstm_model_n_parameters(const pylstm_model *model);
 
-/* What training does to a parameter. More kinds can follow: frozen, shared, sparse by rows, an initial state. */
+/* What training does to a parameter. */
 typedef enum pylstm_parameter_kind {
     PYLSTM_DECAYED = 0, /* weights: the L2 penalty is on them */
-    PYLSTM_PLAIN = 1    /* biases: it is not */
+    PYLSTM_PLAIN = 1,   /* biases: it is not */
+    PYLSTM_ROWS = 2,    /* a table of tokens, as biases; and only rows whose gradient is not zero are changed, as are
+                           what the solver remembers of them */
+    PYLSTM_KEPT = 3     /* a frozen table: nothing */
 } pylstm_parameter_kind;
 
 /* One array of the parameters. */
 typedef struct pylstm_parameter {
-    char name[48];     /* "weight_ih_l0", ..., of the second direction "weight_ih_l0_reverse"; "weight_out" */
+    char name[48];     /* "embedding"; "weight_ih_l0", of the second direction "weight_ih_l0_reverse"; "weight_out" */
     ptrdiff_t rows;    /* elements, where there are no columns */
     ptrdiff_t columns; /* 0: a vector */
     ptrdiff_t offset;  /* of its first element, in the flat array of all */
@@ -362,7 +394,8 @@ int pylstm_head_gradient(const pylstm_head *head, const pylstm_blas *blas, const
 typedef struct pylstm_minibatch {
     ptrdiff_t n_sequences;      /* B */
     const void *const *x;       /* [B] the first step of each; the next ones lie x_stride elements apart */
-    ptrdiff_t x_stride;         /* I or more */
+    ptrdiff_t x_stride;         /* I or more; of tokens 1 or more */
+    int token_size;             /* as in pylstm_forward_pass */
     const ptrdiff_t *length;    /* [B] steps of each */
     const ptrdiff_t *row;       /* [B] where its steps begin among the rows of the whole mini-batch, by which dropout is
                                    drawn; or NULL: this is the whole */
@@ -490,7 +523,7 @@ int pylstm_stream_get_pool(const pylstm_stream *stream, void *pool, int64_t *cou
  *         [B][n_columns]  for how many steps each column has been missing */
 int pylstm_stream_set_kept(pylstm_stream *stream, const double *kept);
 int pylstm_stream_get_kept(const pylstm_stream *stream, double *kept);
-/*   x  [B][n_steps][I] of the dtype; of double, whatever the dtype, where inputs are scaled; [B][n_steps][F] where they
+/*   x  [B][n_steps][I] of the dtype; tokens [B][n_steps], uint32_t, where they go in; of double, whatever the dtype, where inputs are scaled; [B][n_steps][F] where they
  *      may be missing, of which none is infinite
  *   y  [B][n_steps][n_outputs, or H], out: probabilities, values, or h; of double likewise, where targets are scaled */
 int pylstm_stream_process(pylstm_stream *stream, ptrdiff_t n_steps, const void *x, void *y);
@@ -502,7 +535,8 @@ int pylstm_stream_process(pylstm_stream *stream, ptrdiff_t n_steps, const void *
  *
  *   offset  bytes
  *        0      8   magic: 89 50 59 4C 53 54 4D 0A
- *        8      4   format version: 4 where inputs may be missing, else 3 where targets are scaled, else 2
+ *        8      4   format version: 5 of tokens; else 4 where inputs may be missing; else 3 where targets are scaled,
+ *                   else 2
  *       12      4   CRC-32 of all bytes from 16 on: that of zlib and PNG
  *       16      8   bytes of all, from 0 on
  *       24      4   dtype       0 float32, 1 float64
@@ -515,7 +549,8 @@ int pylstm_stream_process(pylstm_stream *stream, ptrdiff_t n_steps, const void *
  *       48      4   n_directions
  *       52      4   n_layers, at most PYLSTM_BLOB_LAYERS
  *       56      4   cell        0 LSTM, 1 GRU, 2 RNN with tanh, 3 RNN with relu
- *       60    4 each   hidden_sizes [n_layers]
+ *             12 or 0   of tokens: input, as in pylstm_input; n_tokens; is_tied, 0 or 1: 4 each
+ *             4 each    hidden_sizes [n_layers]
  *             4 or 0   zeros, so that what follows starts at a multiple of 8
  *                   mean [I], scale [I] of inputs, of float64, if there are
  *                   mean [n_outputs], scale [n_outputs] of targets likewise

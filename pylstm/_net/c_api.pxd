@@ -1,5 +1,5 @@
 # src_c/pylstm.h, where every function is documented.
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 cdef extern from "pylstm.h" nogil:
     ctypedef void pylstm_sgemm(char *, char *, int *, int *, int *, float *, float *, int *, float *, int *, float *,
@@ -30,6 +30,12 @@ cdef extern from "pylstm.h" nogil:
     ctypedef enum pylstm_cell:
         PYLSTM_LSTM
 
+    ctypedef enum pylstm_input:
+        PYLSTM_VALUES
+        PYLSTM_ONE_HOT
+        PYLSTM_EMBEDDING
+        PYLSTM_FROZEN
+
     ctypedef struct pylstm_net:
         pylstm_dtype dtype
         Py_ssize_t input_size
@@ -41,6 +47,8 @@ cdef extern from "pylstm.h" nogil:
         Py_ssize_t n_threads
         pylstm_cell cell
         int last_first
+        pylstm_input input
+        Py_ssize_t n_tokens
 
     ctypedef struct pylstm_layer:
         Py_ssize_t direction
@@ -81,6 +89,7 @@ cdef extern from "pylstm.h" nogil:
         const void *parameters
         pylstm_memory packed
         const void *x
+        int token_size
         const void *state_in
         const void *held
         void *y
@@ -94,6 +103,8 @@ cdef extern from "pylstm.h" nogil:
         const void *parameters
         const void *dy
         const void *dstate_out
+        const void *x
+        int token_size
         void *dparameters
         void *dx
         void *dstate_in
@@ -128,6 +139,7 @@ cdef extern from "pylstm.h" nogil:
         pylstm_pooling pooling
         pylstm_loss loss
         double loss_parameter
+        int is_tied
 
     int pylstm_model_check(const pylstm_model *)
     Py_ssize_t pylstm_model_n_parameters(const pylstm_model *)
@@ -135,6 +147,8 @@ cdef extern from "pylstm.h" nogil:
     ctypedef enum pylstm_parameter_kind:
         PYLSTM_DECAYED
         PYLSTM_PLAIN
+        PYLSTM_ROWS
+        PYLSTM_KEPT
 
     ctypedef struct pylstm_parameter:
         const char *name
@@ -153,6 +167,7 @@ cdef extern from "pylstm.h" nogil:
         Py_ssize_t n_sequences
         const void *const *x
         Py_ssize_t x_stride
+        int token_size
         const Py_ssize_t *length
         const Py_ssize_t *row
         const void *const *targets

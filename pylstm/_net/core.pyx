@@ -27,17 +27,18 @@ from pylstm._net.inputs import (
     fill_state,
 )
 from pylstm._net.pickles import CLASSES, VERSION, plain_spec, reduced, restore, spec_of
+from pylstm._net.tokens import as_token_steps, as_tokens
 from pylstm._net.trace import held_values, trace
 
 cimport cython
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.pyport cimport PY_SSIZE_T_MAX
 from cpython.ref cimport PyObject
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 from numpy cimport (
-    NPY_FLOAT32, NPY_FLOAT64, PyArray_DATA, PyArray_DESCR, PyArray_DIMS, PyArray_EMPTY, PyArray_IS_C_CONTIGUOUS,
+    NPY_FLOAT32, NPY_FLOAT64, NPY_UINT8, NPY_UINT16, NPY_UINT32, PyArray_DATA, PyArray_DESCR, PyArray_DIMS, PyArray_EMPTY, PyArray_IS_C_CONTIGUOUS,
     PyArray_ISCARRAY, PyArray_ISCARRAY_RO, PyArray_ISWRITEABLE, PyArray_ITEMSIZE, PyArray_NBYTES, PyArray_NDIM,
     PyArray_SimpleNewFromData, PyArray_TYPE, import_array, ndarray, npy_intp, set_array_base,
 )

@@ -83,6 +83,6 @@ def describe_steps(model: Any, purpose: str = "streamed") -> Description:
             "or its own stream()"
         )
     if described.missing is not None and described.inputs is None:  # in C, whatever may be missing is scaled
-        n_inputs = spec.input_size
+        n_inputs = spec.row_size
         return described._replace(inputs=Scaling(np.zeros(n_inputs), np.ones(n_inputs)))
     return described

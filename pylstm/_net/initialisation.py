@@ -48,12 +48,18 @@ def initialise(parameters: dict[str, Array], spec: "ModelSpec", generator: Rando
     """Draw the weights of a model, in place and in the order of the dict.
 
     Weights are uniform in +-1/sqrt(H), where H is the layer's hidden size, of the dense layer what it reads; biases are
-    0 but an LSTM's forget gate's.
+    0 but an LSTM's forget gate's. An embedding is normal, of mean 0 and standard deviation 1, as PyTorch's; one that
+    is the dense layer's weights, too, is drawn as these.
     With "chrono" (Tallec & Ollivier 2018, eq. 16) the forget gate's bias is log U(1, t_max - 1), the input gate's its
     negative: memories then last for spans spread up to t_max steps. "mixed" does so with the second half of the units;
     the first has a bias of 1, and short memories.
     """
     for name, values in parameters.items():
+        if name == "embedding":
+            bound = 1 / np.sqrt(values.shape[1])
+            drawn = generator.uniform(-bound, bound, values.shape) if spec.tie_weights else None
+            values[...] = generator.normal(0, 1, values.shape) if drawn is None else drawn
+            continue
         if name.startswith("weight"):
             bound = 1 / np.sqrt(parameters[name.replace("_ih", "_hh")].shape[1])
             values[...] = generator.uniform(-bound, bound, values.shape)

@@ -91,8 +91,8 @@ cdef class Model(_Net):
         cdef pylstm_memory packed_memory = memory_of(packed)
         cdef const void *weights = self.weights()
         cdef pylstm_forward_pass forward = pylstm_forward_pass(
-            &batch.c, weights, packed_memory, x_view.data, in_data, NULL, y_view.data, out_view.data, 0,
-            memory_of(None), workspace.c)
+            &batch.c, weights, packed_memory, x_view.data, x_view.array.dtype.itemsize, in_data, NULL, y_view.data,
+            out_view.data, 0, memory_of(None), workspace.c)
         with nogil:
             status = pylstm_predict(model, &forward)
         self.spare = workspace

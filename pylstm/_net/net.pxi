@@ -115,8 +115,23 @@ cdef class _Net:
 
     @property
     def input_size(self):
-        """Features per step."""
-        return self.c.input_size
+        """Features per step; or how many tokens there are."""
+        return self.spec.input_size
+
+    def steps_of(self, X, name="X"):
+        """Return what a user gave as `Steps` that this net reads."""
+        if self.c.n_tokens:
+            return as_token_steps(X, self.c.n_tokens, name)
+        return as_steps(X, self.c.input_size, self.dtype, name)
+
+    cdef bint reads(self, rows, Py_ssize_t n_rows):
+        """Whether these are rows of steps for this net."""
+        if type(rows) is not ndarray or not PyArray_ISCARRAY_RO(rows) or PyArray_NDIM(rows) != 2 or \
+                PyArray_DIMS(rows)[0] != n_rows:
+            return False
+        if self.c.n_tokens:
+            return PyArray_DIMS(rows)[1] == 1 and PyArray_TYPE(rows) in (NPY_UINT8, NPY_UINT16, NPY_UINT32)
+        return PyArray_DIMS(rows)[1] == self.c.input_size and PyArray_TYPE(rows) == self.typenum()
 
     @property
     def forget_bias(self):
@@ -254,11 +269,10 @@ cdef class _Net:
         """
         cdef _Batch batch = batch_of(steps)
         rows = steps.rows
-        if type(rows) is not ndarray or not PyArray_ISCARRAY_RO(rows) or PyArray_TYPE(rows) != self.typenum() or \
-                PyArray_NDIM(rows) != 2 or PyArray_DIMS(rows)[1] != self.c.input_size or \
-                PyArray_DIMS(rows)[0] != batch.c.shape.n_rows:
-            raise ValueError(f"X must have {self.c.input_size} features per step, of {self.dtype}, as the net was made "
-                             f"for them, got rows {np.shape(rows)} of {rows.dtype}")
+        if not self.reads(rows, batch.c.shape.n_rows):
+            expected = "tokens" if self.c.n_tokens else f"{self.c.input_size} features per step, of {self.dtype}"
+            raise ValueError(f"X must have {expected}, as the net was made for them, got rows {np.shape(rows)} of "
+                             f"{rows.dtype}")
         return batch
 
     cdef tuple run_forward(self, steps, state_in, _Tape tape):
@@ -288,8 +302,8 @@ cdef class _Net:
         net.last_first = self.last_first
         self.last_first ^= batch.c.shape.n_steps & 1
         cdef pylstm_forward_pass forward = pylstm_forward_pass(
-            &batch.c, weights, packed_memory, x_view.data, in_data, NULL, y_view.data, out_view.data, seed, tape_memory,
-            workspace)
+            &batch.c, weights, packed_memory, x_view.data, x_view.array.dtype.itemsize, in_data, NULL, y_view.data,
+            out_view.data, seed, tape_memory, workspace)
         with nogil:
             status = pylstm_forward(&net, &forward)
         self.spare = memory
@@ -348,8 +362,8 @@ cdef class _Net:
         cdef pylstm_memory packed_memory = memory_of(packed)
         cdef const void *weights = self.weights()
         cdef pylstm_forward_pass forward = pylstm_forward_pass(
-            &tape.batch.c, weights, packed_memory, x_view.data, in_data, held_data, y_view.data, out_view.data, 0,
-            tape.memory.c, workspace.c)
+            &tape.batch.c, weights, packed_memory, x_view.data, x_view.array.dtype.itemsize, in_data, held_data, y_view.data,
+            out_view.data, 0, tape.memory.c, workspace.c)
         with nogil:
             status = pylstm_trace(&self.c, &forward)
         self.spare = workspace

@@ -6,7 +6,7 @@ cdef class Sequence(_Net):
     Parameters
     ----------
     input_size : int
-        Features per step.
+        Features per step; with `embedding_size`, how many tokens there are.
     hidden_size : int or tuple of int
         Units of the layer, or one size per layer, the first next to the input.
     bidirectional : bool, default=False
@@ -28,6 +28,13 @@ cdef class Sequence(_Net):
         What the units of all layers are; see `Cell`.
     nonlinearity : {"tanh", "relu"}, default="tanh"
         Of the plain RNN; other cells do not read it.
+    embedding_size : int or "one-hot", default=None
+        Makes the net one of tokens, integers from 0 to ``input_size - 1``. With an integer E each token is looked up
+        in a table (input_size, E), the parameter ``embedding``, which is learnt. With "one-hot" there is no table: a
+        token selects a column of ``weight_ih``; the outputs are the bits that an array of zeros and ones would give.
+    freeze_embedding : bool, default=False
+        Whether the embedding stays what it is: its gradient is zero. Vectors from elsewhere go into
+        ``parameters()["embedding"]``.
 
     Notes
     -----
@@ -50,10 +57,12 @@ cdef class Sequence(_Net):
     cdef bint is_training  # a thread is writing or reading the tape
 
     def __init__(self, input_size, hidden_size, bidirectional=False, dropout=0.0, dtype="float32", forget_bias=1.0,
-                 random_state=None, n_threads=1, *, t_max=None, cell="lstm", nonlinearity="tanh"):
+                 random_state=None, n_threads=1, *, t_max=None, cell="lstm", nonlinearity="tanh",
+                 embedding_size=None, freeze_embedding=False):
         sizes = hidden_size if isinstance(hidden_size, (list, tuple)) else (hidden_size,)
         spec = ModelSpec(input_size, sizes, bidirectional=bidirectional, dropout=dropout, dtype=dtype, cell=cell,
-                         nonlinearity=nonlinearity, forget_bias=forget_bias, t_max=t_max)
+                         nonlinearity=nonlinearity, forget_bias=forget_bias, t_max=t_max,
+                         embedding_size=embedding_size, freeze_embedding=freeze_embedding)
         self.setup(spec, random_state, n_threads)
 
     cdef become(self, ModelSpec spec, generator, Py_ssize_t n_threads, flat, _View flat_view, dict views):
@@ -61,8 +70,10 @@ cdef class Sequence(_Net):
         self.tape = None
 
     def __repr__(self):
+        tokens = "" if self.spec.embedding_size is None else f", embedding_size={self.spec.embedding_size!r}"
+        tokens += ", freeze_embedding=True" if self.spec.freeze_embedding else ""
         return (f"Sequence({self.input_size}, {self.hidden_size}, bidirectional={self.bidirectional}, "
-                f"dropout={self.dropout}, dtype={self.dtype.name!r}{self.kind()})")
+                f"dropout={self.dropout}, dtype={self.dtype.name!r}{self.kind()}{tokens})")
 
     @property
     def hidden_size(self):
@@ -91,8 +102,8 @@ cdef class Sequence(_Net):
         -------
         dict of str to ndarray
             ``weight_ih_l0`` (4H, I), ``weight_hh_l0`` (4H, H), ``bias_l0`` (4H,), then ``..._l0_reverse`` and the next
-            layers'. Of a GRU (3H, I), (3H, H), (4H,); of an RNN (H, I), (H, H), (H,). Writable views: what is written
-            there, the next forward uses.
+            layers'. Of a GRU (3H, I), (3H, H), (4H,); of an RNN (H, I), (H, H), (H,). Before them ``embedding``
+            (input_size, E), if there is one; I is then E. Writable views: what is written there, the next forward uses.
         """
         return self.hand_out()
 
@@ -102,6 +113,7 @@ cdef class Sequence(_Net):
         Parameters
         ----------
         X : array-like (n_sequences, n_steps, input_size), or list of (n_steps_i, input_size)
+            Of tokens integers (n_sequences, n_steps), or a list of (n_steps_i,); (n_steps,) is one sequence.
         state : list, default=None
             The initial state, with a pair (h, c) per layer, each (n_directions, n_sequences, hidden_size); of a GRU or
             an RNN a tuple (h,). None starts at zero.
@@ -135,7 +147,7 @@ cdef class Sequence(_Net):
             if training:
                 raise ValueError("hold must be None with training=True: there is no backward through a held gate")
             return self.forward_held(X, state, hold)
-        cdef _View view = None if training else self.plain(X, 3)
+        cdef _View view = None if training or self.c.n_tokens else self.plain(X, 3)
         cdef const npy_intp *shape
         if view is not None:  # the same as below, without what takes longer than the arithmetic of a small step
             shape = PyArray_DIMS(view.array)
@@ -145,7 +157,7 @@ cdef class Sequence(_Net):
                 state_out = self.run(view, dense_batch(shape[0], shape[1]), y, state_in, None)
                 return y, self.state_views(state_out, shape[0])
 
-        steps = as_steps(X, self.c.input_size, self.dtype)
+        steps = self.steps_of(X)
         n_sequences = len(steps.lengths)
         state_in = self.take_state(state, n_sequences)
         if training:
@@ -155,7 +167,7 @@ cdef class Sequence(_Net):
         return as_given(y, steps), self.state_views(state_out, n_sequences)
 
     cdef tuple forward_held(self, X, state, hold):
-        steps = as_steps(X, self.c.input_size, self.dtype)
+        steps = self.steps_of(X)
         n_sequences = len(steps.lengths)
         held = held_values(self, steps, hold)
         y, state_out = self.trace_on(self.new_tape(steps), self.take_state(state, n_sequences), held)
@@ -221,6 +233,8 @@ cdef class Sequence(_Net):
     cdef tuple forward_training(self, steps, state_in):
         self.claim_tape()
         try:
+            if self.c.n_tokens:  # which backward reads again: the caller may have changed them by then
+                steps = steps._replace(rows=steps.rows.copy())
             tape = self.new_tape(steps, None if self.tape is None else self.tape.memory)
             self.tape = None
             if self.c.dropout > 0:
@@ -250,8 +264,8 @@ cdef class Sequence(_Net):
         Returns
         -------
         Gradients
-            A named tuple: ``parameters``, a dict as `parameters` returns it; ``input``, of the form of X; ``state``,
-            of the form of the initial state.
+            A named tuple: ``parameters``, a dict as `parameters` returns it; ``input``, of the form of X, of tokens
+            None; ``state``, of the form of the initial state.
 
         Raises
         ------
@@ -291,14 +305,17 @@ cdef class Sequence(_Net):
         check(pylstm_backward_size(&self.c, &batch.c.shape, &n_bytes))
         cdef _Memory workspace = self.take_workspace(n_bytes)
         dparameters = np.empty_like(self.flat)
-        dx = np.empty_like(tape.steps.rows)
-        cdef _View dy_view = _View(dy), dparameters_view = _View(dparameters, True), dx_view = _View(dx, True)
+        rows = tape.steps.rows
+        dx = None if self.c.n_tokens else np.empty_like(rows)
+        cdef _View dy_view = _View(dy), dparameters_view = _View(dparameters, True), x_view = _View(rows)
+        cdef _View dx_view = None if dx is None else _View(dx, True)
+        cdef void *dx_data = NULL if dx is None else dx_view.data
         cdef const void *weights = self.weights()
         cdef pylstm_backward_pass back = pylstm_backward_pass(
-            &batch.c, weights, dy_view.data, dstate_data, dparameters_view.data, dx_view.data, state_view.data,
-            tape.dropout_seed, tape.memory.c, workspace.c)
+            &batch.c, weights, dy_view.data, dstate_data, x_view.data, rows.itemsize, dparameters_view.data, dx_data,
+            state_view.data, tape.dropout_seed, tape.memory.c, workspace.c)
         with nogil:
             status = pylstm_backward(&self.c, &back)
         self.spare = workspace
         check(status)
-        return Gradients(self.spec.views(dparameters), as_given(dx, tape.steps), views)
+        return Gradients(self.spec.views(dparameters), None if dx is None else as_given(dx, tape.steps), views)

@@ -5,14 +5,15 @@ LOSSES = {"cross_entropy": PYLSTM_CROSS_ENTROPY, "squared_error": PYLSTM_SQUARED
           "absolute_error": PYLSTM_ABSOLUTE_ERROR, "huber": PYLSTM_HUBER, "quantile": PYLSTM_QUANTILE,
           "sigmoid": PYLSTM_SIGMOID, "caller": PYLSTM_CALLER}
 POOLINGS = {"last": PYLSTM_POOL_LAST, "mean": PYLSTM_POOL_MEAN, "max": PYLSTM_POOL_MAX, None: PYLSTM_POOL_NONE}
-#: What training does to a parameter. More can follow: frozen, shared, sparse by rows, an initial state.
-KINDS_OF_PARAMETERS = {PYLSTM_DECAYED: "decayed", PYLSTM_PLAIN: "plain"}
+#: What training does to a parameter.
+KINDS_OF_PARAMETERS = {PYLSTM_DECAYED: "decayed", PYLSTM_PLAIN: "plain", PYLSTM_ROWS: "rows", PYLSTM_KEPT: "frozen"}
 
 Parameter = namedtuple("Parameter", ["name", "shape", "offset", "kind"])
 Parameter.__doc__ = """One of the arrays that a model's parameters are.
 
 ``offset`` counts elements from the start of the flat array of all; ``kind`` is "decayed", of weights, which the L2
-penalty is on, or "plain", of biases.
+penalty is on; "plain", of biases; "rows", of an embedding, of which an update changes the rows that occurred; or
+"frozen".
 """
 
 
@@ -25,7 +26,7 @@ cdef class ModelSpec:
     Parameters
     ----------
     input_size : int
-        Features per step.
+        Features per step; or how many tokens there are.
     hidden_sizes : tuple of int
         Units of each layer, the first next to the input.
     bidirectional, dropout, dtype, cell, nonlinearity, forget_bias, t_max
@@ -39,6 +40,10 @@ cdef class ModelSpec:
         for an output per step.
     loss_parameter : float, default=0.0
         Of "huber" its delta, of "quantile" the quantile; 0 for others.
+    embedding_size, freeze_embedding
+        As in `pylstm.Sequence`.
+    tie_weights : bool, default=False
+        Whether the weights of the dense layer are the embedding: there is an output for each token.
 
     Attributes
     ----------
@@ -54,16 +59,17 @@ cdef class ModelSpec:
     cdef readonly str cell          # "lstm", "gru" or "rnn"
     cdef readonly str nonlinearity  # of the plain RNN
     cdef readonly object forget_bias, t_max, loss, pooling
+    cdef readonly object embedding_size  # "one-hot", an integer, or None
 
     def __init__(self, input_size, hidden_sizes, *, bidirectional=False, dropout=0.0, dtype="float32", cell="lstm",
                  nonlinearity="tanh", forget_bias=1.0, t_max=None, loss=None, n_outputs=0, pooling=None,
-                 loss_parameter=0.0):
+                 loss_parameter=0.0, embedding_size=None, freeze_embedding=False, tie_weights=False):
         if self.hidden_sizes is not None:
             raise TypeError("a ModelSpec can't be changed: make another with replace")
         cdef Py_ssize_t layer
         cdef pylstm_net *net = &self.c.net
         self.forget_bias, self.t_max = check_forget_bias(forget_bias, t_max, cell)
-        net.input_size = check_size(input_size, "input_size")
+        self.take_input(input_size, embedding_size, check_flag(freeze_embedding, "freeze_embedding"))
         self.dtype = check_dtype(dtype)
         net.dtype = PYLSTM_FLOAT32 if self.dtype == np.float32 else PYLSTM_FLOAT64
         sizes = []  # comprehensions of Cython 3.3 drop an element twice where there is no memory for it
@@ -85,10 +91,38 @@ cdef class ModelSpec:
         net.cell = <pylstm_cell> <int> check_cell(cell, nonlinearity)
         self.cell, self.nonlinearity = cell, nonlinearity if cell == "rnn" else "tanh"
         self.take_head(loss, n_outputs, pooling, loss_parameter)
+        if check_flag(tie_weights, "tie_weights"):
+            self.tie()
         cdef int status = pylstm_net_check(net) if loss is None else pylstm_model_check(&self.c)
         if status:
             raise ValueError(f"input_size {input_size}, hidden_size {hidden_sizes} and n_outputs {n_outputs} can't be "
                              f"made: {pylstm_strerror(status).decode()}")
+
+    cdef take_input(self, input_size, embedding_size, bint is_frozen):
+        cdef pylstm_net *net = &self.c.net
+        net.input_size = check_size(input_size, "input_size")
+        if embedding_size is None:
+            if is_frozen:
+                raise ValueError("freeze_embedding=True needs an embedding_size, got None")
+            return
+        net.n_tokens = net.input_size
+        if isinstance(embedding_size, str):
+            if embedding_size != "one-hot":
+                raise ValueError(f"embedding_size must be an integer >= 1, 'one-hot' or None, got {embedding_size!r}")
+            if is_frozen:
+                raise ValueError("freeze_embedding=True needs an embedding, got embedding_size='one-hot'")
+            self.embedding_size, net.input = embedding_size, PYLSTM_ONE_HOT
+            return
+        self.embedding_size = net.input_size = check_size(embedding_size, "embedding_size")
+        net.input = PYLSTM_FROZEN if is_frozen else PYLSTM_EMBEDDING
+
+    cdef tie(self):
+        width, n_tokens = pylstm_net_output_size(&self.c.net), self.c.net.n_tokens
+        if self.c.net.input != PYLSTM_EMBEDDING or self.c.net.input_size != width or self.c.n_outputs != n_tokens:
+            raise ValueError("tie_weights=True needs an embedding that is learnt, as wide as the last layer's outputs, "
+                             f"{width}, and an output for each of {n_tokens} tokens, got embedding_size="
+                             f"{self.embedding_size!r} and n_outputs={self.c.n_outputs}")
+        self.c.is_tied = True
 
     cdef take_head(self, loss, n_outputs, pooling, loss_parameter):
         if loss is None:
@@ -111,8 +145,28 @@ cdef class ModelSpec:
 
     @property
     def input_size(self):
-        """Features per step."""
-        return self.c.net.input_size
+        """Features per step; or how many tokens there are."""
+        return self.c.net.n_tokens or self.c.net.input_size
+
+    @property
+    def reads_tokens(self):
+        """Whether tokens go in, not values."""
+        return self.c.net.n_tokens > 0
+
+    @property
+    def row_size(self):
+        """Of what a row of steps consists: so many values, or one token."""
+        return 1 if self.c.net.n_tokens else self.c.net.input_size
+
+    @property
+    def freeze_embedding(self):
+        """Whether the embedding stays what it is."""
+        return self.c.net.input == PYLSTM_FROZEN
+
+    @property
+    def tie_weights(self):
+        """Whether the weights of the dense layer are the embedding."""
+        return bool(self.c.is_tied)
 
     @property
     def bidirectional(self):
@@ -181,11 +235,12 @@ cdef class ModelSpec:
     def arguments(self):
         """Return what the constructor takes, as a dict."""
         return {
-            "input_size": self.c.net.input_size, "hidden_sizes": self.hidden_sizes,
+            "input_size": self.input_size, "hidden_sizes": self.hidden_sizes,
             "bidirectional": self.c.net.n_directions == 2, "dropout": self.c.net.dropout, "dtype": self.dtype.name,
             "cell": self.cell, "nonlinearity": self.nonlinearity, "forget_bias": self.forget_bias,
             "t_max": self.t_max, "loss": self.loss, "n_outputs": self.c.n_outputs, "pooling": self.pooling,
-            "loss_parameter": self.c.loss_parameter,
+            "loss_parameter": self.c.loss_parameter, "embedding_size": self.embedding_size,
+            "freeze_embedding": self.freeze_embedding, "tie_weights": self.tie_weights,
         }
 
     def replace(self, **changes):
@@ -233,9 +288,9 @@ cdef class _Scalings:
     cdef readonly Py_ssize_t n_kept      # of what a stream keeps of missing inputs
 
     def __cinit__(self, ModelSpec spec, inputs, targets, missing):
-        self.inputs = self.take(inputs, spec.c.net.input_size, &self.c.inputs)
+        self.inputs = self.take(inputs, spec.row_size, &self.c.inputs)
         self.targets = self.take(targets, spec.c.n_outputs, &self.c.targets)
-        self.n_features = spec.c.net.input_size
+        self.n_features = spec.row_size
         self.c.missing.kind = PYLSTM_MISSING_NONE
         if missing is not None:
             self.take_missing(missing)

@@ -7,6 +7,7 @@ SETTLE_BLOCK, SETTLE_BLOCKS = 256, 400
 #: Steps that a pool may be said to be of.
 MOST_POOLED = 2**53
 DOUBLE = np.dtype(np.float64)
+TOKEN = np.dtype(np.uint32)
 
 
 cdef class Stream(_Net):
@@ -95,7 +96,7 @@ cdef class Stream(_Net):
         self.classes_ = classes
 
     def __repr__(self):
-        return (f"Stream(input_size={self.scalings.n_features}, hidden_size={self.hidden_sizes}, "
+        return (f"Stream(input_size={self.input_size}, hidden_size={self.hidden_sizes}, "
                 f"output_size={self.output_size}, batch_size={self.batch_size}, dtype={self.dtype.name!r}"
                 f"{self.kind()})")
 
@@ -104,6 +105,8 @@ cdef class Stream(_Net):
         self.flat, self.flat_view, self.scalings = own.flat, own.view, own.scalings
         self.input_dtype, self.input_format = self.dtype, self.format
         self.output_dtype, self.output_format = self.dtype, self.format
+        if self.c.n_tokens:
+            self.input_dtype, self.input_format = TOKEN, b"I"[0]
         # DOUBLE, not the arrays' own: that of a file is equal, but says "<d" in a buffer, which is another format
         if own.scalings.c.inputs.mean != NULL:
             self.input_dtype, self.input_format = DOUBLE, b"d"[0]
@@ -112,8 +115,8 @@ cdef class Stream(_Net):
 
     @property
     def input_size(self):
-        """Features per step."""
-        return self.scalings.n_features
+        """Features per step; or how many tokens there are."""
+        return self.c.n_tokens or self.scalings.n_features
 
     cdef const void *data_of(self, array):
         cdef _View view
@@ -128,6 +131,7 @@ cdef class Stream(_Net):
         Parameters
         ----------
         x : array-like (batch_size, input_size), or with a batch size of 1 (input_size,)
+            Of tokens integers (batch_size,), or with a batch size of 1 one integer.
         out : ndarray (batch_size, output_size), or (output_size,) where x is 1-D, default=None
             Where to write: writable, C-contiguous, of `output_dtype`, without overlap with x. None makes a new array.
 
@@ -152,7 +156,7 @@ cdef class Stream(_Net):
         Parameters
         ----------
         block : array-like (batch_size, n_steps, input_size), or with a batch size of 1 (n_steps, input_size)
-            At least one step.
+            At least one step. Of tokens integers (batch_size, n_steps), or (n_steps,).
         out : ndarray (batch_size, n_steps, output_size), or (n_steps, output_size) where block is 2-D, default=None
             As in `step`.
 
@@ -179,7 +183,9 @@ cdef class Stream(_Net):
         cdef Py_buffer given, to
         cdef Py_ssize_t n_steps
         cdef bint alone
-        if type(x) is not ndarray:
+        if self.c.n_tokens:
+            x = self.as_token_rows(x, ndim)
+        elif type(x) is not ndarray:
             check_unmasked(x, "x" if ndim == 2 else "block")
         if not self.get_plain(x, &given, self.input_format, 0):
             self.n_calls += 1
@@ -199,7 +205,7 @@ cdef class Stream(_Net):
             n_steps = 1 if ndim == 2 else given.shape[given.ndim - 2]
             if n_steps == 0:
                 raise ValueError(f"block must have at least one step, got shape {np.shape(x)}")
-            if self.scalings.c.missing.kind == PYLSTM_MISSING_NONE and \
+            if self.scalings.c.missing.kind == PYLSTM_MISSING_NONE and not self.c.n_tokens and \
                     not is_finite(given.buf, given.len // given.itemsize, given.itemsize):
                 raise ValueError(f"{'x' if ndim == 2 else 'block'} must be finite, got NaN or infinity")
             if self.scalings.c.inputs.mean != NULL and \
@@ -268,6 +274,8 @@ cdef class Stream(_Net):
         cdef int of_format
         if type(array) is ndarray:  # which would make the format anew each time
             own, of_format = array, NPY_FLOAT32 if format == b"f"[0] else NPY_FLOAT64
+            if format == b"I"[0]:
+                of_format = NPY_UINT32
             if PyArray_TYPE(own) != of_format or PyArray_NDIM(own) == 0 or \
                     not (PyArray_ISCARRAY(own) if flags & PyBUF_WRITABLE else PyArray_ISCARRAY_RO(own)):
                 return False
@@ -284,6 +292,17 @@ cdef class Stream(_Net):
             return True
         PyBuffer_Release(buffer)
         return False
+
+    cdef as_token_rows(self, x, int ndim):
+        """Return the tokens that a user gave, of steps of one feature: one each."""
+        name = "x" if ndim == 2 else "block"
+        tokens = as_tokens(x, self.c.n_tokens, name).astype(TOKEN, copy=False)
+        if tokens.ndim != ndim - 1 and (tokens.ndim != ndim - 2 or self.batch_size > 1):
+            rows = "" if ndim == 2 else ", n_steps"
+            expected = f"({self.batch_size}{rows}{',' if ndim == 2 else ''})"
+            alone = "" if self.batch_size > 1 else ", or be one token" if ndim == 2 else " or (n_steps,)"
+            raise ValueError(f"{name} must have shape {expected}{alone}, got {tokens.shape}")
+        return np.ascontiguousarray(tokens[..., np.newaxis])
 
     cdef as_plain(self, x, int ndim):
         """Return what a user gave as an array that can be used as it lies."""
@@ -324,6 +343,8 @@ cdef class Stream(_Net):
         if to == "zero" and x is not None:
             raise ValueError("x goes with to='rest' only")
         constant = None
+        if to == "rest" and self.c.n_tokens:
+            raise ValueError("to='rest' is for inputs that stay the same, not for tokens")
         if to == "rest":
             n_features = self.scalings.n_features
             x = np.zeros((self.batch_size, n_features), self.input_dtype) if x is None else x

@@ -203,7 +203,7 @@ def half_life(f: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 def trace(net: "Sequence", X: Any, state: Any, hold: Any) -> Trace:
     """Return the trace of a `Sequence` over X; see `Sequence.trace`."""
-    return trace_steps(net, as_steps(X, net.input_size, net.dtype), state, hold)
+    return trace_steps(net, net.steps_of(X), state, hold)
 
 
 def trace_steps(net: "_Net", steps: Steps, state: Any, hold: Any) -> Trace:

@@ -123,7 +123,8 @@ cdef class Gradient:
         cdef pylstm_shape bound
         first, lengths = (np.cumsum(steps.lengths) - steps.lengths, steps.lengths) if windows is None else windows
         n_targets = len(steps.rows) if model.model.pooling == PYLSTM_POOL_NONE else len(lengths)
-        expect(steps.rows, (len(steps.rows), model.c.input_size), model.dtype, "steps")
+        if not model.reads(steps.rows, len(steps.rows)):
+            raise ValueError(f"steps must be of what {model} reads, got rows {steps.rows.shape} of {steps.rows.dtype}")
         if targets is not None and pylstm_reads_labels(model.model.loss):
             expect(targets, (n_targets,), np.dtype(np.intp), "targets")
         elif targets is not None:
@@ -158,7 +159,8 @@ cdef class Gradient:
         cdef _View view = _View(indices)
         cdef const Py_ssize_t *data = <const Py_ssize_t *> view.data
         cdef Py_ssize_t n = indices.shape[0], b, k, at
-        cdef Py_ssize_t width = self.model.c.input_size * <Py_ssize_t> self.model.dtype.itemsize
+        cdef Py_ssize_t row_size = 1 if self.model.c.n_tokens else self.model.c.input_size
+        cdef Py_ssize_t token_size = self.x_view.array.itemsize, width = row_size * token_size
         cdef bint per_step = self.model.model.pooling == PYLSTM_POOL_NONE
         cdef const Py_ssize_t *first = <const Py_ssize_t *> self.first_view.data
         cdef const Py_ssize_t *length = <const Py_ssize_t *> self.length_view.data
@@ -186,7 +188,7 @@ cdef class Gradient:
                     total += counted[k]
             else:
                 total += lengths[b] if per_step else 1
-        self.batch = pylstm_minibatch(n, x, self.model.c.input_size, lengths, NULL, NULL, NULL, total, 0, NULL, NULL,
+        self.batch = pylstm_minibatch(n, x, row_size, token_size, lengths, NULL, NULL, NULL, total, 0, NULL, NULL,
                                       NULL, NULL)
         if self.targets_view is not None:
             self.batch.targets = targets

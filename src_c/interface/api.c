@@ -1,5 +1,6 @@
 /* The public functions: check what can be checked without reading arrays, then go to the dtype's own code. */
 #include "interface/checks.h"
+#include "layers/net.h"
 #include "layers/passes.h"
 #include "model/model.h"
 #include "pylstm.h"
@@ -22,7 +23,16 @@ int pylstm_net_check(const pylstm_net *net)
         return PYLSTM_ERROR_SIZE;
     if (!(net->dropout >= 0.0 && net->dropout < 1.0))
         return PYLSTM_ERROR_DROPOUT;
+    if ((int)net->input < 0 || net->input >= PYLSTM_N_INPUTS)
+        return PYLSTM_ERROR_INPUT;
+    if (reads_tokens(net) && (net->n_tokens < 1 || (!has_table(net) && net->n_tokens != net->input_size)))
+        return PYLSTM_ERROR_SIZE;
     ptrdiff_t input = net->input_size, n_parameters = 0;
+    if (has_table(net)) {
+        if (net->n_tokens > INT_MAX || input > INT_MAX || !product_fits(net->n_tokens, input))
+            return PYLSTM_ERROR_OVERFLOW;
+        n_parameters = net->n_tokens * input;
+    }
     for (ptrdiff_t l = 0; l < net->n_layers; l++) {
         ptrdiff_t hidden = net->hidden_sizes[l];
         if (hidden < 1)
@@ -33,7 +43,7 @@ int pylstm_net_check(const pylstm_net *net)
         if (!product_fits(8 * hidden, input + hidden + 1))
             return PYLSTM_ERROR_OVERFLOW;
         ptrdiff_t per_layer = 8 * hidden * (input + hidden + 1);
-        if (per_layer > PTRDIFF_MAX / 16 - n_parameters)
+        if (n_parameters > PTRDIFF_MAX / 16 || per_layer > PTRDIFF_MAX / 16 - n_parameters)
             return PYLSTM_ERROR_OVERFLOW;
         n_parameters += per_layer;
         input = net->n_directions * hidden;
@@ -110,6 +120,34 @@ int pylstm_pack(const pylstm_net *net, const void *parameters, pylstm_memory pac
     return PYLSTM_OK;
 }
 
+/* With a loop for each size, as each is one of vectors. */
+#define DEFINE_LARGEST(name, type)                                                                                     \
+    static uint32_t name(const type *tokens, ptrdiff_t n)                                                              \
+    {                                                                                                                  \
+        uint32_t largest = 0;                                                                                          \
+        for (ptrdiff_t k = 0; k < n; k++)                                                                              \
+            largest = tokens[k] > largest ? tokens[k] : largest;                                                       \
+        return largest;                                                                                                \
+    }
+
+DEFINE_LARGEST(largest_of_bytes, uint8_t)
+DEFINE_LARGEST(largest_of_pairs, uint16_t)
+DEFINE_LARGEST(largest_of_quads, uint32_t)
+
+int pylstm_tokens_check(const pylstm_net *net, const void *tokens, int token_size, ptrdiff_t n)
+{
+    if (!reads_tokens(net))
+        return PYLSTM_OK;
+    if (!tokens)
+        return PYLSTM_ERROR_NULL;
+    if (token_size != 1 && token_size != 2 && token_size != 4)
+        return PYLSTM_ERROR_TOKEN;
+    uint32_t largest = token_size == 1   ? largest_of_bytes(tokens, n)
+                       : token_size == 2 ? largest_of_pairs(tokens, n)
+                                         : largest_of_quads(tokens, n);
+    return (int64_t)largest < (int64_t)net->n_tokens ? PYLSTM_OK : PYLSTM_ERROR_TOKEN;
+}
+
 static int check_forward(const pylstm_net *net, const pylstm_forward_pass *pass)
 {
     if (!pass || !pass->batch || !pass->parameters || !pass->x || !pass->y)
@@ -123,6 +161,8 @@ static int check_forward(const pylstm_net *net, const pylstm_forward_pass *pass)
         status = pylstm_tape_size(net, shape, &tape_bytes);
     if (!status && pass->tape.data)
         status = check_memory(pass->tape, tape_bytes);
+    if (!status)
+        status = pylstm_tokens_check(net, pass->x, pass->token_size, shape->n_rows);
     return status ? status : check_packed(net, pass->packed);
 }
 
@@ -152,6 +192,10 @@ int pylstm_backward(const pylstm_net *net, const pylstm_backward_pass *pass)
         status = check_memory(pass->workspace, bytes);
     if (!status)
         status = check_memory(pass->tape, tape_bytes);
+    if (!status && reads_tokens(net) && pass->dx)
+        status = PYLSTM_ERROR_INPUT;
+    if (!status && learns_table(net))
+        status = pylstm_tokens_check(net, pass->x, pass->token_size, pass->batch->shape.n_rows);
     return status ? status : BY_DTYPE(net->dtype, pylstm_backward, net, pass);
 }
 
@@ -181,6 +225,9 @@ int pylstm_model_check(const pylstm_model *model)
     if (model->n_outputs < 1)
         return PYLSTM_ERROR_SIZE;
     ptrdiff_t width = pylstm_net_output_size(&model->net);
+    if (model->is_tied && (!learns_table(&model->net) || model->n_outputs != model->net.n_tokens ||
+                           width != model->net.input_size))
+        return PYLSTM_ERROR_SIZE;
     if (model->n_outputs > INT_MAX ||
         model->n_outputs > (PTRDIFF_MAX / 16 - pylstm_net_n_parameters(&model->net)) / (width + 1))
         return PYLSTM_ERROR_OVERFLOW;
@@ -211,6 +258,8 @@ int pylstm_predict(const pylstm_model *model, const pylstm_forward_pass *pass)
         status = check_memory(pass->workspace, bytes);
     if (!status)
         status = check_packed(&model->net, pass->packed);
+    if (!status)
+        status = pylstm_tokens_check(&model->net, pass->x, pass->token_size, pass->batch->shape.n_rows);
     return status ? status : BY_DTYPE(model->net.dtype, pylstm_predict, model, pass);
 }
 
@@ -254,6 +303,8 @@ int pylstm_scalings_check(const pylstm_model *model, const pylstm_scalings *scal
     if (!scalings)
         return PYLSTM_OK;
     const pylstm_scaling *inputs = &scalings->inputs, *targets = &scalings->targets;
+    if (reads_tokens(&model->net) && (inputs->mean || scalings->missing.kind != PYLSTM_MISSING_NONE))
+        return PYLSTM_ERROR_INPUT;
     if (!inputs->mean != !inputs->scale || !targets->mean != !targets->scale)
         return PYLSTM_ERROR_NULL;
     if (targets->mean && model->n_outputs == 0)
@@ -384,6 +435,8 @@ int pylstm_stream_process(pylstm_stream *stream, ptrdiff_t n_steps, const void *
         return PYLSTM_ERROR_NULL;
     if (n_steps < 1)
         return PYLSTM_ERROR_SIZE;
+    if (pylstm_tokens_check(&stream->model.net, x, 4, stream->batch_size * n_steps))
+        return PYLSTM_ERROR_TOKEN;
     BY_DTYPE(stream->dtype, pylstm_stream_process, stream, n_steps, x, y);
     return PYLSTM_OK;
 }

@@ -1,5 +1,6 @@
 /* The public functions of training: what api.c does for the others. */
 #include "interface/checks.h"
+#include "layers/net.h"
 #include "model/model.h"
 
 #include <float.h>
@@ -70,9 +71,15 @@ static int check_batch(const pylstm_gradient *gradient, const pylstm_minibatch *
     const pylstm_shape *bound = &gradient->bound;
     if (shape.n_sequences > bound->n_sequences || shape.n_steps > bound->n_steps || shape.n_rows > bound->n_rows)
         return PYLSTM_ERROR_WORKSPACE;
-    if (batch->x_stride < gradient->model.net.input_size || !(batch->total_weight >= 0))
+    const pylstm_net *net = &gradient->model.net;
+    if (batch->x_stride < (reads_tokens(net) ? 1 : net->input_size) || !(batch->total_weight >= 0))
         return PYLSTM_ERROR_SIZE;
-    return PYLSTM_OK;
+    for (ptrdiff_t b = 0; b < batch->n_sequences && !status; b++) {
+        if (!batch->x[b])
+            return PYLSTM_ERROR_NULL;
+        status = pylstm_tokens_check(net, batch->x[b], batch->token_size, (batch->length[b] - 1) * batch->x_stride + 1);
+    }
+    return status;
 }
 
 /* And of its targets, where the loss is the model's. */

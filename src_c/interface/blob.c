@@ -1,5 +1,6 @@
 /* A model in a buffer; pylstm.h has its format, byte by byte. */
 #include "interface/checks.h"
+#include "layers/net.h"
 #include "layers/passes.h"
 #include "model/model.h"
 #include "pylstm.h"
@@ -8,8 +9,8 @@
 #include <string.h>
 
 /* FIRST has no scaled targets, and what is written without them is read by those who know no more; so with inputs that
- * may be missing. */
-enum { FIRST = 2, WITH_TARGETS = 3, WITH_MISSING = 4, ALIGNMENT = 8 };
+ * may be missing, and tokens. */
+enum { FIRST = 2, WITH_TARGETS = 3, WITH_MISSING = 4, WITH_TOKENS = 5, ALIGNMENT = 8 };
 
 /* Of the latter, with the kind of pylstm_missing_kind in the bits from OF_MISSING on. */
 enum { SCALED_INPUTS = 1, SCALED_TARGETS = 2, OF_MISSING = 4 };
@@ -28,8 +29,17 @@ enum {
     N_DIRECTIONS_AT = 48,
     N_LAYERS_AT = 52,
     CELL_AT = 56,
-    HIDDEN_SIZES_AT = 60
+    HIDDEN_SIZES_AT = 60,
+    INPUT_AT = 60, /* of tokens, and behind it the sizes */
+    N_TOKENS_AT = 64,
+    IS_TIED_AT = 68,
+    HIDDEN_SIZES_OF_TOKENS_AT = 72
 };
+
+static size_t hidden_sizes_at(bool of_tokens)
+{
+    return of_tokens ? HIDDEN_SIZES_OF_TOKENS_AT : HIDDEN_SIZES_AT;
+}
 
 static const unsigned char magic[8] = {0x89, 'P', 'Y', 'L', 'S', 'T', 'M', '\n'};
 
@@ -85,7 +95,7 @@ static struct places places_of(const pylstm_model *model, uint32_t is_scaled, pt
     size_t real_size = model->net.dtype == PYLSTM_FLOAT32 ? sizeof(float) : sizeof(double);
     size_t of_inputs = is_scaled & SCALED_INPUTS ? 2 * (size_t)model->net.input_size * sizeof(double) : 0;
     size_t of_targets = is_scaled & SCALED_TARGETS ? 2 * (size_t)model->n_outputs * sizeof(double) : 0;
-    size_t header = HIDDEN_SIZES_AT + 4 * (size_t)model->net.n_layers;
+    size_t header = hidden_sizes_at(reads_tokens(&model->net)) + 4 * (size_t)model->net.n_layers;
     struct places at = {.inputs = (header + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT};
     at.targets = at.inputs + of_inputs;
     at.missing = at.targets + of_targets;
@@ -109,8 +119,10 @@ static ptrdiff_t n_columns_of(const pylstm_scalings *scalings)
     return scalings && scalings->missing.kind != PYLSTM_MISSING_NONE ? scalings->missing.n_columns : 0;
 }
 
-static uint32_t version_of(uint32_t is_scaled)
+static uint32_t version_of(uint32_t is_scaled, bool of_tokens)
 {
+    if (of_tokens)
+        return WITH_TOKENS;
     if (is_scaled >= OF_MISSING)
         return WITH_MISSING;
     return is_scaled & SCALED_TARGETS ? WITH_TARGETS : FIRST;
@@ -173,11 +185,17 @@ static int read_model(const unsigned char *from, size_t bytes, pylstm_blob *blob
     if (n_layers > PYLSTM_BLOB_LAYERS)
         return PYLSTM_ERROR_OVERFLOW;
     uint32_t is_scaled = get(from + IS_SCALED_AT);
-    if (is_scaled / OF_MISSING > PYLSTM_MISSING_HOLD || get(from + VERSION_AT) != version_of(is_scaled) ||
-        bytes < HIDDEN_SIZES_AT + 4 * (size_t)n_layers)
+    bool of_tokens = get(from + VERSION_AT) == WITH_TOKENS;
+    const unsigned char *hidden_sizes = from + hidden_sizes_at(of_tokens);
+    if (is_scaled / OF_MISSING > PYLSTM_MISSING_HOLD || get(from + VERSION_AT) != version_of(is_scaled, of_tokens) ||
+        bytes < hidden_sizes_at(of_tokens) + 4 * (size_t)n_layers)
         return PYLSTM_ERROR_BLOB;
+    if (of_tokens && (get(from + INPUT_AT) == PYLSTM_VALUES || get(from + IS_TIED_AT) > 1))
+        return PYLSTM_ERROR_BLOB;
+    if (of_tokens && get(from + N_TOKENS_AT) > INT32_MAX)
+        return PYLSTM_ERROR_OVERFLOW;
     for (ptrdiff_t l = 0; l < n_layers; l++) {
-        uint32_t hidden = get(from + HIDDEN_SIZES_AT + 4 * l);
+        uint32_t hidden = get(hidden_sizes + 4 * l);
         if (hidden > INT32_MAX)
             return PYLSTM_ERROR_OVERFLOW;
         blob->hidden_sizes[l] = (ptrdiff_t)hidden;
@@ -190,10 +208,13 @@ static int read_model(const unsigned char *from, size_t bytes, pylstm_blob *blob
                 .n_directions = (ptrdiff_t)get(from + N_DIRECTIONS_AT),
                 .isa = PYLSTM_ISA_BEST,
                 .n_threads = 1,
-                .cell = (pylstm_cell)get(from + CELL_AT)},
+                .cell = (pylstm_cell)get(from + CELL_AT),
+                .input = of_tokens ? (pylstm_input)get(from + INPUT_AT) : PYLSTM_VALUES,
+                .n_tokens = of_tokens ? (ptrdiff_t)get(from + N_TOKENS_AT) : 0},
         .n_outputs = (ptrdiff_t)get(from + N_OUTPUTS_AT),
         .pooling = (pylstm_pooling)get(from + POOLING_AT),
         .loss = (pylstm_loss)get(from + LOSS_AT),
+        .is_tied = of_tokens && get(from + IS_TIED_AT),
     };
     return PYLSTM_OK;
 }
@@ -210,7 +231,7 @@ int pylstm_blob_open(const void *data, size_t bytes, pylstm_blob *out)
     if (bytes < HIDDEN_SIZES_AT || memcmp(from, magic, sizeof magic) != 0)
         return PYLSTM_ERROR_BLOB;
     uint32_t version = get(from + VERSION_AT);
-    if (version < FIRST || version > WITH_MISSING)
+    if (version < FIRST || version > WITH_TOKENS)
         return PYLSTM_ERROR_VERSION;
     uint64_t said = (uint64_t)get(from + BYTES_AT + 4) << 32 | get(from + BYTES_AT);
     if (said != bytes || get(from + CHECKSUM_AT) != checksum(from + BYTES_AT, bytes - BYTES_AT))
@@ -272,7 +293,7 @@ int pylstm_blob_write(const pylstm_model *model, const void *parameters, const p
     unsigned char *to = memory.data;
     memset(to, 0, at.inputs);
     memcpy(to, magic, sizeof magic);
-    put(to + VERSION_AT, version_of(is_scaled));
+    put(to + VERSION_AT, version_of(is_scaled, reads_tokens(net)));
     put(to + BYTES_AT, (uint32_t)at.end);
     put(to + BYTES_AT + 4, (uint32_t)((uint64_t)at.end >> 32));
     put(to + DTYPE_AT, (uint32_t)net->dtype);
@@ -284,8 +305,13 @@ int pylstm_blob_write(const pylstm_model *model, const void *parameters, const p
     put(to + N_DIRECTIONS_AT, (uint32_t)net->n_directions);
     put(to + N_LAYERS_AT, (uint32_t)net->n_layers);
     put(to + CELL_AT, (uint32_t)net->cell);
+    if (reads_tokens(net)) {
+        put(to + INPUT_AT, (uint32_t)net->input);
+        put(to + N_TOKENS_AT, (uint32_t)net->n_tokens);
+        put(to + IS_TIED_AT, (uint32_t)(model->is_tied != 0));
+    }
     for (ptrdiff_t l = 0; l < net->n_layers; l++)
-        put(to + HIDDEN_SIZES_AT + 4 * l, (uint32_t)net->hidden_sizes[l]);
+        put(to + hidden_sizes_at(reads_tokens(net)) + 4 * (size_t)l, (uint32_t)net->hidden_sizes[l]);
     if (scalings) {
         write_scaling(to, at.inputs, at.targets, scalings->inputs);
         write_scaling(to, at.targets, at.missing, scalings->targets);

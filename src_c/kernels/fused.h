@@ -132,6 +132,26 @@ VEC_INLINE void start_sums(struct tile tile, const struct step *s, ptrdiff_t row
     start_tile(tile, start, start_panel, acc);
 }
 
+/* acc += what one-hot inputs select of the panels: of each row its token's. The bits of a product with ones and zeros. */
+VEC_INLINE void add_tokens(struct tile tile, const ptrdiff_t *tokens, struct panel panel, const real *scale,
+                           vec acc[PANELS][TILE][VECTORS])
+{
+    UNROLL
+    for (int r = 0; r < tile.n_rows; r++) {
+        const stored *column = panel.data + tokens[r] * panel.k_step;
+        UNROLL
+        for (int q = 0; q < tile.n_panels; q++) {
+            UNROLL
+            for (int v = 0; v < tile.n_vectors; v++) {
+                vec weight = load_weights(column + q * panel.panel_step + v * PANEL_LANES);
+                if (scale)
+                    weight *= load(scale + q * next_block(1, tile.n_vectors) + v * PANEL_LANES);
+                acc[q][r][tile.first + v] += weight;
+            }
+        }
+    }
+}
+
 /* Where pre-activations are left: those of a panel's rows side by side, those of the next panel_step vectors later. */
 struct pending {
     vec *data;
@@ -150,7 +170,9 @@ VEC_INLINE void step_tile(int cell, struct tile tile, const struct step *s, ptrd
     struct tile product = tile_of(tile.n_panels, tile.n_rows, n_gates);
     vec acc[PANELS][TILE][VECTORS];
     start_sums(tile, s, row, block, acc);
-    if (!s->projected.data)
+    if (s->rows.tokens)
+        add_tokens(product, s->rows.tokens + row, panel, w->scale_x ? w->scale_x + scale_at : NULL, acc);
+    else if (!s->projected.data)
         add_product(product, w->n_x, operand_of(s->rows.x.data + row * s->rows.x.stride, s->rows.x.stride, 1), panel,
                     w->scale_x ? w->scale_x + scale_at : NULL, NULL, acc);
     panel.data += w->n_x * n_gates * PANEL_LANES;

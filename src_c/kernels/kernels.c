@@ -343,6 +343,30 @@ static void outer(const struct stretches *a, const struct dgates *dgates, real *
     }
 }
 
+VEC_INLINE void outer_tokens_of(int n_used, const ptrdiff_t *tokens, const struct dgates *dgates, real *dpanels,
+                                ptrdiff_t panel_k)
+{
+    ptrdiff_t row = dgates->n_vectors * LANES, size = n_used * LANES;
+    const real *from = dgates->data + dgates->first * LANES;
+    for (ptrdiff_t b = 0; b < dgates->n_blocks; b++, dpanels += panel_k * size, from += dgates->block_rows * row)
+        for (ptrdiff_t r = 0; r < dgates->n_rows; r++) {
+            real *to = dpanels + tokens[r] * size;
+            UNROLL
+            for (int v = 0; v < n_used; v++)
+                store(to + v * LANES, load(to + v * LANES) + load(from + r * row + v * LANES));
+        }
+}
+
+static void outer_tokens(const ptrdiff_t *tokens, const struct dgates *dgates, real *dpanels, ptrdiff_t panel_k)
+{
+    if (dgates->n_used == 4)
+        outer_tokens_of(4, tokens, dgates, dpanels, panel_k);
+    else if (dgates->n_used == 3)
+        outer_tokens_of(3, tokens, dgates, dpanels, panel_k);
+    else
+        outer_tokens_of(1, tokens, dgates, dpanels, panel_k);
+}
+
 /* Of n_vectors side by side. */
 VEC_INLINE void column_sum(int n_vectors, ptrdiff_t n_rows, const real *from, ptrdiff_t stride, real *sums)
 {
@@ -406,6 +430,7 @@ const struct kernels ISA_NAME(kernels) = {
     cell_backward,
     back_product,
     outer,
+    outer_tokens,
     back_unpacked,
     outer_unpacked,
     column_sums,

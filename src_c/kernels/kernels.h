@@ -114,6 +114,9 @@ struct kernels {
     void (*outer)(const struct stretches *a, const struct dgates *dgates, real *packed, real *dpanels,
                   ptrdiff_t panel_k);
 
+    /* The same where a is one-hot: 1 in the column tokens[row], else 0. */
+    void (*outer_tokens)(const ptrdiff_t *tokens, const struct dgates *dgates, real *dpanels, ptrdiff_t panel_k);
+
     /* What back_product and outer do, sums in the same order, with weights and their gradient as they lie: where
      * packing would cost more than it saves. */
 

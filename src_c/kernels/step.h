@@ -26,7 +26,8 @@ struct plain_weights {
 /* The rows of a step, one for each sequence that is alive. */
 struct step_rows {
     ptrdiff_t n;
-    struct const_rows x;
+    struct const_rows x;     /* or, one-hot, */
+    const ptrdiff_t *tokens; /* [n]; NULL: values */
     const real *h_prev;   /* [n][H'], or NULL: zeros */
     const real *own_prev; /* [n][H'], what these units remember: of an LSTM c_{t-1}, which may be c; of a GRU h_{t-1} */
     real *c, *h;          /* [n][H'], out; c of an LSTM only */

@@ -46,6 +46,18 @@ VEC_INLINE void accumulate_unpacked(int n_rows, ptrdiff_t n_units, ptrdiff_t n_k
 /* Rows that share one reading of the weights. */
 enum { UNPACKED_ROWS = 2 };
 
+/* z[r] += weight[unit][tokens[r]] */
+VEC_INLINE void add_unpacked_tokens(int n_rows, ptrdiff_t n_units, ptrdiff_t n_k, const real *weight,
+                                    const ptrdiff_t *tokens, vec *z)
+{
+    for (int r = 0; r < n_rows; r++) {
+        real column[LANES];
+        for (ptrdiff_t u = 0; u < LANES; u++)
+            column[u] = weight[(u < n_units ? u : 0) * n_k + tokens[r]];
+        z[r] += load(column);
+    }
+}
+
 VEC_INLINE void unpacked_tile(int cell, bool relu, int n_rows, const struct plain_weights *w,
                               const struct step_rows *rows)
 {
@@ -63,7 +75,9 @@ VEC_INLINE void unpacked_tile(int cell, bool relu, int n_rows, const struct plai
             UNROLL
             for (int r = 0; r < n_rows; r++)
                 sum[r] = load(start);
-            if (of->x_gate[v] != NOTHING)
+            if (of->x_gate[v] != NOTHING && rows->tokens)
+                add_unpacked_tokens(n_rows, n_units, n_x, w->weight_ih + x_row * n_x, rows->tokens, sum);
+            else if (of->x_gate[v] != NOTHING)
                 accumulate_unpacked(n_rows, n_units, n_x, w->weight_ih + x_row * n_x, rows->x.data, rows->x.stride,
                                     sum);
             if (rows->h_prev && of->h_gate[v] != NOTHING)
@@ -94,6 +108,7 @@ VEC_INLINE void unpacked_cell(int cell, bool relu, const struct plain_weights *w
         else
             unpacked_tile(cell, relu, 2, w, &left);
         left.x = rows_from(left.x, UNPACKED_ROWS, 0);
+        left.tokens = left.tokens ? left.tokens + UNPACKED_ROWS : NULL;
         left.h_prev = left.h_prev ? left.h_prev + UNPACKED_ROWS * width : NULL;
         left.own_prev = left.own_prev ? left.own_prev + UNPACKED_ROWS * width : NULL;
         left.c = left.c ? left.c + UNPACKED_ROWS * width : NULL;

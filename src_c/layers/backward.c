@@ -12,13 +12,13 @@ static bool is_backward_unpacked(const struct layer *layer, const pylstm_shape *
 
 static bool is_gradient_unpacked(const struct layer *layer, const pylstm_shape *shape)
 {
-    return shape->n_rows <= (is_large(layer) ? CHUNK_ROWS : UNPACKED_MOST_ROWS);
+    return !is_one_hot(layer) && shape->n_rows <= (is_large(layer) ? CHUNK_ROWS : UNPACKED_MOST_ROWS);
 }
 
 /* Of the inputs or of h, whose products with dgates are the weights' gradients; padded. */
 static ptrdiff_t most_columns(const struct layer *layer)
 {
-    ptrdiff_t most = layer->input_size > layer->hidden_size ? layer->input_size : layer->hidden_size;
+    ptrdiff_t most = n_values(layer) > layer->hidden_size ? n_values(layer) : layer->hidden_size;
     return blocks_of(most, layer->kernels->lanes) * layer->kernels->lanes;
 }
 
@@ -40,7 +40,7 @@ static bool is_zero(const real *values, ptrdiff_t n)
 
 static ptrdiff_t padded_inputs(const struct layer *layer)
 {
-    return blocks_of(layer->input_size, layer->kernels->lanes) * layer->kernels->lanes;
+    return blocks_of(n_values(layer), layer->kernels->lanes) * layer->kernels->lanes;
 }
 
 /* ------------------------------------------------- weights, and their gradient */
@@ -291,7 +291,7 @@ static void flush_chunk(const struct layer *layer, const pylstm_batch *batch, pt
     struct range blocks = own(layer, n_blocks), vectors = own(layer, blocks_of(n_x, lanes));
     ptrdiff_t first_unit = blocks.from * lanes;
     struct segment *segments = pass->scratch.segments + layer->member.index; /* one sequence makes one stretch */
-    struct segment x_rows = {.a = steps.x + batch->offset[from] * n_x, .n_rows = n};
+    struct segment x_rows = {.a = steps.x + batch->offset[from] * n_values(layer), .n_rows = n};
     ptrdiff_t first = from + starts_at_zero(layer, batch, steps, from);
     struct stretches of_x = {&x_rows, 1, n_x, n_x};
     struct stretches of_h = {segments, h_segments(layer, batch, steps, first, to, segments), width, hidden};
@@ -313,7 +313,10 @@ static void flush_chunk(const struct layer *layer, const pylstm_batch *batch, pt
         kernels->outer_unpacked(&of_h, &own_h, columns, &gradient);
     } else {
         real *own_dpanels = sums->panels + first_unit * n_k * n_gates;
-        kernels->outer(&of_x, &own_x, columns, own_dpanels, n_k);
+        if (is_one_hot(layer))
+            kernels->outer_tokens(steps.tokens + batch->offset[from], &own_x, own_dpanels, n_k);
+        else
+            kernels->outer(&of_x, &own_x, columns, own_dpanels, n_k);
         kernels->outer(&of_h, &own_h, columns, own_dpanels + n_x * n_gates * lanes, n_k);
     }
     kernels->column_sums(&own_dgates, sums->bias + first_unit * cell->n_vectors);

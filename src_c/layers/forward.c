@@ -33,11 +33,27 @@ static void hold_gates(const struct layer *layer, struct steps steps, ptrdiff_t 
                         steps.held + gate * steps.held_stride + callers * hidden, row.data);
 }
 
+/* What the step's rows read, side by side from `row` on. */
+static void gather_inputs(const struct layer *layer, const pylstm_batch *batch, ptrdiff_t step,
+                          const struct layer_forward *pass, ptrdiff_t row)
+{
+    struct steps steps = pass->steps;
+    struct places places = callers(layer, batch, 0, step);
+    ptrdiff_t n = alive(batch, step), n_x = n_values(layer);
+    for (ptrdiff_t b = 0; steps.tokens && b < n; b++)
+        steps.tokens[row + b] = token_at(&pass->inputs, row_at(places, b));
+    if (steps.tokens)
+        places = (struct places){steps.tokens + row, NULL, 0};
+    if (n_x > 0)
+        layer->kernels->gather(n, n_x, false, (struct const_rows){pass->inputs.rows, n_x}, places,
+                               (struct rows){steps.x + row * n_x, n_x});
+}
+
 void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, const struct layer_forward *pass)
 {
     const struct kernels *kernels = layer->kernels;
     struct steps steps = pass->steps;
-    ptrdiff_t n_x = layer->input_size, hidden = layer->hidden_size, width = padded_hidden(layer);
+    ptrdiff_t n_x = n_values(layer), hidden = layer->hidden_size, width = padded_hidden(layer);
     struct range blocks = own(layer, n_blocks_of(layer));
     ptrdiff_t first_unit = blocks.from * kernels->lanes, n_units = n_units_of(layer, blocks);
     bool unpacked = !pass->is_packed && is_unpacked(&batch->shape);
@@ -55,22 +71,20 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
         weights = NAME(packed_weights)(layer, pass->packed);
         step.weights = &weights;
     }
-    struct const_rows x_rows = {pass->x, n_x};
     struct rows y_own = {pass->y.data + first_unit, pass->y.stride};
     for (ptrdiff_t from = 0, to; from < batch->shape.n_steps; from = to) {
         to = chunk_end_of(batch, from);
         ptrdiff_t kept = steps.keep ? batch->offset[from] : 0; /* first of the chunk's rows in x and gates */
-        real *x_row = steps.x + kept * n_x;
-        for (ptrdiff_t s = from; s < to && first_of_team(layer); x_row += alive(batch, s++) * n_x) {
-            struct places here = callers(layer, batch, 0, s);
-            kernels->gather(alive(batch, s), n_x, false, x_rows, here, (struct rows){x_row, n_x});
+        for (ptrdiff_t s = from; s < to && first_of_team(layer); s++) {
+            gather_inputs(layer, batch, s, pass, kept + batch->offset[s] - batch->offset[from]);
             for (ptrdiff_t b = 0; steps.held && b < alive(batch, s); b++)
-                hold_gates(layer, steps, row_at(here, b), gates_from(steps, layer, batch->offset[s] + b, 0));
+                hold_gates(layer, steps, row_at(callers(layer, batch, 0, s), b),
+                           gates_from(steps, layer, batch->offset[s] + b, 0));
         }
         wait_for_team(layer);
 
         bool few_rows = alive(batch, from) <= FEW_ROWS;
-        bool ahead = !unpacked && !steps.held && to - from > 1 && (few_rows || is_large(layer));
+        bool ahead = !unpacked && !steps.held && n_x > 0 && to - from > 1 && (few_rows || is_large(layer));
         if (ahead) {
             step.rows = (struct step_rows){
                 .n = batch->offset[to] - batch->offset[from],
@@ -88,6 +102,7 @@ void NAME(layer_forward)(const struct layer *layer, const pylstm_batch *batch, c
             step.rows = (struct step_rows){
                 .n = n,
                 .x = {steps.x + row * n_x, n_x},
+                .tokens = is_one_hot(layer) ? steps.tokens + row : NULL,
                 .h_prev = s == 0 && !pass->h0 ? NULL : h_after(steps, layer, batch, s - 1),
                 .own_prev = own_after(steps, layer, batch, s - 1, first_unit),
                 .c = c,

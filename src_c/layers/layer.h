@@ -4,6 +4,7 @@
 
 #include "kernels/cell.h"
 #include "kernels/kernels.h"
+#include "layers/inputs.h"
 #include "support/arena.h"
 #include "support/real.h"
 #include "support/threads.h"
@@ -12,6 +13,7 @@ struct layer {
     const struct kernels *kernels;
     pylstm_cell cell;
     ptrdiff_t input_size, hidden_size;
+    pylstm_input input;                       /* of the first layer; the others read values */
     int reverse;                              /* reads each sequence from its end */
     const real *weight_ih, *weight_hh, *bias; /* [GH][I], [GH][H], [VH] */
     bool last_first;      /* the first step goes through its panels from the last; every step turns round */
@@ -22,7 +24,8 @@ struct layer {
  * steps (C rows), and the state before and after a step. Units are padded and ordered as kernels.h says. */
 struct steps {
     int keep;    /* a tape */
-    real *x;     /* [N or C][I] */
+    real *x;     /* [N or C][I]; none of one-hot tokens */
+    ptrdiff_t *tokens; /* [N or C]; NULL: values */
     real *gates; /* [n_blocks][N or C][V][lanes], a block's rows one after the other, as they are written and read
                   * back; in inference pre-activations of the inputs, projected ahead */
     ptrdiff_t gates_rows;  /* N or C, of the shape that it was carved for */
@@ -58,7 +61,7 @@ struct packed NAME(layer_forward_carve)(struct arena *arena, const struct layer 
 
 /* A batch's way through a layer. */
 struct layer_forward {
-    const real *x;       /* [N] rows of I, caller's order */
+    struct inputs inputs;
     const real *h0, *c0; /* [B][H], caller's order, or NULL: zeros      may be hn, cn */
     struct rows y;       /* [N] rows of H, out */
     real *hn, *cn;       /* [B][H], out, or NULL */

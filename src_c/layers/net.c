@@ -1,10 +1,11 @@
 /* The shape of a net, and of a model: sizes, and where each layer lies in the flat arrays of parameters and states. */
 #include "kernels/cell.h"
+#include "layers/net.h"
 
 int pylstm_net_next(const pylstm_net *net, pylstm_layer *at)
 {
     const struct cell *cell = pylstm_cell_of(net->cell);
-    pylstm_layer next = {.input_size = net->input_size};
+    pylstm_layer next = {.input_size = net->input_size, .weight_ih = pylstm_net_table_size(net)};
     ptrdiff_t state = 0;
     if (at->n_gates > 0) {
         next.direction = (at->direction + 1) % net->n_directions;
@@ -35,6 +36,11 @@ pylstm_layer pylstm_net_layer(const pylstm_net *net, ptrdiff_t layer, ptrdiff_t 
     return at;
 }
 
+ptrdiff_t pylstm_net_table_size(const pylstm_net *net)
+{
+    return has_table(net) ? net->n_tokens * net->input_size : 0;
+}
+
 /* One past the last element of the last layer, in parameters and state. */
 ptrdiff_t pylstm_net_n_parameters(const pylstm_net *net)
 {
@@ -53,7 +59,15 @@ ptrdiff_t pylstm_net_output_size(const pylstm_net *net)
     return net->n_directions * net->hidden_sizes[net->n_layers - 1];
 }
 
+pylstm_head_place pylstm_model_head(const pylstm_model *model)
+{
+    ptrdiff_t own = pylstm_net_n_parameters(&model->net);
+    if (model->is_tied)
+        return (pylstm_head_place){0, own};
+    return (pylstm_head_place){own, own + model->n_outputs * pylstm_net_output_size(&model->net)};
+}
+
 ptrdiff_t pylstm_model_n_parameters(const pylstm_model *model)
 {
-    return pylstm_net_n_parameters(&model->net) + model->n_outputs * (pylstm_net_output_size(&model->net) + 1);
+    return pylstm_model_head(model).bias + model->n_outputs;
 }

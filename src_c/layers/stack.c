@@ -25,6 +25,7 @@ static struct layer layer_at(const pylstm_net *net, const pylstm_layer *at, cons
         .cell = net->cell,
         .input_size = at->input_size,
         .hidden_size = at->hidden_size,
+        .input = at->layer == 0 ? net->input : PYLSTM_VALUES,
         .reverse = at->direction == 1,
         .last_first = net->last_first,
         .member = ALONE,
@@ -215,7 +216,8 @@ void NAME(forward_part)(struct forward_pass *forward, ptrdiff_t part, struct mem
     const pylstm_batch *batch = NAME(batch_of_part)(pass, part);
     ptrdiff_t n_sequences = pass->batch->shape.n_sequences; /* states are laid out for all */
 
-    const real *input = forward->x, *held = forward->held;
+    struct inputs inputs = forward->inputs;
+    const real *held = forward->held;
     pylstm_layer at = {0};
     struct arena tape = {0}, packed_weights = {0};
     if (forward->packed.data)
@@ -241,7 +243,7 @@ void NAME(forward_part)(struct forward_pass *forward, ptrdiff_t part, struct mem
             struct packed packed = is_packed ? NAME(packed_carve)(&packed_weights, &layer)
                                              : NAME(layer_forward_carve)(&arena, &layer, &pass->bound);
             struct layer_forward through = {
-                .x = input,
+                .inputs = inputs,
                 .y = {output + d * at.hidden_size, net->n_directions * at.hidden_size},
                 .steps = steps,
                 .packed = packed,
@@ -260,7 +262,7 @@ void NAME(forward_part)(struct forward_pass *forward, ptrdiff_t part, struct mem
         if (pass->tape.data && member.index == 0)
             drop_rows(pass, batch, l, output);
         pylstm_wait_for_team(member);
-        input = output;
+        inputs = (struct inputs){.rows = output};
     }
 }
 
@@ -295,7 +297,7 @@ static struct forward_pass forward_of(const pylstm_net *net, const pylstm_forwar
                  .dropout_seed = given->dropout_seed,
                  .tape = given->tape},
         .packed = given->packed,
-        .x = given->x,
+        .inputs = inputs_of(net, given->parameters, given->x, given->token_size),
         .state_in = given->state_in,
         .y = given->y,
         .state_out = given->state_out,
@@ -446,6 +448,7 @@ struct backward_call {
     struct backward_pass backward;
     struct stack_sums sums;
     real *gradients;
+    struct table_rows table;
 };
 
 static void backward_by(void *context, struct member member)
@@ -461,6 +464,8 @@ static void backward_by(void *context, struct member member)
             NAME(backward_part)(&call->backward, part, ALONE);
     pylstm_wait_for_team(member);
     NAME(sums_finish)(&call->sums, call->gradients, member);
+    if (learns_table(pass->net))
+        NAME(add_to_table)(pass->net, &call->table, call->gradients, member);
 }
 
 static void carve_backward(struct backward_call *call, const pylstm_shape *shape, struct arena *arena)
@@ -468,6 +473,7 @@ static void carve_backward(struct backward_call *call, const pylstm_shape *shape
     call->sums.net = call->backward.pass.net;
     NAME(sums_carve)(&call->sums, shape, call->gradients, arena);
     NAME(backward_carve)(&call->backward, shape, arena);
+    call->table = NAME(table_rows_carve)(call->sums.net, shape, arena);
 }
 
 int NAME(backward_size)(const pylstm_net *net, const pylstm_shape *shape, size_t *bytes)
@@ -494,11 +500,17 @@ int NAME(backward)(const pylstm_net *net, const pylstm_backward_pass *given)
                 .dstate_in = given->dstate_in,
                 .sums = &call.sums,
             },
-        .sums.wants_dx = given->dx != NULL,
+        .sums.wants_dx = given->dx != NULL || learns_table(net),
         .gradients = given->dparameters,
     };
     struct arena arena = arena_at(given->workspace);
     carve_backward(&call, &given->batch->shape, &arena);
+    struct inputs inputs = inputs_of(net, given->parameters, given->x, given->token_size);
+    for (ptrdiff_t row = 0; row < call.table.n_rows; row++)
+        call.table.tokens[row] = token_at(&inputs, row);
+    if (learns_table(net))
+        call.backward.dx = call.table.dx;
+    memset(call.gradients, 0, (size_t)pylstm_net_table_size(net) * sizeof(real));
     const struct pass *pass = &call.backward.pass;
     pylstm_run_team(pass->n_members > pass->n_parts ? pass->n_members : pass->n_parts, backward_by, &call);
     return PYLSTM_OK;

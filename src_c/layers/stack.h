@@ -4,6 +4,7 @@
 #define PYLSTM_STACK_H
 
 #include "layers/layer.h"
+#include "layers/table.h"
 
 /* Room for one part's batch and, in one place, the arrays of its largest layer. */
 struct part_memory {
@@ -32,7 +33,8 @@ const pylstm_batch *NAME(batch_of_part)(struct pass *pass, ptrdiff_t part);
 struct forward_pass {
     struct pass pass;
     pylstm_memory packed;            /* as pylstm_forward has it */
-    const real *x, *state_in, *held; /* as pylstm_trace has it */
+    struct inputs inputs;
+    const real *state_in, *held; /* as pylstm_trace has it */
     real *y, *state_out;
     real *between[2]; /* [N][widest output]: what a layer writes and the next one reads, in turns */
 };

@@ -10,7 +10,9 @@ struct steps NAME(steps_carve)(struct arena *arena, const struct layer *layer, c
         arena->overflow = true;
         return carved;
     }
-    carved.x = arena_take(arena, n_rows, layer->input_size, sizeof(real));
+    carved.x = arena_take(arena, n_rows, n_values(layer), sizeof(real));
+    if (layer->input != PYLSTM_VALUES)
+        carved.tokens = arena_take(arena, n_rows, 1, sizeof(ptrdiff_t));
     carved.gates_rows = n_rows;
     carved.gates = arena_take(arena, n_rows, cell_of(layer)->n_vectors * hidden, sizeof(real));
     carved.h = arena_take(arena, n_sequences + (keep ? n_rows : n_sequences), hidden, sizeof(real));

@@ -58,6 +58,17 @@ static inline const struct cell *cell_of(const struct layer *layer)
     return pylstm_cell_of(layer->cell);
 }
 
+static inline bool is_one_hot(const struct layer *layer)
+{
+    return layer->input == PYLSTM_ONE_HOT;
+}
+
+/* Values of a row that it reads. */
+static inline ptrdiff_t n_values(const struct layer *layer)
+{
+    return is_one_hot(layer) ? 0 : layer->input_size;
+}
+
 static inline bool is_large(const struct layer *layer)
 {
     double n_k = (double)layer->input_size + (double)layer->hidden_size;

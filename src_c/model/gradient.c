@@ -18,6 +18,14 @@
 
 #include <string.h>
 
+/* The gradient of a table that is learnt, which is not zero in the rows that occurred alone. */
+struct table_sums {
+    real *data;           /* [n_tokens][I], the caller's; NULL: there is none to learn */
+    ptrdiff_t *occurred;  /* [n_tokens] the tokens whose rows are summed up */
+    bool *has_occurred;   /* [n_tokens] */
+    ptrdiff_t n_occurred;
+};
+
 struct NAME(gradient) {
     struct pylstm_gradient base;
     const pylstm_blas *blas;
@@ -25,6 +33,7 @@ struct NAME(gradient) {
     pylstm_memory packed;         /* the weights as steps read them; NULL data: they are read as they lie */
     bool is_packed;               /* they, and those of the way back, are what the parameters are */
     struct stack_sums sums;
+    struct table_sums table;
     pylstm_head head_of;
     struct head head;
     pylstm_memory work; /* for one mini-batch */
@@ -34,7 +43,9 @@ struct NAME(gradient) {
 struct work {
     pylstm_batch batch;
     ptrdiff_t *lengths;     /* [B] */
-    real *x;                /* [N][I] */
+    real *x;                /* [N][I], or */
+    ptrdiff_t *tokens;      /* [N] */
+    struct table_rows table;
     ptrdiff_t *labels;      /* [E], or */
     real *targets;          /* [E][n_outputs] */
     double *weights;        /* [E] */
@@ -56,7 +67,11 @@ static void carve_work(const pylstm_model *model, const pylstm_shape *shape, str
     bool reads_labels = pylstm_reads_labels(model->loss);
     work->batch = pylstm_batch_carve(arena, shape);
     work->lengths = arena_take(arena, shape->n_sequences, 1, sizeof(ptrdiff_t));
-    work->x = arena_take(arena, shape->n_rows, net->input_size, sizeof(real));
+    work->x = arena_take(arena, reads_tokens(net) ? 0 : shape->n_rows, net->input_size, sizeof(real));
+    work->table = NAME(table_rows_carve)(net, shape, arena);
+    work->tokens = work->table.n_rows > 0 ? work->table.tokens
+                                          : arena_take(arena, reads_tokens(net) ? shape->n_rows : 0, 1,
+                                                       sizeof *work->tokens);
     work->labels = arena_take(arena, reads_labels ? n : 0, 1, sizeof(ptrdiff_t));
     work->targets = arena_take(arena, reads_labels ? 0 : n, n_outputs, sizeof(real));
     work->weights = arena_take(arena, n, 1, sizeof(double));
@@ -92,6 +107,19 @@ static pylstm_head head_of(const pylstm_model *model, ptrdiff_t n_rows)
     return head;
 }
 
+/* Where the table is the dense layer's weights too, whose gradient has another way there, it has memory of its own. */
+static struct table_sums carve_table(const pylstm_model *model, real *gradients, struct arena *arena)
+{
+    bool is_learnt = learns_table(&model->net);
+    ptrdiff_t n = is_learnt ? model->net.n_tokens : 0;
+    real *own = arena_take(arena, is_learnt && model->is_tied ? n : 0, model->net.input_size, sizeof(real));
+    return (struct table_sums){
+        .data = !is_learnt ? NULL : model->is_tied ? own : gradients,
+        .occurred = arena_take(arena, n, 1, sizeof(ptrdiff_t)),
+        .has_occurred = arena_take(arena, n, 1, sizeof(bool)),
+    };
+}
+
 /* Everything of a gradient; `on` has its base, parameters and gradients already. */
 static void carve(struct NAME(gradient) * on, struct arena *arena)
 {
@@ -105,7 +133,9 @@ static void carve(struct NAME(gradient) * on, struct arena *arena)
     on->packed = (pylstm_memory){NULL, 0};
     if (packed_bytes > 0)
         on->packed = take_bytes(arena, packed_bytes);
+    on->table = carve_table(model, on->gradients, arena);
     on->sums.net = &on->base.model.net;
+    on->sums.wants_dx = learns_table(&model->net);
     NAME(sums_carve)(&on->sums, bound, on->gradients, arena);
     on->head_of = head_of(model, n_predictions(model, bound));
     NAME(head_carve)(&on->head_of, on->blas, n_predictions(model, bound), arena, &on->head);
@@ -131,6 +161,10 @@ pylstm_gradient *NAME(gradient_init)(const pylstm_model *model, const pylstm_bla
     *on = (struct NAME(gradient)){
         .base = {model->net.dtype, *model, *bound}, .blas = blas, .parameters = parameters, .gradients = gradients};
     carve(on, &arena);
+    if (model->net.n_tokens > 0 && on->table.data)
+        memset(on->table.has_occurred, 0, (size_t)model->net.n_tokens * sizeof(bool));
+    if (!model->is_tied)
+        memset(gradients, 0, (size_t)pylstm_net_table_size(&model->net) * sizeof(real));
     NAME(gradient_begin)(&on->base);
     return &on->base;
 }
@@ -140,19 +174,48 @@ static struct NAME(gradient) * own(pylstm_gradient *gradient)
     return (struct NAME(gradient) *)gradient;
 }
 
+static void clear_table(struct table_sums *table, ptrdiff_t width)
+{
+    for (ptrdiff_t k = 0; k < table->n_occurred; k++) {
+        memset(table->data + table->occurred[k] * width, 0, (size_t)width * sizeof(real));
+        table->has_occurred[table->occurred[k]] = false;
+    }
+    table->n_occurred = 0;
+}
+
 void NAME(gradient_begin)(pylstm_gradient *gradient)
 {
     struct NAME(gradient) *on = own(gradient);
     const pylstm_model *model = &gradient->model;
-    ptrdiff_t weight = pylstm_net_n_parameters(&model->net);
-    ptrdiff_t bias = weight + model->n_outputs * pylstm_net_output_size(&model->net);
+    pylstm_head_place at = pylstm_model_head(model);
     on->is_packed = false;
     NAME(sums_clear)(&on->sums);
-    NAME(head_begin)(&on->head, on->parameters + weight, on->parameters + bias, on->gradients + weight,
-                     on->gradients + bias);
+    clear_table(&on->table, model->net.input_size);
+    NAME(head_begin)(&on->head, on->parameters + at.weight, on->parameters + at.bias, on->gradients + at.weight,
+                     on->gradients + at.bias);
 }
 
 /* ------------------------------------------------------------------- gather */
+
+static void gather_tokens(const pylstm_model *model, const pylstm_minibatch *batch, ptrdiff_t b, ptrdiff_t *tokens)
+{
+    struct inputs inputs = inputs_of(&model->net, NULL, batch->x[b], batch->token_size);
+    for (ptrdiff_t s = 0; s < batch->length[b]; s++)
+        tokens[s] = token_at(&inputs, s * batch->x_stride);
+}
+
+/* Notes which rows of the table are to be summed up; in a table of its own from zeros. */
+static void note_tokens(struct table_sums *table, ptrdiff_t width, bool is_own, ptrdiff_t n, const ptrdiff_t *tokens)
+{
+    for (ptrdiff_t k = 0; k < n; k++) {
+        if (table->has_occurred[tokens[k]])
+            continue;
+        table->has_occurred[tokens[k]] = true;
+        table->occurred[table->n_occurred++] = tokens[k];
+        if (is_own)
+            memset(table->data + tokens[k] * width, 0, (size_t)width * sizeof(real));
+    }
+}
 
 /* Copies the mini-batch to where the work is done. */
 static void gather(const pylstm_model *model, const pylstm_minibatch *batch, struct work *work)
@@ -163,7 +226,9 @@ static void gather(const pylstm_model *model, const pylstm_minibatch *batch, str
         ptrdiff_t length = batch->length[b], n = is_pooled(model) ? 1 : length;
         const real *x = batch->x[b];
         work->lengths[b] = length;
-        if (batch->x_stride == n_x)
+        if (reads_tokens(&model->net))
+            gather_tokens(model, batch, b, work->tokens + row);
+        else if (batch->x_stride == n_x)
             memcpy(work->x + row * n_x, x, (size_t)(length * n_x) * sizeof(real));
         else
             for (ptrdiff_t s = 0; s < length; s++)
@@ -202,6 +267,8 @@ static void prepare(struct call *call, bool is_new)
     carve_work(model, &shape, &arena, work);
     if (is_new)
         gather(model, batch, work);
+    if (is_new && on->table.data)
+        note_tokens(&on->table, model->net.input_size, model->is_tied, shape.n_rows, work->tokens);
     pylstm_batch_fill(&work->batch, &shape, work->lengths);
     struct pass *passes[] = {&work->forward.pass, &work->backward.pass};
     for (int k = 0; k < 2; k++) {
@@ -211,11 +278,13 @@ static void prepare(struct call *call, bool is_new)
         passes[k]->dropout_rows = batch->row;
     }
     work->forward.packed = on->packed;
-    work->forward.x = work->x;
+    work->forward.inputs = reads_tokens(&model->net) ? inputs_of(&model->net, on->parameters, work->tokens, sizeof(ptrdiff_t))
+                                                     : (struct inputs){.rows = work->x};
     work->forward.y = work->y;
     work->forward.state_in = batch->state_in;
     work->forward.state_out = batch->state_out;
     work->backward.dy = work->dy;
+    work->backward.dx = work->table.dx;
     work->backward.dstate_out = batch->dstate_out;
     work->backward.dstate_in = batch->dstate_in;
     work->backward.sums = &on->sums;
@@ -288,6 +357,18 @@ static void backward_by(struct call *call, struct member member)
     pylstm_wait_for_team(member);
     for_parts(call, &call->work.backward.pass, member, backward_part);
     pylstm_wait_for_team(member);
+    if (call->on->table.data)
+        NAME(add_to_table)(&call->on->base.model.net, &call->work.table, call->on->table.data, member);
+}
+
+/* The gradient of a table that is the dense layer's weights, too: what its rows gave to that of the dense layer. */
+static void add_tied_rows(const struct NAME(gradient) * on, struct member member)
+{
+    const struct table_sums *table = &on->table;
+    ptrdiff_t width = on->base.model.net.input_size;
+    for (ptrdiff_t k = member.index; k < table->n_occurred; k += member.n_members)
+        for (ptrdiff_t j = table->occurred[k] * width; j < (table->occurred[k] + 1) * width; j++)
+            on->gradients[j] += table->data[j];
 }
 
 static void finish_by(struct call *call, struct member member)
@@ -296,6 +377,8 @@ static void finish_by(struct call *call, struct member member)
     NAME(sums_finish)(&on->sums, on->gradients, member);
     NAME(head_finish)(&on->head, member);
     pylstm_wait_for_team(member);
+    if (on->base.model.is_tied)
+        add_tied_rows(on, member);
     if (member.index == 0)
         call->loss = NAME(head_loss)(&on->head);
 }
@@ -358,12 +441,12 @@ void NAME(gradient_outputs)(pylstm_gradient *gradient, const pylstm_minibatch *b
     struct call call = {.on = own(gradient), .batch = batch};
     const pylstm_model *model = &gradient->model;
     ptrdiff_t width = pylstm_net_output_size(&model->net), n_outputs = model->n_outputs;
-    const real *weight = call.on->parameters + pylstm_net_n_parameters(&model->net);
+    pylstm_head_place at = pylstm_model_head(model);
     prepare(&call, true);
     pylstm_run_team(n_members_of(&call, 1), run_forward, &call);
     NAME(kernels)(model->net.isa)
-        ->dense(call.head.n_rows, n_outputs, width, (struct const_rows){call.head.features, width}, weight,
-                weight + n_outputs * width, (struct rows){outputs, n_outputs});
+        ->dense(call.head.n_rows, n_outputs, width, (struct const_rows){call.head.features, width},
+                call.on->parameters + at.weight, call.on->parameters + at.bias, (struct rows){outputs, n_outputs});
 }
 
 void NAME(gradient_backward)(pylstm_gradient *gradient, const pylstm_minibatch *batch, const void *doutputs)
@@ -395,6 +478,8 @@ double NAME(train_step)(pylstm_gradient *gradient, const pylstm_minibatch *batch
         .solver = solver,
         .parameters = call.on->parameters,
         .gradients = call.on->gradients,
+        .rows = call.on->table.occurred,
+        .n_rows = call.on->table.n_occurred,
         .total_weight = batch->total_weight,
         .n_shares = NAME(update_shares)(&gradient->model),
     };

@@ -1,4 +1,5 @@
 /* What follows from what a model is. Its parameters as arrays with names: the one place that knows their order. */
+#include "layers/net.h"
 #include "pylstm.h"
 
 #include <string.h>
@@ -24,28 +25,36 @@ static void write_name(char *name, const char *what, ptrdiff_t layer, ptrdiff_t 
 
 int pylstm_model_next(const pylstm_model *model, pylstm_parameter *at)
 {
-    enum { WEIGHT_IH = 1, WEIGHT_HH, BIAS, WEIGHT_OUT, BIAS_OUT };
-    static const char *const what[] = {"", "weight_ih", "weight_hh", "bias", "weight_out", "bias_out"};
+    enum { TABLE = 1, WEIGHT_IH, WEIGHT_HH, BIAS, WEIGHT_OUT, BIAS_OUT };
+    static const char *const what[] = {"", "embedding", "weight_ih", "weight_hh", "bias", "weight_out", "bias_out"};
+    const pylstm_net *net = &model->net;
     pylstm_layer of = at->layer;
     int part = at->part + 1;
-    if (at->part == 0 || at->part == BIAS)
-        part = pylstm_net_next(&model->net, &of) ? WEIGHT_IH : WEIGHT_OUT;
+    if (part == TABLE && !has_table(net))
+        part++;
+    if (part == WEIGHT_IH || at->part == BIAS)
+        part = pylstm_net_next(net, &of) ? WEIGHT_IH : WEIGHT_OUT;
+    if (part == WEIGHT_OUT && model->is_tied)
+        part++;
     if (part > BIAS_OUT || (part > BIAS && model->n_outputs == 0))
         return 0;
 
     ptrdiff_t rows = of.n_gates * of.hidden_size, biases = of.n_biases * of.hidden_size;
-    ptrdiff_t n_outputs = model->n_outputs, width = model->net.n_directions * of.hidden_size, head = of.bias + biases;
+    ptrdiff_t n_outputs = model->n_outputs, width = net->n_directions * of.hidden_size;
+    pylstm_head_place head = pylstm_model_head(model);
+    pylstm_parameter_kind of_table = model->is_tied ? PYLSTM_DECAYED : learns_table(net) ? PYLSTM_ROWS : PYLSTM_KEPT;
     const pylstm_parameter parts[] = {
+        [TABLE] = {.rows = net->n_tokens, .columns = net->input_size, .kind = of_table},
         [WEIGHT_IH] = {.rows = rows, .columns = of.input_size, .offset = of.weight_ih, .kind = PYLSTM_DECAYED},
         [WEIGHT_HH] = {.rows = rows, .columns = of.hidden_size, .offset = of.weight_hh, .kind = PYLSTM_DECAYED},
         [BIAS] = {.rows = biases, .offset = of.bias, .kind = PYLSTM_PLAIN},
-        [WEIGHT_OUT] = {.rows = n_outputs, .columns = width, .offset = head, .kind = PYLSTM_DECAYED},
-        [BIAS_OUT] = {.rows = n_outputs, .offset = head + n_outputs * width, .kind = PYLSTM_PLAIN},
+        [WEIGHT_OUT] = {.rows = n_outputs, .columns = width, .offset = head.weight, .kind = PYLSTM_DECAYED},
+        [BIAS_OUT] = {.rows = n_outputs, .offset = head.bias, .kind = PYLSTM_PLAIN},
     };
     *at = parts[part];
     at->part = part;
     at->layer = of;
-    write_name(at->name, what[part], part > BIAS ? -1 : of.layer, of.direction);
+    write_name(at->name, what[part], part == TABLE || part > BIAS ? -1 : of.layer, of.direction);
     return 1;
 }
 

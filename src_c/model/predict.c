@@ -11,10 +11,10 @@ static void apply_head(const pylstm_model *model, ptrdiff_t n, const real *param
                        real *outputs)
 {
     ptrdiff_t width = pylstm_net_output_size(&model->net), n_outputs = model->n_outputs;
-    const real *weight = parameters + pylstm_net_n_parameters(&model->net), *bias = weight + n_outputs * width;
+    pylstm_head_place at = pylstm_model_head(model);
     NAME(kernels)(model->net.isa)
-        ->dense(n, n_outputs, width, (struct const_rows){features, width}, weight, bias,
-                (struct rows){outputs, n_outputs});
+        ->dense(n, n_outputs, width, (struct const_rows){features, width}, parameters + at.weight,
+                parameters + at.bias, (struct rows){outputs, n_outputs});
     const struct loss *loss = NAME(loss)(model->loss);
     for (ptrdiff_t e = 0; loss->predict && e < n; e++)
         loss->predict(n_outputs, outputs + e * n_outputs);

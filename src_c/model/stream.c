@@ -43,7 +43,9 @@ struct NAME(stream) {
     double *filler;         /* [F], and room for I */
     int64_t *columns;       /* [n_columns], likewise */
     double *kept;           /* [B][F] or [B][n_columns], likewise */
-    real *scaled;           /* [B][I] one step's inputs, where they are */
+    real *scaled;           /* [B][I] one step's inputs, where they are; or the rows of its tokens */
+    real *table;            /* [n_tokens][I] of tokens; none of one-hot ones */
+    ptrdiff_t *tokens;      /* [B] one step's; NULL: values */
     real *outputs;          /* [B][n_outputs] one step's, where the targets are */
 };
 
@@ -75,8 +77,11 @@ static struct NAME(stream) * carve(const pylstm_model *model, ptrdiff_t batch_si
         .columns = arena_take(arena, net->input_size, 1, sizeof(int64_t)),
         .kept = arena_take(arena, batch_size, net->input_size, sizeof(double)),
         .scaled = arena_take(arena, batch_size, net->input_size, sizeof(real)),
+        .table = arena_take(arena, pylstm_net_table_size(net), 1, sizeof(real)),
         .outputs = arena_take(arena, batch_size, n_outputs, sizeof(real)),
     };
+    if (reads_tokens(net))
+        carved.tokens = arena_take(arena, batch_size, 1, sizeof(ptrdiff_t));
     if (pools) {
         carved.pool.counts = arena_take(arena, batch_size, 1, sizeof(int64_t));
         carved.pool.sofar = arena_take(arena, batch_size, output_size, sizeof(real));
@@ -90,6 +95,7 @@ static struct NAME(stream) * carve(const pylstm_model *model, ptrdiff_t batch_si
             .cell = net->cell,
             .input_size = at.input_size,
             .hidden_size = at.hidden_size,
+            .input = at.layer == 0 ? net->input : PYLSTM_VALUES,
             .member = ALONE,
         };
         struct stream_layer layer = {
@@ -149,8 +155,8 @@ void NAME(stream_set_weights)(pylstm_stream *stream, const void *parameters, pyl
 {
     struct NAME(stream) *to = (struct NAME(stream) *)stream;
     const pylstm_net *net = &to->base.model.net;
-    ptrdiff_t n_outputs = to->base.model.n_outputs, head = pylstm_net_n_parameters(net);
-    ptrdiff_t n_weights = n_outputs * pylstm_net_output_size(net);
+    ptrdiff_t n_outputs = to->base.model.n_outputs, n_weights = n_outputs * pylstm_net_output_size(net);
+    pylstm_head_place head = pylstm_model_head(&to->base.model);
     pylstm_layer at = {0};
     while (pylstm_net_next(net, &at)) {
         const real *from = parameters;
@@ -161,8 +167,9 @@ void NAME(stream_set_weights)(pylstm_stream *stream, const void *parameters, pyl
         NAME(pack_layer)(&layer, to->layers[at.layer].packed);
         to->layers[at.layer].weights = NAME(packed_weights)(&layer, to->layers[at.layer].packed);
     }
-    memcpy(to->weight_out, (const real *)parameters + head, (size_t)n_weights * sizeof(real));
-    memcpy(to->bias_out, (const real *)parameters + head + n_weights, (size_t)n_outputs * sizeof(real));
+    memcpy(to->table, parameters, (size_t)pylstm_net_table_size(net) * sizeof(real));
+    memcpy(to->weight_out, (const real *)parameters + head.weight, (size_t)n_weights * sizeof(real));
+    memcpy(to->bias_out, (const real *)parameters + head.bias, (size_t)n_outputs * sizeof(real));
     set_scaling(&to->inputs, net->input_size, scalings.inputs);
     set_scaling(&to->targets, n_outputs, scalings.targets);
     set_missing(to, scalings.missing);
@@ -257,10 +264,26 @@ static void complete_step(const struct NAME(stream) * stream, const void *x, ptr
     }
 }
 
+/* The tokens of step s of a block x [B][n_steps]; and what the net reads of them. */
+static struct const_rows look_up(const struct NAME(stream) * stream, const void *x, ptrdiff_t n_steps, ptrdiff_t s)
+{
+    const pylstm_net *net = &stream->base.model.net;
+    const struct inputs inputs = inputs_of(net, stream->table, x, sizeof(uint32_t));
+    ptrdiff_t n_x = net->input_size;
+    for (ptrdiff_t b = 0; b < stream->base.batch_size; b++) {
+        stream->tokens[b] = token_at(&inputs, b * n_steps + s);
+        if (inputs.rows)
+            memcpy(stream->scaled + b * n_x, inputs.rows + stream->tokens[b] * n_x, (size_t)n_x * sizeof(real));
+    }
+    return (struct const_rows){stream->scaled, n_x};
+}
+
 /* What the net reads of step s of a block x [B][n_steps][I], of the dtype; or of readings, where there is a scaling. */
 static struct const_rows input_of(const struct NAME(stream) * stream, const void *x, ptrdiff_t n_steps, ptrdiff_t s)
 {
     ptrdiff_t n_x = stream->base.model.net.input_size, first = s * n_x, stride = n_steps * n_x;
+    if (stream->tokens)
+        return look_up(stream, x, n_steps, s);
     if (!stream->inputs.is_on)
         return (struct const_rows){(const real *)x + first, stride};
     if (stream->base.missing != PYLSTM_MISSING_NONE)
@@ -329,6 +352,7 @@ void NAME(stream_process)(pylstm_stream *stream, ptrdiff_t n_steps, const void *
                 .weights = &layer->weights,
                 .rows = {.n = stream->batch_size,
                          .x = input,
+                         .tokens = layer->layer.input == PYLSTM_ONE_HOT ? on->tokens : NULL,
                          .h_prev = layer->h,
                          .own_prev = layer->c ? layer->c : layer->h,
                          .c = layer->c,

@@ -2,13 +2,20 @@
 
 #include "kernels/descent.h"
 #include "kernels/isa.h"
+#include "layers/net.h"
 
 /* Parameters that outweigh starting a thread, and waiting for it twice. */
 enum { WORTH_A_SHARE = 1 << 17 };
 
+/* The parameters, the first ones, of which no more is read than the rows of a mini-batch. */
+static ptrdiff_t sparse_size(const pylstm_model *model)
+{
+    return model->is_tied ? 0 : pylstm_net_table_size(&model->net);
+}
+
 ptrdiff_t NAME(update_shares)(const pylstm_model *model)
 {
-    ptrdiff_t n = pylstm_model_n_parameters(model) / WORTH_A_SHARE, most = model->net.n_threads;
+    ptrdiff_t n = (pylstm_model_n_parameters(model) - sparse_size(model)) / WORTH_A_SHARE, most = model->net.n_threads;
     most = most < MAX_THREADS ? most : MAX_THREADS;
     return n < 1 ? 1 : n < most ? n : most;
 }
@@ -20,8 +27,21 @@ struct stretch {
 
 static struct stretch share_of(const struct update *update, ptrdiff_t share)
 {
-    ptrdiff_t n = pylstm_model_n_parameters(update->model), of = update->n_shares;
-    return (struct stretch){n / of * share, share == of - 1 ? n : n / of * (share + 1)};
+    ptrdiff_t first = sparse_size(update->model), n = pylstm_model_n_parameters(update->model) - first;
+    ptrdiff_t of = update->n_shares;
+    return (struct stretch){first + n / of * share, first + (share == of - 1 ? n : n / of * (share + 1))};
+}
+
+/* The k-th of the table's rows that may have a gradient. */
+static struct stretch row_of(const struct update *update, ptrdiff_t k)
+{
+    ptrdiff_t width = update->model->net.input_size, row = update->rows ? update->rows[k] : k;
+    return (struct stretch){row * width, (row + 1) * width};
+}
+
+static double squares_of(const struct update *update, struct stretch of)
+{
+    return NAME(kernels)(update->model->net.isa)->sum_of_squares(of.to - of.from, update->gradients + of.from);
 }
 
 static double decay_share(const struct update *update, struct stretch own, double scale)
@@ -63,8 +83,9 @@ double NAME(update_by)(struct update *update, double loss, struct member member)
     for (ptrdiff_t s = member.index; s < update->n_shares; s += member.n_members) {
         struct stretch own = share_of(update, s);
         update->weights[s] = decay_share(update, own, scale);
-        update->squares[s] =
-            NAME(kernels)(update->model->net.isa)->sum_of_squares(own.to - own.from, update->gradients + own.from);
+        update->squares[s] = squares_of(update, own);
+        for (ptrdiff_t k = s; k < update->n_rows; k += update->n_shares)
+            update->squares[s] += squares_of(update, row_of(update, k));
     }
     pylstm_wait_for_team(member);
     double squares = sum_of(update->squares, update->n_shares);
@@ -78,8 +99,12 @@ double NAME(update_by)(struct update *update, double loss, struct member member)
      * of less than half the largest number none is, however it is rounded. */
     if (update->solver->kind != PYLSTM_SGD && squares * clipped * clipped > LARGEST_REAL / 2)
         return INFINITY;
-    for (ptrdiff_t s = member.index; s < update->n_shares; s += member.n_members)
+    for (ptrdiff_t s = member.index; s < update->n_shares; s += member.n_members) {
         step_share(update, share_of(update, s), clipped);
+        for (ptrdiff_t k = s; k < update->n_rows; k += update->n_shares)
+            if (squares_of(update, row_of(update, k)) > 0)
+                step_share(update, row_of(update, k), clipped);
+    }
     pylstm_wait_for_team(member); /* until all have read t */
     if (member.index == 0)
         update->solver->t++;
@@ -107,6 +132,7 @@ double NAME(update)(const pylstm_model *model, pylstm_solver *solver, void *para
                    .solver = solver,
                    .parameters = parameters,
                    .gradients = gradients,
+                   .n_rows = learns_table(&model->net) && !model->is_tied ? model->net.n_tokens : 0,
                    .total_weight = total_weight,
                    .n_shares = NAME(update_shares)(model)},
         .loss = loss,

@@ -10,6 +10,8 @@ struct update {
     const pylstm_model *model;
     pylstm_solver *solver;
     real *parameters, *gradients; /* [n_parameters] */
+    const ptrdiff_t *rows;        /* [n_rows] of a table the rows that can have a gradient; NULL: any of its n_rows */
+    ptrdiff_t n_rows;
     double total_weight;
     ptrdiff_t n_shares;
     double weights[MAX_THREADS], squares[MAX_THREADS]; /* of each share: sums of squares of its decayed parameters, and

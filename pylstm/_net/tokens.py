@@ -1,0 +1,95 @@
+"""Tokens that come in from the user: numbers from 0 on, each of which stands for a word, a character, a category.
+
+As rows of steps, a token is the one feature of its step. They are kept as they lie where they are unsigned integers of
+1, 2 or 4 bytes.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from .inputs import Array, Steps, as_array, as_form, described
+
+#: What C reads.
+TOKEN_DTYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.uint32))
+
+
+def token_dtype(n_tokens: int) -> np.dtype[Any]:
+    """Return the smallest type that numbers all tokens."""
+    for dtype in TOKEN_DTYPES[:-1]:
+        if n_tokens <= np.iinfo(dtype).max + 1:
+            return dtype
+    return TOKEN_DTYPES[-1]
+
+
+def as_tokens(values: Any, n_tokens: int, name: str) -> Array:
+    """Return integers of any shape as tokens, or say which is none."""
+    array = as_array(values, name, "of tokens")
+    if array.size == 0 and array.dtype.kind == "f":  # an empty list
+        array = array.astype(np.uint8)
+    if array.dtype.kind not in "iu":
+        raise TypeError(
+            f"{name} must hold tokens, integers from 0 to {n_tokens - 1}, got {described(values)} of {array.dtype}"
+            + (": text goes through pylstm.preprocessing.TokenEncoder first" if array.dtype.kind in "US" else "")
+        )
+    if array.size and (array.min() < 0 or array.max() >= n_tokens):
+        at = np.unravel_index(np.flatnonzero((array < 0) | (array >= n_tokens))[0], array.shape)
+        places = ("sequence", "step") if array.ndim == 2 else ("step",) if array.ndim == 1 else ()
+        where = ", ".join(f"{place} {index}" for place, index in zip(places, at, strict=False))
+        raise ValueError(
+            f"{name} must hold tokens from 0 to {n_tokens - 1}, got {array[at]}" + (f" at {where}" if where else "")
+        )
+    return array if array.dtype in TOKEN_DTYPES and array.dtype.isnative else array.astype(token_dtype(n_tokens))
+
+
+def as_token_steps(X: Any, n_tokens: int, name: str = "X") -> Steps:
+    """Lay sequences of tokens out as rows of steps.
+
+    Parameters
+    ----------
+    X : integers (n_sequences, n_steps), or (n_steps,) of one sequence; or a list or 1-D object array of (n_steps_i,)
+    n_tokens : int
+        How many there are.
+    name : str
+        What the caller calls X.
+
+    Returns
+    -------
+    Steps
+        Its rows (n_rows, 1) are X's own memory where that is contiguous, and of unsigned integers of 1, 2 or 4 bytes.
+    """
+    X = as_form(X, name)
+    if not holds_rows(X):
+        dense = as_tokens(X, n_tokens, name)
+        if dense.ndim not in (1, 2):
+            raise ValueError(
+                f"{name} must have shape (n_sequences, n_steps) or (n_steps,), or be a list of 1-D arrays, "
+                f"got {dense.ndim}-D {dense.shape}"
+            )
+        dense = np.ascontiguousarray(np.atleast_2d(dense))
+        n_sequences, n_steps = dense.shape
+        if n_sequences == 0 or n_steps == 0:
+            raise ValueError(f"{name} must have at least one sequence, and each one step, got shape {np.shape(X)}")
+        return Steps(dense.reshape(-1, 1), np.full(n_sequences, n_steps, np.intp), True)
+    if len(X) == 0:
+        raise ValueError(f"{name} must hold at least one sequence, got none")
+    sequences = [_sequence(sequence, n_tokens, f"{name}[{index}]") for index, sequence in enumerate(X)]
+    lengths = np.array([len(sequence) for sequence in sequences], np.intp)
+    rows = np.concatenate(sequences, dtype=token_dtype(n_tokens), casting="unsafe")
+    return Steps(rows.reshape(-1, 1), lengths, False, isinstance(X, np.ndarray))
+
+
+def holds_rows(X: Any) -> bool:
+    """Whether X is a list, or an object array, of sequences, not of tokens."""
+    if isinstance(X, np.ndarray):
+        return X.dtype == object and X.ndim == 1
+    return isinstance(X, list | tuple) and (len(X) == 0 or np.ndim(X[0]) > 0)
+
+
+def _sequence(sequence: Any, n_tokens: int, name: str) -> Array:
+    array = as_tokens(sequence, n_tokens, name)
+    if array.ndim != 1:
+        raise ValueError(f"{name} must be 1-D, one token per step, got {array.ndim}-D {array.shape}")
+    if len(array) == 0:
+        raise ValueError(f"{name} must have at least one step, got none")
+    return array

@@ -1,0 +1,22 @@
+/* The gradient of a table of tokens: of each row the sum over the steps that read it. */
+#ifndef PYLSTM_TABLE_H
+#define PYLSTM_TABLE_H
+
+#include "layers/inputs.h"
+#include "support/arena.h"
+#include "support/threads.h"
+
+/* What a batch's steps give to it. */
+struct table_rows {
+    ptrdiff_t n_rows;  /* N; 0 where no table is learnt */
+    ptrdiff_t *tokens; /* [N], caller's order, as */
+    real *dx;          /* [N][I] */
+};
+
+struct table_rows NAME(table_rows_carve)(const pylstm_net *net, const pylstm_shape *shape, struct arena *arena);
+
+/* dtable [n_tokens][I] += dx, each step's at its token; each member of a team has columns of its own, and takes the
+ * steps in order: the bits are the same for any number of members. */
+void NAME(add_to_table)(const pylstm_net *net, const struct table_rows *rows, real *dtable, struct member member);
+
+#endif
