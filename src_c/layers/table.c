@@ -5,7 +5,9 @@
 
 struct table_rows NAME(table_rows_carve)(const pylstm_net *net, const pylstm_shape *shape, struct arena *arena)
 {
-    ptrdiff_t n_rows = learns_table(net) ? shape->n_rows : 0;
+    ptrdiff_t n_rows = shape->n_rows;
+    if (!learns_table(net))
+        return (struct table_rows){0, NULL, NULL};
     ptrdiff_t *tokens = arena_take(arena, n_rows, 1, sizeof *tokens);
     return (struct table_rows){n_rows, tokens, arena_take(arena, n_rows, net->input_size, sizeof(real))};
 }

@@ -8,7 +8,7 @@
 
 /* What a batch's steps give to it. */
 struct table_rows {
-    ptrdiff_t n_rows;  /* N; 0 where no table is learnt */
+    ptrdiff_t n_rows;  /* N; where no table is learnt 0, and no arrays */
     ptrdiff_t *tokens; /* [N], caller's order, as */
     real *dx;          /* [N][I] */
 };

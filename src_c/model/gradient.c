@@ -479,7 +479,7 @@ double NAME(train_step)(pylstm_gradient *gradient, const pylstm_minibatch *batch
         .parameters = call.on->parameters,
         .gradients = call.on->gradients,
         .rows = call.on->table.occurred,
-        .n_rows = call.on->table.n_occurred,
+        .n_rows = gradient->model.is_tied ? 0 : call.on->table.n_occurred,
         .total_weight = batch->total_weight,
         .n_shares = NAME(update_shares)(&gradient->model),
     };
