@@ -251,10 +251,10 @@ typedef struct pylstm_backward_pass {
     const void *dstate_out; /* a state: dL/dstate_out, or NULL: zeros */
     const void *x;          /* the tokens of the forward pass, where they have a table; else unread */
     int token_size;
-    void *dparameters;      /* [n_parameters], out, overwritten; of a table that is frozen zeros */
-    void *dx;               /* [N][I], out, or NULL; tokens have none */
-    void *dstate_in;        /* a state, out, or NULL                   may be dstate_out */
-    uint64_t dropout_seed;  /* as in the forward pass */
+    void *dparameters;     /* [n_parameters], out, overwritten; of a table that is frozen zeros */
+    void *dx;              /* [N][I], out, or NULL; tokens have none */
+    void *dstate_in;       /* a state, out, or NULL                   may be dstate_out */
+    uint64_t dropout_seed; /* as in the forward pass */
     pylstm_memory tape, workspace;
 } pylstm_backward_pass;
 
@@ -523,9 +523,9 @@ int pylstm_stream_get_pool(const pylstm_stream *stream, void *pool, int64_t *cou
  *         [B][n_columns]  for how many steps each column has been missing */
 int pylstm_stream_set_kept(pylstm_stream *stream, const double *kept);
 int pylstm_stream_get_kept(const pylstm_stream *stream, double *kept);
-/*   x  [B][n_steps][I] of the dtype; tokens [B][n_steps], uint32_t, where they go in; of double, whatever the dtype, where inputs are scaled; [B][n_steps][F] where they
- *      may be missing, of which none is infinite
- *   y  [B][n_steps][n_outputs, or H], out: probabilities, values, or h; of double likewise, where targets are scaled */
+/*   x  [B][n_steps][I] of the dtype; tokens [B][n_steps], uint32_t, where they go in; of double, whatever the dtype,
+ * where inputs are scaled; [B][n_steps][F] where they may be missing, of which none is infinite y
+ * [B][n_steps][n_outputs, or H], out: probabilities, values, or h; of double likewise, where targets are scaled */
 int pylstm_stream_process(pylstm_stream *stream, ptrdiff_t n_steps, const void *x, void *y);
 
 /* -------------------------------------------------------------------- blob */

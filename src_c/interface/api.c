@@ -225,8 +225,8 @@ int pylstm_model_check(const pylstm_model *model)
     if (model->n_outputs < 1)
         return PYLSTM_ERROR_SIZE;
     ptrdiff_t width = pylstm_net_output_size(&model->net);
-    if (model->is_tied && (!learns_table(&model->net) || model->n_outputs != model->net.n_tokens ||
-                           width != model->net.input_size))
+    if (model->is_tied &&
+        (!learns_table(&model->net) || model->n_outputs != model->net.n_tokens || width != model->net.input_size))
         return PYLSTM_ERROR_SIZE;
     if (model->n_outputs > INT_MAX ||
         model->n_outputs > (PTRDIFF_MAX / 16 - pylstm_net_n_parameters(&model->net)) / (width + 1))

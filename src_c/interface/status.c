@@ -23,7 +23,8 @@ const char *pylstm_strerror(int status)
         [PYLSTM_ERROR_ALIGNMENT] = "the blob does not start at a multiple of 8 bytes",
         [PYLSTM_ERROR_ENDIAN] = "blobs are used as they lie, which takes a little-endian machine",
         [PYLSTM_ERROR_MISSING] = "the kind is none of pylstm_missing_kind, or not that of the stream",
-        [PYLSTM_ERROR_INPUT] = "the input is none of pylstm_input; or tokens are scaled, or their gradient is asked for",
+        [PYLSTM_ERROR_INPUT] =
+            "the input is none of pylstm_input; or tokens are scaled, or their gradient is asked for",
         [PYLSTM_ERROR_TOKEN] = "a token is outside [0, n_tokens), or tokens are not of 1, 2 or 4 bytes",
         [PYLSTM_ERROR_CELL] = "the cell is none of pylstm_cell",
         [PYLSTM_ERROR_ISA] = "the instruction set is not available in this build or on this processor",

@@ -132,7 +132,8 @@ VEC_INLINE void start_sums(struct tile tile, const struct step *s, ptrdiff_t row
     start_tile(tile, start, start_panel, acc);
 }
 
-/* acc += what one-hot inputs select of the panels: of each row its token's. The bits of a product with ones and zeros. */
+/* acc += what one-hot inputs select of the panels: of each row its token's. The bits of a product with ones and zeros.
+ */
 VEC_INLINE void add_tokens(struct tile tile, const ptrdiff_t *tokens, struct panel panel, const real *scale,
                            vec acc[PANELS][TILE][VECTORS])
 {

@@ -421,24 +421,8 @@ static void sigmoid_of(ptrdiff_t n, const real *in, real *out)
 
 extern const struct kernels ISA_NAME(kernels);
 const struct kernels ISA_NAME(kernels) = {
-    LANES,
-    ISA_NAME(gather),
-    ISA_NAME(scatter),
-    project,
-    step,
-    step_unpacked,
-    cell_backward,
-    back_product,
-    outer,
-    outer_tokens,
-    back_unpacked,
-    outer_unpacked,
-    column_sums,
-    dense,
-    ISA_NAME(sum_of_squares),
-    ISA_NAME(decay),
-    ISA_NAME(solver_step),
-    tanh_of,
-    sigmoid_of,
-    &ISA_NAME(head_kernels),
+    LANES,           ISA_NAME(gather),      ISA_NAME(scatter), project,    step,
+    step_unpacked,   cell_backward,         back_product,      outer,      outer_tokens,
+    back_unpacked,   outer_unpacked,        column_sums,       dense,      ISA_NAME(sum_of_squares),
+    ISA_NAME(decay), ISA_NAME(solver_step), tanh_of,           sigmoid_of, &ISA_NAME(head_kernels),
 };

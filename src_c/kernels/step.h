@@ -28,7 +28,7 @@ struct step_rows {
     ptrdiff_t n;
     struct const_rows x;     /* or, one-hot, */
     const ptrdiff_t *tokens; /* [n]; NULL: values */
-    const real *h_prev;   /* [n][H'], or NULL: zeros */
+    const real *h_prev;      /* [n][H'], or NULL: zeros */
     const real *own_prev; /* [n][H'], what these units remember: of an LSTM c_{t-1}, which may be c; of a GRU h_{t-1} */
     real *c, *h;          /* [n][H'], out; c of an LSTM only */
     struct block_rows gates; /* out; data: NULL if they are not kept. An RNN has none, and reads no own_prev */

@@ -23,11 +23,11 @@ struct layer {
 /* What the steps leave behind, time-major: for backward every step's (the tape). Inference keeps the x of a chunk of
  * steps (C rows), and the state before and after a step. Units are padded and ordered as kernels.h says. */
 struct steps {
-    int keep;    /* a tape */
-    real *x;     /* [N or C][I]; none of one-hot tokens */
+    int keep;          /* a tape */
+    real *x;           /* [N or C][I]; none of one-hot tokens */
     ptrdiff_t *tokens; /* [N or C]; NULL: values */
-    real *gates; /* [n_blocks][N or C][V][lanes], a block's rows one after the other, as they are written and read
-                  * back; in inference pre-activations of the inputs, projected ahead */
+    real *gates;       /* [n_blocks][N or C][V][lanes], a block's rows one after the other, as they are written and read
+                        * back; in inference pre-activations of the inputs, projected ahead */
     ptrdiff_t gates_rows;  /* N or C, of the shape that it was carved for */
     real *h;               /* [B + N or 2B][H'], the initial state first */
     real *c;               /* [B + N or B][H'], the initial state first; NULL where the cell has none */

@@ -1,6 +1,6 @@
 /* The shape of a net, and of a model: sizes, and where each layer lies in the flat arrays of parameters and states. */
-#include "kernels/cell.h"
 #include "layers/net.h"
+#include "kernels/cell.h"
 
 int pylstm_net_next(const pylstm_net *net, pylstm_layer *at)
 {

@@ -32,7 +32,7 @@ const pylstm_batch *NAME(batch_of_part)(struct pass *pass, ptrdiff_t part);
 
 struct forward_pass {
     struct pass pass;
-    pylstm_memory packed;            /* as pylstm_forward has it */
+    pylstm_memory packed; /* as pylstm_forward has it */
     struct inputs inputs;
     const real *state_in, *held; /* as pylstm_trace has it */
     real *y, *state_out;

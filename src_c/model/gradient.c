@@ -20,9 +20,9 @@
 
 /* The gradient of a table that is learnt, which is not zero in the rows that occurred alone. */
 struct table_sums {
-    real *data;           /* [n_tokens][I], the caller's; NULL: there is none to learn */
-    ptrdiff_t *occurred;  /* [n_tokens] the tokens whose rows are summed up */
-    bool *has_occurred;   /* [n_tokens] */
+    real *data;          /* [n_tokens][I], the caller's; NULL: there is none to learn */
+    ptrdiff_t *occurred; /* [n_tokens] the tokens whose rows are summed up */
+    bool *has_occurred;  /* [n_tokens] */
     ptrdiff_t n_occurred;
 };
 
@@ -42,9 +42,9 @@ struct NAME(gradient) {
 /* A mini-batch at work, in the gradient's memory. */
 struct work {
     pylstm_batch batch;
-    ptrdiff_t *lengths;     /* [B] */
-    real *x;                /* [N][I], or */
-    ptrdiff_t *tokens;      /* [N] */
+    ptrdiff_t *lengths; /* [B] */
+    real *x;            /* [N][I], or */
+    ptrdiff_t *tokens;  /* [N] */
     struct table_rows table;
     ptrdiff_t *labels;      /* [E], or */
     real *targets;          /* [E][n_outputs] */
@@ -69,9 +69,9 @@ static void carve_work(const pylstm_model *model, const pylstm_shape *shape, str
     work->lengths = arena_take(arena, shape->n_sequences, 1, sizeof(ptrdiff_t));
     work->x = arena_take(arena, reads_tokens(net) ? 0 : shape->n_rows, net->input_size, sizeof(real));
     work->table = NAME(table_rows_carve)(net, shape, arena);
-    work->tokens = work->table.n_rows > 0 ? work->table.tokens
-                                          : arena_take(arena, reads_tokens(net) ? shape->n_rows : 0, 1,
-                                                       sizeof *work->tokens);
+    work->tokens = work->table.n_rows > 0
+                       ? work->table.tokens
+                       : arena_take(arena, reads_tokens(net) ? shape->n_rows : 0, 1, sizeof *work->tokens);
     work->labels = arena_take(arena, reads_labels ? n : 0, 1, sizeof(ptrdiff_t));
     work->targets = arena_take(arena, reads_labels ? 0 : n, n_outputs, sizeof(real));
     work->weights = arena_take(arena, n, 1, sizeof(double));
@@ -114,7 +114,9 @@ static struct table_sums carve_table(const pylstm_model *model, real *gradients,
     ptrdiff_t n = is_learnt ? model->net.n_tokens : 0;
     real *own = arena_take(arena, is_learnt && model->is_tied ? n : 0, model->net.input_size, sizeof(real));
     return (struct table_sums){
-        .data = !is_learnt ? NULL : model->is_tied ? own : gradients,
+        .data = !is_learnt       ? NULL
+                : model->is_tied ? own
+                                 : gradients,
         .occurred = arena_take(arena, n, 1, sizeof(ptrdiff_t)),
         .has_occurred = arena_take(arena, n, 1, sizeof(bool)),
     };
@@ -278,8 +280,9 @@ static void prepare(struct call *call, bool is_new)
         passes[k]->dropout_rows = batch->row;
     }
     work->forward.packed = on->packed;
-    work->forward.inputs = reads_tokens(&model->net) ? inputs_of(&model->net, on->parameters, work->tokens, sizeof(ptrdiff_t))
-                                                     : (struct inputs){.rows = work->x};
+    work->forward.inputs = reads_tokens(&model->net)
+                               ? inputs_of(&model->net, on->parameters, work->tokens, sizeof(ptrdiff_t))
+                               : (struct inputs){.rows = work->x};
     work->forward.y = work->y;
     work->forward.state_in = batch->state_in;
     work->forward.state_out = batch->state_out;

@@ -41,7 +41,10 @@ int pylstm_model_next(const pylstm_model *model, pylstm_parameter *at)
 
     ptrdiff_t rows = of.n_gates * of.hidden_size, biases = of.n_biases * of.hidden_size;
     ptrdiff_t n_outputs = model->n_outputs, width = net->n_directions * of.hidden_size;
-    pylstm_head_place head = pylstm_model_head(model);
+    ptrdiff_t own = of.bias + biases; /* pylstm_model_head walks through all layers for it */
+    pylstm_head_place head = {own, own + n_outputs * width};
+    if (model->is_tied)
+        head = (pylstm_head_place){0, own};
     pylstm_parameter_kind of_table = model->is_tied ? PYLSTM_DECAYED : learns_table(net) ? PYLSTM_ROWS : PYLSTM_KEPT;
     const pylstm_parameter parts[] = {
         [TABLE] = {.rows = net->n_tokens, .columns = net->input_size, .kind = of_table},

@@ -13,8 +13,8 @@ static void apply_head(const pylstm_model *model, ptrdiff_t n, const real *param
     ptrdiff_t width = pylstm_net_output_size(&model->net), n_outputs = model->n_outputs;
     pylstm_head_place at = pylstm_model_head(model);
     NAME(kernels)(model->net.isa)
-        ->dense(n, n_outputs, width, (struct const_rows){features, width}, parameters + at.weight,
-                parameters + at.bias, (struct rows){outputs, n_outputs});
+        ->dense(n, n_outputs, width, (struct const_rows){features, width}, parameters + at.weight, parameters + at.bias,
+                (struct rows){outputs, n_outputs});
     const struct loss *loss = NAME(loss)(model->loss);
     for (ptrdiff_t e = 0; loss->predict && e < n; e++)
         loss->predict(n_outputs, outputs + e * n_outputs);
