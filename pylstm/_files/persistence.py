@@ -92,7 +92,15 @@ LATER = {
     "normalize_y": False,
 }
 #: And those that no file has to have.
-LATER_STILL = {"horizon": None, "season_length": None, "calendar": (), "missing": "error", "noise": 0.0}
+LATER_STILL = {
+    "horizon": None,
+    "season_length": None,
+    "calendar": (),
+    "missing": "error",
+    "noise": 0.0,
+    "embedding_size": None,
+    "vocabulary_size": None,
+}
 #: By name.
 ESTIMATORS: dict[str, Any] = {
     cls.__name__: cls for cls in (LSTMClassifier, LSTMForecaster, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger)
