@@ -1,6 +1,7 @@
 """Texts and vocabularies as users pass them, characters as code points, and words as a text again."""
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -47,25 +48,25 @@ def check_list(text: Any, name: str) -> None:
     raise TypeError(f"{name} must be a str or a list of str, got {described(text)}")
 
 
-def as_tokens(vocabulary: Any) -> list[str]:
+def as_tokens(vocabulary: Any, name: str = "vocabulary") -> list[str]:
     """Return the tokens of a vocabulary that was given, in the order of their numbers."""
     if isinstance(vocabulary, set | frozenset):
-        raise TypeError("vocabulary must have an order, got a set: sorted(vocabulary) has one")
+        raise TypeError(f"{name} must have an order, got a set: sorted({name}) has one")
     tokens = list(vocabulary)
     if not tokens:
-        raise ValueError("vocabulary must hold at least one token, got none")
+        raise ValueError(f"{name} must hold at least one token, got none")
     for token in tokens:
         if not isinstance(token, str):
-            raise TypeError(f"vocabulary must hold str, got {token!r}")
+            raise TypeError(f"{name} must hold str, got {token!r}")
     counted = Counter(tokens)
     if len(counted) < len(tokens):
-        raise ValueError(f"vocabulary must hold each token once, got {counted.most_common(1)[0][0]!r} more than once")
+        raise ValueError(f"{name} must hold each token once, got {counted.most_common(1)[0][0]!r} more than once")
     if isinstance(vocabulary, Mapping):
         numbers = set(vocabulary.values())
         for number in range(1, len(tokens) + 1):
             if number not in numbers:
                 raise ValueError(
-                    f"vocabulary must number its {len(tokens)} tokens from 1 to {len(tokens)} (0 is the unknown "
+                    f"{name} must number its {len(tokens)} tokens from 1 to {len(tokens)} (0 is the unknown "
                     f"token), but none has {number}"
                 )
         tokens.sort(key=vocabulary.__getitem__)
@@ -111,3 +112,20 @@ def joined(tokens: list[str]) -> str:
     for pattern in SPACES:
         text = pattern.sub(r"\1", text)
     return text
+
+
+def packed(tokens: list[str]) -> tuple[Array, Array]:
+    """Return the code points of tokens, one token after the other, and their lengths: what a file can hold."""
+    codes = np.frombuffer("".join(tokens).encode("utf-32-le", "surrogatepass"), "<u4").astype(np.uint32)
+    return codes, np.array([len(token) for token in tokens], np.int64)
+
+
+def unpacked(codes: Array, lengths: Array) -> list[str]:
+    """Return the tokens that `packed` took apart."""
+    if (lengths < 0).any() or (lengths > len(codes)).any() or lengths.sum() != len(codes):
+        raise ValueError(f"token_lengths must add up to the {len(codes)} code points of tokens")
+    if codes.max(initial=0) > sys.maxunicode:
+        raise ValueError(f"tokens must hold code points of at most {sys.maxunicode}, got {codes.max()}")
+    whole = codes.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+    ends = np.cumsum(lengths).tolist()
+    return [whole[start:end] for start, end in zip([0, *ends], ends, strict=False)]

@@ -14,7 +14,8 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ._texts import as_list, as_tokens, by_code_point, check_list, count_characters, joined, look_up
+from .._net.inputs import Array
+from ._texts import as_list, as_tokens, by_code_point, check_list, count_characters, joined, look_up, packed, unpacked
 
 #: Words and punctuation: nothing is lost but white space.
 WORDS = r"\w+|[^\w\s]"
@@ -169,10 +170,7 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         else:
             tokens = as_tokens(self.vocabulary)
             self._check_can_occur(tokens, on_lists)
-        self._fitted_on_lists = on_lists
-        self.vocabulary_ = {token: number for number, token in enumerate(tokens, 1)}
-        unknown = next(name for name in map(chr, chain(*NAMES_OF_UNKNOWN)) if name not in self.vocabulary_)
-        self.tokens_ = np.fromiter(chain([unknown], tokens), object, len(tokens) + 1)
+        self._set_tokens(tokens, on_lists)
         return self
 
     def fit_transform(self, X: Any, y: Any = None) -> npt.NDArray[np.object_]:
@@ -348,15 +346,34 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         kept.sort(key=lambda token: (-counts[token], token))
         return [str(token) for token in kept[: self.max_features]]  # NumPy's strings become Python's
 
-    def _check_can_occur(self, tokens: list[str], on_lists: bool) -> None:
+    def _check_can_occur(self, tokens: list[str], on_lists: bool, name: str = "vocabulary") -> None:
         """Refuse tokens that no text can have."""
         if callable(self.analyzer) or on_lists:
             return
         for token in tokens:
             if self.analyzer == "char" and len(token) != 1:
-                raise ValueError(f"vocabulary must hold single characters for analyzer='char', got {token!r}")
+                raise ValueError(f"{name} must hold single characters for analyzer='char', got {token!r}")
             if self.lowercase and token != token.lower():
-                raise ValueError(f"vocabulary must be in lower case for lowercase=True, got {token!r}")
+                raise ValueError(f"{name} must be in lower case for lowercase=True, got {token!r}")
+
+    def _set_tokens(self, tokens: list[str], on_lists: bool) -> None:
+        self._fitted_on_lists = on_lists
+        self.vocabulary_ = {token: number for number, token in enumerate(tokens, 1)}
+        unknown = next(name for name in map(chr, chain(*NAMES_OF_UNKNOWN)) if name not in self.vocabulary_)
+        self.tokens_ = np.fromiter(chain([unknown], tokens), object, len(tokens) + 1)
+
+    def _get_state(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """Return what `fit` left, for `_set_state`: values that JSON can hold, and arrays, by name."""
+        codes, lengths = packed(self.tokens_[1:].tolist())
+        return {"fitted_on_lists": self._fitted_on_lists}, {"tokens": codes, "token_lengths": lengths}
+
+    def _set_state(self, state: Any) -> None:
+        """Become the fitted encoder whose `_get_state` this was; the hyperparameters are set already."""
+        on_lists = state.boolean("fitted_on_lists")
+        lengths = state.array("token_lengths", ["int64"], (None,), at_least=1)
+        tokens = as_tokens(unpacked(state.array("tokens", ["uint32"], (None,)), lengths), "tokens")
+        self._check_can_occur(tokens, on_lists, "tokens")
+        self._set_tokens(tokens, on_lists)
 
     # ---- and back
 

@@ -1,5 +1,6 @@
 """`TokenEncoder`: texts become the numbers of their words or characters, and texts again."""
 
+import json
 import pickle
 import re
 import string
@@ -17,6 +18,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.utils import estimator_checks, get_tags
 
+from pylstm._estimators.state import State
 from pylstm.preprocessing import TokenEncoder
 from pylstm.preprocessing._texts import PIECE
 
@@ -441,3 +443,47 @@ def test_checks_of_scikit_learn(name):
 def test_lists_come_back(X):
     encoder = TokenEncoder().fit([*X, ["x"]])
     assert encoder.inverse_transform(encoder.transform(X)) == X
+
+
+# ---- in files
+
+
+def sent(encoder, **changed):
+    """Return an encoder with the state of another, as files keep it, some of it changed."""
+    values, arrays = encoder._get_state()
+    again = clone(encoder)
+    state = State(json.loads(json.dumps(values)), {name: array.copy() for name, array in arrays.items()} | changed)
+    again._set_state(state)
+    state.end()
+    assert not state.arrays
+    return again
+
+
+@pytest.mark.parametrize("analyzer", ["word", "char"])
+@pytest.mark.parametrize(
+    "X", [TEXTS, ["\ud83d\ude00\x00 \ufffd", FAMILY], [["New York", "", "\ud83d\ude00", "\x00"], []]]
+)
+def test_state(X, analyzer):
+    encoder = TokenEncoder(analyzer=analyzer).fit(X)
+    again = sent(encoder)
+    assert again.vocabulary_ == encoder.vocabulary_
+    assert_array_equal(again.tokens_, encoder.tokens_)
+    assert listed(again.transform(X)) == listed(encoder.transform(X))
+    assert again.inverse_transform([[0, 1]]) == encoder.inverse_transform([[0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"token_lengths": np.array([1, 2])}, "token_lengths must add up to the 2 code points of tokens"),
+        ({"token_lengths": np.array([3, -1])}, "token_lengths must add up to the 2 code points of tokens"),
+        ({"token_lengths": np.array([2**63 - 1, 2**63 - 1, 4])}, "token_lengths must add up to the 2 code points"),
+        ({"token_lengths": np.array([2, 0])}, "tokens must hold single characters for analyzer='char', got 'ab'"),
+        ({"token_lengths": np.array([], int)}, "token_lengths must be an array .>=1. of int64, got .0,. of int64"),
+        ({"tokens": np.array([97, 0x110000], np.uint32)}, "code points of at most 1114111, got 1114112"),
+        ({"tokens": np.array([97, 97], np.uint32)}, "tokens must hold each token once, got 'a' more than once"),
+    ],
+)
+def test_state_that_is_none(changed, message):
+    with pytest.raises(ValueError, match=message):
+        sent(TokenEncoder(analyzer="char").fit(["ab"]), **changed)
