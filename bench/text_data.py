@@ -30,7 +30,7 @@ def lines_of(folder, name):
     if not path.exists():
         raise SystemExit(f"no {name} in {folder}: --data names the folder of the texts")
     with gzip.open(path, "rt", encoding="utf-8", newline="\n") as file:
-        return file.read().splitlines()
+        return file.read().removesuffix("\n").split("\n")  # splitlines knows other ends, which a message may have
 
 
 def load_kjv(folder=FOLDER):
