@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ._devices.export import Export, export_c
     from ._estimators.classifier import LSTMClassifier, LSTMTagger
     from ._estimators.forecaster import LSTMForecaster
+    from ._estimators.language import LSTMLanguageModel
     from ._estimators.regressor import LSTMRegressor, LSTMSequenceRegressor
     from ._files.persistence import load, save
     from ._inside.displays import (
@@ -51,6 +52,7 @@ __all__ = [
     "Gradients",
     "LSTMClassifier",
     "LSTMForecaster",
+    "LSTMLanguageModel",
     "LSTMRegressor",
     "LSTMSequenceRegressor",
     "LSTMTagger",
@@ -81,6 +83,7 @@ _LAZY = {
     "GradientFlowDisplay": ("pylstm._inside.displays", "GradientFlowDisplay", None),
     "LSTMClassifier": ("pylstm._estimators.classifier", "LSTMClassifier", "sklearn"),
     "LSTMForecaster": ("pylstm._estimators.forecaster", "LSTMForecaster", "sklearn"),
+    "LSTMLanguageModel": ("pylstm._estimators.language", "LSTMLanguageModel", "sklearn"),
     "LSTMRegressor": ("pylstm._estimators.regressor", "LSTMRegressor", "sklearn"),
     "LSTMSequenceRegressor": ("pylstm._estimators.regressor", "LSTMSequenceRegressor", "sklearn"),
     "LSTMTagger": ("pylstm._estimators.classifier", "LSTMTagger", "sklearn"),

@@ -78,6 +78,10 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
 
     _updates: ClassVar[int] = 1000
     """How many ``max_iter="auto"`` makes."""
+    _least_epochs: ClassVar[int] = 30
+    """The fewest epochs for them."""
+    _most_steps: ClassVar[int] = 4_000_000
+    """Steps that are read for them at most, unless the fewest epochs read more: some seconds with 64 units."""
     _loss: ClassVar[str]
     _score_name: ClassVar[str]
     """Of `_validation_score`."""

@@ -171,7 +171,7 @@ def set_unknown(model: Model, met: Array) -> None:
     """Let token 0, which training has not met, stand for what the tokens that it has met are on average."""
     spec: ModelSpec = model.spec
     for name, values in model.parameters().items():
-        if name == "embedding" and not spec.freeze_embedding:
+        if name == "embedding" and not spec.tie_weights:
             values[0] = values[met].mean(axis=0)
         elif spec.embedding_size == "one-hot" and name.startswith("weight_ih_l0"):
             values[:, 0] = values[:, met].mean(axis=1)

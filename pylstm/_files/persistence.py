@@ -73,10 +73,11 @@ from sklearn.utils.validation import check_is_fitted
 from .. import __version__
 from .._estimators.classifier import LSTMClassifier, LSTMTagger
 from .._estimators.forecaster import LSTMForecaster
+from .._estimators.language import LSTMLanguageModel
 from .._estimators.regressor import LSTMRegressor, LSTMSequenceRegressor
 from .._estimators.state import DTYPES, State, features_state, read_features, short
 from .._net.inputs import Array
-from ..preprocessing import PerStep
+from ..preprocessing import PerStep, TokenEncoder
 from ..preprocessing._pipeline import parts
 from .writing import as_path, replace
 
@@ -103,7 +104,15 @@ LATER_STILL = {
 }
 #: By name.
 ESTIMATORS: dict[str, Any] = {
-    cls.__name__: cls for cls in (LSTMClassifier, LSTMForecaster, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger)
+    cls.__name__: cls
+    for cls in (
+        LSTMClassifier,
+        LSTMForecaster,
+        LSTMLanguageModel,
+        LSTMRegressor,
+        LSTMSequenceRegressor,
+        LSTMTagger,
+    )
 }
 
 
@@ -307,6 +316,8 @@ def _parameters_state(estimator: Any) -> dict[str, Any]:
                 stacklevel=4,
             )
             value = None
+        if isinstance(value, TokenEncoder):  # what it was fitted to is kept with the state
+            value = value.analyzer
         values[name] = _plain(value, name)
     return values
 
