@@ -95,6 +95,7 @@ class LSTMLanguageModel(LSTMEstimator):
     batch_size: int | str = 50
     learning_rate: str = "cosine"
     alpha: float = 0.0
+    forget_bias: float | str = 1.0
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **LSTMEstimator._parameter_constraints,
