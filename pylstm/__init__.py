@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     from ._inside.displays import (
         BacktestDisplay,
         CellStateDisplay,
+        CellTextDisplay,
         ForecastDisplay,
         GateDisplay,
         GradientFlowDisplay,
         LossCurveDisplay,
         SaliencyDisplay,
+        SurprisalDisplay,
     )
     from ._inside.explain import Explanation
 
@@ -42,6 +44,7 @@ __all__ = [
     "BacktestDisplay",
     "Cell",
     "CellStateDisplay",
+    "CellTextDisplay",
     "Explanation",
     "Export",
     "ForecastDisplay",
@@ -61,6 +64,7 @@ __all__ = [
     "SaliencyDisplay",
     "Sequence",
     "Stream",
+    "SurprisalDisplay",
     "Trace",
     "datasets",
     "export_c",
@@ -76,6 +80,7 @@ __all__ = [
 _LAZY = {
     "BacktestDisplay": ("pylstm._inside.displays", "BacktestDisplay", None),
     "CellStateDisplay": ("pylstm._inside.displays", "CellStateDisplay", None),
+    "CellTextDisplay": ("pylstm._inside.displays", "CellTextDisplay", None),
     "Explanation": ("pylstm._inside.explain", "Explanation", None),
     "Export": ("pylstm._devices.export", "Export", None),
     "ForecastDisplay": ("pylstm._inside.displays", "ForecastDisplay", None),
@@ -89,6 +94,7 @@ _LAZY = {
     "LSTMTagger": ("pylstm._estimators.classifier", "LSTMTagger", "sklearn"),
     "LossCurveDisplay": ("pylstm._inside.displays", "LossCurveDisplay", None),
     "SaliencyDisplay": ("pylstm._inside.displays", "SaliencyDisplay", None),
+    "SurprisalDisplay": ("pylstm._inside.displays", "SurprisalDisplay", None),
     "datasets": ("pylstm.datasets", None, None),
     "export_c": ("pylstm._devices.export", "export_c", None),
     "load": ("pylstm._files.persistence", "load", "sklearn"),
