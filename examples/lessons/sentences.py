@@ -227,7 +227,7 @@ def _agrees(what, distance, rng):
 
 
 def _clause(n, rng):
-    """Return a clause of 4 words and more, or none; its verb ends it, after which nothing but the main verb can come."""
+    """Return a clause of 4 words and more, or none; its verb ends it, after which only the main verb can come."""
     if n == 0:
         return ""
     watcher = _one_of(list(WATCHERS), rng)
