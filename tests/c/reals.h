@@ -65,7 +65,14 @@ static inline pylstm_net make_net(pylstm_isa isa, pylstm_dtype dtype, pylstm_cel
                                   ptrdiff_t n_layers, const ptrdiff_t *hidden_sizes, ptrdiff_t n_directions)
 {
     static const char *const names[PYLSTM_N_CELLS] = {"LSTM", "GRU", "RNN with tanh", "RNN with relu"};
-    pylstm_net net = {dtype, input_size, n_layers, hidden_sizes, n_directions, 0.0, isa, 1, cell, 0};
+    pylstm_net net = {.dtype = dtype,
+                      .input_size = input_size,
+                      .n_layers = n_layers,
+                      .hidden_sizes = hidden_sizes,
+                      .n_directions = n_directions,
+                      .isa = isa,
+                      .n_threads = 1,
+                      .cell = cell};
     CHECK_STATUS(pylstm_net_check(&net), PYLSTM_OK);
     snprintf(label, sizeof label, "%s, %s, float%d, %td inputs, %td layers of %td, %td directions", names[cell],
              pylstm_isa_name((int)isa), dtype == PYLSTM_FLOAT32 ? 32 : 64, input_size, n_layers, hidden_sizes[0],
