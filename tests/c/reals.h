@@ -32,6 +32,12 @@ static inline void *new_reals(const pylstm_net *net, ptrdiff_t n)
     return allocate((size_t)n * real_size(net));
 }
 
+static inline void *copy_reals(const pylstm_net *net, const void *values, ptrdiff_t n)
+{
+    void *copy = new_reals(net, n);
+    return memcpy(copy, values, (size_t)n * real_size(net));
+}
+
 static inline double get_real(const pylstm_net *net, const void *values, ptrdiff_t k)
 {
     return net->dtype == PYLSTM_FLOAT32 ? (double)((const float *)values)[k] : ((const double *)values)[k];
@@ -43,6 +49,11 @@ static inline void set_real(const pylstm_net *net, void *values, ptrdiff_t k, do
         ((float *)values)[k] = (float)value;
     else
         ((double *)values)[k] = value;
+}
+
+static inline void expect_reals(const pylstm_net *net, const void *a, const void *b, ptrdiff_t n, const char *what)
+{
+    expect_same(a, b, (size_t)n * real_size(net), what);
 }
 
 static inline void *random_reals(const pylstm_net *net, ptrdiff_t n, double scale)

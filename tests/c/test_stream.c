@@ -141,12 +141,6 @@ static void stream_steps(const struct run *run, pylstm_stream *stream, ptrdiff_t
     stream_inputs(run, stream, run->x, x_bytes(run), from, n);
 }
 
-static void *copy_reals(const pylstm_net *net, const void *values, ptrdiff_t n)
-{
-    void *copy = new_reals(net, n);
-    return memcpy(copy, values, (size_t)n * real_size(net));
-}
-
 /* A stream in memory of exactly its size; the weights are gone by the time it runs. */
 static pylstm_stream *new_stream(const pylstm_model *model, ptrdiff_t batch_size, const void *parameters,
                                  const pylstm_scalings *scalings, void **memory)

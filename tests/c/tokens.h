@@ -104,15 +104,4 @@ static inline pylstm_memory odd_memory_of(size_t bytes, char **allocated)
     return (pylstm_memory){*allocated + 1, bytes};
 }
 
-static inline void *copy_reals(const pylstm_net *net, const void *values, ptrdiff_t n)
-{
-    void *copy = new_reals(net, n);
-    return memcpy(copy, values, (size_t)n * real_size(net));
-}
-
-static inline void expect_reals(const pylstm_net *net, const void *a, const void *b, ptrdiff_t n, const char *what)
-{
-    expect_same(a, b, (size_t)n * real_size(net), what);
-}
-
 #endif
