@@ -153,10 +153,22 @@ static void prepare(struct job *job, ptrdiff_t input, ptrdiff_t *hidden, int n_t
 static double seconds_of(struct job *job)
 {
     double start = now();
-    int status =
-        pylstm_forward(&job->net, &(pylstm_forward_pass){&batch, parameters, job->packed, x, state, NULL, y, NULL, 0, job->tape, job->forward});
+    int status = pylstm_forward(&job->net, &(pylstm_forward_pass){.batch = &batch,
+                                                                  .parameters = parameters,
+                                                                  .packed = job->packed,
+                                                                  .x = x,
+                                                                  .state_in = state,
+                                                                  .y = y,
+                                                                  .tape = job->tape,
+                                                                  .workspace = job->forward});
     if (!status && trains)
-        status = pylstm_backward(&job->net, &(pylstm_backward_pass){&batch, parameters, dy, NULL, dparameters, dx, NULL, 0, job->tape, job->backward});
+        status = pylstm_backward(&job->net, &(pylstm_backward_pass){.batch = &batch,
+                                                                    .parameters = parameters,
+                                                                    .dy = dy,
+                                                                    .dparameters = dparameters,
+                                                                    .dx = dx,
+                                                                    .tape = job->tape,
+                                                                    .workspace = job->backward});
     double seconds = now() - start;
     if (status) {
         fprintf(stderr, "%s\n", pylstm_strerror(status));

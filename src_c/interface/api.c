@@ -122,11 +122,11 @@ int pylstm_pack(const pylstm_net *net, const void *parameters, pylstm_memory pac
 
 /* With a loop for each size, as each is one of vectors. */
 #define DEFINE_LARGEST(name, type)                                                                                     \
-    static uint32_t name(const type *tokens, ptrdiff_t n)                                                              \
+    static uint32_t name(const type *tokens, ptrdiff_t n, ptrdiff_t stride)                                            \
     {                                                                                                                  \
         uint32_t largest = 0;                                                                                          \
         for (ptrdiff_t k = 0; k < n; k++)                                                                              \
-            largest = tokens[k] > largest ? tokens[k] : largest;                                                       \
+            largest = tokens[k * stride] > largest ? tokens[k * stride] : largest;                                     \
         return largest;                                                                                                \
     }
 
@@ -134,7 +134,7 @@ DEFINE_LARGEST(largest_of_bytes, uint8_t)
 DEFINE_LARGEST(largest_of_pairs, uint16_t)
 DEFINE_LARGEST(largest_of_quads, uint32_t)
 
-int pylstm_tokens_check(const pylstm_net *net, const void *tokens, int token_size, ptrdiff_t n)
+int pylstm_tokens_check(const pylstm_net *net, const void *tokens, int token_size, ptrdiff_t n, ptrdiff_t stride)
 {
     if (!reads_tokens(net))
         return PYLSTM_OK;
@@ -142,9 +142,9 @@ int pylstm_tokens_check(const pylstm_net *net, const void *tokens, int token_siz
         return PYLSTM_ERROR_NULL;
     if (token_size != 1 && token_size != 2 && token_size != 4)
         return PYLSTM_ERROR_TOKEN;
-    uint32_t largest = token_size == 1   ? largest_of_bytes(tokens, n)
-                       : token_size == 2 ? largest_of_pairs(tokens, n)
-                                         : largest_of_quads(tokens, n);
+    uint32_t largest = token_size == 1   ? largest_of_bytes(tokens, n, stride)
+                       : token_size == 2 ? largest_of_pairs(tokens, n, stride)
+                                         : largest_of_quads(tokens, n, stride);
     return (int64_t)largest < (int64_t)net->n_tokens ? PYLSTM_OK : PYLSTM_ERROR_TOKEN;
 }
 
@@ -162,7 +162,7 @@ static int check_forward(const pylstm_net *net, const pylstm_forward_pass *pass)
     if (!status && pass->tape.data)
         status = check_memory(pass->tape, tape_bytes);
     if (!status)
-        status = pylstm_tokens_check(net, pass->x, pass->token_size, shape->n_rows);
+        status = pylstm_tokens_check(net, pass->x, pass->token_size, shape->n_rows, 1);
     return status ? status : check_packed(net, pass->packed);
 }
 
@@ -195,7 +195,7 @@ int pylstm_backward(const pylstm_net *net, const pylstm_backward_pass *pass)
     if (!status && reads_tokens(net) && pass->dx)
         status = PYLSTM_ERROR_INPUT;
     if (!status && learns_table(net))
-        status = pylstm_tokens_check(net, pass->x, pass->token_size, pass->batch->shape.n_rows);
+        status = pylstm_tokens_check(net, pass->x, pass->token_size, pass->batch->shape.n_rows, 1);
     return status ? status : BY_DTYPE(net->dtype, pylstm_backward, net, pass);
 }
 
@@ -259,7 +259,7 @@ int pylstm_predict(const pylstm_model *model, const pylstm_forward_pass *pass)
     if (!status)
         status = check_packed(&model->net, pass->packed);
     if (!status)
-        status = pylstm_tokens_check(&model->net, pass->x, pass->token_size, pass->batch->shape.n_rows);
+        status = pylstm_tokens_check(&model->net, pass->x, pass->token_size, pass->batch->shape.n_rows, 1);
     return status ? status : BY_DTYPE(model->net.dtype, pylstm_predict, model, pass);
 }
 
@@ -435,7 +435,7 @@ int pylstm_stream_process(pylstm_stream *stream, ptrdiff_t n_steps, const void *
         return PYLSTM_ERROR_NULL;
     if (n_steps < 1)
         return PYLSTM_ERROR_SIZE;
-    if (pylstm_tokens_check(&stream->model.net, x, 4, stream->batch_size * n_steps))
+    if (pylstm_tokens_check(&stream->model.net, x, 4, stream->batch_size * n_steps, 1))
         return PYLSTM_ERROR_TOKEN;
     BY_DTYPE(stream->dtype, pylstm_stream_process, stream, n_steps, x, y);
     return PYLSTM_OK;

@@ -77,7 +77,7 @@ static int check_batch(const pylstm_gradient *gradient, const pylstm_minibatch *
     for (ptrdiff_t b = 0; b < batch->n_sequences && !status; b++) {
         if (!batch->x[b])
             return PYLSTM_ERROR_NULL;
-        status = pylstm_tokens_check(net, batch->x[b], batch->token_size, (batch->length[b] - 1) * batch->x_stride + 1);
+        status = pylstm_tokens_check(net, batch->x[b], batch->token_size, batch->length[b], batch->x_stride);
     }
     return status;
 }

@@ -10,8 +10,8 @@ int pylstm_model_or_net_check(const pylstm_model *model);
 /* Of a net, and of a shape that it is to take. */
 int pylstm_shape_check(const pylstm_shape *shape);
 
-/* Of the tokens that a net reads, if it does: their size, and that each is one. */
-int pylstm_tokens_check(const pylstm_net *net, const void *tokens, int token_size, ptrdiff_t n);
+/* Of n tokens that a net reads, if it does, `stride` apart: their size, and that each is one. */
+int pylstm_tokens_check(const pylstm_net *net, const void *tokens, int token_size, ptrdiff_t n, ptrdiff_t stride);
 
 /* Of scalings, or NULL for none: that there is a scale for each mean, and an output for targets. */
 int pylstm_scalings_check(const pylstm_model *model, const pylstm_scalings *scalings);

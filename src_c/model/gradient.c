@@ -165,8 +165,6 @@ pylstm_gradient *NAME(gradient_init)(const pylstm_model *model, const pylstm_bla
     carve(on, &arena);
     if (model->net.n_tokens > 0 && on->table.data)
         memset(on->table.has_occurred, 0, (size_t)model->net.n_tokens * sizeof(bool));
-    if (!model->is_tied)
-        memset(gradients, 0, (size_t)pylstm_net_table_size(&model->net) * sizeof(real));
     NAME(gradient_begin)(&on->base);
     return &on->base;
 }
@@ -176,6 +174,7 @@ static struct NAME(gradient) * own(pylstm_gradient *gradient)
     return (struct NAME(gradient) *)gradient;
 }
 
+/* Zeros where the last mini-batch has left something. */
 static void clear_table(struct table_sums *table, ptrdiff_t width)
 {
     for (ptrdiff_t k = 0; k < table->n_occurred; k++) {
@@ -185,16 +184,24 @@ static void clear_table(struct table_sums *table, ptrdiff_t width)
     table->n_occurred = 0;
 }
 
-void NAME(gradient_begin)(pylstm_gradient *gradient)
+static void begin(struct NAME(gradient) * on)
 {
-    struct NAME(gradient) *on = own(gradient);
-    const pylstm_model *model = &gradient->model;
+    const pylstm_model *model = &on->base.model;
     pylstm_head_place at = pylstm_model_head(model);
     on->is_packed = false;
     NAME(sums_clear)(&on->sums);
     clear_table(&on->table, model->net.input_size);
     NAME(head_begin)(&on->head, on->parameters + at.weight, on->parameters + at.bias, on->gradients + at.weight,
                      on->gradients + at.bias);
+}
+
+/* All of the table, as the caller may have written to what was the sum. */
+void NAME(gradient_begin)(pylstm_gradient *gradient)
+{
+    struct NAME(gradient) *on = own(gradient);
+    begin(on);
+    if (!gradient->model.is_tied)
+        memset(on->gradients, 0, (size_t)pylstm_net_table_size(&gradient->model.net) * sizeof(real));
 }
 
 /* ------------------------------------------------------------------- gather */
@@ -206,16 +213,15 @@ static void gather_tokens(const pylstm_model *model, const pylstm_minibatch *bat
         tokens[s] = token_at(&inputs, s * batch->x_stride);
 }
 
-/* Notes which rows of the table are to be summed up; in a table of its own from zeros. */
-static void note_tokens(struct table_sums *table, ptrdiff_t width, bool is_own, ptrdiff_t n, const ptrdiff_t *tokens)
+/* Notes which rows of the table are to be summed up, from zeros. */
+static void note_tokens(struct table_sums *table, ptrdiff_t width, ptrdiff_t n, const ptrdiff_t *tokens)
 {
     for (ptrdiff_t k = 0; k < n; k++) {
         if (table->has_occurred[tokens[k]])
             continue;
         table->has_occurred[tokens[k]] = true;
         table->occurred[table->n_occurred++] = tokens[k];
-        if (is_own)
-            memset(table->data + tokens[k] * width, 0, (size_t)width * sizeof(real));
+        memset(table->data + tokens[k] * width, 0, (size_t)width * sizeof(real));
     }
 }
 
@@ -270,7 +276,7 @@ static void prepare(struct call *call, bool is_new)
     if (is_new)
         gather(model, batch, work);
     if (is_new && on->table.data)
-        note_tokens(&on->table, model->net.input_size, model->is_tied, shape.n_rows, work->tokens);
+        note_tokens(&on->table, model->net.input_size, shape.n_rows, work->tokens);
     pylstm_batch_fill(&work->batch, &shape, work->lengths);
     struct pass *passes[] = {&work->forward.pass, &work->backward.pass};
     for (int k = 0; k < 2; k++) {
@@ -474,15 +480,15 @@ double NAME(gradient_finish)(pylstm_gradient *gradient)
 double NAME(train_step)(pylstm_gradient *gradient, const pylstm_minibatch *batch, pylstm_solver *solver)
 {
     struct call call = {.on = own(gradient), .batch = batch};
-    NAME(gradient_begin)(gradient);
+    begin(call.on);
     prepare(&call, true);
     call.update = (struct update){
         .model = &gradient->model,
         .solver = solver,
         .parameters = call.on->parameters,
         .gradients = call.on->gradients,
-        .rows = call.on->table.occurred,
-        .n_rows = gradient->model.is_tied ? 0 : call.on->table.n_occurred,
+        .n_rows = rows_to_learn(&gradient->model),
+        .has_occurred = call.on->table.has_occurred,
         .total_weight = batch->total_weight,
         .n_shares = NAME(update_shares)(&gradient->model),
     };

@@ -2,7 +2,8 @@
 
 #include "kernels/descent.h"
 #include "kernels/isa.h"
-#include "layers/net.h"
+
+#include <string.h>
 
 /* Parameters that outweigh starting a thread, and waiting for it twice. */
 enum { WORTH_A_SHARE = 1 << 17 };
@@ -32,11 +33,25 @@ static struct stretch share_of(const struct update *update, ptrdiff_t share)
     return (struct stretch){first + n / of * share, first + (share == of - 1 ? n : n / of * (share + 1))};
 }
 
-/* The k-th of the table's rows that may have a gradient. */
-static struct stretch row_of(const struct update *update, ptrdiff_t k)
+static struct stretch row_of(const struct update *update, ptrdiff_t row)
 {
-    ptrdiff_t width = update->model->net.input_size, row = update->rows ? update->rows[k] : k;
+    ptrdiff_t width = update->model->net.input_size;
     return (struct stretch){row * width, (row + 1) * width};
+}
+
+/* The first from `row` on of the table's rows that may have a gradient and are the share's; n_rows: none. In their
+ * order, whichever occurred first: sums over some are the bits of those over all. */
+static ptrdiff_t own_row(const struct update *update, ptrdiff_t share, ptrdiff_t row)
+{
+    for (; row < update->n_rows; row++) {
+        if (update->has_occurred) {
+            const bool *next = memchr(update->has_occurred + row, true, (size_t)(update->n_rows - row));
+            row = next ? next - update->has_occurred : update->n_rows;
+        }
+        if (row % update->n_shares == share)
+            return row;
+    }
+    return update->n_rows;
 }
 
 static double squares_of(const struct update *update, struct stretch of)
@@ -84,8 +99,8 @@ double NAME(update_by)(struct update *update, double loss, struct member member)
         struct stretch own = share_of(update, s);
         update->weights[s] = decay_share(update, own, scale);
         update->squares[s] = squares_of(update, own);
-        for (ptrdiff_t k = s; k < update->n_rows; k += update->n_shares)
-            update->squares[s] += squares_of(update, row_of(update, k));
+        for (ptrdiff_t r = own_row(update, s, 0); r < update->n_rows; r = own_row(update, s, r + 1))
+            update->squares[s] += squares_of(update, row_of(update, r));
     }
     pylstm_wait_for_team(member);
     double squares = sum_of(update->squares, update->n_shares);
@@ -101,9 +116,9 @@ double NAME(update_by)(struct update *update, double loss, struct member member)
         return INFINITY;
     for (ptrdiff_t s = member.index; s < update->n_shares; s += member.n_members) {
         step_share(update, share_of(update, s), clipped);
-        for (ptrdiff_t k = s; k < update->n_rows; k += update->n_shares)
-            if (squares_of(update, row_of(update, k)) > 0)
-                step_share(update, row_of(update, k), clipped);
+        for (ptrdiff_t r = own_row(update, s, 0); r < update->n_rows; r = own_row(update, s, r + 1))
+            if (squares_of(update, row_of(update, r)) > 0)
+                step_share(update, row_of(update, r), clipped);
     }
     pylstm_wait_for_team(member); /* until all have read t */
     if (member.index == 0)
@@ -132,7 +147,7 @@ double NAME(update)(const pylstm_model *model, pylstm_solver *solver, void *para
                    .solver = solver,
                    .parameters = parameters,
                    .gradients = gradients,
-                   .n_rows = learns_table(&model->net) && !model->is_tied ? model->net.n_tokens : 0,
+                   .n_rows = rows_to_learn(model),
                    .total_weight = total_weight,
                    .n_shares = NAME(update_shares)(model)},
         .loss = loss,

@@ -2,16 +2,23 @@
 #ifndef PYLSTM_UPDATE_H
 #define PYLSTM_UPDATE_H
 
+#include "layers/net.h"
 #include "model/model.h"
 #include "support/real.h"
 #include "support/threads.h"
+
+/* Of a table that is learnt by rows: all, or none. */
+static inline ptrdiff_t rows_to_learn(const pylstm_model *model)
+{
+    return learns_table(&model->net) && !model->is_tied ? model->net.n_tokens : 0;
+}
 
 struct update {
     const pylstm_model *model;
     pylstm_solver *solver;
     real *parameters, *gradients; /* [n_parameters] */
-    const ptrdiff_t *rows;        /* [n_rows] of a table the rows that can have a gradient; NULL: any of its n_rows */
-    ptrdiff_t n_rows;
+    ptrdiff_t n_rows;             /* of a table that is learnt by rows */
+    const bool *has_occurred;     /* [n_rows] those that can have a gradient; or NULL: any */
     double total_weight;
     ptrdiff_t n_shares;
     double weights[MAX_THREADS], squares[MAX_THREADS]; /* of each share: sums of squares of its decayed parameters, and

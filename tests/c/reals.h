@@ -32,6 +32,12 @@ static inline void *new_reals(const pylstm_net *net, ptrdiff_t n)
     return allocate((size_t)n * real_size(net));
 }
 
+static inline void *copy_reals(const pylstm_net *net, const void *values, ptrdiff_t n)
+{
+    void *copy = new_reals(net, n);
+    return memcpy(copy, values, (size_t)n * real_size(net));
+}
+
 static inline double get_real(const pylstm_net *net, const void *values, ptrdiff_t k)
 {
     return net->dtype == PYLSTM_FLOAT32 ? (double)((const float *)values)[k] : ((const double *)values)[k];
@@ -43,6 +49,11 @@ static inline void set_real(const pylstm_net *net, void *values, ptrdiff_t k, do
         ((float *)values)[k] = (float)value;
     else
         ((double *)values)[k] = value;
+}
+
+static inline void expect_reals(const pylstm_net *net, const void *a, const void *b, ptrdiff_t n, const char *what)
+{
+    expect_same(a, b, (size_t)n * real_size(net), what);
 }
 
 static inline void *random_reals(const pylstm_net *net, ptrdiff_t n, double scale)
@@ -65,7 +76,14 @@ static inline pylstm_net make_net(pylstm_isa isa, pylstm_dtype dtype, pylstm_cel
                                   ptrdiff_t n_layers, const ptrdiff_t *hidden_sizes, ptrdiff_t n_directions)
 {
     static const char *const names[PYLSTM_N_CELLS] = {"LSTM", "GRU", "RNN with tanh", "RNN with relu"};
-    pylstm_net net = {dtype, input_size, n_layers, hidden_sizes, n_directions, 0.0, isa, 1, cell, 0};
+    pylstm_net net = {.dtype = dtype,
+                      .input_size = input_size,
+                      .n_layers = n_layers,
+                      .hidden_sizes = hidden_sizes,
+                      .n_directions = n_directions,
+                      .isa = isa,
+                      .n_threads = 1,
+                      .cell = cell};
     CHECK_STATUS(pylstm_net_check(&net), PYLSTM_OK);
     snprintf(label, sizeof label, "%s, %s, float%d, %td inputs, %td layers of %td, %td directions", names[cell],
              pylstm_isa_name((int)isa), dtype == PYLSTM_FLOAT32 ? 32 : 64, input_size, n_layers, hidden_sizes[0],

@@ -54,8 +54,15 @@ static void run(const pylstm_net *net, const void *parameters, struct batch b, i
         CHECK_STATUS(pylstm_tape_size(net, &shape, &tape.bytes), PYLSTM_OK);
         tape.data = allocate(tape.bytes);
     }
-    CHECK_STATUS(pylstm_forward(net, &(pylstm_forward_pass){&batch, parameters, packed, b.x, b.state, NULL, b.y,
-                                                            b.state_out, 0, tape, workspace}),
+    CHECK_STATUS(pylstm_forward(net, &(pylstm_forward_pass){.batch = &batch,
+                                                            .parameters = parameters,
+                                                            .packed = packed,
+                                                            .x = b.x,
+                                                            .state_in = b.state,
+                                                            .y = b.y,
+                                                            .state_out = b.state_out,
+                                                            .tape = tape,
+                                                            .workspace = workspace}),
                  PYLSTM_OK);
     free(batch_memory);
     free(workspace.data);

@@ -22,8 +22,16 @@ static void test_walks(void)
     ptrdiff_t sizes[] = {5, 2, 12};
     for (ptrdiff_t n_directions = 1; n_directions <= 2; n_directions++) {
         for (ptrdiff_t n_outputs = 0; n_outputs <= 3; n_outputs += 3) {
-            pylstm_net net = {PYLSTM_FLOAT32, 3, 3, sizes, n_directions, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_GRU, 0};
-            pylstm_model model = {net, n_outputs, PYLSTM_POOL_LAST, PYLSTM_SQUARED_ERROR, 0.0};
+            pylstm_net net = {.dtype = PYLSTM_FLOAT32,
+                              .input_size = 3,
+                              .n_layers = 3,
+                              .hidden_sizes = sizes,
+                              .n_directions = n_directions,
+                              .isa = PYLSTM_ISA_BEST,
+                              .n_threads = 1,
+                              .cell = PYLSTM_GRU};
+            pylstm_model model = {
+                .net = net, .n_outputs = n_outputs, .pooling = PYLSTM_POOL_LAST, .loss = PYLSTM_SQUARED_ERROR};
             ptrdiff_t n_layers = 0, n_parameters = 0, end = 0, state_end = 0;
             for (pylstm_layer at = {0}; pylstm_net_next(&net, &at); n_layers++) {
                 CHECK(at.layer == n_layers / n_directions && at.direction == n_layers % n_directions);
@@ -46,7 +54,14 @@ static void test_walks(void)
 static void test_net(void)
 {
     ptrdiff_t sizes[] = {5, 2};
-    pylstm_net net = {PYLSTM_FLOAT32, 3, 2, sizes, 2, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM, 0};
+    pylstm_net net = {.dtype = PYLSTM_FLOAT32,
+                      .input_size = 3,
+                      .n_layers = 2,
+                      .hidden_sizes = sizes,
+                      .n_directions = 2,
+                      .isa = PYLSTM_ISA_BEST,
+                      .n_threads = 1,
+                      .cell = PYLSTM_LSTM};
     CHECK_STATUS(pylstm_net_check(&net), PYLSTM_OK);
     CHECK(pylstm_net_n_parameters(&net) == 2 * (20 * (3 + 5 + 1) + 8 * (10 + 2 + 1)));
     CHECK(pylstm_net_state_size(&net) == 2 * 2 * (5 + 2));
@@ -102,12 +117,26 @@ static void test_net(void)
     }
     /* Each layer fits, but not all of them. */
     ptrdiff_t many[4] = {INT_MAX / 4, INT_MAX / 4, INT_MAX / 4, INT_MAX / 4};
-    pylstm_net tall = {PYLSTM_FLOAT32, 1, 4, many, 2, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM, 0};
+    pylstm_net tall = {.dtype = PYLSTM_FLOAT32,
+                       .input_size = 1,
+                       .n_layers = 4,
+                       .hidden_sizes = many,
+                       .n_directions = 2,
+                       .isa = PYLSTM_ISA_BEST,
+                       .n_threads = 1,
+                       .cell = PYLSTM_LSTM};
     CHECK_STATUS(pylstm_net_check(&tall), PYLSTM_ERROR_OVERFLOW);
 #if PTRDIFF_MAX > INT_MAX
     /* The largest one of one input: 8 H (H + 2) just fits into 2^59. Not twice. */
     ptrdiff_t large[2] = {((ptrdiff_t)1 << 28) - 1, ((ptrdiff_t)1 << 28) - 1};
-    pylstm_net largest = {PYLSTM_FLOAT32, 1, 1, large, 1, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM, 0};
+    pylstm_net largest = {.dtype = PYLSTM_FLOAT32,
+                          .input_size = 1,
+                          .n_layers = 1,
+                          .hidden_sizes = large,
+                          .n_directions = 1,
+                          .isa = PYLSTM_ISA_BEST,
+                          .n_threads = 1,
+                          .cell = PYLSTM_LSTM};
     CHECK_STATUS(pylstm_net_check(&largest), PYLSTM_OK);
     largest.n_layers = 2;
     CHECK_STATUS(pylstm_net_check(&largest), PYLSTM_ERROR_OVERFLOW);
@@ -120,7 +149,14 @@ static void test_net(void)
 static void test_cells(void)
 {
     const ptrdiff_t sizes[] = {5, 2};
-    pylstm_net net = {PYLSTM_FLOAT32, 3, 2, sizes, 2, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_GRU, 0};
+    pylstm_net net = {.dtype = PYLSTM_FLOAT32,
+                      .input_size = 3,
+                      .n_layers = 2,
+                      .hidden_sizes = sizes,
+                      .n_directions = 2,
+                      .isa = PYLSTM_ISA_BEST,
+                      .n_threads = 1,
+                      .cell = PYLSTM_GRU};
     CHECK_STATUS(pylstm_net_check(&net), PYLSTM_OK);
     CHECK(pylstm_net_n_parameters(&net) == 2 * (15 * (3 + 5) + 20 + 6 * (10 + 2) + 8));
     CHECK(pylstm_net_state_size(&net) == 2 * (5 + 2));
@@ -216,8 +252,22 @@ typedef int size_of(const pylstm_net *, const pylstm_shape *, size_t *);
 static void test_sizes(void)
 {
     const ptrdiff_t sizes[] = {5, 2}, large[] = {1 << 20};
-    pylstm_net net = {PYLSTM_FLOAT64, 3, 2, sizes, 2, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM, 0},
-               large_net = {PYLSTM_FLOAT64, 1 << 20, 1, large, 1, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM, 0};
+    pylstm_net net = {.dtype = PYLSTM_FLOAT64,
+                      .input_size = 3,
+                      .n_layers = 2,
+                      .hidden_sizes = sizes,
+                      .n_directions = 2,
+                      .isa = PYLSTM_ISA_BEST,
+                      .n_threads = 1,
+                      .cell = PYLSTM_LSTM},
+               large_net = {.dtype = PYLSTM_FLOAT64,
+                            .input_size = 1 << 20,
+                            .n_layers = 1,
+                            .hidden_sizes = large,
+                            .n_directions = 1,
+                            .isa = PYLSTM_ISA_BEST,
+                            .n_threads = 1,
+                            .cell = PYLSTM_LSTM};
     size_of *const functions[] = {pylstm_tape_size, pylstm_forward_size, pylstm_backward_size};
     for (int k = 0; k < 3; k++) {
         pylstm_shape shape = {4, 3, 9};

@@ -41,8 +41,15 @@ static double *random_array(ptrdiff_t n)
 static problem make(ptrdiff_t input_size, ptrdiff_t n_layers, const ptrdiff_t *hidden_sizes, ptrdiff_t n_directions,
                     ptrdiff_t n_sequences, const ptrdiff_t *lengths, double dropout)
 {
-    problem p = {
-        .net = {PYLSTM_FLOAT64, input_size, n_layers, hidden_sizes, n_directions, dropout, isa, n_threads, cell, 0}};
+    problem p = {.net = {.dtype = PYLSTM_FLOAT64,
+                         .input_size = input_size,
+                         .n_layers = n_layers,
+                         .hidden_sizes = hidden_sizes,
+                         .n_directions = n_directions,
+                         .dropout = dropout,
+                         .isa = isa,
+                         .n_threads = n_threads,
+                         .cell = cell}};
     pylstm_shape shape;
     size_t bytes, forward_bytes;
     CHECK_STATUS(pylstm_net_check(&p.net), PYLSTM_OK);
@@ -82,8 +89,15 @@ static void destroy(problem *p)
 
 static int forward(problem *p, pylstm_memory tape)
 {
-    return pylstm_forward(&p->net, &(pylstm_forward_pass){&p->batch, p->parameters, NO_MEMORY, p->x, p->state, NULL,
-                                                          p->y, p->state_out, 17, tape, p->workspace});
+    return pylstm_forward(&p->net, &(pylstm_forward_pass){.batch = &p->batch,
+                                                          .parameters = p->parameters,
+                                                          .x = p->x,
+                                                          .state_in = p->state,
+                                                          .y = p->y,
+                                                          .state_out = p->state_out,
+                                                          .dropout_seed = 17,
+                                                          .tape = tape,
+                                                          .workspace = p->workspace});
 }
 
 static pylstm_memory pack(const problem *p)
@@ -142,10 +156,17 @@ static void test_gradients(void)
         double *dparameters = random_array(p->n_parameters), *dx = random_array(p->n_x);
         double *dstate_in = random_array(p->n_state);
         loss(p);
-        CHECK_STATUS(
-            pylstm_backward(&p->net, &(pylstm_backward_pass){&p->batch, p->parameters, p->dy, p->dstate, dparameters,
-                                                             dx, dstate_in, 17, p->tape, p->workspace}),
-            PYLSTM_OK);
+        CHECK_STATUS(pylstm_backward(&p->net, &(pylstm_backward_pass){.batch = &p->batch,
+                                                                      .parameters = p->parameters,
+                                                                      .dy = p->dy,
+                                                                      .dstate_out = p->dstate,
+                                                                      .dparameters = dparameters,
+                                                                      .dx = dx,
+                                                                      .dstate_in = dstate_in,
+                                                                      .dropout_seed = 17,
+                                                                      .tape = p->tape,
+                                                                      .workspace = p->workspace}),
+                     PYLSTM_OK);
         check_gradient(p, p->parameters, dparameters, p->n_parameters);
         check_gradient(p, p->x, dx, p->n_x);
         check_gradient(p, p->state, dstate_in, p->n_state);
@@ -153,14 +174,28 @@ static void test_gradients(void)
         /* Without what may be NULL, the rest is the same; in place too. */
         double *again = random_array(p->n_parameters);
         loss(p);
-        CHECK_STATUS(pylstm_backward(&p->net, &(pylstm_backward_pass){&p->batch, p->parameters, p->dy, p->dstate, again,
-                                                                      NULL, NULL, 17, p->tape, p->workspace}),
+        CHECK_STATUS(pylstm_backward(&p->net, &(pylstm_backward_pass){.batch = &p->batch,
+                                                                      .parameters = p->parameters,
+                                                                      .dy = p->dy,
+                                                                      .dstate_out = p->dstate,
+                                                                      .dparameters = again,
+                                                                      .dropout_seed = 17,
+                                                                      .tape = p->tape,
+                                                                      .workspace = p->workspace}),
                      PYLSTM_OK);
         CHECK(memcmp(again, dparameters, (size_t)p->n_parameters * sizeof *again) == 0);
         double *in_place = allocate((size_t)p->n_state * sizeof *in_place);
         memcpy(in_place, p->dstate, (size_t)p->n_state * sizeof *in_place);
-        CHECK_STATUS(pylstm_backward(&p->net, &(pylstm_backward_pass){&p->batch, p->parameters, p->dy, in_place, again,
-                                                                      dx, in_place, 17, p->tape, p->workspace}),
+        CHECK_STATUS(pylstm_backward(&p->net, &(pylstm_backward_pass){.batch = &p->batch,
+                                                                      .parameters = p->parameters,
+                                                                      .dy = p->dy,
+                                                                      .dstate_out = in_place,
+                                                                      .dparameters = again,
+                                                                      .dx = dx,
+                                                                      .dstate_in = in_place,
+                                                                      .dropout_seed = 17,
+                                                                      .tape = p->tape,
+                                                                      .workspace = p->workspace}),
                      PYLSTM_OK);
         CHECK(memcmp(in_place, dstate_in, (size_t)p->n_state * sizeof *in_place) == 0);
         free(in_place);
@@ -232,10 +267,17 @@ static void test_forward(void)
         for (ptrdiff_t k = 0; k < p.net.n_directions * n_held; k++)
             held[k] = holds && held[k] > 0 ? held[k] : NAN;
         pylstm_memory packed = pack(&p);
-        CHECK_STATUS(
-            pylstm_trace(&p.net, &(pylstm_forward_pass){&p.batch, p.parameters, packed, p.x, p.state,
-                                                        holds ? held : NULL, p.y, p.state_out, 0, p.tape, p.workspace}),
-            PYLSTM_OK);
+        CHECK_STATUS(pylstm_trace(&p.net, &(pylstm_forward_pass){.batch = &p.batch,
+                                                                 .parameters = p.parameters,
+                                                                 .packed = packed,
+                                                                 .x = p.x,
+                                                                 .state_in = p.state,
+                                                                 .held = holds ? held : NULL,
+                                                                 .y = p.y,
+                                                                 .state_out = p.state_out,
+                                                                 .tape = p.tape,
+                                                                 .workspace = p.workspace}),
+                     PYLSTM_OK);
         CHECK_STATUS(pylstm_tape_read(&p.net, &p.batch, 0, reverse, p.tape, tape), PYLSTM_OK);
         if (!holds)
             CHECK_STATUS(forward(&p, NO_MEMORY), PYLSTM_OK);
@@ -293,8 +335,13 @@ static void test_gradients_of_many_rows(void)
         for (ptrdiff_t k = 0; k < p.n_parameters; k++)
             sum[k] = 0;
         CHECK_STATUS(forward(&p, p.tape), PYLSTM_OK);
-        CHECK_STATUS(pylstm_backward(&p.net, &(pylstm_backward_pass){&p.batch, p.parameters, p.dy, NULL, together, NULL,
-                                                                     NULL, 17, p.tape, p.workspace}),
+        CHECK_STATUS(pylstm_backward(&p.net, &(pylstm_backward_pass){.batch = &p.batch,
+                                                                     .parameters = p.parameters,
+                                                                     .dy = p.dy,
+                                                                     .dparameters = together,
+                                                                     .dropout_seed = 17,
+                                                                     .tape = p.tape,
+                                                                     .workspace = p.workspace}),
                      PYLSTM_OK);
         for (ptrdiff_t b = 0; b < n; row += lengths[b], b++) {
             problem alone = make(2, 1, hidden, 1, 1, lengths + b, 0.0);
@@ -303,10 +350,14 @@ static void test_gradients_of_many_rows(void)
             memcpy(alone.x, p.x + 2 * row, (size_t)alone.n_x * sizeof(double));
             memcpy(alone.dy, p.dy + 3 * row, (size_t)alone.n_y * sizeof(double));
             CHECK_STATUS(forward(&alone, alone.tape), PYLSTM_OK);
-            CHECK_STATUS(
-                pylstm_backward(&alone.net, &(pylstm_backward_pass){&alone.batch, alone.parameters, alone.dy, NULL, one,
-                                                                    NULL, NULL, 17, alone.tape, alone.workspace}),
-                PYLSTM_OK);
+            CHECK_STATUS(pylstm_backward(&alone.net, &(pylstm_backward_pass){.batch = &alone.batch,
+                                                                             .parameters = alone.parameters,
+                                                                             .dy = alone.dy,
+                                                                             .dparameters = one,
+                                                                             .dropout_seed = 17,
+                                                                             .tape = alone.tape,
+                                                                             .workspace = alone.workspace}),
+                         PYLSTM_OK);
             for (ptrdiff_t k = 0; k < p.n_parameters; k++)
                 sum[k] += one[k];
             destroy(&alone);
@@ -340,8 +391,13 @@ static void test_float32_is_near_float64(void)
         x[k] = (float)p.x[k];
     p.state = (free(p.state), NULL);
     CHECK_STATUS(forward(&p, p.tape), PYLSTM_OK);
-    CHECK_STATUS(pylstm_forward(&net, &(pylstm_forward_pass){&p.batch, parameters, NO_MEMORY, x, NULL, NULL, y, NULL,
-                                                             17, p.tape, p.workspace}),
+    CHECK_STATUS(pylstm_forward(&net, &(pylstm_forward_pass){.batch = &p.batch,
+                                                             .parameters = parameters,
+                                                             .x = x,
+                                                             .y = y,
+                                                             .dropout_seed = 17,
+                                                             .tape = p.tape,
+                                                             .workspace = p.workspace}),
                  PYLSTM_OK);
     double worst = 0, largest = 1;
     for (ptrdiff_t k = 0; k < p.n_y; k++) {
@@ -362,42 +418,76 @@ static void test_refusals(void)
     pylstm_memory none = {NULL, 0}, small = {p.workspace.data, 10}, small_tape = {p.tape.data, p.tape.bytes - 1};
     double *d = random_array(p.n_parameters), values[6 * 3 * 3];
     CHECK_STATUS(forward(&p, small_tape), PYLSTM_ERROR_WORKSPACE);
-    CHECK_STATUS(pylstm_forward(&p.net, &(pylstm_forward_pass){&p.batch, p.parameters, NO_MEMORY, p.x, NULL, NULL, p.y,
-                                                               NULL, 0, none, small}),
+    CHECK_STATUS(
+        pylstm_forward(&p.net,
+                       &(pylstm_forward_pass){
+                           .batch = &p.batch, .parameters = p.parameters, .x = p.x, .y = p.y, .workspace = small}),
+        PYLSTM_ERROR_WORKSPACE);
+    CHECK_STATUS(
+        pylstm_forward(&p.net,
+                       &(pylstm_forward_pass){
+                           .batch = &p.batch, .parameters = p.parameters, .x = p.x, .y = p.y, .workspace = none}),
+        PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_forward(
+                     NULL,
+                     &(pylstm_forward_pass){
+                         .batch = &p.batch, .parameters = p.parameters, .x = p.x, .y = p.y, .workspace = p.workspace}),
+                 PYLSTM_ERROR_NULL);
+    CHECK_STATUS(
+        pylstm_forward(&p.net, &(pylstm_forward_pass){.batch = &p.batch, .x = p.x, .y = p.y, .workspace = p.workspace}),
+        PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_backward(&p.net, &(pylstm_backward_pass){.batch = &p.batch,
+                                                                 .parameters = p.parameters,
+                                                                 .dy = p.dy,
+                                                                 .dparameters = d,
+                                                                 .workspace = p.workspace}),
+                 PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_backward(&p.net, &(pylstm_backward_pass){.batch = &p.batch,
+                                                                 .parameters = p.parameters,
+                                                                 .dy = p.dy,
+                                                                 .dparameters = d,
+                                                                 .tape = p.tape,
+                                                                 .workspace = small}),
                  PYLSTM_ERROR_WORKSPACE);
-    CHECK_STATUS(pylstm_forward(&p.net, &(pylstm_forward_pass){&p.batch, p.parameters, NO_MEMORY, p.x, NULL, NULL, p.y,
-                                                               NULL, 0, none, none}),
-                 PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_forward(NULL, &(pylstm_forward_pass){&p.batch, p.parameters, NO_MEMORY, p.x, NULL, NULL, p.y,
-                                                             NULL, 0, none, p.workspace}),
-                 PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_forward(&p.net, &(pylstm_forward_pass){&p.batch, NULL, NO_MEMORY, p.x, NULL, NULL, p.y, NULL, 0,
-                                                               none, p.workspace}),
-                 PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_backward(&p.net, &(pylstm_backward_pass){&p.batch, p.parameters, p.dy, NULL, d, NULL, NULL, 0,
-                                                                 none, p.workspace}),
-                 PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_backward(&p.net, &(pylstm_backward_pass){&p.batch, p.parameters, p.dy, NULL, d, NULL, NULL, 0,
-                                                                 p.tape, small}),
+    CHECK_STATUS(pylstm_backward(&p.net, &(pylstm_backward_pass){.batch = &p.batch,
+                                                                 .parameters = p.parameters,
+                                                                 .dy = p.dy,
+                                                                 .dparameters = d,
+                                                                 .tape = small_tape,
+                                                                 .workspace = p.workspace}),
                  PYLSTM_ERROR_WORKSPACE);
-    CHECK_STATUS(pylstm_backward(&p.net, &(pylstm_backward_pass){&p.batch, p.parameters, p.dy, NULL, d, NULL, NULL, 0,
-                                                                 small_tape, p.workspace}),
-                 PYLSTM_ERROR_WORKSPACE);
-    CHECK_STATUS(pylstm_backward(&p.net, &(pylstm_backward_pass){&p.batch, p.parameters, NULL, NULL, d, NULL, NULL, 0,
-                                                                 p.tape, p.workspace}),
+    CHECK_STATUS(pylstm_backward(&p.net, &(pylstm_backward_pass){.batch = &p.batch,
+                                                                 .parameters = p.parameters,
+                                                                 .dparameters = d,
+                                                                 .tape = p.tape,
+                                                                 .workspace = p.workspace}),
                  PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_trace(&p.net, &(pylstm_forward_pass){&p.batch, p.parameters, NO_MEMORY, p.x, NULL, NULL, p.y,
-                                                             NULL, 0, none, p.workspace}),
-                 PYLSTM_ERROR_NULL);
-    CHECK_STATUS(pylstm_trace(&p.net, &(pylstm_forward_pass){&p.batch, p.parameters, NO_MEMORY, p.x, NULL, NULL, p.y,
-                                                             NULL, 0, small_tape, p.workspace}),
+    CHECK_STATUS(
+        pylstm_trace(&p.net,
+                     &(pylstm_forward_pass){
+                         .batch = &p.batch, .parameters = p.parameters, .x = p.x, .y = p.y, .workspace = p.workspace}),
+        PYLSTM_ERROR_NULL);
+    CHECK_STATUS(pylstm_trace(&p.net, &(pylstm_forward_pass){.batch = &p.batch,
+                                                             .parameters = p.parameters,
+                                                             .x = p.x,
+                                                             .y = p.y,
+                                                             .tape = small_tape,
+                                                             .workspace = p.workspace}),
                  PYLSTM_ERROR_WORKSPACE);
-    CHECK_STATUS(pylstm_trace(&p.net, &(pylstm_forward_pass){&p.batch, p.parameters, NO_MEMORY, p.x, NULL, values, p.y,
-                                                             NULL, 0, p.tape, p.workspace}),
+    CHECK_STATUS(pylstm_trace(&p.net, &(pylstm_forward_pass){.batch = &p.batch,
+                                                             .parameters = p.parameters,
+                                                             .x = p.x,
+                                                             .held = values,
+                                                             .y = p.y,
+                                                             .tape = p.tape,
+                                                             .workspace = p.workspace}),
                  PYLSTM_ERROR_NULL); /* held, and not packed */
-    CHECK_STATUS(pylstm_trace(&p.net, &(pylstm_forward_pass){&p.batch, p.parameters, NO_MEMORY, p.x, NULL, NULL, p.y,
-                                                             NULL, 0, p.tape, small}),
-                 PYLSTM_ERROR_WORKSPACE);
+    CHECK_STATUS(
+        pylstm_trace(
+            &p.net,
+            &(pylstm_forward_pass){
+                .batch = &p.batch, .parameters = p.parameters, .x = p.x, .y = p.y, .tape = p.tape, .workspace = small}),
+        PYLSTM_ERROR_WORKSPACE);
     CHECK_STATUS(pylstm_tape_read(&p.net, &p.batch, 0, 0, p.tape, values), PYLSTM_OK);
     CHECK_STATUS(pylstm_tape_read(&p.net, &p.batch, 1, 0, p.tape, values), PYLSTM_ERROR_INDEX);
     CHECK_STATUS(pylstm_tape_read(&p.net, &p.batch, 0, -1, p.tape, values), PYLSTM_ERROR_INDEX);
@@ -413,7 +503,18 @@ static void check_learns(pylstm_pooling pooling, pylstm_loss loss, pylstm_solver
 {
     enum { N_SEQUENCES = 24, MOST_ROWS = 4 * N_SEQUENCES };
     const ptrdiff_t hidden[] = {6};
-    pylstm_model model = {{PYLSTM_FLOAT64, 2, 1, hidden, 2, 0.1, isa, n_threads, cell, 0}, 2, pooling, loss, 0};
+    pylstm_model model = {.net = {.dtype = PYLSTM_FLOAT64,
+                                  .input_size = 2,
+                                  .n_layers = 1,
+                                  .hidden_sizes = hidden,
+                                  .n_directions = 2,
+                                  .dropout = 0.1,
+                                  .isa = isa,
+                                  .n_threads = n_threads,
+                                  .cell = cell},
+                          .n_outputs = 2,
+                          .pooling = pooling,
+                          .loss = loss};
     CHECK_STATUS(pylstm_model_check(&model), PYLSTM_OK);
     ptrdiff_t first[N_SEQUENCES], labels[MOST_ROWS], lengths[N_SEQUENCES], indices[N_SEQUENCES], n_rows = 0;
     for (ptrdiff_t b = 0; b < N_SEQUENCES; b++) {
@@ -482,7 +583,7 @@ static void check_learns(pylstm_pooling pooling, pylstm_loss loss, pylstm_solver
     CHECK_STATUS(
         pylstm_predict(&model,
                        &(pylstm_forward_pass){
-                           &batch, parameters, NO_MEMORY, x, NULL, NULL, outputs, NULL, 0, {NULL, 0}, workspace}),
+                           .batch = &batch, .parameters = parameters, .x = x, .y = outputs, .workspace = workspace}),
         PYLSTM_OK);
     int right = 0;
     for (ptrdiff_t e = 0; e < n; e++)
@@ -500,7 +601,16 @@ static void check_learns(pylstm_pooling pooling, pylstm_loss loss, pylstm_solver
 static void test_model_refusals(void)
 {
     const ptrdiff_t hidden[] = {3};
-    pylstm_model model = {{PYLSTM_FLOAT64, 1, 1, hidden, 1, 0.0, isa, n_threads, cell, 0}, 2, PYLSTM_POOL_LAST, 0, 0};
+    pylstm_model model = {.net = {.dtype = PYLSTM_FLOAT64,
+                                  .input_size = 1,
+                                  .n_layers = 1,
+                                  .hidden_sizes = hidden,
+                                  .n_directions = 1,
+                                  .isa = isa,
+                                  .n_threads = n_threads,
+                                  .cell = cell},
+                          .n_outputs = 2,
+                          .pooling = PYLSTM_POOL_LAST};
     ptrdiff_t length[] = {1, 1}, labels[] = {0, 1};
     double x[] = {1, 2}, weights[] = {0, 0}, loss = 5;
     const void *x_of[] = {x, x + 1}, *targets[] = {labels, labels + 1};

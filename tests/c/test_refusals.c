@@ -28,10 +28,17 @@ static double *drawn(size_t n)
 static struct problem make(const ptrdiff_t *hidden, ptrdiff_t n_directions, ptrdiff_t n_sequences,
                            const ptrdiff_t *lengths)
 {
-    struct problem p = {.model = {{PYLSTM_FLOAT64, 2, 1, hidden, n_directions, 0.0, PYLSTM_ISA_BEST, 2, PYLSTM_LSTM},
-                                  2,
-                                  PYLSTM_POOL_NONE,
-                                  PYLSTM_SQUARED_ERROR}};
+    struct problem p = {.model = {.net = {.dtype = PYLSTM_FLOAT64,
+                                          .input_size = 2,
+                                          .n_layers = 1,
+                                          .hidden_sizes = hidden,
+                                          .n_directions = n_directions,
+                                          .isa = PYLSTM_ISA_BEST,
+                                          .n_threads = 2,
+                                          .cell = PYLSTM_LSTM},
+                                  .n_outputs = 2,
+                                  .pooling = PYLSTM_POOL_NONE,
+                                  .loss = PYLSTM_SQUARED_ERROR}};
     const pylstm_net *net = &p.model.net;
     size_t bytes, most = 0;
     CHECK_STATUS(pylstm_model_check(&p.model), PYLSTM_OK);
@@ -103,8 +110,9 @@ static void test_arguments(void)
     CHECK_STATUS(pylstm_pack(net, w, short_pack), PYLSTM_ERROR_WORKSPACE);
     CHECK_STATUS(pylstm_pack(&bad, w, p.packed), PYLSTM_ERROR_NULL);
 
-#define FORWARD(batch, w, packed, x, y, work)                                                                          \
-    pylstm_forward(net, &(pylstm_forward_pass){batch, w, packed, x, NULL, NULL, y, NULL, 0, NONE, work})
+#define FORWARD(batch_, w, packed_, x_, y_, work)                                                                      \
+    pylstm_forward(net, &(pylstm_forward_pass){                                                                        \
+                            .batch = batch_, .parameters = w, .packed = packed_, .x = x_, .y = y_, .workspace = work})
     CHECK_STATUS(FORWARD(NULL, w, p.packed, x, y, work), PYLSTM_ERROR_NULL);
     CHECK_STATUS(FORWARD(batch, NULL, p.packed, x, y, work), PYLSTM_ERROR_NULL);
     CHECK_STATUS(FORWARD(batch, w, p.packed, NULL, y, work), PYLSTM_ERROR_NULL);
@@ -112,8 +120,9 @@ static void test_arguments(void)
     CHECK_STATUS(FORWARD(batch, w, short_pack, x, y, work), PYLSTM_ERROR_WORKSPACE);
     CHECK_STATUS(FORWARD(batch, w, p.packed, x, y, work), PYLSTM_OK);
 
-#define TRACE(batch, w, x, y, tape, work)                                                                              \
-    pylstm_trace(net, &(pylstm_forward_pass){batch, w, NONE, x, NULL, NULL, y, NULL, 0, tape, work})
+#define TRACE(batch_, w, x_, y_, tape_, work)                                                                          \
+    pylstm_trace(net, &(pylstm_forward_pass){                                                                          \
+                          .batch = batch_, .parameters = w, .x = x_, .y = y_, .tape = tape_, .workspace = work})
     CHECK_STATUS(TRACE(NULL, w, x, y, tape, work), PYLSTM_ERROR_NULL);
     CHECK_STATUS(TRACE(batch, NULL, x, y, tape, work), PYLSTM_ERROR_NULL);
     CHECK_STATUS(TRACE(batch, w, NULL, y, tape, work), PYLSTM_ERROR_NULL);
@@ -127,9 +136,13 @@ static void test_arguments(void)
     CHECK_STATUS(TAPE_READ(batch, 0, 2, out), PYLSTM_ERROR_INDEX);
     CHECK_STATUS(pylstm_tape_read(&bad, batch, 0, 0, tape, out), PYLSTM_ERROR_NULL);
 
-#define BACKWARD(net, batch, w, dy, d)                                                                                 \
-    pylstm_backward(net, &(pylstm_backward_pass){batch, w, dy, NULL, d, NULL, NULL, 0, tape, work})
-    CHECK_STATUS(pylstm_forward(net, &(pylstm_forward_pass){batch, w, NONE, x, NULL, NULL, y, NULL, 0, tape, work}),
+#define BACKWARD(net, batch_, w, dy_, d)                                                                               \
+    pylstm_backward(                                                                                                   \
+        net, &(pylstm_backward_pass){                                                                                  \
+                 .batch = batch_, .parameters = w, .dy = dy_, .dparameters = d, .tape = tape, .workspace = work})
+    CHECK_STATUS(pylstm_forward(net,
+                                &(pylstm_forward_pass){
+                                    .batch = batch, .parameters = w, .x = x, .y = y, .tape = tape, .workspace = work}),
                  PYLSTM_OK);
     CHECK_STATUS(BACKWARD(net, NULL, w, y, d), PYLSTM_ERROR_NULL);
     CHECK_STATUS(BACKWARD(net, batch, NULL, y, d), PYLSTM_ERROR_NULL);
@@ -138,8 +151,10 @@ static void test_arguments(void)
     CHECK_STATUS(BACKWARD(&bad, batch, w, y, d), PYLSTM_ERROR_NULL);
     CHECK_STATUS(BACKWARD(net, batch, w, y, d), PYLSTM_OK);
 
-#define PREDICT(batch, w, packed, x, out, work)                                                                        \
-    pylstm_predict(&p.model, &(pylstm_forward_pass){batch, w, packed, x, NULL, NULL, out, NULL, 0, {NULL, 0}, work})
+#define PREDICT(batch_, w, packed_, x_, out, work)                                                                     \
+    pylstm_predict(&p.model,                                                                                           \
+                   &(pylstm_forward_pass){                                                                             \
+                       .batch = batch_, .parameters = w, .packed = packed_, .x = x_, .y = out, .workspace = work})
     CHECK_STATUS(PREDICT(NULL, w, NONE, x, out, work), PYLSTM_ERROR_NULL);
     CHECK_STATUS(PREDICT(batch, NULL, NONE, x, out, work), PYLSTM_ERROR_NULL);
     CHECK_STATUS(PREDICT(batch, w, NONE, NULL, out, work), PYLSTM_ERROR_NULL);
@@ -147,9 +162,10 @@ static void test_arguments(void)
     CHECK_STATUS(PREDICT(batch, w, NONE, x, out, NONE), PYLSTM_ERROR_NULL);
     CHECK_STATUS(PREDICT(batch, w, short_pack, x, out, work), PYLSTM_ERROR_WORKSPACE);
     CHECK_STATUS(PREDICT(batch, w, p.packed, x, out, work), PYLSTM_OK);
-    CHECK_STATUS(pylstm_predict(&bad_model,
-                                &(pylstm_forward_pass){batch, w, NONE, x, NULL, NULL, out, NULL, 0, {NULL, 0}, work}),
-                 PYLSTM_ERROR_NULL);
+    CHECK_STATUS(
+        pylstm_predict(&bad_model,
+                       &(pylstm_forward_pass){.batch = batch, .parameters = w, .x = x, .y = out, .workspace = work}),
+        PYLSTM_ERROR_NULL);
 
     /* read_out gives what predict gave, from the net's outputs alone */
     double again[5 * 2];
@@ -309,10 +325,19 @@ static void test_missing_threads(ptrdiff_t n_sequences, const ptrdiff_t *lengths
         double *into_y = k ? p.y : y, *into = k ? p.dparameters : gradient;
         for (int back = 0; back < 2; back++) {
             creates = limits[k][0], mutexes = limits[k][1], conditions = limits[k][2];
-            CHECK_STATUS(back ? pylstm_backward(net, &(pylstm_backward_pass){&p.batch, p.parameters, y, NULL, into,
-                                                                             p.dx, NULL, 0, p.tape, p.workspace})
-                              : pylstm_forward(net, &(pylstm_forward_pass){&p.batch, p.parameters, NONE, p.x, NULL,
-                                                                           NULL, into_y, NULL, 0, p.tape, p.workspace}),
+            CHECK_STATUS(back ? pylstm_backward(net, &(pylstm_backward_pass){.batch = &p.batch,
+                                                                             .parameters = p.parameters,
+                                                                             .dy = y,
+                                                                             .dparameters = into,
+                                                                             .dx = p.dx,
+                                                                             .tape = p.tape,
+                                                                             .workspace = p.workspace})
+                              : pylstm_forward(net, &(pylstm_forward_pass){.batch = &p.batch,
+                                                                           .parameters = p.parameters,
+                                                                           .x = p.x,
+                                                                           .y = into_y,
+                                                                           .tape = p.tape,
+                                                                           .workspace = p.workspace}),
                          PYLSTM_OK);
             if (k < 3)
                 CHECK(creates < limits[k][0]); /* threads were asked for */

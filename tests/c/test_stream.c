@@ -19,7 +19,7 @@ enum { N_STEPS = 11, SWAP_AT = 4 };
 
 static pylstm_model with_head(pylstm_net net, ptrdiff_t n_outputs, pylstm_loss loss)
 {
-    return (pylstm_model){net, n_outputs, PYLSTM_POOL_NONE, loss, 0};
+    return (pylstm_model){.net = net, .n_outputs = n_outputs, .pooling = PYLSTM_POOL_NONE, .loss = loss};
 }
 
 static ptrdiff_t output_size(const pylstm_model *model)
@@ -89,7 +89,7 @@ static void predict(const struct run *run, const void *parameters, ptrdiff_t n, 
         lengths[b] = n;
     pylstm_shape shape;
     pylstm_batch batch;
-    pylstm_memory workspace, none = {NULL, 0};
+    pylstm_memory workspace;
     size_t bytes;
     CHECK_STATUS(pylstm_shape_init(&shape, run->batch_size, lengths), PYLSTM_OK);
     CHECK_STATUS(pylstm_batch_size(&shape, &bytes), PYLSTM_OK);
@@ -101,14 +101,22 @@ static void predict(const struct run *run, const void *parameters, ptrdiff_t n, 
         CHECK_STATUS(pylstm_forward_size(&model->net, &shape, &workspace.bytes), PYLSTM_OK);
     workspace.data = allocate(workspace.bytes);
     if (model->n_outputs > 0)
-        CHECK_STATUS(
-            pylstm_predict(model,
-                           &(pylstm_forward_pass){
-                               &batch, parameters, none, x, state_in, NULL, y, state_out, 0, {NULL, 0}, workspace}),
-            PYLSTM_OK);
+        CHECK_STATUS(pylstm_predict(model, &(pylstm_forward_pass){.batch = &batch,
+                                                                  .parameters = parameters,
+                                                                  .x = x,
+                                                                  .state_in = state_in,
+                                                                  .y = y,
+                                                                  .state_out = state_out,
+                                                                  .workspace = workspace}),
+                     PYLSTM_OK);
     else
-        CHECK_STATUS(pylstm_forward(&model->net, &(pylstm_forward_pass){&batch, parameters, none, x, state_in, NULL, y,
-                                                                        state_out, 0, none, workspace}),
+        CHECK_STATUS(pylstm_forward(&model->net, &(pylstm_forward_pass){.batch = &batch,
+                                                                        .parameters = parameters,
+                                                                        .x = x,
+                                                                        .state_in = state_in,
+                                                                        .y = y,
+                                                                        .state_out = state_out,
+                                                                        .workspace = workspace}),
                      PYLSTM_OK);
     free(lengths);
     free(batch_memory);
@@ -131,12 +139,6 @@ static void stream_inputs(const struct run *run, pylstm_stream *stream, void *in
 static void stream_steps(const struct run *run, pylstm_stream *stream, ptrdiff_t from, ptrdiff_t n)
 {
     stream_inputs(run, stream, run->x, x_bytes(run), from, n);
-}
-
-static void *copy_reals(const pylstm_net *net, const void *values, ptrdiff_t n)
-{
-    void *copy = new_reals(net, n);
-    return memcpy(copy, values, (size_t)n * real_size(net));
 }
 
 /* A stream in memory of exactly its size; the weights are gone by the time it runs. */
@@ -558,7 +560,14 @@ static void check_model_error(pylstm_model model, ptrdiff_t batch_size, int expe
 static void test_model_errors(void)
 {
     const ptrdiff_t hidden_sizes[] = {3, 2}, bad_sizes[] = {3, 0}, wide[] = {1 << 25};
-    const pylstm_net net = {PYLSTM_FLOAT64, 2, 2, hidden_sizes, 1, 0.0, PYLSTM_ISA_BEST, 1, PYLSTM_LSTM, 0};
+    const pylstm_net net = {.dtype = PYLSTM_FLOAT64,
+                            .input_size = 2,
+                            .n_layers = 2,
+                            .hidden_sizes = hidden_sizes,
+                            .n_directions = 1,
+                            .isa = PYLSTM_ISA_BEST,
+                            .n_threads = 1,
+                            .cell = PYLSTM_LSTM};
     const pylstm_model good = with_head(net, 2, PYLSTM_SQUARED_ERROR);
     pylstm_model bad = good;
     bad.net.dtype = (pylstm_dtype)2;
