@@ -538,9 +538,9 @@ typedef struct pylstm_sampler {
     ptrdiff_t n_excluded;
 } pylstm_sampler;
 
-/* Writes on: takes a step with `token`, draws the next one from the outputs, takes a step with that, and so on, n times;
- * the last one that is drawn has not been read. Of a stream of one sequence whose outputs are one for each token.
- *   tokens  [n], out */
+/* Writes on: takes a step with `token`, draws the next one from the outputs, takes a step with that, and so on, n
+ * times; the last one that is drawn has not been read. Of a stream of one sequence whose outputs are one for each
+ * token. tokens  [n], out */
 int pylstm_stream_generate(pylstm_stream *stream, pylstm_sampler *sampler, uint32_t token, ptrdiff_t n,
                            uint32_t *tokens);
 

@@ -453,10 +453,9 @@ int pylstm_stream_generate(pylstm_stream *stream, pylstm_sampler *sampler, uint3
         !(sampler->top_p > 0 && sampler->top_p <= 1) || sampler->n_excluded < 0 ||
         sampler->n_excluded >= model->n_outputs)
         return PYLSTM_ERROR_SIZE;
-    int status = pylstm_tokens_check(&model->net, &token, 4, 1);
-    if (!status)
-        status = pylstm_tokens_check(&model->net, sampler->excluded ? sampler->excluded : &token, 4,
-                                     sampler->excluded ? sampler->n_excluded : 1);
+    int status = pylstm_tokens_check(&model->net, &token, 4, 1, 1);
+    if (!status && sampler->n_excluded > 0)
+        status = pylstm_tokens_check(&model->net, sampler->excluded, 4, sampler->n_excluded, 1);
     if (!status)
         BY_DTYPE(stream->dtype, pylstm_stream_generate, stream, sampler, token, n, tokens);
     return status;

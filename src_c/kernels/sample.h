@@ -62,36 +62,49 @@ static inline ptrdiff_t take_heaviest(ptrdiff_t n, const real *weights, struct s
     return taken;
 }
 
-/* Which of n is drawn; outputs [n] are scratch after that, as is order [n], which is read with a top_k or top_p only. */
-static inline ptrdiff_t draw(ptrdiff_t n, real *outputs, struct sampling how, uint64_t *seed, uint32_t *order)
+/* Which of n, by weights [n] with this sum; order [n] is scratch, of which nothing is read without a top_k or top_p. */
+static inline ptrdiff_t choose(ptrdiff_t n, const real *weights, real total, struct sampling how, uint64_t *seed,
+                               uint32_t *order)
 {
-    ptrdiff_t k = 0;
-    if (how.temperature == 0) {
-        for (ptrdiff_t j = 1; j < n; j++)
-            k = outputs[j] > outputs[k] ? j : k;
-        return k;
-    }
-    real largest, total, sofar = 0;
-    for (ptrdiff_t j = 0; j < n && how.temperature != 1; j++)
-        outputs[j] /= how.temperature;
-    total = exponentials(n, outputs, &largest);
+    ptrdiff_t k = 0, last = 0; /* that can be drawn: rounding may leave the sum below `at` */
+    real sofar = 0;
     if (how.top_k > 0 || how.top_p < 1) {
-        ptrdiff_t taken = take_heaviest(n, outputs, how, order, &total);
+        ptrdiff_t taken = take_heaviest(n, weights, how, order, &total);
         real at = next_uniform(seed) * total;
-        for (; k + 1 < taken && (sofar += outputs[order[n - 1 - k]]) <= at; k++)
+        for (; k + 1 < taken && (sofar += weights[order[n - 1 - k]]) <= at; k++)
             ;
         return (ptrdiff_t)order[n - 1 - k];
     }
     real at = next_uniform(seed) * total;
-    ptrdiff_t last = 0; /* that can be drawn: rounding may leave the sum below `at` */
     for (; k < n; k++) {
-        if (!(outputs[k] > 0))
+        if (!(weights[k] > 0))
             continue;
         last = k;
-        if ((sofar += outputs[k]) > at)
+        if ((sofar += weights[k]) > at)
             break;
     }
     return last;
+}
+
+/* Which of n has the largest output; the first of several. */
+static inline ptrdiff_t largest_of(ptrdiff_t n, const real *outputs)
+{
+    ptrdiff_t k = 0;
+    for (ptrdiff_t j = 1; j < n; j++)
+        k = outputs[j] > outputs[k] ? j : k;
+    return k;
+}
+
+/* Which of n is drawn; outputs [n] are scratch after that, as is order [n]. */
+static inline ptrdiff_t draw(ptrdiff_t n, real *outputs, struct sampling how, uint64_t *seed, uint32_t *order)
+{
+    real largest;
+    if (how.temperature == 0)
+        return largest_of(n, outputs);
+    for (ptrdiff_t j = 0; j < n && how.temperature != 1; j++)
+        outputs[j] /= how.temperature;
+    real total = exponentials(n, outputs, &largest);
+    return choose(n, outputs, total, how, seed, order);
 }
 
 #endif

@@ -124,10 +124,14 @@ class ColouredText:
 
 def tokens_of(model: "LSTMLanguageModel", text: Any) -> tuple[list[str], str]:
     """Return the tokens of a text as a language model reads them, and what stands between them when they are shown."""
-    names = [str(model.encoder_.tokens_[number]) for number in model.encoder_.encode(text)]
+    by_character = model.encoder_.analyzer == "char"
+    if by_character and isinstance(text, str):  # as it stands, what is unknown too
+        names = list(text)
+    else:
+        names = [str(model.encoder_.tokens_[number]) for number in model.encoder_.encode(text)]
     if not names:
         raise ValueError("text must have a token at least, got none")
-    return names, "" if model.encoder_.analyzer == "char" else " "
+    return names, "" if by_character else " "
 
 
 class CellTextDisplay(ColouredText):
