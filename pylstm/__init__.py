@@ -22,16 +22,19 @@ if TYPE_CHECKING:
     from ._devices.export import Export, export_c
     from ._estimators.classifier import LSTMClassifier, LSTMTagger
     from ._estimators.forecaster import LSTMForecaster
+    from ._estimators.language import LSTMLanguageModel
     from ._estimators.regressor import LSTMRegressor, LSTMSequenceRegressor
     from ._files.persistence import load, save
     from ._inside.displays import (
         BacktestDisplay,
         CellStateDisplay,
+        CellTextDisplay,
         ForecastDisplay,
         GateDisplay,
         GradientFlowDisplay,
         LossCurveDisplay,
         SaliencyDisplay,
+        SurprisalDisplay,
     )
     from ._inside.explain import Explanation
 
@@ -41,6 +44,7 @@ __all__ = [
     "BacktestDisplay",
     "Cell",
     "CellStateDisplay",
+    "CellTextDisplay",
     "Explanation",
     "Export",
     "ForecastDisplay",
@@ -51,6 +55,7 @@ __all__ = [
     "Gradients",
     "LSTMClassifier",
     "LSTMForecaster",
+    "LSTMLanguageModel",
     "LSTMRegressor",
     "LSTMSequenceRegressor",
     "LSTMTagger",
@@ -59,6 +64,7 @@ __all__ = [
     "SaliencyDisplay",
     "Sequence",
     "Stream",
+    "SurprisalDisplay",
     "Trace",
     "datasets",
     "export_c",
@@ -74,6 +80,7 @@ __all__ = [
 _LAZY = {
     "BacktestDisplay": ("pylstm._inside.displays", "BacktestDisplay", None),
     "CellStateDisplay": ("pylstm._inside.displays", "CellStateDisplay", None),
+    "CellTextDisplay": ("pylstm._inside.displays", "CellTextDisplay", None),
     "Explanation": ("pylstm._inside.explain", "Explanation", None),
     "Export": ("pylstm._devices.export", "Export", None),
     "ForecastDisplay": ("pylstm._inside.displays", "ForecastDisplay", None),
@@ -81,11 +88,13 @@ _LAZY = {
     "GradientFlowDisplay": ("pylstm._inside.displays", "GradientFlowDisplay", None),
     "LSTMClassifier": ("pylstm._estimators.classifier", "LSTMClassifier", "sklearn"),
     "LSTMForecaster": ("pylstm._estimators.forecaster", "LSTMForecaster", "sklearn"),
+    "LSTMLanguageModel": ("pylstm._estimators.language", "LSTMLanguageModel", "sklearn"),
     "LSTMRegressor": ("pylstm._estimators.regressor", "LSTMRegressor", "sklearn"),
     "LSTMSequenceRegressor": ("pylstm._estimators.regressor", "LSTMSequenceRegressor", "sklearn"),
     "LSTMTagger": ("pylstm._estimators.classifier", "LSTMTagger", "sklearn"),
     "LossCurveDisplay": ("pylstm._inside.displays", "LossCurveDisplay", None),
     "SaliencyDisplay": ("pylstm._inside.displays", "SaliencyDisplay", None),
+    "SurprisalDisplay": ("pylstm._inside.displays", "SurprisalDisplay", None),
     "datasets": ("pylstm.datasets", None, None),
     "export_c": ("pylstm._devices.export", "export_c", None),
     "load": ("pylstm._files.persistence", "load", "sklearn"),

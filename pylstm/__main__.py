@@ -1,4 +1,4 @@
-"""The command line: ``python -m pylstm demo``, ``look``, and ``export``."""
+"""The command line: ``python -m pylstm demo``, ``look``, ``write`` and ``export``."""
 
 import argparse
 import sys
@@ -9,6 +9,7 @@ import numpy as np
 import pylstm  # what its names need is loaded where they are touched
 
 from ._inside.look import look
+from ._inside.write import write
 from .datasets import load_japanese_vowels
 
 
@@ -50,6 +51,17 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("demo", help="train a classifier of speakers on the data that ships with pylstm")
     looker = commands.add_parser("look", help="train a net on a toy language and show its gates in a sentence")
     looker.add_argument("--html", metavar="FILE", help="write them as one interactive page instead")
+    writer = commands.add_parser("write", help="learn from a text file, save the model, and write on")
+    writer.add_argument("file", help="a text, in UTF-8")
+    writer.add_argument("--save", metavar="FILE", help="where to save the model; by default the text's name, here")
+    writer.add_argument("--hidden", type=int, nargs="+", default=[128], metavar="H", help="units of each layer")
+    writer.add_argument("--epochs", type=int, default=6, help="how often the text is read")
+    writer.add_argument("--learning-rate", type=float, default=0.006)
+    writer.add_argument("--word", action="store_true", help="by words; by default by characters")
+    writer.add_argument("--prompt", help="what to write on from; by default what was held out begins with")
+    writer.add_argument("--length", type=int, default=400, help="tokens to write")
+    writer.add_argument("--temperature", type=float, default=0.7)
+    writer.add_argument("--seed", type=int, default=0)
     exporter = commands.add_parser("export", help="write a saved model as one C file")
     exporter.add_argument("model", help="a file that pylstm.save wrote")
     exporter.add_argument("path", help="the C file")
@@ -63,6 +75,8 @@ def main(arguments: list[str] | None = None) -> int:
             export(given)
         elif given.command == "look":
             look(given.html)
+        elif given.command == "write":
+            write(given)
         else:
             demo()
     except (ModuleNotFoundError, OSError, ValueError) as error:

@@ -528,6 +528,22 @@ int pylstm_stream_get_kept(const pylstm_stream *stream, double *kept);
  * [B][n_steps][n_outputs, or H], out: probabilities, values, or h; of double likewise, where targets are scaled */
 int pylstm_stream_process(pylstm_stream *stream, ptrdiff_t n_steps, const void *x, void *y);
 
+/* How tokens are drawn from the outputs of a language model, before any softmax. */
+typedef struct pylstm_sampler {
+    uint64_t seed;            /* of the token to come: each token that is drawn changes it */
+    double temperature;       /* outputs are divided by it; 0: the most probable token is taken */
+    ptrdiff_t top_k;          /* out of so many of the most probable; 0: of all */
+    double top_p;             /* out of the fewest of them that have such a share together, up to 1: all */
+    const uint32_t *excluded; /* [n_excluded] tokens that are never drawn */
+    ptrdiff_t n_excluded;
+} pylstm_sampler;
+
+/* Writes on: takes a step with `token`, draws the next one from the outputs, takes a step with that, and so on, n
+ * times; the last one that is drawn has not been read. Of a stream of one sequence whose outputs are one for each
+ * token. tokens  [n], out */
+int pylstm_stream_generate(pylstm_stream *stream, pylstm_sampler *sampler, uint32_t token, ptrdiff_t n,
+                           uint32_t *tokens);
+
 /* -------------------------------------------------------------------- blob */
 
 /* A model in one buffer, as a file, flash or a network brings it, so that it can be replaced without compiling. Numbers

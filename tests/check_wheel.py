@@ -11,6 +11,7 @@ names = zipfile.ZipFile(wheel).namelist()
 expected = ["pylstm/__init__.py", "pylstm/py.typed", "pylstm/_net/core.pyi", "pylstm/_inside/page.html",
             "pylstm/datasets/japanese_vowels.npz",
             "pylstm/datasets/airline.csv", "pylstm/datasets/sunspots.csv", "pylstm/datasets/README.md",
+            "pylstm/datasets/shakespeare.txt.bz2", "pylstm/datasets/names.tsv.bz2",
             "pylstm/preprocessing/__init__.py", "pylstm/src_c/kernels/step.h",
             "pylstm/src_c/model/gradient.c"]  # fmt: skip
 missing = [name for name in expected if name not in names]

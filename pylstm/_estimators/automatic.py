@@ -6,10 +6,8 @@ import numpy as np
 
 from .._net.inputs import Steps
 
-#: The fewest epochs, and the most, for the updates that a net is given.
-LEAST_EPOCHS, MOST_EPOCHS = 30, 400
-#: Steps that are read for them at most, unless the fewest epochs read more: some seconds with 64 units.
-MOST_STEPS = 4_000_000
+#: The most epochs for the updates that a net is given.
+MOST_EPOCHS = 400
 #: So many times the updates are made at most where the loss is still high.
 LONGER = 1.6
 #: Updates without an improvement after which a fit may end, and the fewest epochs for them.
@@ -41,10 +39,8 @@ def max_iter(estimator: Any, steps: Steps) -> int:
     """Return the most epochs."""
     if estimator.max_iter != "auto":
         return int(estimator.max_iter)
-    n_epochs = min(
-        -(-estimator._updates // updates_per_epoch(estimator, steps)), MOST_EPOCHS, MOST_STEPS // len(steps.rows)
-    )
-    return max(n_epochs, LEAST_EPOCHS)
+    n_epochs = min(-(-estimator._updates // updates_per_epoch(estimator, steps)), MOST_EPOCHS)
+    return max(min(n_epochs, estimator._most_steps // len(steps.rows)), estimator._least_epochs)
 
 
 def learning_rate(estimator: Any) -> str:
@@ -59,7 +55,7 @@ def longest(estimator: Any, steps: Steps) -> int:
     n_epochs = max_iter(estimator, steps)
     if estimator.max_iter != "auto" or learning_rate(estimator) != "settling":
         return n_epochs
-    return max(n_epochs, min(int(LONGER * n_epochs), MOST_STEPS // len(steps.rows)))
+    return max(n_epochs, min(int(LONGER * n_epochs), estimator._most_steps // len(steps.rows)))
 
 
 def n_iter_no_change(estimator: Any, steps: Steps, *, holds_out: bool) -> int:

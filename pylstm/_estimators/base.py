@@ -68,6 +68,8 @@ class Fitted:
     """Of X; None where the net reads it as it comes."""
     _targets: Scaling | None = None
     """Of y."""
+    _n_tokens: int | None = None
+    """How many tokens there are; None where values go in."""
     n_features_in_: int
 
 
@@ -76,6 +78,10 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
 
     _updates: ClassVar[int] = 1000
     """How many ``max_iter="auto"`` makes."""
+    _least_epochs: ClassVar[int] = 30
+    """The fewest epochs for them."""
+    _most_steps: ClassVar[int] = 4_000_000
+    """Steps that are read for them at most, unless the fewest epochs read more: some seconds with 64 units."""
     _loss: ClassVar[str]
     _score_name: ClassVar[str]
     """Of `_validation_score`."""
@@ -161,6 +167,13 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
     def _is_nan_welcome(self, *, is_new: bool) -> bool:
         """Whether X may have missing values."""
         return False
+
+    def _input_arguments(self, steps: Steps) -> dict[str, Any]:
+        """Return what `ModelSpec` is told of the input."""
+        return {"input_size": steps.rows.shape[1]}
+
+    def _finish(self, model: Model, data: Data) -> None:
+        """Set what of a trained model's weights the training data did not reach."""
 
     def _steps_as_read(self, steps: Steps, dtype: npt.DTypeLike) -> Steps:
         """Return steps as the net reads them."""
@@ -310,8 +323,8 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         loss, loss_parameter = self._loss_and_parameter()
         forget_bias = automatic.forget_bias(self, self._pooling())
         spec = ModelSpec(
-            steps.rows.shape[1],
-            tuple(check_size(size, f"hidden_layer_sizes[{layer}]") for layer, size in enumerate(sizes)),
+            hidden_sizes=tuple(check_size(size, f"hidden_layer_sizes[{layer}]") for layer, size in enumerate(sizes)),
+            **self._input_arguments(steps),
             bidirectional=getattr(self, "bidirectional", False),
             dropout=automatic.of(self, "dropout"),
             dtype=self.dtype,
@@ -389,6 +402,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
             score=score,
             on_epoch=on_epoch,
         )
+        self._finish(model, data)
         self._model, self._solver = model, solver
         self._set_history(history, scored=held is not None)
         if context is not None:

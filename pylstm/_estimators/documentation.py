@@ -28,6 +28,13 @@ DOCUMENTATION = {
         Predictions are in the units of y.
 """,
     "parameters": """
+    embedding_size : int or "one-hot", default=None
+        Makes X one of tokens: integers from 0 on, one a step, that stand for words, characters, categories, as
+        `pylstm.preprocessing.TokenEncoder` makes them of texts. Each is looked up in a table of so many columns, which
+        is learnt; "one-hot" has no table, and is for few tokens. Token 0 is the unknown one: where training has not met
+        it, it stands for the mean of those that it has met. None reads values.
+    vocabulary_size : int, default=None
+        How many tokens there are; None is one more than the largest of the first `fit` or `partial_fit`.
     bidirectional : bool, default=False
         Whether each layer also reads the reversed sequence.
     standardize : bool, default=True
@@ -144,7 +151,9 @@ DOCUMENTATION = {
     "notes": """
     X may be a 3-D array (n_sequences, n_steps, n_features), a list or 1-D object array of 2-D arrays
     (n_steps_i, n_features), or a 2-D array (n_sequences, n_steps) with one feature per step. Predictions take the form
-    that was fitted: after a fit on 2-D X sequences of the same number of steps, else of any.
+    that was fitted: after a fit on 2-D X sequences of the same number of steps, else of any. With `embedding_size` X is
+    a 2-D array of integers, a list or object array of 1-D ones of any length, or one sequence, 1-D; where an estimator
+    has one answer for a sequence, one without tokens is read as the unknown token.
 
     `fit` ends with a `ConvergenceWarning` if nothing was learnt (no better than always to answer the most frequent
     class, or the mean, but by chance: of what is held out or else of the training data), or if `max_iter` ended it

@@ -1,16 +1,17 @@
 """How an estimator reads X: what stands for missing values, what scales the rest. All of it is part of the model."""
 
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.utils._param_validation import StrOptions
 
-from .._net.core import Model
+from .._net.core import Model, ModelSpec
 from .._net.describe import Missing
 from .._net.inputs import Array, Steps
-from ..preprocessing._validation import check_finite
+from .._net.tokens import as_token_steps, largest_token
+from ..preprocessing._validation import check_finite, warn_of_integers
 from .base import LSTMEstimator
 from .hyperparameters import Number
 from .missing import complete, scaling_of_all
@@ -25,8 +26,16 @@ INPUT_GAIN = 4
 
 
 class SequenceEstimator(LSTMEstimator):
-    """Reads X in both directions if asked to, with missing values if they are said to be there, and scales it."""
+    """Reads X in both directions if asked to, with missing values if they are said to be there, and scales it.
 
+    Or reads tokens.
+    """
+
+    _unknown_is_met: bool = False
+    """Whether training met token 0."""
+
+    embedding_size: int | str | None = None
+    vocabulary_size: int | None = None
     bidirectional: bool = False
     standardize: bool = True
     noise: float = 0.0
@@ -34,6 +43,8 @@ class SequenceEstimator(LSTMEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **LSTMEstimator._parameter_constraints,
+        "embedding_size": [Number(Integral, 1, None, closed="left"), StrOptions({"one-hot"}), None],
+        "vocabulary_size": [Number(Integral, 1, 2**31 - 1, closed="both"), None],
         "bidirectional": ["boolean"],
         "standardize": ["boolean"],
         "noise": [Number(Real, 0, None, closed="left")],
@@ -42,16 +53,19 @@ class SequenceEstimator(LSTMEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = self.missing != "error"
+        tags.input_tags.allow_nan = self.missing != "error" and self.embedding_size is None
         return tags
 
     def _advice(self) -> list[str]:
-        return [*([] if self.standardize else ["standardize=True"]), *super()._advice()]
+        is_unscaled = self._inputs is None and self._n_tokens is None
+        return [*(["standardize=True"] if is_unscaled else []), *super()._advice()]
 
     # ---- in fit
 
     def _learn_reading(self, data: Data) -> None:
         super()._learn_reading(data)
+        if self._n_tokens is not None:
+            return
         steps, weights = data.steps, data.sequence_weights
         of_steps = None if weights is None else np.repeat(weights, steps.lengths)
         if not self.standardize and self.missing == "error":
@@ -71,9 +85,42 @@ class SequenceEstimator(LSTMEstimator):
                 if name.startswith("weight_ih_l0"):
                     values *= INPUT_GAIN
 
+    def _input_arguments(self, steps: Steps) -> dict[str, Any]:
+        if self._n_tokens is None:
+            return super()._input_arguments(steps)
+        return {"input_size": self._n_tokens, "embedding_size": self.embedding_size}
+
+    def _finish(self, model: Model, data: Data) -> None:
+        super()._finish(model, data)
+        if self._n_tokens is None:
+            return
+        met = np.bincount(data.steps.rows.reshape(-1), minlength=self._n_tokens) > 0
+        self._unknown_is_met = self._unknown_is_met or bool(met[0])
+        if not self._unknown_is_met:
+            set_unknown(model, met)
+
     # ---- in all
 
+    def _reads_tokens(self, *, is_new: bool) -> bool:
+        return self.embedding_size is not None if is_new else self._n_tokens is not None
+
+    def _check_X(self, X: Any, *, reset: bool, dtype: npt.DTypeLike, is_new: bool) -> Steps:
+        if not self._reads_tokens(is_new=is_new):
+            if reset:
+                self._n_tokens = None
+                warn_of_integers(X)
+            return super()._check_X(X, reset=reset, dtype=dtype, is_new=is_new)
+        if reset:
+            self._n_tokens = self.vocabulary_size or largest_token(X) + 1
+            self._unknown_is_met = False
+            self.n_features_in_, self._fitted_on_2d = 1, False
+            vars(self).pop("feature_names_in_", None)
+        assert self._n_tokens is not None
+        return as_token_steps(X, self._n_tokens, empty=0 if self._pooling() is not None else None)
+
     def _is_nan_welcome(self, *, is_new: bool) -> bool:
+        if self._reads_tokens(is_new=is_new):
+            return False
         return self.missing != "error" if is_new else self._missing is not None
 
     def _dtype_to_read(self, dtype: npt.DTypeLike, *, is_new: bool) -> npt.DTypeLike:
@@ -97,11 +144,34 @@ class SequenceEstimator(LSTMEstimator):
     def _get_state(self) -> tuple[dict[str, Any], dict[str, Array]]:
         return with_missing(with_scaling(super()._get_state(), "input", self._inputs), self._missing)
 
+    def _input_state(self) -> dict[str, Any]:
+        values = super()._input_state()
+        if self._n_tokens is not None:
+            values |= {"n_tokens": self._n_tokens, "unknown_is_met": self._unknown_is_met}
+        return values
+
     def _read_input_state(self, state: State) -> int:
         n_features = super()._read_input_state(state)
+        self._n_tokens = None
+        if "n_tokens" in state.values:
+            self._n_tokens = state.integer("n_tokens", at_least=1, at_most=2**31 - 1)
+            self._unknown_is_met = state.boolean("unknown_is_met")
+            return self._n_tokens
         self._missing = read_missing(state, n_features)
         return n_features if self._missing is None else n_features + 2 * len(self._missing.columns)
 
     def _set_state(self, state: State) -> None:
         super()._set_state(state)
-        self._inputs = read_scaling(state, "input", self._model.spec.input_size)
+        self._inputs = read_scaling(state, "input", self._model.spec.row_size)
+        if self._n_tokens is not None and self._inputs is not None:
+            raise ValueError("input_mean must not be there with n_tokens: tokens are not scaled")
+
+
+def set_unknown(model: Model, met: Array) -> None:
+    """Let token 0, which training has not met, stand for what the tokens that it has met are on average."""
+    spec: ModelSpec = model.spec
+    for name, values in model.parameters().items():
+        if name == "embedding" and not spec.tie_weights:
+            values[0] = values[met].mean(axis=0)
+        elif spec.embedding_size == "one-hot" and name.startswith("weight_ih_l0"):
+            values[:, 0] = values[:, met].mean(axis=1)

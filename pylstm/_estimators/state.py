@@ -228,6 +228,8 @@ def model_state(model: Model) -> tuple[dict[str, Any], dict[str, Array]]:
     }
     if spec.loss not in DEFAULT_LOSSES:  # files that say nothing of a loss are as those from before there were others
         values |= {"loss": spec.loss, "loss_parameter": spec.loss_parameter}
+    if spec.reads_tokens:
+        values |= {"embedding": spec.embedding_size, "tie_weights": spec.tie_weights}
     return values, model.parameters()
 
 
@@ -261,6 +263,12 @@ def read_model(
         "an integer >= 3" if forget_bias in SPREAD else "null",
         lambda value: _is_integer(value, 3) if forget_bias in SPREAD else value is None,
     )
+    embedding_size, tie_weights = None, False
+    if "embedding" in state.values:
+        embedding_size = state.value(
+            "embedding", "an integer >= 1 or 'one-hot'", lambda value: value == "one-hot" or _is_integer(value, 1)
+        )
+        tie_weights = state.boolean("tie_weights")
     loss, loss_parameter = losses[0], 0.0
     if "loss" in state.values:
         loss = state.choice("loss", losses)
@@ -279,6 +287,8 @@ def read_model(
         n_outputs=n_outputs,
         pooling=pooling,
         loss_parameter=loss_parameter,
+        embedding_size=embedding_size,
+        tie_weights=tie_weights,
     )
     weights = {name: state.array(name, [dtype], shape) for name, shape, _, _ in spec.parameters}
     model = Model(spec, random_state=random_state, n_threads=n_threads)

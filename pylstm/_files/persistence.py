@@ -73,10 +73,11 @@ from sklearn.utils.validation import check_is_fitted
 from .. import __version__
 from .._estimators.classifier import LSTMClassifier, LSTMTagger
 from .._estimators.forecaster import LSTMForecaster
+from .._estimators.language import LSTMLanguageModel
 from .._estimators.regressor import LSTMRegressor, LSTMSequenceRegressor
 from .._estimators.state import DTYPES, State, features_state, read_features, short
 from .._net.inputs import Array
-from ..preprocessing import PerStep
+from ..preprocessing import PerStep, TokenEncoder
 from ..preprocessing._pipeline import parts
 from .writing import as_path, replace
 
@@ -92,10 +93,26 @@ LATER = {
     "normalize_y": False,
 }
 #: And those that no file has to have.
-LATER_STILL = {"horizon": None, "season_length": None, "calendar": (), "missing": "error", "noise": 0.0}
+LATER_STILL = {
+    "horizon": None,
+    "season_length": None,
+    "calendar": (),
+    "missing": "error",
+    "noise": 0.0,
+    "embedding_size": None,
+    "vocabulary_size": None,
+}
 #: By name.
 ESTIMATORS: dict[str, Any] = {
-    cls.__name__: cls for cls in (LSTMClassifier, LSTMForecaster, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger)
+    cls.__name__: cls
+    for cls in (
+        LSTMClassifier,
+        LSTMForecaster,
+        LSTMLanguageModel,
+        LSTMRegressor,
+        LSTMSequenceRegressor,
+        LSTMTagger,
+    )
 }
 
 
@@ -299,6 +316,8 @@ def _parameters_state(estimator: Any) -> dict[str, Any]:
                 stacklevel=4,
             )
             value = None
+        if isinstance(value, TokenEncoder):  # what it was fitted to is kept with the state
+            value = value.analyzer
         values[name] = _plain(value, name)
     return values
 

@@ -264,6 +264,15 @@ cdef extern from "pylstm.h" nogil:
     int pylstm_stream_get_pool(const pylstm_stream *, void *, int64_t *)
     int pylstm_stream_set_kept(pylstm_stream *, const double *)
     int pylstm_stream_get_kept(const pylstm_stream *, double *)
+    ctypedef struct pylstm_sampler:
+        uint64_t seed
+        double temperature
+        Py_ssize_t top_k
+        double top_p
+        const uint32_t *excluded
+        Py_ssize_t n_excluded
+
+    int pylstm_stream_generate(pylstm_stream *, pylstm_sampler *, uint32_t, Py_ssize_t, uint32_t *)
     int pylstm_stream_process(pylstm_stream *, Py_ssize_t, const void *, void *)
 
     enum:

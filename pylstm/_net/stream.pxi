@@ -10,6 +10,19 @@ DOUBLE = np.dtype(np.float64)
 TOKEN = np.dtype(np.uint32)
 
 
+cdef class _Sampler:
+    """How tokens are drawn, for C."""
+
+    cdef pylstm_sampler c
+    cdef _View excluded
+
+    def __cinit__(self, sampler):
+        excluded = np.ascontiguousarray(sampler.excluded, TOKEN)
+        self.excluded = _View(excluded)
+        self.c = pylstm_sampler(sampler.seed, sampler.temperature, sampler.top_k or 0, sampler.top_p or 1.0,
+                                <const uint32_t *> self.excluded.data, excluded.size)
+
+
 cdef class Stream(_Net):
     """A net that runs on, a step or a block of steps at a time, with its state inside.
 
@@ -174,6 +187,39 @@ cdef class Stream(_Net):
         """
         self.check_free()
         return self.run_on(block, out, 3)
+
+    def generate(self, token, n, sampler):
+        """Write on: after a token, draw the next, read that, and so on.
+
+        Parameters
+        ----------
+        token : int
+            To be read first.
+        n : int
+            How many are drawn; the last one is not read.
+        sampler : Sampler
+
+        Returns
+        -------
+        ndarray (n,) of uint32
+        """
+        cdef _Sampler by = _Sampler(sampler)
+        cdef uint32_t first = as_tokens(token, self.c.n_tokens, "token").item()
+        cdef Py_ssize_t n_drawn = check_size(n, "n")
+        cdef int status
+        self.check_free()
+        drawn = np.empty(n_drawn, TOKEN)
+        cdef _View view = _View(drawn, True)
+        cdef uint32_t *to = <uint32_t *> view.data
+        self.n_calls += 1
+        self.is_running = True
+        with nogil:
+            status = pylstm_stream_generate(self.stream, &by.c, first, n_drawn, to)
+        self.is_running = False
+        self.n_calls -= 1
+        check(status)
+        sampler.seed = by.c.seed
+        return drawn
 
     cdef check_free(self):
         if self.is_running:

@@ -42,7 +42,13 @@ def as_tokens(values: Any, n_tokens: int, name: str) -> Array:
     return array if array.dtype in TOKEN_DTYPES and array.dtype.isnative else array.astype(token_dtype(n_tokens))
 
 
-def as_token_steps(X: Any, n_tokens: int, name: str = "X") -> Steps:
+def largest_token(X: Any, name: str = "X") -> int:
+    """Return the largest of the tokens that a user gave, whatever their number."""
+    rows = as_token_steps(X, np.iinfo(np.int32).max, name, empty=0).rows
+    return int(rows.max())
+
+
+def as_token_steps(X: Any, n_tokens: int, name: str = "X", *, empty: int | None = None) -> Steps:
     """Lay sequences of tokens out as rows of steps.
 
     Parameters
@@ -52,6 +58,8 @@ def as_token_steps(X: Any, n_tokens: int, name: str = "X") -> Steps:
         How many there are.
     name : str
         What the caller calls X.
+    empty : int, default=None
+        The token that a sequence of a list without any is read as; None: that is an error.
 
     Returns
     -------
@@ -73,7 +81,7 @@ def as_token_steps(X: Any, n_tokens: int, name: str = "X") -> Steps:
         return Steps(dense.reshape(-1, 1), np.full(n_sequences, n_steps, np.intp), True)
     if len(X) == 0:
         raise ValueError(f"{name} must hold at least one sequence, got none")
-    sequences = [_sequence(sequence, n_tokens, f"{name}[{index}]") for index, sequence in enumerate(X)]
+    sequences = [_sequence(sequence, n_tokens, f"{name}[{index}]", empty) for index, sequence in enumerate(X)]
     lengths = np.array([len(sequence) for sequence in sequences], np.intp)
     rows = np.concatenate(sequences, dtype=token_dtype(n_tokens), casting="unsafe")
     return Steps(rows.reshape(-1, 1), lengths, False, isinstance(X, np.ndarray))
@@ -86,10 +94,10 @@ def holds_rows(X: Any) -> bool:
     return isinstance(X, list | tuple) and (len(X) == 0 or np.ndim(X[0]) > 0)
 
 
-def _sequence(sequence: Any, n_tokens: int, name: str) -> Array:
+def _sequence(sequence: Any, n_tokens: int, name: str, empty: int | None) -> Array:
     array = as_tokens(sequence, n_tokens, name)
     if array.ndim != 1:
         raise ValueError(f"{name} must be 1-D, one token per step, got {array.ndim}-D {array.shape}")
-    if len(array) == 0:
+    if len(array) == 0 and empty is None:
         raise ValueError(f"{name} must have at least one step, got none")
-    return array
+    return array if len(array) else np.array([empty], token_dtype(n_tokens))

@@ -1,12 +1,13 @@
 """Small public data sets that ship with pylstm."""
 
+import bz2
 from importlib.resources import files
 from typing import Literal, overload
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["load_airline", "load_japanese_vowels", "load_sunspots"]
+__all__ = ["load_airline", "load_japanese_vowels", "load_names", "load_shakespeare", "load_sunspots"]
 
 Series = npt.NDArray[np.float64]
 Times = npt.NDArray[np.datetime64]
@@ -137,3 +138,68 @@ def load_japanese_vowels(split: str = "train") -> tuple[list[npt.NDArray[np.floa
     with files(__name__).joinpath("japanese_vowels.npz").open("rb") as file, np.load(file) as stored:
         rows, lengths, labels = (stored[f"{split}_{part}"] for part in ("X", "lengths", "y"))
     return np.split(rows, np.cumsum(lengths.astype(np.intp))[:-1]), labels.astype(np.intp)
+
+
+def load_shakespeare() -> str:
+    """Load a million characters of Shakespeare's plays, to learn to write from.
+
+    Returns
+    -------
+    text : str
+        1,115,394 characters, of 65 kinds: who speaks, a colon, and verse or prose, with an empty line between speeches.
+
+    Notes
+    -----
+    Those who compare language models learn from the first 90 % and test on the last 10 %.
+
+    References
+    ----------
+    Karpathy (2015), The unreasonable effectiveness of recurrent neural networks, and https://github.com/karpathy/char-rnn,
+    from where the selection is. The plays are in the public domain.
+
+    Examples
+    --------
+    >>> from pylstm.datasets import load_shakespeare
+    >>> text = load_shakespeare()
+    >>> print(text[:60])
+    First Citizen:
+    Before we proceed any further, hear me speak.
+    >>> end = len(text) * 9 // 10
+    >>> learn_from, test_on = text[:end], text[end:]
+    """
+    return _unpacked("shakespeare.txt.bz2")
+
+
+def load_names() -> tuple[list[str], npt.NDArray[np.str_]]:
+    """Load family names from 18 languages, to be told apart by their letters.
+
+    Returns
+    -------
+    X : list of str
+        20,050 names, of 2 to 20 characters.
+    y : ndarray (n_names,)
+        The language of each.
+
+    Notes
+    -----
+    Almost half of the names are Russian, 73 are Vietnamese. 2,038 of them repeat another with the same language, and
+    469 have more than one language. So no model gets all right, and of a part that is held out some were learnt from.
+
+    References
+    ----------
+    Robertson (2017), Classifying names with a character-level RNN, https://github.com/spro/practical-pytorch; MIT
+    license.
+
+    Examples
+    --------
+    >>> from pylstm.datasets import load_names
+    >>> X, y = load_names()
+    >>> X[0], str(y[0])
+    ('Khoury', 'Arabic')
+    """
+    names, languages = zip(*(line.split("\t") for line in _unpacked("names.tsv.bz2").splitlines()), strict=True)
+    return list(names), np.array(languages)
+
+
+def _unpacked(file_name: str) -> str:
+    return bz2.decompress(files(__name__).joinpath(file_name).read_bytes()).decode()

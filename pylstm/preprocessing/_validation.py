@@ -71,6 +71,24 @@ def _warn_of_table(X: Any) -> None:
         )
 
 
+def warn_of_integers(X: Any) -> None:
+    """Warn where X may be tokens: non-negative integers, one a step, of more than two values."""
+    form = X
+    if isinstance(form, list) and form and isinstance(form[0], np.ndarray):
+        form = form[0]
+    if not isinstance(form, np.ndarray) or form.dtype.kind not in "iu" or form.size == 0:
+        return
+    if (form.ndim == 3 or form is not X) and form.shape[-1] != 1:
+        return
+    if form.min() >= 0 and form.max() > 1:
+        warnings.warn(
+            "X holds integers, one a step, which are read as magnitudes. If they are tokens, numbers that stand for "
+            "words or categories, say so by embedding_size=64, or 'one-hot'; if they are counts or measurements, by "
+            "X.astype(float)",
+            stacklevel=8,  # who called fit
+        )
+
+
 def check_finite(steps: Steps, *, allow_nan: bool = False) -> Steps:
     """Return steps that are all finite, or raise an error that says where what is not finite is."""
     try:

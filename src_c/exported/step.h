@@ -8,7 +8,8 @@
  * whole panels. */
 static void run_layer(const struct step_weights *weights, const real *x, real *h, real *c, real *next)
 {
-    const struct step step = {weights, {1, {x, 0}, h, c ? c : h, c, next, {NULL, 0, 0}}, {NULL, 0, 0}, false, false};
+    const struct step step = {
+        weights, {1, {x, 0}, NULL, h, c ? c : h, c, next, {NULL, 0, 0}}, {NULL, 0, 0}, false, false};
     step_row(EXPORTED_CELL, &step);
     memcpy(h, next, (size_t)weights->n_h * sizeof *h);
 }

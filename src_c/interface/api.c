@@ -440,3 +440,23 @@ int pylstm_stream_process(pylstm_stream *stream, ptrdiff_t n_steps, const void *
     BY_DTYPE(stream->dtype, pylstm_stream_process, stream, n_steps, x, y);
     return PYLSTM_OK;
 }
+
+int pylstm_stream_generate(pylstm_stream *stream, pylstm_sampler *sampler, uint32_t token, ptrdiff_t n,
+                           uint32_t *tokens)
+{
+    if (!stream || !sampler || !tokens || (sampler->n_excluded > 0 && !sampler->excluded))
+        return PYLSTM_ERROR_NULL;
+    const pylstm_model *model = &stream->model;
+    if (!reads_tokens(&model->net) || model->n_outputs != model->net.n_tokens)
+        return PYLSTM_ERROR_INPUT;
+    if (n < 1 || stream->batch_size != 1 || !(sampler->temperature >= 0) || sampler->top_k < 0 ||
+        !(sampler->top_p > 0 && sampler->top_p <= 1) || sampler->n_excluded < 0 ||
+        sampler->n_excluded >= model->n_outputs)
+        return PYLSTM_ERROR_SIZE;
+    int status = pylstm_tokens_check(&model->net, &token, 4, 1, 1);
+    if (!status && sampler->n_excluded > 0)
+        status = pylstm_tokens_check(&model->net, sampler->excluded, 4, sampler->n_excluded, 1);
+    if (!status)
+        BY_DTYPE(stream->dtype, pylstm_stream_generate, stream, sampler, token, n, tokens);
+    return status;
+}

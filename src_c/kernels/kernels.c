@@ -405,6 +405,53 @@ static void dense(ptrdiff_t n_rows, ptrdiff_t n_outputs, ptrdiff_t n_k, struct c
         dense_row(n_outputs, n_k, a.data + r * a.stride, weight, NULL, bias, out.data + r * out.stride);
 }
 
+VEC_INLINE vec load_few(const real *from, ptrdiff_t n, real otherwise)
+{
+    real padded[LANES];
+    for (ptrdiff_t l = 0; l < LANES; l++)
+        padded[l] = l < n ? from[l] : otherwise;
+    return load(padded);
+}
+
+static real exponentials(ptrdiff_t n, real *values)
+{
+    enum { AT_ONCE = 2 }; /* one alone waits for itself */
+    real parts[LANES], largest = -(real)INFINITY, total = 0;
+    vec most = splat(largest), sum[AT_ONCE] = {splat(0), splat(0)};
+    ptrdiff_t k = 0;
+    for (; k + LANES <= n; k += LANES)
+        most = at_least(most, load(values + k));
+    store(parts, most);
+    for (ptrdiff_t l = 0; l < LANES; l++)
+        largest = parts[l] > largest ? parts[l] : largest;
+    for (; k < n; k++)
+        largest = values[k] > largest ? values[k] : largest;
+    most = splat(largest);
+    for (k = 0; k + AT_ONCE * LANES <= n; k += AT_ONCE * LANES) {
+        struct reduced e[AT_ONCE];
+        UNROLL
+        for (int j = 0; j < AT_ONCE; j++)
+            e[j] = exp_argument(load(values + k + j * LANES) - most);
+        reduce(AT_ONCE, e);
+        UNROLL
+        for (int j = 0; j < AT_ONCE; j++) {
+            vec value = exp_from(e[j]);
+            store(values + k + j * LANES, value);
+            sum[j] += value;
+        }
+    }
+    store(parts, sum[0] + sum[1]);
+    for (ptrdiff_t l = 0; l < LANES; l++)
+        total += parts[l];
+    for (ptrdiff_t few; k < n; k += few) {
+        few = n - k < LANES ? n - k : LANES;
+        store(parts, vec_exp(load_few(values + k, few, largest) - most));
+        for (ptrdiff_t l = 0; l < few; l++)
+            total += values[k + l] = parts[l];
+    }
+    return total;
+}
+
 /* ------------------------------------------------------------- activations */
 
 static void tanh_of(ptrdiff_t n, const real *in, real *out)
@@ -421,8 +468,25 @@ static void sigmoid_of(ptrdiff_t n, const real *in, real *out)
 
 extern const struct kernels ISA_NAME(kernels);
 const struct kernels ISA_NAME(kernels) = {
-    LANES,           ISA_NAME(gather),      ISA_NAME(scatter), project,    step,
-    step_unpacked,   cell_backward,         back_product,      outer,      outer_tokens,
-    back_unpacked,   outer_unpacked,        column_sums,       dense,      ISA_NAME(sum_of_squares),
-    ISA_NAME(decay), ISA_NAME(solver_step), tanh_of,           sigmoid_of, &ISA_NAME(head_kernels),
+    LANES,
+    ISA_NAME(gather),
+    ISA_NAME(scatter),
+    project,
+    step,
+    step_unpacked,
+    cell_backward,
+    back_product,
+    outer,
+    outer_tokens,
+    back_unpacked,
+    outer_unpacked,
+    column_sums,
+    dense,
+    exponentials,
+    ISA_NAME(sum_of_squares),
+    ISA_NAME(decay),
+    ISA_NAME(solver_step),
+    tanh_of,
+    sigmoid_of,
+    &ISA_NAME(head_kernels),
 };

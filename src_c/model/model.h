@@ -91,6 +91,9 @@ typedef void stream_set_kept_function(pylstm_stream *, const double *);
 typedef void stream_get_kept_function(const pylstm_stream *, double *);
 typedef void stream_process_function(pylstm_stream *, ptrdiff_t, const void *, void *);
 
+typedef void stream_generate_function(pylstm_stream *, pylstm_sampler *, uint32_t, ptrdiff_t, uint32_t *);
+
+stream_generate_function pylstm_stream_generate_f32, pylstm_stream_generate_f64;
 stream_size_function pylstm_stream_size_f32, pylstm_stream_size_f64;
 stream_init_function pylstm_stream_init_f32, pylstm_stream_init_f64;
 stream_set_weights_function pylstm_stream_set_weights_f32, pylstm_stream_set_weights_f64;

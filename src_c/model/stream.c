@@ -2,6 +2,7 @@
 #include "kernels/isa.h"
 #include "kernels/missing.h"
 #include "kernels/panels.h"
+#include "kernels/sample.h"
 #include "layers/layer.h"
 #include "model/losses.h"
 #include "model/model.h"
@@ -46,7 +47,8 @@ struct NAME(stream) {
     real *scaled;           /* [B][I] one step's inputs, where they are; or the rows of its tokens */
     real *table;            /* [n_tokens][I] of tokens; none of one-hot ones */
     ptrdiff_t *tokens;      /* [B] one step's; NULL: values */
-    real *outputs;          /* [B][n_outputs] one step's, where the targets are */
+    real *outputs;          /* [B][n_outputs] one step's, where the targets are, or tokens are drawn from them */
+    uint32_t *order;        /* [n_outputs] for drawing tokens */
 };
 
 static struct scaling carve_scaling(struct arena *arena, ptrdiff_t n)
@@ -79,6 +81,7 @@ static struct NAME(stream) * carve(const pylstm_model *model, ptrdiff_t batch_si
         .scaled = arena_take(arena, batch_size, net->input_size, sizeof(real)),
         .table = arena_take(arena, pylstm_net_table_size(net), 1, sizeof(real)),
         .outputs = arena_take(arena, batch_size, n_outputs, sizeof(real)),
+        .order = arena_take(arena, reads_tokens(net) ? n_outputs : 0, 1, sizeof(uint32_t)),
     };
     if (reads_tokens(net))
         carved.tokens = arena_take(arena, batch_size, 1, sizeof(ptrdiff_t));
@@ -340,34 +343,68 @@ static void write_output(const struct NAME(stream) * stream, struct const_rows h
     }
 }
 
+/* Takes a step of all layers; returns what the dense layer reads. */
+static struct const_rows take_step(struct NAME(stream) * on, struct const_rows input)
+{
+    pylstm_net *net = &on->base.model.net;
+    for (ptrdiff_t l = 0; l < net->n_layers; l++) {
+        struct stream_layer *layer = &on->layers[l];
+        const struct step step = {
+            .weights = &layer->weights,
+            .rows = {.n = on->base.batch_size,
+                     .x = input,
+                     .tokens = layer->layer.input == PYLSTM_ONE_HOT ? on->tokens : NULL,
+                     .h_prev = layer->h,
+                     .own_prev = layer->c ? layer->c : layer->h,
+                     .c = layer->c,
+                     .h = layer->h_next},
+            .last_first = net->last_first,
+        };
+        NAME(layer_step)(&layer->layer, &step);
+        real *h = layer->h_next;
+        layer->h_next = layer->h;
+        layer->h = h;
+        input = (struct const_rows){h, layer->width};
+    }
+    net->last_first = !net->last_first;
+    return on->pool.counts ? pool_step(on, input) : input;
+}
+
 void NAME(stream_process)(pylstm_stream *stream, ptrdiff_t n_steps, const void *x, void *y)
 {
     struct NAME(stream) *on = (struct NAME(stream) *)stream;
-    pylstm_net *net = &stream->model.net;
-    for (ptrdiff_t s = 0; s < n_steps; s++) {
-        struct const_rows input = input_of(on, x, n_steps, s);
-        for (ptrdiff_t l = 0; l < net->n_layers; l++) {
-            struct stream_layer *layer = &on->layers[l];
-            const struct step step = {
-                .weights = &layer->weights,
-                .rows = {.n = stream->batch_size,
-                         .x = input,
-                         .tokens = layer->layer.input == PYLSTM_ONE_HOT ? on->tokens : NULL,
-                         .h_prev = layer->h,
-                         .own_prev = layer->c ? layer->c : layer->h,
-                         .c = layer->c,
-                         .h = layer->h_next},
-                .last_first = net->last_first,
-            };
-            NAME(layer_step)(&layer->layer, &step);
-            real *h = layer->h_next;
-            layer->h_next = layer->h;
-            layer->h = h;
-            input = (struct const_rows){h, layer->width};
-        }
-        net->last_first = !net->last_first;
-        if (on->pool.counts)
-            input = pool_step(on, input);
-        write_output(on, input, y, n_steps, s);
+    for (ptrdiff_t s = 0; s < n_steps; s++)
+        write_output(on, take_step(on, input_of(on, x, n_steps, s)), y, n_steps, s);
+}
+
+/* As `draw`, but for vectors. */
+static ptrdiff_t draw_output(const struct NAME(stream) * on, pylstm_sampler *by)
+{
+    const struct sampling how = {(real)by->temperature, by->top_k, (real)by->top_p};
+    ptrdiff_t n = on->base.model.n_outputs;
+    real *outputs = on->outputs;
+    for (ptrdiff_t e = 0; e < by->n_excluded; e++)
+        outputs[by->excluded[e]] = -(real)INFINITY;
+    if (how.temperature == 0)
+        return largest_of(n, outputs);
+    for (ptrdiff_t j = 0; j < n && how.temperature != 1; j++)
+        outputs[j] /= how.temperature;
+    real total = on->kernels->exponentials(n, outputs);
+    for (ptrdiff_t e = 0; e < by->n_excluded; e++)
+        outputs[by->excluded[e]] = 0;
+    return choose(n, outputs, total, how, &by->seed, on->order);
+}
+
+void NAME(stream_generate)(pylstm_stream *stream, pylstm_sampler *sampler, uint32_t token, ptrdiff_t n,
+                           uint32_t *tokens)
+{
+    struct NAME(stream) *on = (struct NAME(stream) *)stream;
+    ptrdiff_t n_outputs = stream->model.n_outputs, hidden = pylstm_net_output_size(&stream->model.net);
+    for (ptrdiff_t k = 0; k < n; k++) {
+        struct const_rows features = take_step(on, input_of(on, &token, 1, 0));
+        on->kernels->dense(1, n_outputs, hidden, features, on->weight_out, on->bias_out,
+                           (struct rows){on->outputs, n_outputs});
+        token = (uint32_t)draw_output(on, sampler);
+        tokens[k] = token;
     }
 }

@@ -35,3 +35,26 @@ def test_series(load, n_steps, total, lowest, highest, first, last):
     assert (str(times[0]), str(times[-1])) == (first, last)
     assert set(np.diff(times).astype(int)) == {1}
     np.testing.assert_array_equal(load(), y)
+
+
+def test_shakespeare():
+    text = datasets.load_shakespeare()
+    assert isinstance(text, str)
+    assert len(text) == 1_115_394
+    assert len(set(text)) == 65
+    assert "\r" not in text
+    assert text.startswith("First Citizen:\nBefore we proceed any further, hear me speak.\n\nAll:\n")
+    assert text.endswith("Whiles thou art waking.\n")
+
+
+def test_names():
+    X, y = datasets.load_names()
+    assert len(X) == len(y) == 20_050
+    assert (X[0], y[0], X[-1], y[-1]) == ("Khoury", "Arabic", "Vuu", "Vietnamese")
+    assert {len(x) for x in X} == set(range(2, 20 + 1))
+    languages, counts = np.unique(y, return_counts=True)
+    assert len(languages) == 18
+    assert dict(zip(languages.tolist(), counts.tolist(), strict=True))["Russian"] == 9384
+    assert all(x == x.strip() for x in X)
+    assert len(X) - len(set(zip(X, y.tolist(), strict=True))) == 2038
+    assert sum(len(set(y[np.array(X) == x])) > 1 for x in ["Abel", "Khoury"]) == 1

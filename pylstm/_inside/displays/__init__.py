@@ -7,13 +7,16 @@ from .gates import GateDisplay
 from .gradient_flow import GradientFlowDisplay
 from .loss_curve import LossCurveDisplay
 from .saliency import SaliencyDisplay
+from .text import CellTextDisplay, SurprisalDisplay
 
 __all__ = [
     "BacktestDisplay",
     "CellStateDisplay",
+    "CellTextDisplay",
     "ForecastDisplay",
     "GateDisplay",
     "GradientFlowDisplay",
     "LossCurveDisplay",
     "SaliencyDisplay",
+    "SurprisalDisplay",
 ]

@@ -1,0 +1,70 @@
+"""Drawing tokens, one after the other."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils import check_random_state
+
+from ..._net.core import Stream
+from ..._net.inputs import check_int, check_real
+
+#: Tokens that are read, or drawn, at once.
+BLOCK = 256
+
+
+@dataclass
+class Sampler:
+    """How tokens are drawn; what `Stream.generate` takes, and changes.
+
+    Parameters
+    ----------
+    seed : int
+        Of the next token, 64 bits.
+    temperature, top_k, top_p
+        As in `LSTMLanguageModel.generate`.
+    excluded : ndarray of int
+        Tokens that are never drawn.
+    """
+
+    seed: int
+    temperature: float
+    top_k: int | None
+    top_p: float | None
+    excluded: npt.NDArray[Any]
+
+    def __post_init__(self) -> None:
+        self.temperature = check_real(self.temperature, "temperature", 0.0, np.inf)
+        if self.top_k is not None:
+            self.top_k = check_int(self.top_k, "top_k", 1)
+        if self.top_p is not None:
+            self.top_p = check_real(self.top_p, "top_p", 0.0, np.nextafter(1.0, 2.0))
+            if self.top_p == 0:
+                raise ValueError(f"top_p must be a number in (0, 1], got {self.top_p!r}")
+
+
+def seed_of(random_state: Any) -> int:
+    """Return the 64 bits that tokens are drawn by: an integer as it is, so that C can be given the same."""
+    if isinstance(random_state, Integral) and not isinstance(random_state, bool):
+        return check_int(random_state, "random_state", 0) % 2**64
+    generator = check_random_state(random_state)
+    return int(generator.randint(2**32, dtype=np.uint64)) << 32 | int(generator.randint(2**32, dtype=np.uint64))
+
+
+def read_on(stream: Stream, tokens: npt.NDArray[Any]) -> None:
+    """Let a stream read tokens, whatever it says."""
+    for start in range(0, len(tokens), BLOCK):
+        stream.process(tokens[start : start + BLOCK])
+
+
+def written(stream: Stream, prompt: npt.NDArray[Any], n: int, sampler: Sampler, block: int) -> Iterator[int]:
+    """Yield tokens that a stream writes after a prompt, of one token at least, `block` of them drawn at once."""
+    read_on(stream, prompt[:-1])
+    token = int(prompt[-1])
+    for start in range(0, n, block):
+        drawn = stream.generate(token, min(block, n - start), sampler)
+        yield from drawn.tolist()
+        token = int(drawn[-1])
