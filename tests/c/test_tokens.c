@@ -270,8 +270,10 @@ static void check_small(pylstm_isa isa, pylstm_dtype dtype, pylstm_cell cell, pt
     for (int k = 0; k < 3; k++) {
         for (ptrdiff_t n_layers = 1; n_layers <= 2; n_layers++) {
             pylstm_net net = make_net(isa, dtype, cell, inputs[k], n_layers, hidden[k], n_directions);
-            check_inputs(net, n_tokens[k], 5, dense);
-            check_inputs(net, n_tokens[k], 7, ragged);
+            if ((k + n_layers + n_directions) % 2)
+                check_inputs(net, n_tokens[k], 5, dense);
+            else
+                check_inputs(net, n_tokens[k], 7, ragged);
             check_inputs(net, n_tokens[k], 2, few);
             check_inputs(net, n_tokens[k], 1, one);
         }
@@ -302,10 +304,10 @@ int main(void)
     for (int isa = PYLSTM_ISA_SCALAR; isa < PYLSTM_N_ISA; isa++) {
         for (int dtype = PYLSTM_FLOAT32; dtype <= PYLSTM_FLOAT64 && is_tested(isa); dtype++) {
             for (int cell = PYLSTM_LSTM; cell < PYLSTM_N_CELLS; cell++) {
-                /* large nets in one direction or in two, by turns */
+                /* large nets in one direction or in two, with either dtype, by turns */
                 for (ptrdiff_t n_directions = 1; n_directions <= 2; n_directions++) {
                     check_small((pylstm_isa)isa, (pylstm_dtype)dtype, (pylstm_cell)cell, n_directions);
-                    if (n_directions == 1 + (isa + dtype + cell) % 2)
+                    if (n_directions == 1 + (isa + dtype + cell / 2) % 2 && (isa + dtype + cell) % 2 == 0)
                         check_large((pylstm_isa)isa, (pylstm_dtype)dtype, (pylstm_cell)cell, n_directions);
                 }
             }
