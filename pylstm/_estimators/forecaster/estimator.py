@@ -13,26 +13,24 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..._net.describe import Description
 from ..._net.initialisation import SPREAD
-from ..._net.inputs import Array, Steps, as_numbers, check_int
+from ..._net.inputs import Array, as_numbers, check_int
 from ..._net.trace import Trace, trace_steps
 from ..base import LSTMEstimator
 from ..fits import Method, fits
 from ..held_out import split_ends
 from ..hyperparameters import Number, positional
 from ..per_step import StepEstimator
-from ..scaling import moments
 from ..state import State
 from ..targets import Targets, check_y_given
 from ..training import Data
-from . import direct, kept
+from . import direct, kept, recursive
 from .backtest import BacktestEstimator
 from .choices import RECURSIVE, Choices, choose, summary
 from .dated import DatedEstimator, named
 from .frames import DATE, Frames
 from .intervals import bounds, deviations
 from .live import ForecastStream
-from .paths import draw_errors, errors_in_blocks, run_on
-from .series import TRANSFORMS, difference, is_list, naive_error
+from .series import is_list, naive_error
 from .windows import width
 
 
@@ -264,6 +262,7 @@ class LSTMForecaster(BacktestEstimator):
     _score_name = "negated squared error"
     _choices: Choices
     _direct: direct.Direct
+    _state: Any
     _stands_for: dict[str, Any]
 
     hidden_layer_sizes: Any = positional(default="auto", kw_only=False)
@@ -360,8 +359,10 @@ class LSTMForecaster(BacktestEstimator):
                 f"got {self.horizon} and {self.differences}"
             )
         self._naive_error = np.stack([naive_error(values, self._season()) for values in series])
-        fit = self._fit_recursive if self._choices.horizon is None else self._fit_direct
-        fit(X, y, series, exogenous, continues=continues)
+        if self._choices.horizon is None:
+            recursive.fit(self, X, y, series, exogenous, continues=continues)
+        else:
+            self._fit_direct(X, y, series, exogenous, continues=continues)
         self._path_seed = self._random_state.randint(np.iinfo(np.int32).max)
         return self
 
@@ -385,38 +386,8 @@ class LSTMForecaster(BacktestEstimator):
         if self.cv is not None and end != "interrupt":
             self._errors_at_ends = direct.errors_at_ends(self, self._choices, series, exogenous)
 
-    def _fit_recursive(self, X: Any, y: Any, series: list[Array], exogenous: list[Array], *, continues: bool) -> None:
-        lags = self._choices.lags
-        forward = TRANSFORMS[self._choices.transforms[0]][0]
-        self._check_long_enough(series, lags)
-
-        transformed = [forward(values) for values in series]
-        differenced, self._tails = zip(*(difference(values, lags) for values in transformed), strict=True)
-        self._mean, self._scale = (np.stack(each) for each in zip(*map(moments, differenced), strict=True))
-        scaled = self._scaled(differenced)
-        steps = self._as_steps([values[:-1] for values in scaled], [x[sum(lags) + 1 :] for x in exogenous])
-        values = np.concatenate([values[1:] for values in scaled]).astype(self._dtype)
-        data = Data(steps, Targets(values, self._step_weights(None, steps, np.ones(len(values), bool))))
-
-        end = self._fit_data(X, y, None, data, continues=continues)
-
-        self._state = self._model.predict(steps)[1]
-        self._last = np.stack([values[-1] for values in scaled])
-        self._errors = None if self.cv is None or end == "interrupt" else errors_in_blocks(self, data)
-
     def _as_read(self, data: Data, dtype: npt.DTypeLike) -> Data:
         return data  # it is read already
-
-    def _check_long_enough(self, series: list[Array], lags: tuple[int, ...]) -> None:
-        """Refuse series that leave a block without a step to learn."""
-        least = sum(lags) + 1 + self.burn_in + max(2, self.cv or 0)
-        for index, values in enumerate(series):
-            if len(values) < least:
-                called = f"y[{index}]" if self._given_as_list else "y"
-                raise ValueError(
-                    f"{called} must have at least {least} steps with differences={lags}, "
-                    f"burn_in={self.burn_in} and cv={self.cv}, got {len(values)}"
-                )
 
     def predict(
         self, n_steps: int, X: Any = None, *, return_std: bool = False, quantiles: npt.ArrayLike | None = None
@@ -470,8 +441,9 @@ class LSTMForecaster(BacktestEstimator):
         self, n_steps: int, exogenous: list[Array], return_std: bool, probabilities: Array | None
     ) -> tuple[list[Array], list[Array] | None, list[Array] | None]:
         """Return forecasts and, where they are wanted, standard deviations and quantiles for each series."""
-        ask = self._predict_recursive if self._choices.horizon is None else self._predict_direct
-        return ask(n_steps, exogenous, return_std, probabilities)
+        if self._choices.horizon is None:
+            return recursive.forecast(self, n_steps, exogenous, return_std, probabilities)
+        return self._predict_direct(n_steps, exogenous, return_std, probabilities)
 
     def _predict_direct(
         self, n_steps: int, exogenous: list[Array], return_std: bool, probabilities: Array | None
@@ -492,27 +464,6 @@ class LSTMForecaster(BacktestEstimator):
             [deviations(*one, errors, transform) for one in each] if return_std else None,
             None if probabilities is None else [bounds(*one, errors, probabilities, transform) for one in each],
         )
-
-    def _predict_recursive(
-        self, n_steps: int, exogenous: list[Array], return_std: bool, probabilities: Array | None
-    ) -> tuple[list[Array], list[Array] | None, list[Array] | None]:
-        """Return the same of the recursive way."""
-        undo = TRANSFORMS[self._choices.transforms[0]][1]
-        centres = run_on(self, n_steps, exogenous)
-        forecasts = [undo(centre[:, 0]) for centre in centres]
-        if not return_std and probabilities is None:
-            return forecasts, None, None
-        paths = run_on(self, n_steps, exogenous, draw_errors(self, n_steps))
-        samples = [
-            np.concatenate([path, 2 * centre - path], axis=1) for centre, path in zip(centres, paths, strict=True)
-        ]
-        std = quantiles = None
-        if return_std:
-            squares = [np.square(undo(sample) - undo(centre)) for centre, sample in zip(centres, samples, strict=True)]
-            std = [np.sqrt(square.mean(axis=1)) for square in squares]
-        if probabilities is not None:
-            quantiles = [undo(np.quantile(sample, probabilities, axis=1)) for sample in samples]
-        return forecasts, std, quantiles
 
     def update(self, y: Any, X: Any = None, *, X_past: Any = None) -> Self:
         """Take in what was observed since: forecasts then go on from there. Weights and scales stay as they are.
@@ -539,7 +490,7 @@ class LSTMForecaster(BacktestEstimator):
         if self._choices.horizon is not None:
             self._direct = self._observe_windows(y, X)
         else:
-            steps, last, tails = self._observe(y, X)
+            steps, last, tails = recursive.observe(self, y, X)
             self._state = self._model.predict(steps, self._state)[1]
             self._last, self._tails = last, tails
         self._form = form
@@ -551,23 +502,6 @@ class LSTMForecaster(BacktestEstimator):
         exogenous = self._read_X(X, [len(values) for values in series], reset=False)
         direct.warn_of_change(self._direct, series)
         return direct.observed(self._direct, series, exogenous)
-
-    def _observe(self, y: Any, X: Any) -> tuple[Steps, Array, tuple[Any, ...]]:
-        """Return the steps that the network reads of what follows, and what will be `_last` and `_tails` then."""
-        series = self._read_continuation(y)
-        exogenous = self._read_X(X, [len(values) for values in series], reset=False)
-        differenced, tails = zip(
-            *(
-                difference(TRANSFORMS[self._choices.transforms[0]][0](values), self._choices.lags, tail)
-                for values, tail in zip(series, self._tails, strict=True)
-            ),
-            strict=True,
-        )
-        scaled = self._scaled(differenced)
-        read = [
-            np.concatenate([last[np.newaxis], values[:-1]]) for last, values in zip(self._last, scaled, strict=True)
-        ]
-        return self._as_steps(read, exogenous), np.stack([values[-1] for values in scaled]), tails
 
     def stream(self) -> ForecastStream:  # type: ignore[override]  # of series, not of steps
         """Return a `ForecastStream`, which goes on from here value by value; this object stays where it is."""
@@ -600,7 +534,7 @@ class LSTMForecaster(BacktestEstimator):
         if self._choices.horizon is not None:
             windows = direct.last_windows(self._observe_windows(y, X), self._dtype)
             return trace_steps(self._model, windows._replace(is_dense=not self._given_as_list), None, hold)
-        steps, _, _ = self._observe(y, X)
+        steps, _, _ = recursive.observe(self, y, X)
         return trace_steps(self._model, steps._replace(is_dense=not self._given_as_list), self._state, hold)
 
     def score(self, y: Any, X: Any = None) -> float:
