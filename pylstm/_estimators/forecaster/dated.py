@@ -91,6 +91,11 @@ class DatedEstimator(SeriesEstimator):
         return self._known(X, None, form, n_each, self._given_as_list)
 
     @property
+    def _beside_y(self) -> dict[str, int]:
+        """How many columns of what stands beside y are no user's X."""
+        return {"X_past": self._n_past, "static": 0 if self._static is None else self._static.shape[1]}
+
+    @property
     def _reads_more(self) -> bool:
         """Whether the network reads more beside y than a user's X."""
         return len(self.calendar) > 0 or self._static is not None or self._n_past > 0

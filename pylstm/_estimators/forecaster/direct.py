@@ -48,8 +48,10 @@ class Direct(NamedTuple):
     """Columns of X, the last ones, that are known up to now only."""
 
 
-def start(forecaster: Any, choices: Choices, series: list[Array], exogenous: list[Array]) -> tuple[Direct, Panel]:
-    """Return how series are read, and the panel of them that is learnt."""
+def start(
+    forecaster: Any, choices: Choices, series: list[Array], exogenous: list[Array], window: int | None = None
+) -> tuple[Direct, Panel]:
+    """Return how series are read, and the panel of them that is learnt; by windows as they were, where they were."""
     assert choices.horizon is not None
     views = views_of(choices.seasons, choices.transforms)
     longest = max(len(values) for values in series)
@@ -58,10 +60,11 @@ def start(forecaster: Any, choices: Choices, series: list[Array], exogenous: lis
             f"y must have at least one series longer than horizon={choices.horizon}, which is learnt from it, got "
             f"{longest} steps at most"
         )
-    window = forecaster.window
-    if window == "auto":
-        window = max(-(-3 * choices.horizon // 2), min(2 * min(choices.seasons, default=1), LONGEST_WINDOW))
-    window = longest if window is None else min(window, longest)
+    if window is None:
+        window = forecaster.window
+        if window == "auto":
+            window = max(-(-3 * choices.horizon // 2), min(2 * min(choices.seasons, default=1), LONGEST_WINDOW))
+        window = longest if window is None else min(window, longest)
     reading = read(series, views)
     reach = window + max(views.lags)
     tails = [values[-reach:].copy() for values in series]
@@ -97,7 +100,31 @@ def mini_batches(forecaster: Any, panel: Panel) -> MiniBatches:
     size = automatic["batch_size"] if forecaster.batch_size == "auto" else forecaster.batch_size
     n_batches = N_BATCHES if automatic is MANY else N_BATCHES_OF_FEW
     n_batches = min(n_batches, max(1, MOST_STEPS // (panel.window + panel.horizon)))
-    return MiniBatches.of(panel, size, n_batches, forecaster.dtype)
+    return MiniBatches.of(panel, size, n_batches, forecaster._dtype)
+
+
+def fit(forecaster: Any, X: Any, y: Any, series: list[Array], exogenous: list[Array], *, continues: bool) -> None:
+    """Learn series, and note what forecasts go on from."""
+    forecaster._direct, panel = start(forecaster, forecaster._choices, series, exogenous)
+    forecaster._stands_for = stand_ins(panel)
+    held = None
+    if forecaster.early_stopping:
+        panel, held = hold_out(forecaster, panel)
+    end = forecaster._fit_data(X, y, None, mini_batches(forecaster, panel), held, continues=continues)
+    forecaster._errors_at_ends = None
+    if forecaster.cv is not None and end != "interrupt":
+        forecaster._errors_at_ends = errors_at_ends(forecaster, forecaster._choices, series, exogenous)
+
+
+def partial_fit(
+    forecaster: Any, X: Any, y: Any, series: list[Array], exogenous: list[Array], *, is_first: bool
+) -> None:
+    """Learn series for an epoch, and note what forecasts go on from. Errors stay those that were made in `fit`."""
+    window = None if is_first else forecaster._direct.window
+    forecaster._direct, panel = start(forecaster, forecaster._choices, series, exogenous, window)
+    if is_first:
+        forecaster._stands_for, forecaster._errors_at_ends = stand_ins(panel), None
+    forecaster._partial_fit_data(X, y, None, mini_batches(forecaster, panel), is_first=is_first)
 
 
 def hold_out(forecaster: Any, panel: Panel) -> tuple[Panel, Data]:

@@ -339,31 +339,65 @@ class LSTMForecaster(BacktestEstimator):
         """
         return self._fit_series(X, y, X_past, static)
 
+    @_warns_of_order
+    @fits
+    def partial_fit(self, y: Any, X: Any = None, *, X_past: Any = None, static: Any = None) -> Self:
+        """Use the given series for one epoch, going on from what was learnt before. Forecasts then follow their ends.
+
+        The first call, where there was no `fit`, finds the season, the transforms and the way from y, and makes the
+        network. Those stay, as does what scales X. Each series is scaled by itself, as in `fit`: so give it with its
+        past, of which `update` has no need. They may be others than before, and as many as you like.
+
+        The solver keeps its memory between calls. The learning rate is `learning_rate_init`, whatever `learning_rate`
+        says. Errors, of which standard deviations and quantiles are made, stay those of the last `fit`; of the
+        recursive way as long as there are as many series. Without a `fit` there are none.
+
+        Parameters
+        ----------
+        y, X, X_past, static
+            As in `fit`.
+
+        Returns
+        -------
+        self : LSTMForecaster
+            The fitted estimator, ready to forecast what follows y.
+        """
+        return self._fit_series(X, y, X_past, static, is_partial=True)
+
     def _loss_and_parameter(self) -> tuple[str, float]:
         return self._losses()[0], 0.0
 
     def _losses(self) -> list[str]:
         return [self._loss if self._choices.horizon is None else "absolute_error"]
 
-    def _fit_series(self, X: Any, y: Any, X_past: Any, static: Any) -> Self:
+    def _fit_series(self, X: Any, y: Any, X_past: Any, static: Any, *, is_partial: bool = False) -> Self:
         check_y_given(self, y)
-        continues = self.warm_start and hasattr(self, "_model")
-        self._dtype = self.dtype
+        if is_partial and self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        is_fitted = hasattr(self, "_model")
+        is_first, continues = not (is_partial and is_fitted), is_fitted and (is_partial or self.warm_start)
+        before = None if is_first else self._beside_y
         y, X = self._learn_form(y, X, X_past, static)
-        series = self._read_y(y, reset=not continues, transforms=(self.transform,))
+        series = self._read_y(y, reset=not continues, transforms=(self.transform,) if is_first else None)
         exogenous = self._read_X(X, [len(values) for values in series], reset=not continues)
-        self._choose(choose(self, series))
+        if is_first:
+            self._dtype = self.dtype
+            self._choose(choose(self, series))
+        elif self._beside_y != before:
+            raise ValueError(f"X_past and static must have as many columns as before, {before}, got {self._beside_y}")
         if self._n_past and self._choices.horizon is None:
             raise ValueError(
                 "X_past is read by the direct way only: horizon must be 'auto' or an integer, and differences 'auto', "
                 f"got {self.horizon} and {self.differences}"
             )
         self._naive_error = np.stack([naive_error(values, self._season()) for values in series])
-        if self._choices.horizon is None:
-            recursive.fit(self, X, y, series, exogenous, continues=continues)
+        way = recursive if self._choices.horizon is None else direct
+        if is_partial:
+            way.partial_fit(self, X, y, series, exogenous, is_first=is_first)
         else:
-            self._fit_direct(X, y, series, exogenous, continues=continues)
-        self._path_seed = self._random_state.randint(np.iinfo(np.int32).max)
+            way.fit(self, X, y, series, exogenous, continues=continues)
+        if is_first:
+            self._path_seed = self._random_state.randint(np.iinfo(np.int32).max)
         return self
 
     def _choose(self, choices: Choices) -> None:
@@ -374,17 +408,6 @@ class LSTMForecaster(BacktestEstimator):
         self.season_length_ = seasons if len(seasons) > 1 else seasons[0] if seasons else None
         self.transform_ = transforms if len(set(transforms)) > 1 else transforms[0]
         self.differences_, self.horizon_ = choices.lags, choices.horizon
-
-    def _fit_direct(self, X: Any, y: Any, series: list[Array], exogenous: list[Array], *, continues: bool) -> None:
-        self._direct, panel = direct.start(self, self._choices, series, exogenous)
-        self._stands_for = direct.stand_ins(panel)
-        held = None
-        if self.early_stopping:
-            panel, held = direct.hold_out(self, panel)
-        end = self._fit_data(X, y, None, direct.mini_batches(self, panel), held, continues=continues)
-        self._errors_at_ends = None
-        if self.cv is not None and end != "interrupt":
-            self._errors_at_ends = direct.errors_at_ends(self, self._choices, series, exogenous)
 
     def _as_read(self, data: Data, dtype: npt.DTypeLike) -> Data:
         return data  # it is read already
@@ -456,7 +479,7 @@ class LSTMForecaster(BacktestEstimator):
         if errors is None:
             raise ValueError(
                 "return_std and quantiles need a fit with cv that was not interrupted, and of a series that is long "
-                f"enough to hold out the last of it, got cv={self.cv}"
+                f"enough to hold out the last of it, got cv={self.cv}. partial_fit makes no errors of its own"
             )
         each = list(zip(forecasts, spread, strict=True))
         return (
@@ -608,6 +631,8 @@ class LSTMForecaster(BacktestEstimator):
 
     def _set_state(self, state: State) -> None:
         self._choose(kept.read_choices(state))
+        if kept.read_is_much(state):
+            self._stands_for = direct.MANY
         read = kept.read_recursive if self._choices.horizon is None else kept.read_direct
         super()._set_state(state)
         self._dtype = self._model.dtype.name

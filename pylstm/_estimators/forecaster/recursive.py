@@ -14,34 +14,49 @@ from .series import TRANSFORMS, difference
 
 def fit(forecaster: Any, X: Any, y: Any, series: list[Array], exogenous: list[Array], *, continues: bool) -> None:
     """Learn series, and note what forecasts go on from."""
+    data = _read(forecaster, series, exogenous, n_blocks=forecaster.cv or 0)
+    end = forecaster._fit_data(X, y, None, data, continues=continues)
+    forecaster._state = forecaster._model.predict(data.steps)[1]
+    forecaster._errors = None if forecaster.cv is None or end == "interrupt" else errors_in_blocks(forecaster, data)
+
+
+def partial_fit(
+    forecaster: Any, X: Any, y: Any, series: list[Array], exogenous: list[Array], *, is_first: bool
+) -> None:
+    """Learn series for an epoch, and note what forecasts go on from. Errors stay those that were made in `fit`."""
+    data = _read(forecaster, series, exogenous, n_blocks=0)
+    forecaster._partial_fit_data(X, y, None, data, is_first=is_first)
+    forecaster._state = forecaster._model.predict(data.steps)[1]
+    if is_first or (forecaster._errors is not None and len(forecaster._errors) != len(series)):
+        forecaster._errors = None
+
+
+def _read(forecaster: Any, series: list[Array], exogenous: list[Array], *, n_blocks: int) -> Data:
+    """Return what is learnt of series, and note how they are read and where they end."""
     lags = forecaster._choices.lags
     forward = TRANSFORMS[forecaster._choices.transforms[0]][0]
-    _check_long_enough(forecaster, series, lags)
+    _check_long_enough(forecaster, series, lags, n_blocks)
 
     transformed = [forward(values) for values in series]
     differenced, forecaster._tails = zip(*(difference(values, lags) for values in transformed), strict=True)
     forecaster._mean, forecaster._scale = (np.stack(each) for each in zip(*map(moments, differenced), strict=True))
     scaled = forecaster._scaled(differenced)
     steps = forecaster._as_steps([values[:-1] for values in scaled], [x[sum(lags) + 1 :] for x in exogenous])
-    values = np.concatenate([values[1:] for values in scaled]).astype(forecaster._dtype)
-    data = Data(steps, Targets(values, forecaster._step_weights(None, steps, np.ones(len(values), bool))))
-
-    end = forecaster._fit_data(X, y, None, data, continues=continues)
-
-    forecaster._state = forecaster._model.predict(steps)[1]
     forecaster._last = np.stack([values[-1] for values in scaled])
-    forecaster._errors = None if forecaster.cv is None or end == "interrupt" else errors_in_blocks(forecaster, data)
+    values = np.concatenate([values[1:] for values in scaled]).astype(forecaster._dtype)
+    return Data(steps, Targets(values, forecaster._step_weights(None, steps, np.ones(len(values), bool))))
 
 
-def _check_long_enough(forecaster: Any, series: list[Array], lags: tuple[int, ...]) -> None:
+def _check_long_enough(forecaster: Any, series: list[Array], lags: tuple[int, ...], n_blocks: int) -> None:
     """Refuse series that leave a block without a step to learn."""
-    least = sum(lags) + 1 + forecaster.burn_in + max(2, forecaster.cv or 0)
+    least = sum(lags) + 1 + forecaster.burn_in + max(2, n_blocks)
+    of_blocks = f" and cv={n_blocks}" if n_blocks else ""
     for index, values in enumerate(series):
         if len(values) < least:
             called = f"y[{index}]" if forecaster._given_as_list else "y"
             raise ValueError(
                 f"{called} must have at least {least} steps with differences={lags}, "
-                f"burn_in={forecaster.burn_in} and cv={forecaster.cv}, got {len(values)}"
+                f"burn_in={forecaster.burn_in}{of_blocks}, got {len(values)}"
             )
 
 
