@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..._net.core import Model
+from ..._net.describe import DirectForecasts
 from ..._net.inputs import Array, Steps
 from ..targets import Targets
 from ..training import Data
@@ -53,7 +54,6 @@ def start(
 ) -> tuple[Direct, Panel]:
     """Return how series are read, and the panel of them that is learnt; by windows as they were, where they were."""
     assert choices.horizon is not None
-    views = views_of(choices.seasons, choices.transforms)
     longest = max(len(values) for values in series)
     if longest <= choices.horizon:
         raise ValueError(
@@ -65,12 +65,23 @@ def start(
         if window == "auto":
             window = max(-(-3 * choices.horizon // 2), min(2 * min(choices.seasons, default=1), LONGEST_WINDOW))
         window = longest if window is None else min(window, longest)
-    reading = read(series, views)
+    direct = _at_ends(forecaster, choices, series, exogenous, window)
+    return direct, _panel(direct, series, exogenous)
+
+
+def _at_ends(forecaster: Any, choices: Choices, series: list[Array], exogenous: list[Array], window: int) -> Direct:
+    """Return how series are read, and where they end."""
+    assert choices.horizon is not None
+    views = views_of(choices.seasons, choices.transforms)
     reach = window + max(views.lags)
     tails = [values[-reach:].copy() for values in series]
     known = [values[-reach:] for values in exogenous]
-    direct = Direct(views, reading, window, choices.horizon, tails, known, forecaster._n_past)
-    return direct, _panel(direct, series, exogenous)
+    return Direct(views, read(series, views), window, choices.horizon, tails, known, forecaster._n_past)
+
+
+def begin(forecaster: Any, series: list[Array], exogenous: list[Array]) -> None:
+    """Go on from the ends of series, of which nothing is learnt."""
+    forecaster._direct = _at_ends(forecaster, forecaster._choices, series, exogenous, forecaster._direct.window)
 
 
 def _panel(direct: Direct, series: Sequence[Array], exogenous: Sequence[Array]) -> Panel:
@@ -214,6 +225,25 @@ def observed(direct: Direct, series: Sequence[Array], exogenous: Sequence[Array]
         tails=[np.concatenate(both)[-reach:] for both in zip(direct.tails, series, strict=True)],
         known=[np.concatenate(both)[-reach:] for both in zip(direct.known, exogenous, strict=True)],
         reading=moved(direct.reading, np.array([len(values) for values in series])),
+    )
+
+
+def described(forecaster: Any) -> DirectForecasts:
+    """Return how forecasts are made, and what they go on from."""
+    direct: Direct = forecaster._direct
+    (lags, transforms, seasons), (scales, varies, spread, indices) = direct.views, direct.reading
+    return DirectForecasts(
+        direct.horizon,
+        direct.window,
+        lags,
+        transforms,
+        seasons,
+        scales,
+        varies,
+        indices,
+        direct.tails,
+        spread,
+        forecaster._errors_at_ends,
     )
 
 

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..._net.describe import Description
 from ..._net.initialisation import SPREAD
-from ..._net.inputs import Array, as_numbers, check_int
+from ..._net.inputs import Array, as_probabilities, check_int
 from ..._net.trace import Trace, trace_steps
 from ..base import LSTMEstimator
 from ..fits import Method, fits
@@ -375,16 +375,16 @@ class LSTMForecaster(BacktestEstimator):
         if is_partial and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         is_fitted = hasattr(self, "_model")
-        is_first, continues = not (is_partial and is_fitted), is_fitted and (is_partial or self.warm_start)
+        is_first, continues = not (is_partial and is_fitted), is_fitted and self.warm_start
         before = None if is_first else self._beside_y
         y, X = self._learn_form(y, X, X_past, static)
-        series = self._read_y(y, reset=not continues, transforms=(self.transform,) if is_first else None)
-        exogenous = self._read_X(X, [len(values) for values in series], reset=not continues)
         if is_first:
             self._dtype = self.dtype
+            series = self._read_y(y, reset=not continues, transforms=(self.transform,))
+            exogenous = self._read_X(X, [len(values) for values in series], reset=not continues)
             self._choose(choose(self, series))
-        elif self._beside_y != before:
-            raise ValueError(f"X_past and static must have as many columns as before, {before}, got {self._beside_y}")
+        else:
+            series, exogenous = self._read_others(y, X, before)
         if self._n_past and self._choices.horizon is None:
             raise ValueError(
                 "X_past is read by the direct way only: horizon must be 'auto' or an integer, and differences 'auto', "
@@ -399,6 +399,14 @@ class LSTMForecaster(BacktestEstimator):
         if is_first:
             self._path_seed = self._random_state.randint(np.iinfo(np.int32).max)
         return self
+
+    def _read_others(self, y: Any, X: Any, before: Any) -> tuple[list[Array], list[Array]]:
+        """Return other series, and what is known beside them, read by what was found `before`."""
+        series = self._read_y(y, reset=False)
+        exogenous = self._read_X(X, [len(values) for values in series], reset=False)
+        if self._beside_y != before:
+            raise ValueError(f"X_past and static must have as many columns as before, {before}, got {self._beside_y}")
+        return series, exogenous
 
     def _choose(self, choices: Choices) -> None:
         """Note how series are forecast."""
@@ -441,9 +449,7 @@ class LSTMForecaster(BacktestEstimator):
         """
         check_is_fitted(self, "_model")
         n_steps = check_int(n_steps, "n_steps", 1)
-        probabilities = None if quantiles is None else as_numbers(quantiles, "quantiles", 1, "(n_quantiles,)", float)
-        if probabilities is not None and not ((probabilities > 0) & (probabilities < 1)).all():
-            raise ValueError(f"quantiles must be in (0, 1), got {quantiles!r}")
+        probabilities = None if quantiles is None else as_probabilities(quantiles)
         X = self._known_ahead(X, n_steps)
         exogenous = self._read_X(X, [n_steps] * len(self._naive_error), reset=False)
         asked = self._ask(n_steps, exogenous, return_std, probabilities)
@@ -526,10 +532,34 @@ class LSTMForecaster(BacktestEstimator):
         direct.warn_of_change(self._direct, series)
         return direct.observed(self._direct, series, exogenous)
 
-    def stream(self) -> ForecastStream:  # type: ignore[override]  # of series, not of steps
-        """Return a `ForecastStream`, which goes on from here value by value; this object stays where it is."""
+    def stream(  # type: ignore[override]  # of series, not of steps
+        self, y: Any = None, X: Any = None, *, X_past: Any = None, static: Any = None
+    ) -> ForecastStream:
+        """Return a `ForecastStream`, which goes on from here value by value; this object stays where it is.
+
+        Parameters
+        ----------
+        y, X, X_past, static : default=None
+            As in `fit`: other series, to go on from in place of those known so far. They are scaled by themselves, with
+            seasons of their own, and nothing is learnt of them.
+
+        Returns
+        -------
+        ForecastStream
+        """
         check_is_fitted(self, "_model")
-        return ForecastStream(self)
+        live = ForecastStream(self)
+        if y is not None:
+            live._forecaster._begin(y, X, X_past, static)
+        return live
+
+    def _begin(self, y: Any, X: Any, X_past: Any, static: Any) -> None:
+        """Go on from other series."""
+        before = self._beside_y
+        series, exogenous = self._read_others(*self._learn_form(y, X, X_past, static), before)
+        self._naive_error = np.stack([naive_error(values, self._season()) for values in series])
+        way = recursive if self._choices.horizon is None else direct
+        way.begin(self, series, exogenous)
 
     def summary(self) -> str:
         """Return what was found in the series, and how they are forecast."""
@@ -604,7 +634,9 @@ class LSTMForecaster(BacktestEstimator):
         return -float(np.mean(np.square(outputs[held] - targets.values[held])))
 
     def _describe(self) -> Description:
-        return super()._describe()._replace(state=self._state if self._choices.horizon is None else self._direct.tails)
+        described = super()._describe()  # says where there is none
+        way = recursive if self._choices.horizon is None else direct
+        return described._replace(forecasts=way.described(self))
 
     # ---- save
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ..._net.describe import RecursiveForecasts
 from ..._net.inputs import Array, Steps
 from ..scaling import moments
 from ..targets import Targets
@@ -26,9 +27,18 @@ def partial_fit(
     """Learn series for an epoch, and note what forecasts go on from. Errors stay those that were made in `fit`."""
     data = _read(forecaster, series, exogenous, n_blocks=0)
     forecaster._partial_fit_data(X, y, None, data, is_first=is_first)
+    _end(forecaster, data, errors=None if is_first else forecaster._errors)
+
+
+def begin(forecaster: Any, series: list[Array], exogenous: list[Array]) -> None:
+    """Go on from the ends of series, of which nothing is learnt."""
+    _end(forecaster, _read(forecaster, series, exogenous, n_blocks=0), errors=forecaster._errors)
+
+
+def _end(forecaster: Any, data: Data, errors: list[Array] | None) -> None:
+    """Note the state of the net after all steps, and the errors, if there are as many series as they are of."""
     forecaster._state = forecaster._model.predict(data.steps)[1]
-    if is_first or (forecaster._errors is not None and len(forecaster._errors) != len(series)):
-        forecaster._errors = None
+    forecaster._errors = None if errors is None or len(errors) != len(data.steps.lengths) else errors
 
 
 def _read(forecaster: Any, series: list[Array], exogenous: list[Array], *, n_blocks: int) -> Data:
@@ -96,3 +106,9 @@ def observe(forecaster: Any, y: Any, X: Any) -> tuple[Steps, Array, tuple[Any, .
         np.concatenate([last[np.newaxis], values[:-1]]) for last, values in zip(forecaster._last, scaled, strict=True)
     ]
     return forecaster._as_steps(read, exogenous), np.stack([values[-1] for values in scaled]), tails
+
+
+def described(forecaster: Any) -> RecursiveForecasts:
+    """Return how forecasts are made, and what they go on from."""
+    f, choices = forecaster, forecaster._choices
+    return RecursiveForecasts(choices.transforms[0], choices.lags, f._mean, f._scale, list(f._tails), f._last, f._state)
