@@ -265,7 +265,7 @@ REFUSED = (
 #: Of the arithmetic around the net.
 IN_DOUBLE = (
     "What is done to values before the net reads them, and to what it says, is in double, the net in float. Where a "
-    "processor has no doubles, functions of its compiler compute with them, which are not counted here: up to 4,000 "
+    "processor has no doubles, functions of its compiler compute with them, which are not counted here: about 3,100 "
     "bytes on a Cortex-M4."
 )
 #: Of long forecasts.

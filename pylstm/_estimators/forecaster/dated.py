@@ -75,7 +75,7 @@ class DatedEstimator(SeriesEstimator):
         if self._form is not None:
             if not has_dates(y):
                 raise ValueError(f"y must have dates, as in fit, got {type(y).__name__!r}")
-            y, form = read_y(y, fill=self.missing == "interpolate", like=self._form)
+            y, form = read_y(y, fill=self.missing == "interpolate", like=self._form, last=self._last_values())
         elif X_past is None and not self._reads_more:
             return y, X, None
         lengths = _lengths(y)
@@ -89,6 +89,10 @@ class DatedEstimator(SeriesEstimator):
         n_each = np.full(len(self._naive_error), n_steps)
         form = None if self._form is None else self._form.later(n_each)
         return self._known(X, None, form, n_each, self._given_as_list)
+
+    def _last_values(self) -> list[Array]:
+        """Return the last value that is known of each series (n_columns,)."""
+        raise NotImplementedError
 
     @property
     def _beside_y(self) -> dict[str, int]:

@@ -100,7 +100,7 @@ class LSTMForecaster(BacktestEstimator):
         month), "weekday" and "hour", each as sine and cosine of where it is in its cycle.
     missing : {"error", "interpolate"}, default="error"
         What is done where a y with dates has NaN, or not all of them. "interpolate" draws a line between the values
-        beside a gap.
+        beside a gap; of `update`, one before y too.
     window : int, "auto" or None, default="auto"
         The direct way reads so many values before the horizon: "auto" is 1.5 times the horizon or two seasons, at most
         48, whichever is more, and None all of the longest series. The recursive way trains by truncated
@@ -531,6 +531,9 @@ class LSTMForecaster(BacktestEstimator):
         exogenous = self._read_X(X, [len(values) for values in series], reset=False)
         direct.warn_of_change(self._direct, series)
         return direct.observed(self._direct, series, exogenous)
+
+    def _last_values(self) -> list[Array]:
+        return recursive.last_values(self) if self._choices.horizon is None else [v[-1] for v in self._direct.tails]
 
     def stream(  # type: ignore[override]  # of series, not of steps
         self, y: Any = None, X: Any = None, *, X_past: Any = None, static: Any = None

@@ -108,6 +108,14 @@ def observe(forecaster: Any, y: Any, X: Any) -> tuple[Steps, Array, tuple[Any, .
     return forecaster._as_steps(read, exogenous), np.stack([values[-1] for values in scaled]), tails
 
 
+def last_values(forecaster: Any) -> list[Array]:
+    """Return the last value that is known of each series (n_columns,)."""
+    f = forecaster
+    undo, has_lags = TRANSFORMS[f._choices.transforms[0]][1], len(f._choices.lags) > 0
+    transformed = [tails[0][-1] for tails in f._tails] if has_lags else f._last * f._scale + f._mean
+    return [undo(values) for values in transformed]
+
+
 def described(forecaster: Any) -> RecursiveForecasts:
     """Return how forecasts are made, and what they go on from."""
     f, choices = forecaster, forecaster._choices
