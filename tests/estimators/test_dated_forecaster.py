@@ -166,6 +166,29 @@ def test_what_is_missing_is_filled_if_asked():
         quick().fit(np.where(np.arange(132) == 3, np.nan, AIRLINE[:132]))
 
 
+def test_what_is_missing_in_X_is_filled_if_asked():
+    """On a line as well, within the rows that X has; the first and the last hold beyond."""
+    prices = pd.DataFrame(
+        {"price": np.arange(150.0) % 11, "fuel": np.arange(150.0) ** 2}, [*MONTHS, *MONTHS[-6:].shift(6)]
+    )
+    holes = prices.copy()
+    holes.iloc[[0, 1, 30, 31, 135], 0] = np.nan
+    holes.iloc[148:, 1] = np.nan
+    filled = holes.interpolate(limit_direction="both")
+    options = {"missing": "interpolate", "max_iter": 2}
+    expected = (
+        quick(**options).fit(airline(), filled, X_past=filled[:132]).update(airline(144)[132:], filled, X_past=filled)
+    )
+    forecaster = (
+        quick(**options).fit(airline(), holes, X_past=holes[:132]).update(airline(144)[132:], holes, X_past=holes)
+    )
+    pd.testing.assert_series_equal(forecaster.predict(6, holes), expected.predict(6, filled))
+    with pytest.raises(ValueError, match=r"X contains NaN"):
+        quick().fit(airline(), holes)
+    with pytest.raises(ValueError, match="X must have at least one value in each column, got NaN alone"):
+        quick(**options).fit(airline(), holes * np.nan)
+
+
 @pytest.mark.parametrize("way", [{}, {"horizon": None, "cv": 2}, {"differences": (), "cv": 2}])
 def test_an_update_after_a_gap(way):
     """The line begins at the last value that is known; of each series at its own."""

@@ -99,8 +99,8 @@ class LSTMForecaster(BacktestEstimator):
         What the network reads of dates beside y: some of "month", "quarter", "week" (of the year), "day" (of the
         month), "weekday" and "hour", each as sine and cosine of where it is in its cycle.
     missing : {"error", "interpolate"}, default="error"
-        What is done where a y with dates has NaN, or not all of them. "interpolate" draws a line between the values
-        beside a gap; of `update`, one before y too.
+        What is done where a y with dates has NaN, or not all of them, and an X or X_past with dates has NaN.
+        "interpolate" draws a line between the values beside a gap; of `update`, one before y too.
     window : int, "auto" or None, default="auto"
         The direct way reads so many values before the horizon: "auto" is 1.5 times the horizon or two seasons, at most
         48, whichever is more, and None all of the longest series. The recursive way trains by truncated

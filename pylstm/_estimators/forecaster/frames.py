@@ -136,11 +136,14 @@ def read_y(y: Any, *, fill: bool, like: Frames | None = None, last: list[Array] 
     return (values if form.is_panel else values[0]), form
 
 
-def read_X(X: Any, form: Frames, n_steps: Array, name: str = "X") -> tuple[Any, list[Any] | None]:
+def read_X(
+    X: Any, form: Frames, n_steps: Array, name: str = "X", *, fill: bool = False
+) -> tuple[Any, list[Any] | None]:
     """Return what X says of the last `n_steps` of each series of a form, an array or a list of them, and its columns.
 
     X has the form of y, or one index of dates for all series; it may have more dates and series than are asked for.
     Columns may be in another order than in fit. Rows that are numbered from 0, as many as asked for, are those steps.
+    With `fill`, what is missing (NaN) is on a line between the rows that have it; the first and the last hold beyond.
     """
     import pandas as pd
 
@@ -154,6 +157,8 @@ def read_X(X: Any, form: Frames, n_steps: Array, name: str = "X") -> tuple[Any, 
     first, dates = form.dates_between(n_steps)
     for part, end, n in zip(parts, form.ends, n_steps, strict=True):
         called = _called(part.name, name)
+        if fill:
+            part = part._replace(values=_filled(part.values, np.arange(len(part.values)), form.grid, called))
         if isinstance(part.dates, pd.RangeIndex) and part.dates.equals(pd.RangeIndex(n)):
             values.append(part.values if order is None else part.values[:, order])
             continue
