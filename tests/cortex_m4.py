@@ -70,12 +70,13 @@ FEATURES = {
     "sqrt of layers": {"transforms": ("sqrt",), "sizes": (12, 16, 8)},
     "sqrt of int8": {"transforms": ("sqrt",), "int8": True},
     "sqrt beside log": {"transforms": ("sqrt", "log")},
+    "X": {"n_features": 2},
     "quantiles": {"n_quantiles": 2},
     "quantiles of sqrt": {"n_quantiles": 2, "transforms": ("sqrt",)},
 }
 #: Of forecasters.
 TRANSFORMS = {f"{transform}{of}" for transform in ("log", "sqrt") for of in ("", " of layers", " of int8")}
-FORECASTS = {*TRANSFORMS, "sqrt beside log", "quantiles", "quantiles of sqrt"}
+FORECASTS = {*TRANSFORMS, "X", "sqrt beside log", "quantiles", "quantiles of sqrt"}
 LAYERS = {"int8", "int8 of layers", "second layer", "further layer", "units left", "units left of layers"}
 #: What is added to, where it is not a model without.
 BELOW = {
@@ -100,7 +101,7 @@ WITHOUT = {
     "head": {"none", "int8", "int8 of layers", *MISSING, *FORECASTS},
     "all": {"none", "int8", "int8 of layers", *SIZES, *MISSING, *FORECASTS},
     "direct": FEATURES.keys() - LAYERS - FORECASTS,
-    "recursive": FEATURES.keys() - LAYERS - TRANSFORMS,
+    "recursive": FEATURES.keys() - LAYERS - TRANSFORMS - {"X"},
 }
 
 
@@ -139,17 +140,18 @@ def file_of(kind, cell, *, per_step=False, carried=False, n_counted=None, **of):
     return text, program_of(state, variables, "(void)values, (void)labels, (void)y;", calls)
 
 
-def file_of_forecaster(kind, cell, *, sizes=BASE["sizes"], transforms=(None,), n_quantiles=0, **of):
+def file_of_forecaster(kind, cell, *, sizes=BASE["sizes"], transforms=(None,), n_features=0, n_quantiles=0, **of):
     """Return the same of a forecaster; the first of the sizes is not read."""
-    forecasts = exported_forecasts(kind, cell, sizes[1:], transforms)
+    forecasts = exported_forecasts(kind, cell, sizes[1:], transforms, n_features)
     of.pop("loss", None)
-    n_inputs = 1 if kind == "recursive" else 3 + len(forecasts.lags)
+    n_inputs = n_features + (1 if kind == "recursive" else 3 + len(forecasts.lags))
     net = exported_net(cell, (n_inputs, *sizes[1:]), 1, "absolute_error", **of)
     way = c_forecast.way_of(forecasts, np.linspace(0.1, 0.9, n_quantiles))
-    calls = ["m_reset(&model)", "m_update(&model, 2)", "m_predict(&model, 30, y)"]
+    x = ", x" if n_features else ""
+    calls = ["m_reset(&model)", f"m_update(&model, 2{x})", f"m_predict(&model, 30{x}, y)"]
     calls += ["m_quantiles(&model, 30, y, bounds)"] if n_quantiles else []
     calls = [f"STACK_OF({call}, written);\n    if (written > most)\n        most = written;" for call in calls]
-    program = program_of("state", "static double y[30], bounds[600];", "(void)bounds;", calls)
+    program = program_of("state", "static double y[30], bounds[600], x[150];", "(void)bounds, (void)x;", calls)
     return c_forecast.text("m", net, way), program
 
 
@@ -311,6 +313,7 @@ def some_forecasters(n):
         options = {"sizes": sizes, "int8": rng.random() < 0.5, "transforms": transforms}
         if k % 2 == 0:
             options["n_quantiles"] = rng.choice([0, 2, 5])
+        options["n_features"] = rng.choice([0, 0, 1, 5])
         yield ("direct", "recursive")[k % 2], rng.choice(CELLS), options
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import __version__
-from .._net.describe import DirectForecasts, RecursiveForecasts
+from .._net.describe import DirectForecasts, RecursiveForecasts, Scaling
 from .._net.inputs import Array
 from .c_comment import WITH_VECTORS, comment, features, layers_of, memory_lines
 from .c_file import (
@@ -56,7 +56,12 @@ class Way(NamedTuple):
     nets: dict[str, list[tuple[str, Array]]]
     """Of each of the nets in the struct, what its state is other than zeros."""
     transforms: tuple[str | None, ...]
+    x: Scaling | None
     n_quantiles: int = 0
+
+    @property
+    def n_features(self) -> int:
+        return 0 if self.x is None else len(self.x.mean)
 
     @property
     def constants(self) -> Iterator[tuple[str, Array]]:
@@ -87,6 +92,7 @@ def _direct(of: DirectForecasts, probabilities: Array) -> Way:
         "SEASONS": len(seasons),
     }
     tables = [
+        *_of_x(of.x),
         ("view_lags", _integers(of.lags)),
         ("view_transforms", _integers([TRANSFORMS[transform] for transform in of.transforms])),
         ("seasons", _integers(seasons)),
@@ -105,8 +111,12 @@ def _direct(of: DirectForecasts, probabilities: Array) -> Way:
         Member("int", "newest", None, _integers(len(tail) - 1)),
         Member("int", "n_past", None, _integers(len(tail))),
         Member("int", "varies", None, _integers(of.varies[0, 0])),
+        _row(3 + len(of.lags), of.x),
     ]
-    return Way("direct", files, sizes, tables, members, {"net": []}, of.transforms, len(probabilities))
+    if of.x is not None:
+        known = of.known[0][-reach:].astype(np.float32)
+        members.append(Member("float", "known", reach * known.shape[1], known.ravel()))
+    return Way("direct", files, sizes, tables, members, {"net": []}, of.transforms, of.x, len(probabilities))
 
 
 def _recursive(of: RecursiveForecasts) -> Way:
@@ -121,6 +131,7 @@ def _recursive(of: RecursiveForecasts) -> Way:
         Member("double", "scale", None, of.scale[0, 0]),
         Member("int", "places", len(lags), _integers([0] * len(lags))),
         Member("float", "last", None, of.last[0, 0].astype(np.float32)),
+        _row(1, of.x),
     ]
     state = [
         (f"{letter}_{layer}", values[0, 0].astype(np.float32))
@@ -128,8 +139,18 @@ def _recursive(of: RecursiveForecasts) -> Way:
         for letter, values in zip("hc", of_layer, strict=False)
     ]
     nets: dict[str, list[tuple[str, Array]]] = {"net": state, "ahead": []}
-    tables = [("lags", _integers(lags))]
-    return Way("recursive", ["exported/recursive.h"], sizes, tables, members, nets, (of.transform,))
+    tables = [*_of_x(of.x), ("lags", _integers(lags))]
+    return Way("recursive", ["exported/recursive.h"], sizes, tables, members, nets, (of.transform,), of.x)
+
+
+def _of_x(scaling: Scaling | None) -> list[tuple[str, Array]]:
+    return [] if scaling is None else [("x_mean", scaling.mean), ("x_scale", scaling.scale)]
+
+
+def _row(n: int, scaling: Scaling | None) -> Member:
+    """Return what the net reads of a step, X aside n numbers."""
+    size = n + (0 if scaling is None else len(scaling.mean))
+    return Member("float", "row", size, np.zeros(size))
 
 
 def _integers(values: object) -> Array:
@@ -169,7 +190,8 @@ def text(name: str, net: Net, way: Way) -> str:
 def _told(name: str, way: Way) -> str:
     """Return what the headers are told."""
     has = {of.upper(): int(of in way.transforms) for of in ("log", "sqrt")}
-    macros = "".join(f"#define EXPORTED_{key} {value}\n" for key, value in (has | way.sizes).items())
+    sizes = has | way.sizes | {"X": way.n_features}
+    macros = "".join(f"#define EXPORTED_{key} {value}\n" for key, value in sizes.items())
     kinds = "".join(f"typedef {name}_{kind} exported_{of};\n" for kind, of in (("state", "series"), ("net", "net")))
     return f"{macros}\n{kinds}{arrays(way.tables)}"
 
@@ -191,11 +213,12 @@ typedef struct {name}_state {{
 {nets}
 }} {name}_state;
 """
-    sizes = {"horizon": way.sizes.get("HORIZON", 1), "n_quantiles": way.n_quantiles}
+    sizes = {"horizon": way.sizes.get("HORIZON", 1), "n_features": way.n_features, "n_quantiles": way.n_quantiles}
+    x = ", const double *x" if way.n_features else ""
     functions = [
         f"void {name}_reset({name}_state *state);",
-        f"int {name}_update({name}_state *state, double value);",
-        f"void {name}_predict({name}_state *state, int n, double *y);",
+        f"int {name}_update({name}_state *state, double value{x});",
+        f"void {name}_predict({name}_state *state, int n{x}, double *y);",
     ]
     if way.n_quantiles:
         functions.append(f"void {name}_quantiles(const {name}_state *state, int n, const double *y, double *bounds);")
@@ -205,7 +228,9 @@ typedef struct {name}_state {{
 def _functions(name: str, net: Net, way: Way) -> str:
     calls, h = run_layers(net, "row", "net")
     said = ["real outputs[1];", run_dense(net, h, "outputs"), "return outputs[0];"]
-    reset = []
+    reset, x, to_x = [], "NULL", ""
+    if way.n_features:
+        x, to_x = "x", ", const double *x"
     tables = dict(way.constants)
     for member in way.members:
         if f"first_{member.name}" in tables and member.size is not None:
@@ -231,14 +256,14 @@ void {name}_reset({name}_state *state)
 {body(reset)}
 }}
 
-int {name}_update({name}_state *state, double value)
+int {name}_update({name}_state *state, double value{to_x})
 {{
-    return take_in(state, value);
+    return take_in(state, value, {x});
 }}
 
-void {name}_predict({name}_state *state, int n, double *y)
+void {name}_predict({name}_state *state, int n{to_x}, double *y)
 {{
-    forecast(state, n, y);
+    forecast(state, n, {x}, y);
 }}
 """
     if way.n_quantiles:
@@ -278,11 +303,15 @@ LONGER = {
 
 
 def _comment(name: str, net: Net, way: Way) -> str:
+    x = of_value = ahead = ""
+    if way.n_features:
+        x, of_value = ", x", f", and what is known beside it, double x[{way.n_features}]"
+        ahead = f", of what is known beside them, double x[n][{way.n_features}]"
     calls = [
         (f"{name}_state state;", "all that changes; any number of them, each for one thread at a time"),
         (f"{name}_reset(&state);", "as it was when exported: after the last value that the forecaster knew then"),
-        (f"{name}_update(&state, value);", "takes in the next value"),
-        (f"{name}_predict(&state, n, y);", "writes the n values to come, double y[n]; the state stays where it is"),
+        (f"{name}_update(&state, value{x});", f"takes in the next value{of_value}"),
+        (f"{name}_predict(&state, n{x}, y);", f"writes the n values to come, double y[n]{ahead}; the state stays"),
     ]
     if way.n_quantiles:
         quantiles = f"of forecasts y[n], writes their quantiles, double bounds[{way.n_quantiles}][n]"
@@ -297,11 +326,13 @@ def _comment(name: str, net: Net, way: Way) -> str:
         "sqrt beside log": has_root and has_log,
         "quantiles": has_quantiles and not has_root,
         "quantiles of sqrt": has_quantiles and has_root,
+        "X": way.n_features > 0,
     }
     code = taken(way.kind, net.c_name, of_code)
     memory = memory_lines(code, (flash, with_vectors), (ram, f"{name}_state, wherever it is placed"))
     beyond = ", or below 0" * ("sqrt" in way.transforms)
     beyond = ", or not above 0" if "log" in way.transforms else beyond
+    beyond += ", or beside which such a number stands," * (way.n_features > 0)
     notes = [
         LONGER[way.kind].format(horizon=way.sizes.get("HORIZON")),
         REFUSED.format(beyond=beyond),
@@ -314,13 +345,14 @@ def _comment(name: str, net: Net, way: Way) -> str:
 
 def _steps(net: Net, way: Way) -> list[str]:
     tables = dict(way.tables)
+    beside = f" and {way.n_features} beside each" if way.n_features else ""
     if way.kind == "direct":
         views = [
             f"{'change over ' + str(lag) if lag else 'level'} ({transform or 'as it is'})"
             for lag, transform in zip(tables["view_lags"], way.transforms, strict=True)
         ]
-        steps = [f"{way.sizes['WINDOW']} values", ", ".join(views)]
+        steps = [f"{way.sizes['WINDOW']} values{beside}", ", ".join(views)]
     else:
         lags = [f"difference over {lag}" for lag in tables["lags"][: way.sizes["LAGS"]]]
-        steps = ["a value", *([] if way.transforms[0] is None else [way.transforms[0]]), *lags]
+        steps = [f"a value{beside}", *([] if way.transforms[0] is None else [way.transforms[0]]), *lags]
     return [*steps, *layers_of(net), f"{way.sizes.get('HORIZON', 1)} values"]

@@ -85,8 +85,8 @@ def export_c(
     ----------
     model : Sequence, estimator or Pipeline
         As for `stream`, in float32. The C function takes a step as `Stream.step` does: with the output layer of an
-        estimator, and the scaling of a pipeline. Or an `LSTMForecaster` of one series without X, or its
-        `stream`, of which the C functions are.
+        estimator, and the scaling of a pipeline. Or an `LSTMForecaster` of one series, or its `stream`, of
+        which the C functions are.
     path : str or path-like
         The file. One that exists is replaced as a whole, or not at all.
     name : str, default=None
@@ -154,7 +154,8 @@ def export_c(
     With ``trainable=True`` it uses no vectors, and gradients are worked out twice rather than kept: the struct has the
     weights once, and of each step of a window the gates and states.
 
-    A forecaster's file has ``NAME_update(&state, value)`` and ``NAME_predict(&state, n, y)``, and with `quantiles`
+    A forecaster's file has ``NAME_update(&state, value)`` and ``NAME_predict(&state, n, y)``, or with X
+    ``NAME_update(&state, value, x)`` and ``NAME_predict(&state, n, x, y)``; and with `quantiles`
     ``NAME_quantiles(&state, n, y, bounds)``. ``NAME_reset`` sets a state to where the forecaster is now. Season,
     transforms and differences are inside, in double. What it forecasts is within 2e-6 of what the forecaster says, in
     the units in which the net reads the series: those of its changes, or of the recursive way of its deviation. Of the
@@ -230,10 +231,10 @@ def _way(described: Description, quantiles: Any) -> c_forecast.Way:
     forecasts, estimator = described.forecasts, described.estimator
     assert forecasts is not None
     n_series, n_columns = len(forecasts.tails), estimator.n_series_
-    if estimator.n_features_in_:
+    if estimator._reads_more:
         raise ValueError(
-            "model must forecast from its series alone to be exported, which is all that a file is told: it was fitted "
-            f"with {estimator.n_features_in_} columns beside y, of X, X_past, static or the calendar"
+            "model must forecast from its series and X to be exported, which is all that a file is told: it was fitted "
+            "with X_past, static or a calendar"
         )
     if n_series > 1:
         raise ValueError(

@@ -53,6 +53,10 @@ class DirectForecasts(NamedTuple):
     """For each season (n, season, n_columns), beginning with the step after the last."""
     tails: list[Array]
     """Of each series the last values (n_steps, n_columns)."""
+    known: list[Array]
+    """X of those steps (n_steps, n_features), scaled."""
+    x: Scaling | None
+    """Of X; its scale is 0 where a column never varies. None where there is none."""
     spread: Array
     """What errors are multiplied by (n, n_columns)."""
     errors: Any
@@ -72,6 +76,8 @@ class RecursiveForecasts(NamedTuple):
     """Of each series, for each lag, the last values before that difference (lag, n_columns)."""
     last: Array
     """What the net is to read next (n, n_columns), scaled."""
+    x: Scaling | None
+    """As above. The net reads X with the value before."""
     state: list[tuple[Array, ...]]
     """Of the net, for each layer, (1, n, hidden_size) each."""
 

@@ -18,12 +18,31 @@
 static void run_net(exported_net *net, const real *row);
 static real said_by_net(const exported_net *net);
 
-/* Of a row: the value, whether and how far it is ahead, and the view. */
-enum { VALUE, IS_AHEAD, HOW_FAR, VIEW, ROW = VIEW + EXPORTED_VIEWS };
+/* Of a row: the value, what is known beside it, whether and how far it is ahead, and the view. */
+enum { VALUE, X, IS_AHEAD = X + EXPORTED_X, HOW_FAR, VIEW };
+
+/* Where a step that has been is kept. */
+static inline int place_of(const exported_series *series, int step)
+{
+    return (series->newest + 1 + step + EXPORTED_REACH) % EXPORTED_REACH;
+}
 
 static inline double value_at(const exported_series *series, int step, const double *y)
 {
-    return step < 0 ? series->past[(series->newest + 1 + step + EXPORTED_REACH) % EXPORTED_REACH] : y[step];
+    return step < 0 ? series->past[place_of(series, step)] : y[step];
+}
+
+/* What is known beside a step, of those to come x [n][EXPORTED_X]. */
+static inline void read_x(const exported_series *series, int step, const double *x, real *row)
+{
+#if EXPORTED_X > 0
+    if (step < 0)
+        memcpy(row, series->known + place_of(series, step) * EXPORTED_X, EXPORTED_X * sizeof *row);
+    else
+        scale_x(x, step, row);
+#else
+    (void)series, (void)step, (void)x, (void)row;
+#endif
 }
 
 /* What all seasons add to the first view at a step. */
@@ -48,7 +67,7 @@ static double as_read(const exported_series *series, int view, int step, const d
 }
 
 /* Adds to y [n], from step `first` on, what one view says. Before it are `n_known` values, those in y among them. */
-static void add_view(exported_series *series, int view, int n_known, int first, int n, double *y)
+static void add_view(exported_series *series, int view, int n_known, int first, int n, const double *x, double *y)
 {
     const int lag = view_lags[view], last = first - 1;
     int length = n_known - lag;
@@ -58,7 +77,9 @@ static void add_view(exported_series *series, int view, int n_known, int first, 
         int base = lag == 0 ? 0 : ahead - lag * (ahead > 0 ? (ahead + lag - 1) / lag : 1);
         base = base < 1 - n_known ? 1 - n_known : base;
         const double less = as_read(series, view, last + base, y);
-        real row[ROW] = {0};
+        real *row = series->row;
+        memset(row, 0, sizeof series->row);
+        read_x(series, last + ahead, x, row + X);
         if (ahead > 0) {
             row[IS_AHEAD] = 1;
             row[HOW_FAR] = (real)((double)ahead / EXPORTED_HORIZON);
@@ -76,8 +97,9 @@ static void add_view(exported_series *series, int view, int n_known, int first, 
     }
 }
 
-/* y [n], a horizon after the other, each from those before: of each view that reaches back far enough, the mean. */
-static void forecast(exported_series *series, int n, double *y)
+/* y [n], with x [n][EXPORTED_X] known ahead: a horizon after the other, each from those before; of each view that
+ * reaches back far enough, the mean. */
+static void forecast(exported_series *series, int n, const double *x, double *y)
 {
     for (int first = 0; first < n; first += EXPORTED_HORIZON) {
         const int n_known = series->n_past + first,
@@ -88,7 +110,7 @@ static void forecast(exported_series *series, int n, double *y)
             y[first + k] = 0;
         for (int view = 0; view < EXPORTED_VIEWS; view++) {
             if (view_lags[view] <= n_known) {
-                add_view(series, view, n_known, first, n_ahead, y);
+                add_view(series, view, n_known, first, n_ahead, x, y);
                 n_views++;
             }
         }
@@ -97,12 +119,15 @@ static void forecast(exported_series *series, int n, double *y)
     }
 }
 
-static bool take_in(exported_series *series, double value)
+static bool take_in(exported_series *series, double value, const double *x)
 {
-    if (!is_welcome(value))
+    if (!is_welcome(value, x))
         return false;
     series->newest = (series->newest + 1) % EXPORTED_REACH;
     series->past[series->newest] = value;
+#if EXPORTED_X > 0
+    scale_x(x, 0, series->known + series->newest * EXPORTED_X);
+#endif
     series->n_past += series->n_past < EXPORTED_REACH;
     for (int k = 0; k < EXPORTED_SEASONS; k++)
         series->places[k] = (series->places[k] + 1) % seasons[k];

@@ -8,13 +8,16 @@
 
 #include "exported/series.h"
 
-/* Lets a net read a value, and says what it makes of the one that it has read. */
-static void run_net(exported_net *net, const real *value);
+/* Of a row: the value, and what is known beside the next one. */
+enum { VALUE, X };
+
+/* Lets a net read a row, and says what it makes of the one that it has read. */
+static void run_net(exported_net *net, const real *row);
 static real said_by_net(const exported_net *net);
 
-static bool take_in(exported_series *series, double value)
+static bool take_in(exported_series *series, double value, const double *x)
 {
-    if (!is_welcome(value))
+    if (!is_welcome(value, x))
         return false;
     value = transformed(EXPORTED_TRANSFORM, value);
     double *tail = series->tails;
@@ -26,21 +29,26 @@ static bool take_in(exported_series *series, double value)
         series->places[k] = (series->places[k] + 1) % lags[k];
         tail += lags[k];
     }
-    run_net(&series->net, &series->last);
+    real *row = series->row;
+    row[VALUE] = series->last;
+    scale_x(x, 0, row + X);
+    run_net(&series->net, row);
     series->last = series->scale > 0 ? (real)((value - series->mean) / series->scale) : 0;
     return true;
 }
 
-/* y [n]; tails and places are as before after it. */
-static void forecast(exported_series *series, int n, double *y)
+/* y [n], with x [n][EXPORTED_X] known ahead; tails and places are as before after it. */
+static void forecast(exported_series *series, int n, const double *x, double *y)
 {
     memcpy(series->tails_ahead, series->tails, sizeof series->tails);
     series->ahead = series->net;
-    real last = series->last;
+    real *row = series->row;
+    row[VALUE] = series->last;
     for (int t = 0; t < n; t++) {
-        run_net(&series->ahead, &last);
-        last = series->scale > 0 ? said_by_net(&series->ahead) : 0;
-        double value = last * series->scale + series->mean, *end = series->tails_ahead;
+        scale_x(x, t, row + X);
+        run_net(&series->ahead, row);
+        row[VALUE] = series->scale > 0 ? said_by_net(&series->ahead) : 0;
+        double value = row[VALUE] * series->scale + series->mean, *end = series->tails_ahead;
         for (int k = 0; k < EXPORTED_LAGS; k++)
             end += lags[k];
         for (int k = EXPORTED_LAGS - 1; k >= 0; k--) {

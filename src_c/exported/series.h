@@ -1,5 +1,6 @@
 /* What forecasters do to the values of a series, in double and without libm. The exported file says by EXPORTED_LOG and
- * EXPORTED_SQRT which transforms there are. */
+ * EXPORTED_SQRT which transforms there are, and by EXPORTED_X, x_mean and x_scale how many numbers are known beside
+ * each value, and what scales them. */
 #ifndef PYLSTM_EXPORTED_SERIES_H
 #define PYLSTM_EXPORTED_SERIES_H
 
@@ -93,10 +94,29 @@ static inline double as_it_was(int transform, double value)
     return value;
 }
 
-/* Whether a value is one that all transforms take. */
-static inline bool is_welcome(double value)
+/* Whether a value is one that all transforms take, and what is known beside it, x [EXPORTED_X], finite. */
+static inline bool is_welcome(double value, const double *x)
 {
+#if EXPORTED_X > 0
+    for (int k = 0; k < EXPORTED_X; k++)
+        if (!is_finite(x[k]))
+            return false;
+#else
+    (void)x;
+#endif
     return is_finite(value) && !(EXPORTED_LOG && value <= 0) && !(EXPORTED_SQRT && value < 0);
+}
+
+/* A row of x [n][EXPORTED_X] as the net reads it: what never varied, as 0. */
+static inline void scale_x(const double *x, int row, real *scaled)
+{
+#if EXPORTED_X > 0
+    x += row * EXPORTED_X;
+    for (int k = 0; k < EXPORTED_X; k++)
+        scaled[k] = x_scale[k] > 0 ? (real)((x[k] - x_mean[k]) / x_scale[k]) : 0;
+#else
+    (void)x, (void)row, (void)scaled;
+#endif
 }
 
 #endif

@@ -34,6 +34,11 @@ def fitted(y, **options):
     return LSTMForecaster(**options).fit(y)
 
 
+def with_known(**options):
+    options = {"hidden_layer_sizes": (9,), "max_iter": 2, "random_state": 0, "cv": 2, "n_paths": 2} | options
+    return LSTMForecaster(**options).fit(waves(), beside(120))
+
+
 def of_a_panel(y, **options):
     """Return the stream of a series of which a forecaster of others has learnt nothing."""
     return fitted([waves(seed=k, level=20.0 + 5 * k) for k in range(5)], **options).stream([y])
@@ -60,11 +65,24 @@ CASES = {
     "other_series": lambda: (of_a_panel(waves(90, 9, level=100.0)), waves(20, 8, level=100.0)),
     "other_brief_series": lambda: (of_a_panel(waves(3)), waves(30, 8)),
     "other_series_recursive": lambda: (of_a_panel(waves(90, 9), horizon=None), waves(20, 8)),
+    "known": lambda: (with_known(horizon=6), waves(20, 1)),
+    "known_recursive": lambda: (with_known(horizon=None), waves(20, 1)),
+    "known_of_a_brief_series": lambda: (with_known(horizon=6).stream(waves(4), beside(4)), waves(30, 1)),
     "gru": lambda: (fitted(waves(), horizon=6, hidden_layer_sizes=(9, 5), **CELLS["gru"]), waves(20, 1)),
     "gru_recursive": lambda: (fitted(waves(), horizon=None, hidden_layer_sizes=(9, 5), **CELLS["gru"]), waves(20, 1)),
     "rnn_recursive": lambda: (fitted(waves(), horizon=None, **CELLS["rnn"]), waves(20, 1)),
     "relu": lambda: (fitted(waves(), horizon=6, hidden_layer_sizes=(8, 8), **CELLS["relu"]), waves(20, 1)),
 }
+
+
+def beside(n_steps, first=0):
+    """Return three numbers for each step, of which one never varies."""
+    t = np.arange(first, first + n_steps)
+    return np.stack([t % 4, np.full(n_steps, 2.5), 1e6 + (t % 7) * 1e3], axis=1).astype(float)
+
+
+def has_x(model):
+    return describe(model).estimator.n_features_in_ > 0
 
 
 def is_direct(model):
@@ -76,11 +94,11 @@ def live_of(model):
     stream = model if hasattr(model, "_forecaster") else model.stream()
     as_list = describe(model).estimator._given_as_list
 
-    def predict(n, quantiles=None):
-        said = stream.predict(n, quantiles=quantiles)
+    def predict(n, X, quantiles=None):
+        said = stream.predict(n, X, quantiles=quantiles)
         return said if not as_list else said[0] if quantiles is None else (said[0][0], said[1][0])
 
-    return lambda value: stream.update([value] if as_list else value), predict
+    return lambda value, x: stream.update([value] if as_list else value, x), predict
 
 
 class Compiled:
@@ -99,12 +117,12 @@ class Compiled:
         assert (self.state[self.export.ram_bytes :] == 0xA5).all()  # nothing behind it
         return said
 
-    def update(self, value):
-        return self.call("update", ctypes.c_double(value))
+    def update(self, value, x=None):
+        return self.call("update", ctypes.c_double(value), *([] if x is None else [x]))
 
-    def predict(self, n):
+    def predict(self, n, X=None):
         y = np.full(n + 2, 0.25)
-        self.call("predict", n, y)
+        self.call("predict", n, *([] if X is None else [X]), y)
         assert (y[n:] == 0.25).all()
         return y[:n].copy()
 
@@ -156,17 +174,19 @@ def follows(in_c, model, later, bound):
     """Compare at the start, and after each of the values that come."""
     update, predict = live_of(copy.deepcopy(model))
     horizon = describe(model).estimator.horizon_ or 12
-    for value in (None, *later):
+    for t, value in enumerate((None, *later)):
         if value is not None:
-            update(value)
-            assert in_c.update(value) == 1
+            x = beside(1, t)[0] if has_x(model) else None
+            update(value, x)
+            assert in_c.update(value, x) == 1
         for n in (1, horizon - 1, horizon, 3 * horizon + 1):
+            X = beside(n, t + 1) if has_x(model) else None
+            got = in_c.predict(n, X)
             if is_direct(model):
-                expected, bounds = predict(n, QUANTILES)
-                got = in_c.predict(n)
+                expected, bounds = predict(n, X, QUANTILES)
                 np.testing.assert_allclose(in_c.quantiles(got), bounds, rtol=0, atol=bound)
             else:
-                expected, got = predict(n), in_c.predict(n)
+                expected = predict(n, X)
             np.testing.assert_allclose(got, expected, rtol=0, atol=bound)
 
 
@@ -223,6 +243,15 @@ def test_values_that_are_not_taken_in(cases, name, refused, tmp_path):
     assert np.isfinite(in_c.predict(30)).all()
 
 
+def test_what_is_known_has_to_be_finite(cases, tmp_path):
+    in_c = compiled({"known": cases["known"][0]}, tmp_path, ["-ffast-math"])["known"]
+    before = in_c.state.copy()
+    for bad in (np.nan, np.inf):
+        assert in_c.update(20.0, np.array([1.0, 2.5, bad])) == 0
+        np.testing.assert_array_equal(in_c.state, before)
+    assert in_c.update(20.0, beside(1)[0]) == 1
+
+
 # ---- compilers, linking, sanitizers
 
 
@@ -235,6 +264,8 @@ SOME = [
     "gru",
     "relu",
     "constant_recursive",
+    "known",
+    "known_recursive",
 ]
 
 
@@ -281,12 +312,17 @@ def test_names(exports, tmp_path):
 @pytest.mark.parametrize("flags", PATHS.values(), ids=PATHS)
 def test_one_file_of_all_under_sanitizers(exports, cases, flags, tmp_path):
     lines = ["#include <stdio.h>", *(f'#include "{export.path}"' for export in exports), "int main(void)", "{"]
-    lines.append("    static double y[200];")
+    rows = ", ".join(f"{{{', '.join(map(repr, row))}}}" for row in beside(200).tolist())
+    lines.append(f"    static double y[200];\n    static const double x[200][3] = {{{rows}}};")
     for export in exports:
         name, later = export.name, cases[export.name][1][:3]
         lines += [f"    static {name}_state {name};", f"    {name}_reset(&{name});"]
-        lines += [f"    {name}_update(&{name}, {value!r});" for value in later.tolist()]
-        lines += [f"    {name}_predict(&{name}, 200, y);"]
+        if has_x(cases[name][0]):
+            lines += [f"    {name}_update(&{name}, {value!r}, x[{t}]);" for t, value in enumerate(later.tolist())]
+            lines += [f"    {name}_predict(&{name}, 200, x[0], y);"]
+        else:
+            lines += [f"    {name}_update(&{name}, {value!r});" for value in later.tolist()]
+            lines += [f"    {name}_predict(&{name}, 200, y);"]
         lines += [f'    printf("%d %.17g ", (int)sizeof {name}, y[29]);']
     (tmp_path / "main.c").write_text("\n".join([*lines, "    return 0;", "}", ""]))
     sanitize = ["-O1", "-g", "-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all"]
@@ -297,9 +333,9 @@ def test_one_file_of_all_under_sanitizers(exports, cases, flags, tmp_path):
         assert int(size) == export.ram_bytes
         if export.name != "relu":  # of bytes
             update, predict = live_of(copy.deepcopy(model))
-            for value in later[:3]:
-                update(value)
-            assert abs(float(last) - predict(30)[-1]) <= bound_of(model)
+            for t, value in enumerate(later[:3]):
+                update(value, beside(1, t)[0] if has_x(model) else None)
+            assert abs(float(last) - predict(30, beside(30) if has_x(model) else None)[-1]) <= bound_of(model)
 
 
 # ---- what the file says of itself
@@ -331,11 +367,12 @@ def test_models_that_are_refused(cases, tmp_path):
         with pytest.raises(ValueError, match=message):
             pylstm.export_c(model, path, **options)
 
-    def quick(y, X=None, **options):
-        return LSTMForecaster((3,), max_iter=1, cv=None, random_state=0, **options).fit(y, X)
+    def quick(y, X_past=None, **options):
+        return LSTMForecaster((3,), max_iter=1, cv=None, random_state=0, **options).fit(y, X_past=X_past)
 
     refused(
-        quick(y, y % 3), "must forecast from its series alone to be exported, .* with 1 columns beside y, of X, X_past"
+        quick(y, y % 3),
+        "must forecast from its series and X to be exported, .* fitted with X_past, static or a calendar",
     )
     refused(
         quick([y, y]), r"must have one series to be exported, .* got 2: export the stream of one of them, forecaste"

@@ -242,6 +242,8 @@ def described(forecaster: Any) -> DirectForecasts:
         varies,
         indices,
         direct.tails,
+        direct.known,
+        forecaster._scaling_of_X,
         spread,
         forecaster._errors_at_ends,
     )

@@ -119,4 +119,5 @@ def last_values(forecaster: Any) -> list[Array]:
 def described(forecaster: Any) -> RecursiveForecasts:
     """Return how forecasts are made, and what they go on from."""
     f, choices = forecaster, forecaster._choices
-    return RecursiveForecasts(choices.transforms[0], choices.lags, f._mean, f._scale, list(f._tails), f._last, f._state)
+    of_series = f._mean, f._scale, list(f._tails), f._last
+    return RecursiveForecasts(choices.transforms[0], choices.lags, *of_series, f._scaling_of_X, f._state)
