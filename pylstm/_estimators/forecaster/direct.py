@@ -14,7 +14,7 @@ from ..targets import Targets
 from ..training import Data
 from .again import trained_again
 from .choices import FEW, MANY, Choices
-from .intervals import NONE_ARE_MADE, Errors, errors_of
+from .intervals import NONE_ARE_MADE, Errors, bounds, deviations, errors_of
 from .views import Reading, Views, as_given, as_read, moved, read, views_of
 from .windows import Indices, MiniBatches, Origins, Panel
 
@@ -206,6 +206,44 @@ def go_on(model: Model, direct: Direct, n_steps: int, exogenous: Sequence[Array]
         said = np.where(reading.varies[:, np.newaxis], said, np.stack([values[-1:] for values in tails]))
         tails = [np.concatenate([values, new]) for values, new in zip(tails, said, strict=True)]
     return [values[-n_steps:] for values in tails]
+
+
+def predict(
+    forecaster: Any, n_steps: int, exogenous: list[Array], return_std: bool, probabilities: Array | None
+) -> tuple[list[Array], list[Array] | None, list[Array] | None]:
+    """Return forecasts and, where they are wanted, standard deviations and quantiles for each series."""
+    forecasts = go_on(forecaster._model, forecaster._direct, n_steps, exogenous)
+    if not return_std and probabilities is None:
+        return forecasts, None, None
+    errors, spread, transform = (
+        forecaster._errors_at_ends,
+        forecaster._direct.reading.spread,
+        forecaster._choices.transforms[0],
+    )
+    if errors is None:
+        raise ValueError(
+            "return_std and quantiles need a fit with cv that was not interrupted, and of a series that is long "
+            f"enough to hold out the last of it, got cv={forecaster.cv}. partial_fit makes no errors of its own"
+        )
+    each = list(zip(forecasts, spread, strict=True))
+    return (
+        forecasts,
+        [deviations(*one, errors, transform) for one in each] if return_std else None,
+        None if probabilities is None else [bounds(*one, errors, probabilities, transform) for one in each],
+    )
+
+
+def observe(forecaster: Any, y: Any, X: Any) -> Direct:
+    """Return what a direct net goes on from after what follows."""
+    series = forecaster._read_continuation(y)
+    exogenous = forecaster._read_X(X, [len(values) for values in series], reset=False)
+    warn_of_change(forecaster._direct, series)
+    return observed(forecaster._direct, series, exogenous)
+
+
+def last_values(forecaster: Any) -> list[Array]:
+    """Return the last value that is known of each series (n_columns,)."""
+    return [values[-1] for values in forecaster._direct.tails]
 
 
 def warn_of_change(direct: Direct, series: Sequence[Array]) -> None:

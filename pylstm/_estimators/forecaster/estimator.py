@@ -28,7 +28,6 @@ from .backtest import BacktestEstimator
 from .choices import RECURSIVE, Choices, choose, summary
 from .dated import DatedEstimator, named
 from .frames import DATE, Frames
-from .intervals import bounds, deviations
 from .live import ForecastStream
 from .series import is_list, naive_error
 from .windows import width
@@ -391,11 +390,10 @@ class LSTMForecaster(BacktestEstimator):
                 f"got {self.horizon} and {self.differences}"
             )
         self._naive_error = np.stack([naive_error(values, self._season()) for values in series])
-        way = recursive if self._choices.horizon is None else direct
         if is_partial:
-            way.partial_fit(self, X, y, series, exogenous, is_first=is_first)
+            self._way.partial_fit(self, X, y, series, exogenous, is_first=is_first)
         else:
-            way.fit(self, X, y, series, exogenous, continues=continues)
+            self._way.fit(self, X, y, series, exogenous, continues=continues)
         if is_first:
             self._path_seed = self._random_state.randint(np.iinfo(np.int32).max)
         return self
@@ -407,6 +405,11 @@ class LSTMForecaster(BacktestEstimator):
         if self._beside_y != before:
             raise ValueError(f"X_past and static must have as many columns as before, {before}, got {self._beside_y}")
         return series, exogenous
+
+    @property
+    def _way(self) -> Any:
+        """The file that has how series are forecast."""
+        return recursive if self._choices.horizon is None else direct
 
     def _choose(self, choices: Choices) -> None:
         """Note how series are forecast."""
@@ -470,29 +473,9 @@ class LSTMForecaster(BacktestEstimator):
         self, n_steps: int, exogenous: list[Array], return_std: bool, probabilities: Array | None
     ) -> tuple[list[Array], list[Array] | None, list[Array] | None]:
         """Return forecasts and, where they are wanted, standard deviations and quantiles for each series."""
-        if self._choices.horizon is None:
-            return recursive.forecast(self, n_steps, exogenous, return_std, probabilities)
-        return self._predict_direct(n_steps, exogenous, return_std, probabilities)
-
-    def _predict_direct(
-        self, n_steps: int, exogenous: list[Array], return_std: bool, probabilities: Array | None
-    ) -> tuple[list[Array], list[Array] | None, list[Array] | None]:
-        """Return forecasts and, where they are wanted, standard deviations and quantiles for each series."""
-        forecasts = direct.go_on(self._model, self._direct, n_steps, exogenous)
-        if not return_std and probabilities is None:
-            return forecasts, None, None
-        errors, spread, transform = self._errors_at_ends, self._direct.reading.spread, self._choices.transforms[0]
-        if errors is None:
-            raise ValueError(
-                "return_std and quantiles need a fit with cv that was not interrupted, and of a series that is long "
-                f"enough to hold out the last of it, got cv={self.cv}. partial_fit makes no errors of its own"
-            )
-        each = list(zip(forecasts, spread, strict=True))
-        return (
-            forecasts,
-            [deviations(*one, errors, transform) for one in each] if return_std else None,
-            None if probabilities is None else [bounds(*one, errors, probabilities, transform) for one in each],
-        )
+        said: tuple[list[Array], list[Array] | None, list[Array] | None]
+        said = self._way.predict(self, n_steps, exogenous, return_std, probabilities)
+        return said
 
     def update(self, y: Any, X: Any = None, *, X_past: Any = None) -> Self:
         """Take in what was observed since: forecasts then go on from there. Weights and scales stay as they are.
@@ -517,7 +500,7 @@ class LSTMForecaster(BacktestEstimator):
     def _go_on(self, y: Any, X: Any, form: Frames | None) -> Self:
         """Take in what follows, as arrays or lists of them; its form ends where it does."""
         if self._choices.horizon is not None:
-            self._direct = self._observe_windows(y, X)
+            self._direct = direct.observe(self, y, X)
         else:
             steps, last, tails = recursive.observe(self, y, X)
             self._state = self._model.predict(steps, self._state)[1]
@@ -525,15 +508,9 @@ class LSTMForecaster(BacktestEstimator):
         self._form = form
         return self
 
-    def _observe_windows(self, y: Any, X: Any) -> direct.Direct:
-        """Return what a direct net goes on from after what follows."""
-        series = self._read_continuation(y)
-        exogenous = self._read_X(X, [len(values) for values in series], reset=False)
-        direct.warn_of_change(self._direct, series)
-        return direct.observed(self._direct, series, exogenous)
-
     def _last_values(self) -> list[Array]:
-        return recursive.last_values(self) if self._choices.horizon is None else [v[-1] for v in self._direct.tails]
+        values: list[Array] = self._way.last_values(self)
+        return values
 
     def stream(  # type: ignore[override]  # of series, not of steps
         self, y: Any = None, X: Any = None, *, X_past: Any = None, static: Any = None
@@ -561,8 +538,7 @@ class LSTMForecaster(BacktestEstimator):
         before = self._beside_y
         series, exogenous = self._read_others(*self._learn_form(y, X, X_past, static), before)
         self._naive_error = np.stack([naive_error(values, self._season()) for values in series])
-        way = recursive if self._choices.horizon is None else direct
-        way.begin(self, series, exogenous)
+        self._way.begin(self, series, exogenous)
 
     def summary(self) -> str:
         """Return what was found in the series, and how they are forecast."""
@@ -588,7 +564,7 @@ class LSTMForecaster(BacktestEstimator):
         check_is_fitted(self, "_model")
         y, X, _ = self._follow_form(y, X)
         if self._choices.horizon is not None:
-            windows = direct.last_windows(self._observe_windows(y, X), self._dtype)
+            windows = direct.last_windows(direct.observe(self, y, X), self._dtype)
             return trace_steps(self._model, windows._replace(is_dense=not self._given_as_list), None, hold)
         steps, _, _ = recursive.observe(self, y, X)
         return trace_steps(self._model, steps._replace(is_dense=not self._given_as_list), self._state, hold)
@@ -638,8 +614,7 @@ class LSTMForecaster(BacktestEstimator):
 
     def _describe(self) -> Description:
         described = super()._describe()  # says where there is none
-        way = recursive if self._choices.horizon is None else direct
-        return described._replace(forecasts=way.described(self))
+        return described._replace(forecasts=self._way.described(self))
 
     # ---- save
 

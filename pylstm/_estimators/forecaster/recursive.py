@@ -70,7 +70,7 @@ def _check_long_enough(forecaster: Any, series: list[Array], lags: tuple[int, ..
             )
 
 
-def forecast(
+def predict(
     forecaster: Any, n_steps: int, exogenous: list[Array], return_std: bool, probabilities: Array | None
 ) -> tuple[list[Array], list[Array] | None, list[Array] | None]:
     """Return forecasts and, where they are wanted, standard deviations and quantiles for each series."""
