@@ -132,9 +132,9 @@ NAN_AT = 9
 
 def models():
     """Yield C files by name, all in one program; and the statements that run each."""
-    from nets import exported_net  # here, as few who run compilers need them
+    from nets import exported_forecasts, exported_net  # here, as few who run compilers need them
 
-    from pylstm._devices import c_file, c_learn
+    from pylstm._devices import c_file, c_forecast, c_learn
 
     plain = {
         "Net": exported_net("lstm", (3, 9), 4, "cross_entropy", scaled=True, pooling="max"),
@@ -162,6 +162,24 @@ def models():
             f"say(m.weights, sizeof m.weights / sizeof(float)); }}"
         )
         yield name, text, run_steps
+    of_forecasters = {
+        "direct": (
+            exported_net("lstm", (5, 9), 1, "absolute_error"),
+            exported_forecasts("direct", "lstm", (9,), ("sqrt", "log")),
+        ),
+        "onward": (
+            exported_net("gru", (1, 6), 1, "squared_error"),
+            exported_forecasts("recursive", "gru", (6,), ("log",)),
+        ),
+    }
+    for name, (net, forecasts) in of_forecasters.items():
+        text = c_forecast.text(name, net, c_forecast.way_of(forecasts, np.empty(0)))
+        run_steps = (
+            f"{{ double said[30]; {name}_state s; {name}_reset(&s); for (int t = 0; t < 20; t++) {{ some(x, 1, t); "
+            f"{name}_update(&s, 4 + x[0]); }} {name}_predict(&s, 30, said); "
+            "for (int t = 0; t < 30; t++) { float value = (float)said[t]; say(&value, 1); } }"
+        )
+        yield name, f"#ifndef __AVR__ /* which has no double of 64 bits */\n{text}\n#endif\n", run_steps
 
 
 def write_program(folder):

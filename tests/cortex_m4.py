@@ -15,9 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from nets import exported_net
+import numpy as np
+from nets import exported_forecasts, exported_net
 
-from pylstm._devices import c_file, c_learn
+from pylstm._devices import c_file, c_forecast, c_learn
 from pylstm._devices.cortex_m4_table import GCC
 
 TESTS = Path(__file__).parent
@@ -62,13 +63,30 @@ FEATURES = {
     "per step": {"per_step": True},
     "per step in double": {"per_step": True, "scaled_back": "in double"},
     "carried": {"carried": True},
+    "log": {"transforms": ("log",)},
+    "log of layers": {"transforms": ("log",), "sizes": (12, 16, 8)},
+    "log of int8": {"transforms": ("log",), "int8": True},
+    "sqrt": {"transforms": ("sqrt",)},
+    "sqrt of layers": {"transforms": ("sqrt",), "sizes": (12, 16, 8)},
+    "sqrt of int8": {"transforms": ("sqrt",), "int8": True},
+    "sqrt beside log": {"transforms": ("sqrt", "log")},
+    "X": {"n_features": 2},
+    "quantiles": {"n_quantiles": 2},
+    "quantiles of sqrt": {"n_quantiles": 2, "transforms": ("sqrt",)},
 }
+#: Of forecasters.
+TRANSFORMS = {f"{transform}{of}" for transform in ("log", "sqrt") for of in ("", " of layers", " of int8")}
+FORECASTS = {*TRANSFORMS, "X", "sqrt beside log", "quantiles", "quantiles of sqrt"}
+LAYERS = {"int8", "int8 of layers", "second layer", "further layer", "units left", "units left of layers"}
 #: What is added to, where it is not a model without.
 BELOW = {
     **dict.fromkeys(("further layer", *(feature for feature in FEATURES if "of layers" in feature)), "second layer"),
     "per step in double": "scaled back in double",
     **dict.fromkeys(("indicator", "hold"), "scaled"),
     **dict.fromkeys(("indicator in double", "hold in double"), "scaled in double"),
+    "quantiles of sqrt": "sqrt",
+    "sqrt beside log": "log",
+    **dict.fromkeys(("log of int8", "sqrt of int8"), "int8"),
     "scaled back in double too": "scaled in double",
     "scaled back in double too of layers": "scaled in double of layers",
 }
@@ -79,9 +97,11 @@ SIZES = {
 }
 MISSING = {"indicator", "hold", "indicator in double", "hold in double"}
 WITHOUT = {
-    "plain": {"per step", "per step in double", "carried", "absolute_error", "huber", "quantile"},
-    "head": {"none", "int8", "int8 of layers", *MISSING},
-    "all": {"none", "int8", "int8 of layers", *SIZES, *MISSING},
+    "plain": {"per step", "per step in double", "carried", "absolute_error", "huber", "quantile", *FORECASTS},
+    "head": {"none", "int8", "int8 of layers", *MISSING, *FORECASTS},
+    "all": {"none", "int8", "int8 of layers", *SIZES, *MISSING, *FORECASTS},
+    "direct": FEATURES.keys() - LAYERS - FORECASTS,
+    "recursive": FEATURES.keys() - LAYERS - TRANSFORMS - {"X"},
 }
 
 
@@ -100,6 +120,8 @@ def run(*command):
 
 def file_of(kind, cell, *, per_step=False, carried=False, n_counted=None, **of):
     """Return the text of an exported model, and of a program that says how much stack it took; or learns so often."""
+    if kind in ("direct", "recursive"):
+        return file_of_forecaster(kind, cell, **of)
     net = exported_net(cell, **of)
     if kind == "plain":
         text = c_file.text("m", net, None)
@@ -112,8 +134,31 @@ def file_of(kind, cell, *, per_step=False, carried=False, n_counted=None, **of):
         calls = [f"STACK_OF({call}, written);\n    if (written > most)\n        most = written;" for call in calls]
     else:
         calls = [f"{calls[0]};", f"for (int k = 0; k < {n_counted}; k++)\n        {calls[-1]};", "written = most;"]
+    variables = (
+        f"static {net.reads} x[1000];\n    static {net.writes} y[100], values[1000];\n    static int labels[100];"
+    )
+    return text, program_of(state, variables, "(void)values, (void)labels, (void)y;", calls)
+
+
+def file_of_forecaster(kind, cell, *, sizes=BASE["sizes"], transforms=(None,), n_features=0, n_quantiles=0, **of):
+    """Return the same of a forecaster; the first of the sizes is not read."""
+    forecasts = exported_forecasts(kind, cell, sizes[1:], transforms, n_features)
+    of.pop("loss", None)
+    n_inputs = n_features + (1 if kind == "recursive" else 3 + len(forecasts.lags))
+    net = exported_net(cell, (n_inputs, *sizes[1:]), 1, "absolute_error", **of)
+    way = c_forecast.way_of(forecasts, np.linspace(0.1, 0.9, n_quantiles))
+    x = ", x" if n_features else ""
+    calls = ["m_reset(&model)", f"m_update(&model, 2{x})", f"m_predict(&model, 30{x}, y)"]
+    calls += ["m_quantiles(&model, 30, y, bounds)"] if n_quantiles else []
+    calls = [f"STACK_OF({call}, written);\n    if (written > most)\n        most = written;" for call in calls]
+    program = program_of("state", "static double y[30], bounds[600], x[150];", "(void)bounds, (void)x;", calls)
+    return c_forecast.text("m", net, way), program
+
+
+def program_of(state, variables, unused, calls):
+    """Return a program that makes calls, and prints what is the most then."""
     lines = "\n    ".join(calls)
-    program = f"""\
+    return f"""\
 #include "device.h"
 #define m_HEADER
 #include "model.c"
@@ -121,17 +166,14 @@ def file_of(kind, cell, *, per_step=False, carried=False, n_counted=None, **of):
 int main(void)
 {{
     static m_{state} model;
-    static {net.reads} x[1000];
-    static {net.writes} y[100], values[1000];
-    static int labels[100];
+    {variables}
     int written, most = 0;
-    (void)values, (void)labels, (void)y;
+    {unused}
     {lines}
     printf("%d\\n", most);
     return 0;
 }}
 """
-    return text, program
 
 
 def build(folder, text, program, optimised):
@@ -244,7 +286,7 @@ def some_models(n):
     """Yield kinds, cells and options of random models."""
     rng, of_missing = random.Random(0), random.Random(1)
     for k in range(n):
-        kind, cell = [*WITHOUT][k % 3], rng.choice(CELLS)
+        kind, cell = ["plain", "head", "all"][k % 3], rng.choice(CELLS)
         sizes = [rng.randint(1, 20), *(rng.randint(4, 40) for _ in range(rng.choice([1, 1, 2, 3])))]
         options = {"sizes": sizes, "scaled": rng.choice([False, True, "in double"]), "n_outputs": rng.randint(1, 10)}
         if kind == "plain":
@@ -260,6 +302,19 @@ def some_models(n):
         else:
             options["scaled_back"] = rng.choice([False, True, "in double"])
         yield kind, cell, options
+
+
+def some_forecasters(n):
+    """Yield the same of forecasters."""
+    rng = random.Random(2)
+    for k in range(n):
+        sizes = [1, *(rng.randint(4, 40) for _ in range(rng.choice([1, 1, 2, 3])))]
+        transforms = rng.choice([(None,), ("sqrt",), ("log",), ("sqrt", "log")])
+        options = {"sizes": sizes, "int8": rng.random() < 0.5, "transforms": transforms}
+        if k % 2 == 0:
+            options["n_quantiles"] = rng.choice([0, 2, 5])
+        options["n_features"] = rng.choice([0, 0, 1, 5])
+        yield ("direct", "recursive")[k % 2], rng.choice(CELLS), options
 
 
 def is_off(says, takes):
@@ -281,7 +336,7 @@ def check():
     if version() != GCC:
         print(f"what files say of code and stack is of GCC {GCC}, this is {version()}")
         return 0
-    failures, models = 0, [*some_models(24)]
+    failures, models = 0, [*some_models(24), *some_forecasters(16)]
     files = [file_of(kind, cell, **options) for kind, cell, options in models]
     for (kind, cell, options), (text, _), takes in zip(models, files, measure_all(files), strict=True):
         says = stated(text)

@@ -6,8 +6,9 @@ import numpy as np
 
 import pylstm
 from pylstm._devices.c_net import Layer, Matrix, Net
-from pylstm._net.cells import SIZES
-from pylstm._net.describe import Missing, Scaling
+from pylstm._estimators.forecaster.intervals import Errors
+from pylstm._net.cells import SIZES, STATES
+from pylstm._net.describe import DirectForecasts, Missing, RecursiveForecasts, Scaling
 
 # input_size, hidden_size, lengths: ones, primes, equal lengths (also given dense), one beside far longer ones.
 SHAPES = [
@@ -121,3 +122,23 @@ def exported_net(cell="lstm", sizes=(12, 16), n_outputs=9, loss="cross_entropy",
     of_cell = kind, CELLS[cell].get("nonlinearity", "tanh")
     net = Net(layers, *head, loss, scaling, *of_cell, parameter, pooling, targets, missing)
     return net.quantised() if int8 else net
+
+
+def exported_forecasts(kind, cell="lstm", hidden_sizes=(16,), transforms=(None,), n_features=0, seasons=(12,)):
+    """Return how a forecaster goes on, as `export_c` has it: with numbers that are all the same."""
+    x = Scaling(np.full(n_features, 0.5), np.full(n_features, 2.0)) if n_features else None
+    if kind == "recursive":
+        lags = (*seasons[:1],)
+        letters = STATES[CELLS[cell]["cell"]]
+        state = [tuple(np.full((1, 1, n), 0.5, np.float32) for _ in letters) for n in hidden_sizes]
+        still = np.ones((1, 1))
+        return RecursiveForecasts(
+            transforms[0], lags, 0.01 * still, 0.1 * still, [[np.ones((lag, 1)) for lag in lags]], still, x, state
+        )
+    lags = (0, *(seasons or (1,)))
+    transforms = tuple(transforms[min(k, len(transforms) - 1)] for k in range(len(lags)))
+    errors = Errors(np.linspace(1, 2, 24), np.linspace(0, 2, 200))
+    indices = [np.full((1, season, 1), 0.1) for season in seasons]
+    of_columns = np.full((len(lags), 1, 1), 0.1), np.ones((1, 1), bool), indices
+    ends = [np.ones((48, 1))], [np.full((48, n_features), 0.5)], x
+    return DirectForecasts(24, 36, lags, transforms, seasons, *of_columns, *ends, np.ones((1, 1)), errors)

@@ -107,10 +107,31 @@ def memory_lines(code: Taken, constants: Memory, ram: Memory) -> list[tuple[str,
     ]
 
 
+def steps_of(net: Net) -> list[str]:
+    """Return what a net does with its inputs, one after the other."""
+    steps = [f"{net.n_features} inputs"]
+    if net.missing is not None:
+        steps.append({"indicator": "which are missing", "hold": "the last values"}[net.missing.kind])
+    if net.scaling is not None:
+        steps.append("scaling")
+    steps += layers_of(net)
+    if net.pooling is not None:
+        steps.append({"mean": "mean so far", "max": "maximum so far"}[net.pooling])
+    if len(net.bias_out):
+        steps.append(f"{net.output_size} {'probabilities' if prediction(net) else 'values'}")
+    if net.targets is not None:
+        steps.append("scaling back")
+    return steps
+
+
+def layers_of(net: Net) -> list[str]:
+    return [f"{net.cell.upper()} of {layer.sizes[1]} units" for layer in net.layers]
+
+
 def comment(
     title: str,
     name: str,
-    net: Net,
+    steps: list[str],
     labels: list[object] | None,
     calls: list[tuple[str, str]],
     memory: list[tuple[str, int, str]],
@@ -120,26 +141,14 @@ def comment(
 
     Parameters
     ----------
-    title, name, net, labels
-        Its first line; what is exported.
+    title, name, steps, labels
+        Its first line; what is exported, and what that does one after the other.
     calls : list of (C, meaning)
         How it is used.
     memory : list of (kind, bytes, meaning)
     notes : list of str
         Paragraphs.
     """
-    steps = [f"{net.n_features} inputs"]
-    if net.missing is not None:
-        steps.append({"indicator": "which are missing", "hold": "the last values"}[net.missing.kind])
-    if net.scaling is not None:
-        steps.append("scaling")
-    steps += [f"{net.cell.upper()} of {layer.sizes[1]} units" for layer in net.layers]
-    if net.pooling is not None:
-        steps.append({"mean": "mean so far", "max": "maximum so far"}[net.pooling])
-    if len(net.bias_out):
-        steps.append(f"{net.output_size} {'probabilities' if prediction(net) else 'values'}")
-    if net.targets is not None:
-        steps.append("scaling back")
     width = max(len(call) for call, _ in calls)
     lines = [
         title,

@@ -16,6 +16,7 @@ from .c_comment import (
     features,
     memory_lines,
     notes_of,
+    steps_of,
     what_a_step_does,
 )
 from .c_net import LANES, Net, constants, filler, flash_bytes, panels_of, prediction, ram_bytes, state_of
@@ -96,7 +97,7 @@ def _comment(name: str, net: Net, labels: list[object] | None) -> str:
     memory = memory_lines(taken("plain", net.c_name, features(net)), (flash_bytes(net), with_vectors), ram)
     title = f"{name}: {net.a_cell}, written by pylstm {__version__}. C99 and C++; no other file, no heap, no libm."
     refused = [NOT_FINITE] if net.missing is None else [MAY_MISS[net.missing.kind], NOT_FINITE_THEN]
-    return comment(title, name, net, labels, calls, memory, [*refused, *notes_of(net), WITH_VECTORS])
+    return comment(title, name, steps_of(net), labels, calls, memory, [*refused, *notes_of(net), WITH_VECTORS])
 
 
 def _interface(name: str, net: Net) -> str:
@@ -250,6 +251,7 @@ KIND_OF_ARRAY = {
     "float32": ("real", "f", 7),
     "float64": ("double", "", 5),
     "int8": ("stored", "", 19),
+    "int32": ("int", "", 19),
     "int64": ("int64_t", "", 19),
 }
 
@@ -268,13 +270,11 @@ def _array(name: str, values: Array) -> str:
 
 def _functions(name: str, net: Net) -> str:
     calls, h = layer_calls(net, no_output(net))
-    n_outputs, hidden = len(net.bias_out), net.layers[-1].sizes[1]
     outputs = "state->outputs" if net.writes == "double" else "y"
-    if n_outputs:
-        scale = "NULL" if net.weight_out.scale is None else "scale_out"
-        calls.append(f"dense_row({n_outputs}, {hidden}, {h}, weight_out, {scale}, bias_out, {outputs});")
+    if len(net.bias_out):
+        calls.append(run_dense(net, h, outputs))
     else:
-        calls.append(f"memcpy(y, {h}, {hidden} * sizeof *y);")  # which may be padded
+        calls.append(f"memcpy(y, {h}, {net.output_size} * sizeof *y);")  # which may be padded
     calls += answers(net, outputs)
     return f"""\
 void {name}_reset({name}_state *state)
@@ -288,6 +288,13 @@ void {name}_step({name}_state *state, const {net.reads} *x, {net.writes} *y)
 {body(calls)}
 }}
 """
+
+
+def run_dense(net: Net, h: str, outputs: str) -> str:
+    """Return the statement that runs the dense layer on h."""
+    scale = "NULL" if net.weight_out.scale is None else "scale_out"
+    sizes = f"{len(net.bias_out)}, {net.layers[-1].sizes[1]}"
+    return f"dense_row({sizes}, {h}, weight_out, {scale}, bias_out, {outputs});"
 
 
 def answers(net: Net, outputs: str) -> list[str]:
@@ -332,17 +339,8 @@ def layer_calls(net: Net, answer: list[str]) -> tuple[list[str], str]:
     calls += refused(f"all_finite({net.input_size}, {x})", answer)
     if net.n_kept:
         calls.append("keep_input(&missing_values, x, state->kept);")
-    for k, layer in enumerate(net.layers):
-        n_x, hidden = layer.sizes
-        scales = "NULL, NULL" if layer.weight_ih.scale is None else f"scale_x_{k}, scale_h_{k}"
-        h = f"state->h_{k}"
-        c = f"state->c_{k}" if "c" in STATES[net.cell] else "NULL"
-        calls += [
-            f"const struct step_weights layer_{k} = {{EXPORTED_CELL, ({hidden} + LANES - 1) / LANES, {n_x}, {hidden},",
-            f"                                     panels_{k}, bias_{k}, {scales}}};",
-            f"run_layer(&layer_{k}, {x}, {h}, {c}, state->next);",
-        ]
-        x = h
+    of_layers, x = run_layers(net, x)
+    calls += of_layers
     if net.pooling is not None:
         hidden = net.layers[-1].sizes[1]
         calls.append(f"pool_step({hidden}, {x}, state->pool, state->n_pooled, 0, NULL);")
@@ -350,4 +348,21 @@ def layer_calls(net: Net, answer: list[str]) -> tuple[list[str], str]:
     if net.pooling == "mean":
         calls.append(f"pool_mean({hidden}, state->pool, state->n_pooled, state->next);")
         x = "state->next"
+    return calls, x
+
+
+def run_layers(net: Net, x: str, state: str = "state") -> tuple[list[str], str]:
+    """Return the statements that run the layers on x, and where the last one's outputs are then."""
+    calls = []
+    for k, layer in enumerate(net.layers):
+        n_x, hidden = layer.sizes
+        scales = "NULL, NULL" if layer.weight_ih.scale is None else f"scale_x_{k}, scale_h_{k}"
+        h = f"{state}->h_{k}"
+        c = f"{state}->c_{k}" if "c" in STATES[net.cell] else "NULL"
+        calls += [
+            f"const struct step_weights layer_{k} = {{EXPORTED_CELL, ({hidden} + LANES - 1) / LANES, {n_x}, {hidden},",
+            f"                                     panels_{k}, bias_{k}, {scales}}};",
+            f"run_layer(&layer_{k}, {x}, {h}, {c}, {state}->next);",
+        ]
+        x = h
     return calls, x

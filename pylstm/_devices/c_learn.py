@@ -7,7 +7,7 @@ import numpy as np
 from .. import __version__
 from .._net.cells import STATES
 from .._net.inputs import Array
-from .c_comment import NOT_FINITE, WITH_VECTORS, comment, features, memory_lines, notes_of, what_a_step_does
+from .c_comment import NOT_FINITE, WITH_VECTORS, comment, features, memory_lines, notes_of, steps_of, what_a_step_does
 from .c_file import (
     CARRIED,
     SCALARS,
@@ -234,7 +234,7 @@ def _comment(name: str, net: Net, labels: list[object] | None, learning: Learnin
         *([WITH_VECTORS] if learning.head_only else []),
     ]
     title = f"{name}: {net.a_cell} that learns, by pylstm {__version__}. C99 and C++; no other file, no heap, no libm."
-    return comment(title, name, net, labels, calls, memory, notes)
+    return comment(title, name, steps_of(net), labels, calls, memory, notes)
 
 
 def _interface(name: str, net: Net, learning: Learning) -> str:

@@ -11,9 +11,9 @@ import numpy as np
 
 from .._files.writing import as_path, replace
 from .._net.core import Sequence
-from .._net.describe import Description, Scaling, describe, describe_steps
-from .._net.inputs import check_int, check_real
-from . import c_file, c_learn
+from .._net.describe import Description, RecursiveForecasts, Scaling, describe, describe_steps
+from .._net.inputs import as_probabilities, check_int, check_real
+from . import c_file, c_forecast, c_learn
 from .blob import write_blob
 from .c_learn import Learning
 from .c_net import LOSSES, Layer, Matrix, Net, flash_bytes, ram_bytes
@@ -77,6 +77,7 @@ def export_c(
     window: int | None = None,
     carry_state: bool | None = None,
     max_grad_norm: float | str | None = "auto",
+    quantiles: Any = None,
 ) -> Export:
     """Write a model as one C file that needs nothing else: no other file, no heap, no libm.
 
@@ -84,7 +85,8 @@ def export_c(
     ----------
     model : Sequence, estimator or Pipeline
         As for `stream`, in float32. The C function takes a step as `Stream.step` does: with the output layer of an
-        estimator, and the scaling of a pipeline.
+        estimator, and the scaling of a pipeline. Or an `LSTMForecaster` of one series, or its `stream`, of
+        which the C functions are.
     path : str or path-like
         The file. One that exists is replaced as a whole, or not at all.
     name : str, default=None
@@ -108,6 +110,8 @@ def export_c(
         carries it in models with an output for each step.
     max_grad_norm : float, None or "auto", default="auto"
         Global norm that gradients are scaled down to; None for never, "auto" for the estimator's own.
+    quantiles : array-like (n_quantiles,), default=None
+        Probabilities in (0, 1), of which a forecaster's file has a function for quantiles. Of the direct way only.
 
     Returns
     -------
@@ -150,6 +154,13 @@ def export_c(
     With ``trainable=True`` it uses no vectors, and gradients are worked out twice rather than kept: the struct has the
     weights once, and of each step of a window the gates and states.
 
+    A forecaster's file has ``NAME_update(&state, value)`` and ``NAME_predict(&state, n, y)``, or with X
+    ``NAME_update(&state, value, x)`` and ``NAME_predict(&state, n, x, y)``; and with `quantiles`
+    ``NAME_quantiles(&state, n, y, bounds)``. ``NAME_reset`` sets a state to where the forecaster is now. Season,
+    transforms and differences are inside, in double. What it forecasts is within 2e-6 of what the forecaster says, in
+    the units in which the net reads the series: those of its changes, or of the recursive way of its deviation. Of the
+    recursive way, errors of rounding are fed back with the forecasts.
+
     `quantised_score` is computed here, with the weights that the file has: the C file differs in rounding only.
 
     Examples
@@ -176,20 +187,34 @@ def export_c(
     path = as_path(path)
     blob_path = None if weights_blob is None else as_path(weights_blob, "weights_blob")
     name = _checked_name(name, path)
-    described = describe_steps(model, "exported")
+    described = describe(model)
+    is_forecaster = described.forecasts is not None
+    if not is_forecaster:
+        described = describe_steps(model, "exported")
     if described.spec.dtype != "float32":
         raise ValueError(
             f"model must be of float32 to be exported, got {described.spec.dtype}: make it with dtype='float32'"
         )
+    if is_forecaster:
+        for what, value in (("data", data), ("weights_blob", weights_blob), ("trainable", trainable or None)):
+            if value is not None:
+                raise ValueError(f"{what} must not be given with a forecaster, got {value!r}: its file only forecasts")
+    elif quantiles is not None:
+        raise ValueError(f"quantiles go with an LSTMForecaster only, got {quantiles!r}")
     learning = _learning(described, trainable, window, carry_state, max_grad_norm, weights)
     net = _net(described)
+    reads, writes = net.reads, net.writes
     scores: tuple[float | None, float | None] = (None, None)
     if weights == "int8":
         net = net.quantised()
         if data is not None:
             scores = _scores(model, net, data)
     labels = None if described.labels is None else described.labels.tolist()
-    if learning is None:
+    if is_forecaster:
+        way = _way(described, quantiles)
+        text, memory = c_forecast.text(name, net, way), c_forecast.memory_of(net, way)
+        reads = writes = "double"
+    elif learning is None:
         text = c_file.text(name, net, labels)
         memory = flash_bytes(net), ram_bytes(net)
     else:
@@ -198,7 +223,38 @@ def export_c(
     replace(path, text.encode("ascii"))
     if blob_path is not None:
         write_blob(model, blob_path)
-    return Export(path, name, *memory, *scores, net.reads, net.writes)
+    return Export(path, name, *memory, *scores, reads, writes)
+
+
+def _way(described: Description, quantiles: Any) -> c_forecast.Way:
+    """Return how a file forecasts."""
+    forecasts, estimator = described.forecasts, described.estimator
+    assert forecasts is not None
+    n_series, n_columns = len(forecasts.tails), estimator.n_series_
+    if estimator._reads_more:
+        raise ValueError(
+            "model must forecast from its series and X to be exported, which is all that a file is told: it was fitted "
+            "with X_past, static or a calendar"
+        )
+    if n_series > 1:
+        raise ValueError(
+            f"model must have one series to be exported, as a file forecasts one, got {n_series}: export the stream of "
+            "one of them, forecaster.stream([y])"
+        )
+    if n_columns > 1:
+        raise ValueError(
+            f"model must have a series of one column to be exported, got {n_columns}: update takes a single value"
+        )
+    if quantiles is None:
+        return c_forecast.way_of(forecasts, np.empty(0))
+    if isinstance(forecasts, RecursiveForecasts):
+        raise ValueError(
+            "quantiles of the recursive way are those of sample paths, hundreds of forecasts at once, which a file does"
+            f" not draw: fit with a horizon, or export without, got {quantiles!r}"
+        )
+    if forecasts.errors is None:
+        raise ValueError(f"quantiles need a fit with cv that was not interrupted, got cv={estimator.cv}")
+    return c_forecast.way_of(forecasts, as_probabilities(quantiles))
 
 
 def _learning(

@@ -277,6 +277,11 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         if is_first:
             self._learn_reading(data)
         data = self._as_read(data, self.dtype if is_first else self._model.dtype)
+        self._partial_fit_data(X, y, sample_weight, data, is_first=is_first)
+        return self
+
+    def _partial_fit_data(self, X: Any, y: Any, sample_weight: Any, data: Data, *, is_first: bool) -> None:
+        """Train for an epoch: a new model, or the one that there is."""
         if is_first:
             self._random_state = check_random_state(self.random_state)
             model, history = self._new_model(data.steps, self._random_state), History()
@@ -286,13 +291,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
             model, solver, self._random_state = copy.deepcopy((self._model, self._solver, self._random_state))
             model = model.with_loss(*self._loss_and_parameter())  # which may be another since
             history = self._history  # no copy, which would take the longer the more there is
-        n_epochs = len(history.loss_curve)
-        try:
-            self._train(X, y, sample_weight, data, model, solver, history, 1, 1)
-        except BaseException:
-            history.cut(n_epochs)
-            raise
-        return self
+        self._train(X, y, sample_weight, data, model, solver, history, 1, 1)
 
     def _read(
         self,

@@ -31,6 +31,8 @@ def fits(method: Method) -> Method:
                 "callback or a loss, fits it again. Fit a clone"
             )
         before = dict(vars(estimator))
+        history = before.get("_history")
+        n_epochs = 0 if history is None else len(history.loss_curve)
         try:
             if is_partial and not get_config()["skip_parameter_validation"]:  # scikit-learn does so the first time only
                 estimator._validate_params()
@@ -38,6 +40,8 @@ def fits(method: Method) -> Method:
         except BaseException:
             vars(estimator).clear()
             vars(estimator).update(before)
+            if history is not None:
+                history.cut(n_epochs)  # to which partial_fit adds
             raise
         finally:
             del _FITTING[key]

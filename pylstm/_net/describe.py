@@ -34,6 +34,54 @@ class Missing(NamedTuple):
     for how many steps."""
 
 
+class DirectForecasts(NamedTuple):
+    """How a net forecasts all of a horizon at once, of n series that it reads in views."""
+
+    horizon: int
+    window: int
+    lags: tuple[int, ...]
+    """Of each view the steps back to what is subtracted; 0 for the last value of a window."""
+    transforms: tuple[str | None, ...]
+    """Of each view: what is done to values first."""
+    seasons: tuple[int, ...]
+    """That the first view is less."""
+    scales: Array
+    """What values are divided by (n_views, n, n_columns)."""
+    varies: Array
+    """Whether a column does (n, n_columns); else it is forecast as its last value."""
+    indices: list[Array]
+    """For each season (n, season, n_columns), beginning with the step after the last."""
+    tails: list[Array]
+    """Of each series the last values (n_steps, n_columns)."""
+    known: list[Array]
+    """X of those steps (n_steps, n_features), scaled."""
+    x: Scaling | None
+    """Of X; its scale is 0 where a column never varies. None where there is none."""
+    spread: Array
+    """What errors are multiplied by (n, n_columns)."""
+    errors: Any
+    """Their sizes by step, and quantiles; None where none are known."""
+
+
+class RecursiveForecasts(NamedTuple):
+    """How a net forecasts one step after the other, of n series that are differenced and scaled."""
+
+    transform: str | None
+    lags: tuple[int, ...]
+    """Of differences, one after the other."""
+    mean: Array
+    """Of differences (n, n_columns), as `scale`, which is 0 where they never vary."""
+    scale: Array
+    tails: list[list[Array]]
+    """Of each series, for each lag, the last values before that difference (lag, n_columns)."""
+    last: Array
+    """What the net is to read next (n, n_columns), scaled."""
+    x: Scaling | None
+    """As above. The net reads X with the value before."""
+    state: list[tuple[Array, ...]]
+    """Of the net, for each layer, (1, n, hidden_size) each."""
+
+
 class Description(NamedTuple):
     """A model taken apart."""
 
@@ -50,8 +98,8 @@ class Description(NamedTuple):
     """What the outputs are probabilities of."""
     missing: Missing | None = None
     """What stands for missing values of the inputs; None where there are to be none."""
-    state: Any = None
-    """From which it goes on, of a model that keeps one; else None."""
+    forecasts: DirectForecasts | RecursiveForecasts | None = None
+    """How a forecaster makes them of what the net says, and what it goes on from; None of other models."""
 
 
 @singledispatch
@@ -77,7 +125,7 @@ def describe_steps(model: Any, purpose: str = "streamed") -> Description:
         raise ValueError(
             f"model must not be bidirectional to be {purpose}: its reverse direction starts at the last step"
         )
-    if described.state is not None:
+    if described.forecasts is not None:
         raise ValueError(
             f"model must not be an {type(model).__name__}, which keeps its state itself: use update and predict, "
             "or its own stream()"

@@ -148,6 +148,14 @@ def as_numbers(values: object, name: str, ndim: int, shape_text: str, dtype: npt
     return array if dtype is None else np.require(array, dtype=dtype, requirements=["C", "A"])
 
 
+def as_probabilities(quantiles: object) -> Array:
+    """Return probabilities of quantiles (n,) as float64."""
+    probabilities = as_numbers(quantiles, "quantiles", 1, "(n_quantiles,)", np.float64)
+    if not ((probabilities > 0) & (probabilities < 1)).all():
+        raise ValueError(f"quantiles must be in (0, 1), got {quantiles!r}")
+    return probabilities
+
+
 def is_sequence(value: object) -> bool:
     """Whether a value is an array or list, not a number or a label."""
     return hasattr(value, "__len__") and not isinstance(value, str | bytes)

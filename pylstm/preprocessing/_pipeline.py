@@ -29,7 +29,7 @@ def _describe(model: Pipeline) -> Description:
     per_step, estimator = found
     check_is_fitted(per_step, "transformer_")
     described = describe(estimator)
-    if described.state is not None:  # a forecaster scales by itself
+    if described.forecasts is not None:  # a forecaster scales by itself
         return describe.dispatch(object)(model)
     scaler = per_step.transformer_
     zeros = np.zeros(scaler.n_features_in_)

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from toys import toy
 
 import pylstm
-from pylstm import LSTMClassifier, LSTMForecaster, LSTMSequenceRegressor, LSTMTagger
+from pylstm import LSTMClassifier, LSTMSequenceRegressor, LSTMTagger
 from pylstm._devices.blob import blob_of
 from pylstm._net.describe import describe
 from pylstm.datasets import load_japanese_vowels
@@ -341,7 +341,6 @@ def test_models_that_are_refused(tmp_path):
     two = {"bidirectional": True}
     refused(pylstm.Sequence(2, 3, **two), "must not be bidirectional to be exported: its reverse direction starts at")
     refused(fitted(**two), "must not be bidirectional to be exported")
-    refused(LSTMForecaster(max_iter=1, cv=None).fit(np.arange(40.0)), "must not be an LSTMForecaster")
     refused(fitted(dtype="float64"), "must be of float32 to be exported, got float64: make it with dtype='float32'")
     refused(LSTMClassifier(), "not fitted")
     refused("model", "model must be one of", TypeError)

@@ -166,6 +166,60 @@ def test_what_is_missing_is_filled_if_asked():
         quick().fit(np.where(np.arange(132) == 3, np.nan, AIRLINE[:132]))
 
 
+def test_what_is_missing_in_X_is_filled_if_asked():
+    """On a line as well, within the rows that X has; the first and the last hold beyond."""
+    prices = pd.DataFrame(
+        {"price": np.arange(150.0) % 11, "fuel": np.arange(150.0) ** 2}, [*MONTHS, *MONTHS[-6:].shift(6)]
+    )
+    holes = prices.copy()
+    holes.iloc[[0, 1, 30, 31, 135], 0] = np.nan
+    holes.iloc[148:, 1] = np.nan
+    filled = holes.interpolate(limit_direction="both")
+    options = {"missing": "interpolate", "max_iter": 2}
+    expected = (
+        quick(**options).fit(airline(), filled, X_past=filled[:132]).update(airline(144)[132:], filled, X_past=filled)
+    )
+    forecaster = (
+        quick(**options).fit(airline(), holes, X_past=holes[:132]).update(airline(144)[132:], holes, X_past=holes)
+    )
+    pd.testing.assert_series_equal(forecaster.predict(6, holes), expected.predict(6, filled))
+    with pytest.raises(ValueError, match=r"X contains NaN"):
+        quick().fit(airline(), holes)
+    with pytest.raises(ValueError, match="X must have at least one value in each column, got NaN alone"):
+        quick(**options).fit(airline(), holes * np.nan)
+
+
+@pytest.mark.parametrize("way", [{}, {"horizon": None, "cv": 2}, {"differences": (), "cv": 2}])
+def test_an_update_after_a_gap(way):
+    """The line begins at the last value that is known; of each series at its own."""
+    later = airline(144)[132:]
+    gap = later.copy()
+    gap.iloc[:3] = np.interp([1, 2, 3], [0, 4], [AIRLINE[131], later.iloc[3]])
+    whole = quick(missing="interpolate", **way).fit(airline()).update(gap)
+    absent = later.mask(np.arange(12) < 3)
+    for given in (later[3:], absent, absent[1:]):
+        forecaster = quick(missing="interpolate", **way).fit(airline()).update(given)
+        pd.testing.assert_series_equal(forecaster.predict(4), whole.predict(4), rtol=1e-6)
+    with pytest.raises(
+        ValueError, match=r"y must go on where the series known so far end, at 1960-01-01 .*, got 1960-04"
+    ):
+        quick(**way).fit(airline()).update(later[3:])
+    with pytest.raises(
+        ValueError, match=r"y must go on where the series known so far end, at 1961-01-01 .*, got 1960-12"
+    ):
+        whole.update(later[11:])
+
+
+def test_an_update_after_a_gap_in_one_series_of_several():
+    long = panel()
+    later = panel(104)[lambda rows: rows.ds >= MONTHS[100]]
+    forecaster = quick(missing="interpolate").fit(long)
+    expected = [np.append(np.interp([1, 2], [0, 3], [AIRLINE[99], AIRLINE[102]]), AIRLINE[102:104])]
+    expected.append(AIRLINE[100:104] * 3.0 + 7)
+    plain = quick().fit([long.y[:100].to_numpy(), long.y[100:].to_numpy()]).update(expected)
+    assert_allclose(forecaster.update(later.iloc[2:]).predict(3).y, np.concatenate(plain.predict(3)))
+
+
 def test_a_refused_update_changes_nothing():
     forecaster = quick().fit(airline())
     before = forecaster.predict(3)

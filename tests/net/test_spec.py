@@ -129,11 +129,26 @@ def test_describe_an_estimator(cls):
     assert described.spec.n_outputs == (len(estimator.classes_) if hasattr(estimator, "classes_") else 1)
     assert described.estimator is estimator
     assert described.labels is getattr(estimator, "classes_", None)
-    assert described.state is None
+    assert described.forecasts is None
     assert len(described.inputs.mean) == 2
     assert (described.targets is None) == (cls in CLASSIFIERS)
     plain = describe(clone(estimator).set_params(**as_it_comes(cls)).fit(*toy(cls)))
     assert plain.inputs is plain.targets is None
+
+
+def test_describe_forecasters():
+    """What is done around the net, and what it goes on from."""
+    y = np.arange(40.0)
+    direct = LSTMForecaster((2,), horizon=4, max_iter=1, cv=None).fit([y, y[:30]])
+    forecasts = describe(direct).forecasts
+    assert (forecasts.horizon, forecasts.window, forecasts.lags, forecasts.seasons) == (4, 6, (0, 1), ())
+    assert forecasts.scales.shape == (2, 2, 1)
+    assert [tail[-1, 0] for tail in forecasts.tails] == [39, 29]
+    recursive = LSTMForecaster((2,), horizon=None, differences=(3, 1), max_iter=1, cv=None).fit(y)
+    forecasts = describe(recursive.stream()).forecasts
+    assert (forecasts.transform, forecasts.lags) == (recursive.transform_, (3, 1))
+    assert [[tail.shape for tail in of_one] for of_one in forecasts.tails] == [[(3, 1), (1, 1)]]
+    assert [[state.shape for state in layer] for layer in forecasts.state] == [[(1, 1, 2)] * 2]
 
 
 def test_describe_others():
@@ -146,7 +161,6 @@ def test_describe_others():
     assert described.estimator is pipeline[1]
     np.testing.assert_allclose(described.inputs.mean, X.mean(axis=(0, 1)))
     np.testing.assert_array_equal(described.inputs.scale, 1)
-    assert describe(LSTMForecaster((2,), max_iter=1, cv=None).fit(np.arange(40.0))).state is not None
     for other in (3, pylstm.Cell(1, 1), make_pipeline(StandardScaler(), LSTMClassifier())):
         with pytest.raises(TypeError, match="model must be one of pylstm's"):
             describe(other)

@@ -52,12 +52,12 @@ class DatedEstimator(SeriesEstimator):
             raise ValueError(f"calendar={self.calendar!r} needs a y with dates, got {type(y).__name__!r}")
         self._form, self._static, self._n_past = None, None, 0
         if has_dates(y):
-            y, self._form = read_y(y, fill=self.missing == "interpolate")
+            y, self._form = read_y(y, fill=self._fills)
         elif X_past is None and static is None:
             return y, X
         lengths = _lengths(y)
         if X is not None and self._form is not None and has_dates(X):
-            X, columns = read_X(X, self._form, lengths)
+            X, columns = read_X(X, self._form, lengths, fill=self._fills)
             self._form = self._form._replace(X_columns=columns)
         if static is not None:
             self._static = read_static(static, self._form, len(lengths))
@@ -75,7 +75,7 @@ class DatedEstimator(SeriesEstimator):
         if self._form is not None:
             if not has_dates(y):
                 raise ValueError(f"y must have dates, as in fit, got {type(y).__name__!r}")
-            y, form = read_y(y, fill=self.missing == "interpolate", like=self._form)
+            y, form = read_y(y, fill=self._fills, like=self._form, last=self._last_values())
         elif X_past is None and not self._reads_more:
             return y, X, None
         lengths = _lengths(y)
@@ -90,6 +90,20 @@ class DatedEstimator(SeriesEstimator):
         form = None if self._form is None else self._form.later(n_each)
         return self._known(X, None, form, n_each, self._given_as_list)
 
+    def _last_values(self) -> list[Array]:
+        """Return the last value that is known of each series (n_columns,)."""
+        raise NotImplementedError
+
+    @property
+    def _fills(self) -> bool:
+        """Whether what is missing is filled."""
+        return self.missing == "interpolate"
+
+    @property
+    def _beside_y(self) -> dict[str, int]:
+        """How many columns of what stands beside y are no user's X."""
+        return {"X_past": self._n_past, "static": 0 if self._static is None else self._static.shape[1]}
+
     @property
     def _reads_more(self) -> bool:
         """Whether the network reads more beside y than a user's X."""
@@ -98,7 +112,9 @@ class DatedEstimator(SeriesEstimator):
     def _known(self, X: Any, past: list[Array] | None, form: Frames | None, n_steps: Array, as_list: bool) -> Any:
         """Return all columns beside y of the last steps of a form."""
         if not self._reads_more:
-            return read_X(X, form, n_steps)[0] if X is not None and form is not None and has_dates(X) else X
+            if X is None or form is None or not has_dates(X):
+                return X
+            return read_X(X, form, n_steps, fill=self._fills)[0]
         parts = [self._read_columns(X, form, n_steps, "X")]
         if len(self.calendar):
             assert form is not None
@@ -121,7 +137,7 @@ class DatedEstimator(SeriesEstimator):
         if X is None:
             return None
         if form is not None and has_dates(X):
-            X = read_X(X, form, n_steps, name)[0]
+            X = read_X(X, form, n_steps, name, fill=self._fills)[0]
         given = [values.reshape(len(values), -1) for values in read_series(X, name)]
         lengths = [len(values) for values in given]
         if lengths != n_steps.tolist():

@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..._net.core import Model
+from ..._net.describe import DirectForecasts
 from ..._net.inputs import Array, Steps
 from ..targets import Targets
 from ..training import Data
 from .again import trained_again
 from .choices import FEW, MANY, Choices
-from .intervals import NONE_ARE_MADE, Errors, errors_of
+from .intervals import NONE_ARE_MADE, Errors, bounds, deviations, errors_of
 from .views import Reading, Views, as_given, as_read, moved, read, views_of
 from .windows import Indices, MiniBatches, Origins, Panel
 
@@ -48,26 +49,39 @@ class Direct(NamedTuple):
     """Columns of X, the last ones, that are known up to now only."""
 
 
-def start(forecaster: Any, choices: Choices, series: list[Array], exogenous: list[Array]) -> tuple[Direct, Panel]:
-    """Return how series are read, and the panel of them that is learnt."""
+def start(
+    forecaster: Any, choices: Choices, series: list[Array], exogenous: list[Array], window: int | None = None
+) -> tuple[Direct, Panel]:
+    """Return how series are read, and the panel of them that is learnt; by windows as they were, where they were."""
     assert choices.horizon is not None
-    views = views_of(choices.seasons, choices.transforms)
     longest = max(len(values) for values in series)
     if longest <= choices.horizon:
         raise ValueError(
             f"y must have at least one series longer than horizon={choices.horizon}, which is learnt from it, got "
             f"{longest} steps at most"
         )
-    window = forecaster.window
-    if window == "auto":
-        window = max(-(-3 * choices.horizon // 2), min(2 * min(choices.seasons, default=1), LONGEST_WINDOW))
-    window = longest if window is None else min(window, longest)
-    reading = read(series, views)
+    if window is None:
+        window = forecaster.window
+        if window == "auto":
+            window = max(-(-3 * choices.horizon // 2), min(2 * min(choices.seasons, default=1), LONGEST_WINDOW))
+        window = longest if window is None else min(window, longest)
+    direct = _at_ends(forecaster, choices, series, exogenous, window)
+    return direct, _panel(direct, series, exogenous)
+
+
+def _at_ends(forecaster: Any, choices: Choices, series: list[Array], exogenous: list[Array], window: int) -> Direct:
+    """Return how series are read, and where they end."""
+    assert choices.horizon is not None
+    views = views_of(choices.seasons, choices.transforms)
     reach = window + max(views.lags)
     tails = [values[-reach:].copy() for values in series]
     known = [values[-reach:] for values in exogenous]
-    direct = Direct(views, reading, window, choices.horizon, tails, known, forecaster._n_past)
-    return direct, _panel(direct, series, exogenous)
+    return Direct(views, read(series, views), window, choices.horizon, tails, known, forecaster._n_past)
+
+
+def begin(forecaster: Any, series: list[Array], exogenous: list[Array]) -> None:
+    """Go on from the ends of series, of which nothing is learnt."""
+    forecaster._direct = _at_ends(forecaster, forecaster._choices, series, exogenous, forecaster._direct.window)
 
 
 def _panel(direct: Direct, series: Sequence[Array], exogenous: Sequence[Array]) -> Panel:
@@ -97,7 +111,31 @@ def mini_batches(forecaster: Any, panel: Panel) -> MiniBatches:
     size = automatic["batch_size"] if forecaster.batch_size == "auto" else forecaster.batch_size
     n_batches = N_BATCHES if automatic is MANY else N_BATCHES_OF_FEW
     n_batches = min(n_batches, max(1, MOST_STEPS // (panel.window + panel.horizon)))
-    return MiniBatches.of(panel, size, n_batches, forecaster.dtype)
+    return MiniBatches.of(panel, size, n_batches, forecaster._dtype)
+
+
+def fit(forecaster: Any, X: Any, y: Any, series: list[Array], exogenous: list[Array], *, continues: bool) -> None:
+    """Learn series, and note what forecasts go on from."""
+    forecaster._direct, panel = start(forecaster, forecaster._choices, series, exogenous)
+    forecaster._stands_for = stand_ins(panel)
+    held = None
+    if forecaster.early_stopping:
+        panel, held = hold_out(forecaster, panel)
+    end = forecaster._fit_data(X, y, None, mini_batches(forecaster, panel), held, continues=continues)
+    forecaster._errors_at_ends = None
+    if forecaster.cv is not None and end != "interrupt":
+        forecaster._errors_at_ends = errors_at_ends(forecaster, forecaster._choices, series, exogenous)
+
+
+def partial_fit(
+    forecaster: Any, X: Any, y: Any, series: list[Array], exogenous: list[Array], *, is_first: bool
+) -> None:
+    """Learn series for an epoch, and note what forecasts go on from. Errors stay those that were made in `fit`."""
+    window = None if is_first else forecaster._direct.window
+    forecaster._direct, panel = start(forecaster, forecaster._choices, series, exogenous, window)
+    if is_first:
+        forecaster._stands_for, forecaster._errors_at_ends = stand_ins(panel), None
+    forecaster._partial_fit_data(X, y, None, mini_batches(forecaster, panel), is_first=is_first)
 
 
 def hold_out(forecaster: Any, panel: Panel) -> tuple[Panel, Data]:
@@ -170,6 +208,44 @@ def go_on(model: Model, direct: Direct, n_steps: int, exogenous: Sequence[Array]
     return [values[-n_steps:] for values in tails]
 
 
+def predict(
+    forecaster: Any, n_steps: int, exogenous: list[Array], return_std: bool, probabilities: Array | None
+) -> tuple[list[Array], list[Array] | None, list[Array] | None]:
+    """Return forecasts and, where they are wanted, standard deviations and quantiles for each series."""
+    forecasts = go_on(forecaster._model, forecaster._direct, n_steps, exogenous)
+    if not return_std and probabilities is None:
+        return forecasts, None, None
+    errors, spread, transform = (
+        forecaster._errors_at_ends,
+        forecaster._direct.reading.spread,
+        forecaster._choices.transforms[0],
+    )
+    if errors is None:
+        raise ValueError(
+            "return_std and quantiles need a fit with cv that was not interrupted, and of a series that is long "
+            f"enough to hold out the last of it, got cv={forecaster.cv}. partial_fit makes no errors of its own"
+        )
+    each = list(zip(forecasts, spread, strict=True))
+    return (
+        forecasts,
+        [deviations(*one, errors, transform) for one in each] if return_std else None,
+        None if probabilities is None else [bounds(*one, errors, probabilities, transform) for one in each],
+    )
+
+
+def observe(forecaster: Any, y: Any, X: Any) -> Direct:
+    """Return what a direct net goes on from after what follows."""
+    series = forecaster._read_continuation(y)
+    exogenous = forecaster._read_X(X, [len(values) for values in series], reset=False)
+    warn_of_change(forecaster._direct, series)
+    return observed(forecaster._direct, series, exogenous)
+
+
+def last_values(forecaster: Any) -> list[Array]:
+    """Return the last value that is known of each series (n_columns,)."""
+    return [values[-1] for values in forecaster._direct.tails]
+
+
 def warn_of_change(direct: Direct, series: Sequence[Array]) -> None:
     """Warn where a column varies that never did in `fit`."""
     for values, tail, varies in zip(series, direct.tails, direct.reading.varies, strict=True):
@@ -187,6 +263,27 @@ def observed(direct: Direct, series: Sequence[Array], exogenous: Sequence[Array]
         tails=[np.concatenate(both)[-reach:] for both in zip(direct.tails, series, strict=True)],
         known=[np.concatenate(both)[-reach:] for both in zip(direct.known, exogenous, strict=True)],
         reading=moved(direct.reading, np.array([len(values) for values in series])),
+    )
+
+
+def described(forecaster: Any) -> DirectForecasts:
+    """Return how forecasts are made, and what they go on from."""
+    direct: Direct = forecaster._direct
+    (lags, transforms, seasons), (scales, varies, spread, indices) = direct.views, direct.reading
+    return DirectForecasts(
+        direct.horizon,
+        direct.window,
+        lags,
+        transforms,
+        seasons,
+        scales,
+        varies,
+        indices,
+        direct.tails,
+        direct.known,
+        forecaster._scaling_of_X,
+        spread,
+        forecaster._errors_at_ends,
     )
 
 

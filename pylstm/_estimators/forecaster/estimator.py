@@ -13,26 +13,23 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..._net.describe import Description
 from ..._net.initialisation import SPREAD
-from ..._net.inputs import Array, Steps, as_numbers, check_int
+from ..._net.inputs import Array, as_probabilities, check_int
 from ..._net.trace import Trace, trace_steps
 from ..base import LSTMEstimator
 from ..fits import Method, fits
 from ..held_out import split_ends
 from ..hyperparameters import Number, positional
 from ..per_step import StepEstimator
-from ..scaling import moments
 from ..state import State
 from ..targets import Targets, check_y_given
 from ..training import Data
-from . import direct, kept
+from . import direct, kept, recursive
 from .backtest import BacktestEstimator
 from .choices import RECURSIVE, Choices, choose, summary
 from .dated import DatedEstimator, named
 from .frames import DATE, Frames
-from .intervals import bounds, deviations
 from .live import ForecastStream
-from .paths import draw_errors, errors_in_blocks, run_on
-from .series import TRANSFORMS, difference, is_list, naive_error
+from .series import is_list, naive_error
 from .windows import width
 
 
@@ -101,8 +98,8 @@ class LSTMForecaster(BacktestEstimator):
         What the network reads of dates beside y: some of "month", "quarter", "week" (of the year), "day" (of the
         month), "weekday" and "hour", each as sine and cosine of where it is in its cycle.
     missing : {"error", "interpolate"}, default="error"
-        What is done where a y with dates has NaN, or not all of them. "interpolate" draws a line between the values
-        beside a gap.
+        What is done where a y with dates has NaN, or not all of them, and an X or X_past with dates has NaN.
+        "interpolate" draws a line between the values beside a gap; of `update`, one before y too.
     window : int, "auto" or None, default="auto"
         The direct way reads so many values before the horizon: "auto" is 1.5 times the horizon or two seasons, at most
         48, whichever is more, and None all of the longest series. The recursive way trains by truncated
@@ -264,6 +261,7 @@ class LSTMForecaster(BacktestEstimator):
     _score_name = "negated squared error"
     _choices: Choices
     _direct: direct.Direct
+    _state: Any
     _stands_for: dict[str, Any]
 
     hidden_layer_sizes: Any = positional(default="auto", kw_only=False)
@@ -340,30 +338,78 @@ class LSTMForecaster(BacktestEstimator):
         """
         return self._fit_series(X, y, X_past, static)
 
+    @_warns_of_order
+    @fits
+    def partial_fit(self, y: Any, X: Any = None, *, X_past: Any = None, static: Any = None) -> Self:
+        """Use the given series for one epoch, going on from what was learnt before. Forecasts then follow their ends.
+
+        The first call, where there was no `fit`, finds the season, the transforms and the way from y, and makes the
+        network. Those stay, as does what scales X. Each series is scaled by itself, as in `fit`: so give it with its
+        past, of which `update` has no need. They may be others than before, and as many as you like.
+
+        The solver keeps its memory between calls. The learning rate is `learning_rate_init`, whatever `learning_rate`
+        says. Errors, of which standard deviations and quantiles are made, stay those of the last `fit`; of the
+        recursive way as long as there are as many series. Without a `fit` there are none.
+
+        Parameters
+        ----------
+        y, X, X_past, static
+            As in `fit`.
+
+        Returns
+        -------
+        self : LSTMForecaster
+            The fitted estimator, ready to forecast what follows y.
+        """
+        return self._fit_series(X, y, X_past, static, is_partial=True)
+
     def _loss_and_parameter(self) -> tuple[str, float]:
         return self._losses()[0], 0.0
 
     def _losses(self) -> list[str]:
         return [self._loss if self._choices.horizon is None else "absolute_error"]
 
-    def _fit_series(self, X: Any, y: Any, X_past: Any, static: Any) -> Self:
+    def _fit_series(self, X: Any, y: Any, X_past: Any, static: Any, *, is_partial: bool = False) -> Self:
         check_y_given(self, y)
-        continues = self.warm_start and hasattr(self, "_model")
-        self._dtype = self.dtype
+        if is_partial and self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        is_fitted = hasattr(self, "_model")
+        is_first, continues = not (is_partial and is_fitted), is_fitted and self.warm_start
+        before = None if is_first else self._beside_y
         y, X = self._learn_form(y, X, X_past, static)
-        series = self._read_y(y, reset=not continues, transforms=(self.transform,))
-        exogenous = self._read_X(X, [len(values) for values in series], reset=not continues)
-        self._choose(choose(self, series))
+        if is_first:
+            self._dtype = self.dtype
+            series = self._read_y(y, reset=not continues, transforms=(self.transform,))
+            exogenous = self._read_X(X, [len(values) for values in series], reset=not continues)
+            self._choose(choose(self, series))
+        else:
+            series, exogenous = self._read_others(y, X, before)
         if self._n_past and self._choices.horizon is None:
             raise ValueError(
                 "X_past is read by the direct way only: horizon must be 'auto' or an integer, and differences 'auto', "
                 f"got {self.horizon} and {self.differences}"
             )
         self._naive_error = np.stack([naive_error(values, self._season()) for values in series])
-        fit = self._fit_recursive if self._choices.horizon is None else self._fit_direct
-        fit(X, y, series, exogenous, continues=continues)
-        self._path_seed = self._random_state.randint(np.iinfo(np.int32).max)
+        if is_partial:
+            self._way.partial_fit(self, X, y, series, exogenous, is_first=is_first)
+        else:
+            self._way.fit(self, X, y, series, exogenous, continues=continues)
+        if is_first:
+            self._path_seed = self._random_state.randint(np.iinfo(np.int32).max)
         return self
+
+    def _read_others(self, y: Any, X: Any, before: Any) -> tuple[list[Array], list[Array]]:
+        """Return other series, and what is known beside them, read by what was found `before`."""
+        series = self._read_y(y, reset=False)
+        exogenous = self._read_X(X, [len(values) for values in series], reset=False)
+        if self._beside_y != before:
+            raise ValueError(f"X_past and static must have as many columns as before, {before}, got {self._beside_y}")
+        return series, exogenous
+
+    @property
+    def _way(self) -> Any:
+        """The file that has how series are forecast."""
+        return recursive if self._choices.horizon is None else direct
 
     def _choose(self, choices: Choices) -> None:
         """Note how series are forecast."""
@@ -374,49 +420,8 @@ class LSTMForecaster(BacktestEstimator):
         self.transform_ = transforms if len(set(transforms)) > 1 else transforms[0]
         self.differences_, self.horizon_ = choices.lags, choices.horizon
 
-    def _fit_direct(self, X: Any, y: Any, series: list[Array], exogenous: list[Array], *, continues: bool) -> None:
-        self._direct, panel = direct.start(self, self._choices, series, exogenous)
-        self._stands_for = direct.stand_ins(panel)
-        held = None
-        if self.early_stopping:
-            panel, held = direct.hold_out(self, panel)
-        end = self._fit_data(X, y, None, direct.mini_batches(self, panel), held, continues=continues)
-        self._errors_at_ends = None
-        if self.cv is not None and end != "interrupt":
-            self._errors_at_ends = direct.errors_at_ends(self, self._choices, series, exogenous)
-
-    def _fit_recursive(self, X: Any, y: Any, series: list[Array], exogenous: list[Array], *, continues: bool) -> None:
-        lags = self._choices.lags
-        forward = TRANSFORMS[self._choices.transforms[0]][0]
-        self._check_long_enough(series, lags)
-
-        transformed = [forward(values) for values in series]
-        differenced, self._tails = zip(*(difference(values, lags) for values in transformed), strict=True)
-        self._mean, self._scale = (np.stack(each) for each in zip(*map(moments, differenced), strict=True))
-        scaled = self._scaled(differenced)
-        steps = self._as_steps([values[:-1] for values in scaled], [x[sum(lags) + 1 :] for x in exogenous])
-        values = np.concatenate([values[1:] for values in scaled]).astype(self._dtype)
-        data = Data(steps, Targets(values, self._step_weights(None, steps, np.ones(len(values), bool))))
-
-        end = self._fit_data(X, y, None, data, continues=continues)
-
-        self._state = self._model.predict(steps)[1]
-        self._last = np.stack([values[-1] for values in scaled])
-        self._errors = None if self.cv is None or end == "interrupt" else errors_in_blocks(self, data)
-
     def _as_read(self, data: Data, dtype: npt.DTypeLike) -> Data:
         return data  # it is read already
-
-    def _check_long_enough(self, series: list[Array], lags: tuple[int, ...]) -> None:
-        """Refuse series that leave a block without a step to learn."""
-        least = sum(lags) + 1 + self.burn_in + max(2, self.cv or 0)
-        for index, values in enumerate(series):
-            if len(values) < least:
-                called = f"y[{index}]" if self._given_as_list else "y"
-                raise ValueError(
-                    f"{called} must have at least {least} steps with differences={lags}, "
-                    f"burn_in={self.burn_in} and cv={self.cv}, got {len(values)}"
-                )
 
     def predict(
         self, n_steps: int, X: Any = None, *, return_std: bool = False, quantiles: npt.ArrayLike | None = None
@@ -447,9 +452,7 @@ class LSTMForecaster(BacktestEstimator):
         """
         check_is_fitted(self, "_model")
         n_steps = check_int(n_steps, "n_steps", 1)
-        probabilities = None if quantiles is None else as_numbers(quantiles, "quantiles", 1, "(n_quantiles,)", float)
-        if probabilities is not None and not ((probabilities > 0) & (probabilities < 1)).all():
-            raise ValueError(f"quantiles must be in (0, 1), got {quantiles!r}")
+        probabilities = None if quantiles is None else as_probabilities(quantiles)
         X = self._known_ahead(X, n_steps)
         exogenous = self._read_X(X, [n_steps] * len(self._naive_error), reset=False)
         asked = self._ask(n_steps, exogenous, return_std, probabilities)
@@ -470,49 +473,9 @@ class LSTMForecaster(BacktestEstimator):
         self, n_steps: int, exogenous: list[Array], return_std: bool, probabilities: Array | None
     ) -> tuple[list[Array], list[Array] | None, list[Array] | None]:
         """Return forecasts and, where they are wanted, standard deviations and quantiles for each series."""
-        ask = self._predict_recursive if self._choices.horizon is None else self._predict_direct
-        return ask(n_steps, exogenous, return_std, probabilities)
-
-    def _predict_direct(
-        self, n_steps: int, exogenous: list[Array], return_std: bool, probabilities: Array | None
-    ) -> tuple[list[Array], list[Array] | None, list[Array] | None]:
-        """Return forecasts and, where they are wanted, standard deviations and quantiles for each series."""
-        forecasts = direct.go_on(self._model, self._direct, n_steps, exogenous)
-        if not return_std and probabilities is None:
-            return forecasts, None, None
-        errors, spread, transform = self._errors_at_ends, self._direct.reading.spread, self._choices.transforms[0]
-        if errors is None:
-            raise ValueError(
-                "return_std and quantiles need a fit with cv that was not interrupted, and of a series that is long "
-                f"enough to hold out the last of it, got cv={self.cv}"
-            )
-        each = list(zip(forecasts, spread, strict=True))
-        return (
-            forecasts,
-            [deviations(*one, errors, transform) for one in each] if return_std else None,
-            None if probabilities is None else [bounds(*one, errors, probabilities, transform) for one in each],
-        )
-
-    def _predict_recursive(
-        self, n_steps: int, exogenous: list[Array], return_std: bool, probabilities: Array | None
-    ) -> tuple[list[Array], list[Array] | None, list[Array] | None]:
-        """Return the same of the recursive way."""
-        undo = TRANSFORMS[self._choices.transforms[0]][1]
-        centres = run_on(self, n_steps, exogenous)
-        forecasts = [undo(centre[:, 0]) for centre in centres]
-        if not return_std and probabilities is None:
-            return forecasts, None, None
-        paths = run_on(self, n_steps, exogenous, draw_errors(self, n_steps))
-        samples = [
-            np.concatenate([path, 2 * centre - path], axis=1) for centre, path in zip(centres, paths, strict=True)
-        ]
-        std = quantiles = None
-        if return_std:
-            squares = [np.square(undo(sample) - undo(centre)) for centre, sample in zip(centres, samples, strict=True)]
-            std = [np.sqrt(square.mean(axis=1)) for square in squares]
-        if probabilities is not None:
-            quantiles = [undo(np.quantile(sample, probabilities, axis=1)) for sample in samples]
-        return forecasts, std, quantiles
+        said: tuple[list[Array], list[Array] | None, list[Array] | None]
+        said = self._way.predict(self, n_steps, exogenous, return_std, probabilities)
+        return said
 
     def update(self, y: Any, X: Any = None, *, X_past: Any = None) -> Self:
         """Take in what was observed since: forecasts then go on from there. Weights and scales stay as they are.
@@ -537,42 +500,45 @@ class LSTMForecaster(BacktestEstimator):
     def _go_on(self, y: Any, X: Any, form: Frames | None) -> Self:
         """Take in what follows, as arrays or lists of them; its form ends where it does."""
         if self._choices.horizon is not None:
-            self._direct = self._observe_windows(y, X)
+            self._direct = direct.observe(self, y, X)
         else:
-            steps, last, tails = self._observe(y, X)
+            steps, last, tails = recursive.observe(self, y, X)
             self._state = self._model.predict(steps, self._state)[1]
             self._last, self._tails = last, tails
         self._form = form
         return self
 
-    def _observe_windows(self, y: Any, X: Any) -> direct.Direct:
-        """Return what a direct net goes on from after what follows."""
-        series = self._read_continuation(y)
-        exogenous = self._read_X(X, [len(values) for values in series], reset=False)
-        direct.warn_of_change(self._direct, series)
-        return direct.observed(self._direct, series, exogenous)
+    def _last_values(self) -> list[Array]:
+        values: list[Array] = self._way.last_values(self)
+        return values
 
-    def _observe(self, y: Any, X: Any) -> tuple[Steps, Array, tuple[Any, ...]]:
-        """Return the steps that the network reads of what follows, and what will be `_last` and `_tails` then."""
-        series = self._read_continuation(y)
-        exogenous = self._read_X(X, [len(values) for values in series], reset=False)
-        differenced, tails = zip(
-            *(
-                difference(TRANSFORMS[self._choices.transforms[0]][0](values), self._choices.lags, tail)
-                for values, tail in zip(series, self._tails, strict=True)
-            ),
-            strict=True,
-        )
-        scaled = self._scaled(differenced)
-        read = [
-            np.concatenate([last[np.newaxis], values[:-1]]) for last, values in zip(self._last, scaled, strict=True)
-        ]
-        return self._as_steps(read, exogenous), np.stack([values[-1] for values in scaled]), tails
+    def stream(  # type: ignore[override]  # of series, not of steps
+        self, y: Any = None, X: Any = None, *, X_past: Any = None, static: Any = None
+    ) -> ForecastStream:
+        """Return a `ForecastStream`, which goes on from here value by value; this object stays where it is.
 
-    def stream(self) -> ForecastStream:  # type: ignore[override]  # of series, not of steps
-        """Return a `ForecastStream`, which goes on from here value by value; this object stays where it is."""
+        Parameters
+        ----------
+        y, X, X_past, static : default=None
+            As in `fit`: other series, to go on from in place of those known so far. They are scaled by themselves, with
+            seasons of their own, and nothing is learnt of them.
+
+        Returns
+        -------
+        ForecastStream
+        """
         check_is_fitted(self, "_model")
-        return ForecastStream(self)
+        live = ForecastStream(self)
+        if y is not None:
+            live._forecaster._begin(y, X, X_past, static)
+        return live
+
+    def _begin(self, y: Any, X: Any, X_past: Any, static: Any) -> None:
+        """Go on from other series."""
+        before = self._beside_y
+        series, exogenous = self._read_others(*self._learn_form(y, X, X_past, static), before)
+        self._naive_error = np.stack([naive_error(values, self._season()) for values in series])
+        self._way.begin(self, series, exogenous)
 
     def summary(self) -> str:
         """Return what was found in the series, and how they are forecast."""
@@ -598,9 +564,9 @@ class LSTMForecaster(BacktestEstimator):
         check_is_fitted(self, "_model")
         y, X, _ = self._follow_form(y, X)
         if self._choices.horizon is not None:
-            windows = direct.last_windows(self._observe_windows(y, X), self._dtype)
+            windows = direct.last_windows(direct.observe(self, y, X), self._dtype)
             return trace_steps(self._model, windows._replace(is_dense=not self._given_as_list), None, hold)
-        steps, _, _ = self._observe(y, X)
+        steps, _, _ = recursive.observe(self, y, X)
         return trace_steps(self._model, steps._replace(is_dense=not self._given_as_list), self._state, hold)
 
     def score(self, y: Any, X: Any = None) -> float:
@@ -647,7 +613,8 @@ class LSTMForecaster(BacktestEstimator):
         return -float(np.mean(np.square(outputs[held] - targets.values[held])))
 
     def _describe(self) -> Description:
-        return super()._describe()._replace(state=self._state if self._choices.horizon is None else self._direct.tails)
+        described = super()._describe()  # says where there is none
+        return described._replace(forecasts=self._way.described(self))
 
     # ---- save
 
@@ -674,6 +641,8 @@ class LSTMForecaster(BacktestEstimator):
 
     def _set_state(self, state: State) -> None:
         self._choose(kept.read_choices(state))
+        if kept.read_is_much(state):
+            self._stands_for = direct.MANY
         read = kept.read_recursive if self._choices.horizon is None else kept.read_direct
         super()._set_state(state)
         self._dtype = self._model.dtype.name

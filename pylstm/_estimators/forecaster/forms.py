@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ..._net.describe import Scaling
 from ..._net.inputs import Array, Steps, as_form
 from ..base import Fitted
 from ..per_step import StepEstimator
@@ -86,6 +87,10 @@ class SeriesEstimator(FittedForms, StepEstimator):
                 called = f"X[{index}]" if self._given_as_list else "X"
                 raise ValueError(f"{called} must have one row for each of {length} steps, got {len(values)}")
         return [scaled(values, self._X_mean, self._X_scale, "X") for values in exogenous]
+
+    @property
+    def _scaling_of_X(self) -> Scaling | None:
+        return Scaling(self._X_mean, self._X_scale) if self.n_features_in_ > 0 else None
 
     def _scaled(self, differenced: Any) -> list[Array]:
         return [

@@ -91,7 +91,7 @@ def _is_polars(y: Any) -> bool:
 # ---- reading
 
 
-def read_y(y: Any, *, fill: bool, like: Frames | None = None) -> tuple[Any, Frames]:
+def read_y(y: Any, *, fill: bool, like: Frames | None = None, last: list[Array] | None = None) -> tuple[Any, Frames]:
     """Return the values of y, an array or a list of them, and its form.
 
     Parameters
@@ -102,6 +102,8 @@ def read_y(y: Any, *, fill: bool, like: Frames | None = None) -> tuple[Any, Fram
     like : Frames, default=None
         The form of fit, where this is what follows it: then it has the same kind and names, and begins where they end.
         The form that is returned ends where this does.
+    last : list of ndarray (n_columns,), default=None
+        With `like`, the last value that is known of each series: a line from there fills what is missing before y.
     """
     kind, parts, columns, levels = _parts(y, "y")
     names = [_plain(part.name) for part in parts]
@@ -117,12 +119,16 @@ def read_y(y: Any, *, fill: bool, like: Frames | None = None) -> tuple[Any, Fram
             raise ValueError(f"y must have the columns it had in fit, {like.columns}, got {columns}")
     values, ends = [], np.empty(len(parts), np.intp)
     for k, (part, places) in enumerate(zip(parts, _places(grid, parts), strict=True)):
-        called = _called(part.name)
-        if like is not None and places[0] != like.ends[k]:
+        called, rows, n_before = _called(part.name), part.values, 0
+        if fill and like is not None and last is not None and places[0] >= like.ends[k]:
+            n_before = 1
+            places = np.append(like.ends[k] - 1, places)
+            rows = np.concatenate([last[k].reshape(1, *rows.shape[1:]), rows])
+        elif like is not None and places[0] != like.ends[k]:
             due, came = grid.dates(int(like.ends[k]), 1)[0], part.dates[0]
             raise ValueError(f"{called} must go on where the series known so far end, at {due}, got {came}")
-        of = _filled(part.values, places, grid, called) if fill else _complete(part.values, places, grid, called)
-        values.append(of)
+        of = _filled(rows, places, grid, called) if fill else _complete(rows, places, grid, called)
+        values.append(of[n_before:])
         ends[k] = places[-1] + 1
     if like is not None:
         return (values if like.is_panel else values[0]), like._replace(ends=ends)
@@ -130,11 +136,14 @@ def read_y(y: Any, *, fill: bool, like: Frames | None = None) -> tuple[Any, Fram
     return (values if form.is_panel else values[0]), form
 
 
-def read_X(X: Any, form: Frames, n_steps: Array, name: str = "X") -> tuple[Any, list[Any] | None]:
+def read_X(
+    X: Any, form: Frames, n_steps: Array, name: str = "X", *, fill: bool = False
+) -> tuple[Any, list[Any] | None]:
     """Return what X says of the last `n_steps` of each series of a form, an array or a list of them, and its columns.
 
     X has the form of y, or one index of dates for all series; it may have more dates and series than are asked for.
     Columns may be in another order than in fit. Rows that are numbered from 0, as many as asked for, are those steps.
+    With `fill`, what is missing (NaN) is on a line between the rows that have it; the first and the last hold beyond.
     """
     import pandas as pd
 
@@ -148,6 +157,8 @@ def read_X(X: Any, form: Frames, n_steps: Array, name: str = "X") -> tuple[Any, 
     first, dates = form.dates_between(n_steps)
     for part, end, n in zip(parts, form.ends, n_steps, strict=True):
         called = _called(part.name, name)
+        if fill:
+            part = part._replace(values=_filled(part.values, np.arange(len(part.values)), form.grid, called))
         if isinstance(part.dates, pd.RangeIndex) and part.dates.equals(pd.RangeIndex(n)):
             values.append(part.values if order is None else part.values[:, order])
             continue

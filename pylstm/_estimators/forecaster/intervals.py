@@ -20,6 +20,11 @@ class Errors(NamedTuple):
     quantiles: npt.NDArray[np.float64]
     """Of errors over their sizes, at even probabilities from 0 to 1 (N_KEPT,)."""
 
+    def factors(self, probabilities: Array) -> Array:
+        """Return how many sizes the quantiles of some probabilities are off, to either side (n,)."""
+        grid = np.linspace(0, 1, len(self.quantiles))
+        return np.sign(probabilities - 0.5) * np.interp(np.abs(2 * probabilities - 1), grid, self.quantiles)
+
 
 #: Where nothing ever varies.
 NONE_ARE_MADE = Errors(np.zeros(1), np.zeros(N_KEPT))
@@ -69,8 +74,7 @@ def bounds(centre: Array, spread: Array, errors: Errors, probabilities: Array, t
     known = len(errors.sizes)
     steps = np.arange(1, len(centre) + 1)
     sizes = errors.sizes[np.minimum(steps, known) - 1] * np.sqrt(np.maximum(steps / known, 1))
-    grid = np.linspace(0, 1, len(errors.quantiles))
-    factors = np.sign(probabilities - 0.5) * np.interp(np.abs(2 * probabilities - 1), grid, errors.quantiles)
+    factors = errors.factors(probabilities)
     widths = sizes[:, np.newaxis] * spread
     return np.where(widths > 0, back(forward(centre) + factors[:, np.newaxis, np.newaxis] * widths), centre)
 

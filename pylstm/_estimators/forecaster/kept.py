@@ -7,7 +7,7 @@ import numpy as np
 from ..._net.cells import STATES
 from ..._net.inputs import Array
 from ..state import State
-from .choices import Choices
+from .choices import MANY, Choices
 from .dates import grid_as_plain, grid_from_plain
 from .direct import Direct
 from .frames import Frames
@@ -47,6 +47,7 @@ def direct_state(forecaster: Any) -> Fitted:
         "window": direct.window,
         "n_tails": [len(tail) for tail in direct.tails],
         "n_past": direct.n_past,
+        "is_much": forecaster._stands_for == MANY,
         "n_errors": None if errors is None else len(errors.sizes),
     }
     arrays = {
@@ -60,6 +61,11 @@ def direct_state(forecaster: Any) -> Fitted:
     if errors is not None:
         arrays |= {"error_sizes": errors.sizes, "error_quantiles": errors.quantiles}
     return values, arrays
+
+
+def read_is_much(state: State) -> bool:
+    """Return whether there was much to learn, by which partial_fit goes on; older files do not say."""
+    return "is_much" in state.values and state.boolean("is_much")
 
 
 def read_choices(state: State) -> Choices:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ..._net.describe import Description, describe
 from ..._net.inputs import Array, as_numbers
 
 
@@ -72,3 +73,8 @@ class ForecastStream:
         if not np.isfinite(row).all():
             raise ValueError(f"{name} must be finite, got NaN or infinity")
         return row
+
+
+@describe.register
+def _describe(model: ForecastStream) -> Description:
+    return describe(model._forecaster)

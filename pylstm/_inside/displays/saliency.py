@@ -170,7 +170,7 @@ class SaliencyDisplay:
 def gradients_of(estimator: Any, X: Any, sequence: int, target: Any, step: int | None) -> tuple[Array, str]:
     """Return the gradient (n_steps, n_features) of an output, and what that is; parameters as in `from_estimator`."""
     described = estimator_of(estimator)
-    if described is None or described.state is not None:
+    if described is None or described.forecasts is not None:
         raise TypeError(f"estimator must be one of {', '.join(KINDS)}, got {estimator!r}")
     x = rows_of(estimator._fitted_steps(X), sequence)
     n_steps = len(x)
