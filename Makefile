@@ -1,7 +1,7 @@
 # What one types in a checkout; src_c/Makefile builds and tests the C library alone.
 #
 #   make demo    trains a classifier of spoken vowels
-#   make test    the tests, on all cores
+#   make test    the tests but for the long ones (tests/README.md), on all cores; WHICH=long: those; WHICH="long or not long": all
 #   make lint    formats, style and types
 #   make docs    the pages, in docs/_build
 #   make bench   the page of measurements of this machine, one thread
@@ -10,6 +10,7 @@
 # and what the command needs beside it.
 PYTHON ?= python3
 VENV ?= .venv
+WHICH ?= not long
 C_FILES = $(wildcard src_c/*/*.c)
 COMPILED = Makefile pyproject.toml setup.py $(wildcard src_c/*.h src_c/*/*.h) $(C_FILES) \
     $(filter-out %.py %.c %.so,$(wildcard pylstm/_net/*.p*))
@@ -18,7 +19,7 @@ demo: $(VENV)/has-sklearn
 	$(VENV)/bin/python -m pylstm demo
 
 test: $(VENV)/has-test
-	$(VENV)/bin/python -m pytest -n auto --dist loadscope
+	$(VENV)/bin/python -m pytest -n auto --dist loadscope -m "$(WHICH)"
 
 docs: $(VENV)/has-docs
 	$(VENV)/bin/python -m sphinx -q -W docs docs/_build

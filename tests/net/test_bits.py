@@ -92,7 +92,7 @@ class TestThreads:
             mine[...] = its
         return one, many, X, state, rng
 
-    @pytest.mark.parametrize("n_threads", [2, 3, 7, 41, 64, 1000])
+    @pytest.mark.parametrize("n_threads", [2, 7, *(pytest.param(n, marks=pytest.mark.long) for n in (3, 41, 64, 1000))])
     @pytest.mark.parametrize(("dtype", "bound"), [("float32", 1e-5), ("float64", 1e-13)])
     def test_same_bits_forward_and_near_gradients(self, shared, n_threads, dtype, bound):
         self.check(shared, n_threads, dtype, bound)
@@ -131,6 +131,7 @@ class TestThreads:
         for y, y_many in zip(Y, many.forward(X, state, training=True)[0], strict=True):
             assert_same_bits(y_many, y)
 
+    @pytest.mark.long
     def test_threads_within_threads(self, shared):
         _, many, X, state, _ = self.nets(shared, 2)
         expected, _ = many.forward(X, state)
