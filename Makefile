@@ -1,7 +1,7 @@
 # What one types in a checkout; src_c/Makefile builds and tests the C library alone.
 #
 #   make demo    trains a classifier of spoken vowels
-#   make test    the tests but for the long ones (tests/README.md), on all cores; WHICH=long: those; WHICH="long or not long": all
+#   make test    the tests but for the long ones (tests/README.md), on all cores; WHICH=long: those
 #   make lint    formats, style and types
 #   make docs    the pages, in docs/_build
 #   make bench   the page of measurements of this machine, one thread
