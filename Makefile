@@ -1,15 +1,16 @@
 # What one types in a checkout; src_c/Makefile builds and tests the C library alone.
 #
 #   make demo    trains a classifier of spoken vowels
-#   make test    the tests, on all cores
+#   make test    the tests but for the long ones (tests/README.md), on all cores; WHICH=long: those
 #   make lint    formats, style and types
 #   make docs    the pages, in docs/_build
 #   make bench   the page of measurements of this machine, one thread
 #
-# Each makes .venv, or keeps one that is there, and installs pylstm there with what it needs: again only after a change
-# of what is compiled.
+# Each makes .venv, or keeps one that is there, and installs pylstm there, again only after a change of what is compiled,
+# and what the command needs beside it.
 PYTHON ?= python3
 VENV ?= .venv
+WHICH ?= not long
 C_FILES = $(wildcard src_c/*/*.c)
 COMPILED = Makefile pyproject.toml setup.py $(wildcard src_c/*.h src_c/*/*.h) $(C_FILES) \
     $(filter-out %.py %.c %.so,$(wildcard pylstm/_net/*.p*))
@@ -18,7 +19,7 @@ demo: $(VENV)/has-sklearn
 	$(VENV)/bin/python -m pylstm demo
 
 test: $(VENV)/has-test
-	$(VENV)/bin/python -m pytest -n auto --dist loadscope
+	$(VENV)/bin/python -m pytest -n auto --dist loadscope -m "$(WHICH)"
 
 docs: $(VENV)/has-docs
 	$(VENV)/bin/python -m sphinx -q -W docs docs/_build
@@ -35,12 +36,22 @@ lint: $(VENV)/has-lint
 	PATH="$(abspath $(VENV))/bin:$$PATH" $(VENV)/bin/cython-lint pylstm
 	$(VENV)/bin/mypy
 
-# One file for each extra of pyproject.toml, as new as what was compiled last.
-$(VENV)/has-%: $(COMPILED)
+# pylstm, as new as what was compiled last; and a file for each extra of pyproject.toml: pip takes its list from the pylstm
+# that is there, and compiles nothing. 0 is pip's way to say that Python's own files are compiled when they are imported,
+# of each package those that are, not all: half of the time that pip takes.
+PIP = PIP_NO_COMPILE=0 $(VENV)/bin/pip install --quiet --disable-pip-version-check
+
+$(VENV)/has-pylstm: $(COMPILED)
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing pylstm and its extra '$*' in $(VENV): compiling $(words $(C_FILES)) files, most of them" \
-	    "several times, takes a minute or two ..."
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@echo "Installing pylstm in $(VENV): compiling $(words $(C_FILES)) files, most of them several times, takes a minute" \
+	    "or two ..."
+	@$(PIP) --editable .
 	@touch $@
 
+$(VENV)/has-%: $(VENV)/has-pylstm
+	@echo "Installing what the extra '$*' needs in $(VENV) ..."
+	@$(PIP) 'pylstm[$*]'
+	@touch $@
+
+.PRECIOUS: $(VENV)/has-pylstm
 .PHONY: demo test docs bench lint

@@ -20,6 +20,11 @@ hypothesis.settings.register_profile("no deadline", deadline=None)
 hypothesis.settings.load_profile("no deadline")
 
 
+def pytest_configure(config):
+    of_long = "takes seconds, and finds out little that is peculiar to a machine: left out by `make test`, not by CI"
+    config.addinivalue_line("markers", f"long: {of_long}")
+
+
 def objects_of_extension():
     """What an editable install has compiled, with the flags of a release: none where that is not of these sources."""
     linked = Path(core.__file__)

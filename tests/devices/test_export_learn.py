@@ -20,6 +20,7 @@ from toys import toy
 
 import pylstm
 from pylstm import LSTMClassifier, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger
+from pylstm.__main__ import main
 from pylstm._devices import c_learn
 from pylstm._devices.c_net import Net
 from pylstm.preprocessing import PerStep
@@ -333,6 +334,7 @@ def test_compilers(compiler, learners):
     )
 
 
+@pytest.mark.long
 def test_names(objects):
     for (name, _), path in objects.items():
         lines = [line.split() for line in run("nm", path).splitlines()]
@@ -390,8 +392,9 @@ def program(learners, directory):
     return directory / "main.c"
 
 
+@pytest.mark.long
 def test_one_program_with_the_library_under_sanitizers(learners, library, tmp_path):
-    sanitize = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    sanitize = ["-O1", "-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     sources = [program(learners, tmp_path), *(export.path for export, _, _ in learners)]
     run(gcc, *sanitize, f"-I{SOURCES}", *sources, library, "-lm", "-lpthread", "-o", tmp_path / "main")
     words = run(tmp_path / "main").split()
@@ -463,12 +466,16 @@ def test_window_of_the_estimator(tmp_path):
         assert (tmp_path / "own.c").read_text() == (tmp_path / "given.c").read_text()
 
 
-def test_command(tmp_path):
+def test_command(tmp_path, capsys):
     model = LSTMTagger((3,), max_iter=1, random_state=0).fit(*toy(LSTMTagger))
     model.save(tmp_path / "model.safetensors")
+    arguments = ["export", tmp_path / "model.safetensors", tmp_path / "model.c", "--window", 5, "--trainable"]
     for option, trainable in (("all", True), ("head", "head")):
-        command = [sys.executable, "-P", "-m", "pylstm", "export", tmp_path / "model.safetensors", tmp_path / "model.c"]
-        said = run(*command, "--trainable", option, "--window", 5)
+        if trainable is True:
+            said = run(sys.executable, "-P", "-m", "pylstm", *arguments, option)
+        else:
+            assert main([*map(str, arguments), option]) == 0
+            said = capsys.readouterr().out
         export = pylstm.export_c(model, tmp_path / "same.c", name="model", trainable=trainable, window=5)
         assert f"model, {export.flash_bytes} bytes of constants, {export.ram_bytes} of state" in said
         assert (tmp_path / "model.c").read_text() == (tmp_path / "same.c").read_text()

@@ -41,6 +41,7 @@ def test_check_estimator(cls, dtype):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("cls", [LSTMClassifier, LSTMRegressor])
+@pytest.mark.long
 def test_check_estimator_with_defaults(cls):
     """Mini-batches of 16, dealt out by chance: weights are no repetitions there, in either dtype."""
     results = check_estimator(cls(max_iter=100, random_state=0), on_fail=None, on_skip=None)

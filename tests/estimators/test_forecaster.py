@@ -56,6 +56,7 @@ def same(a, b):
     [(load_airline, {"differences": 12, "transform": "sqrt"}, 30), (load_sunspots, {"transform": "sqrt"}, 35.7)],
     ids=["airline", "sunspots"],
 )
+@pytest.mark.long
 def test_last_fifth(load, settings, bar):
     y = load()
     n_steps = len(y) // 5

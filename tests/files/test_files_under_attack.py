@@ -49,11 +49,13 @@ def run(program, *arguments):
 
 @posix
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is limited by Linux's /proc")
+@pytest.mark.long
 def test_mutated_files():
     assert "10000 cases: " in run("fuzz_load.py", "--cases", "10000", "--seed", "0")
 
 
 @posix
+@pytest.mark.long
 def test_killed_while_it_saves():
     assert run("kill_save.py", "--kills", "20").startswith("20 kills, ")
 

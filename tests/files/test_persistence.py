@@ -563,6 +563,7 @@ def load_or_refuse(path, cls):
             pass
 
 
+@pytest.mark.long
 @settings(max_examples=400, deadline=None)
 @given(choices=st.data())
 def test_fuzzed_bytes(files, choices):
@@ -586,6 +587,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=400, deadline=None)
 @given(choices=st.data())
 def test_fuzzed_values(files, choices):

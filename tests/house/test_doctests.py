@@ -52,7 +52,11 @@ def test_docstring(name, capsys):
     run(EXAMPLES[name], name, capsys)
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [PAGES[0], *(pytest.param(path, marks=pytest.mark.long) for path in PAGES[1:])],
+    ids=lambda path: path.stem,
+)
 def test_page(path, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # some write files
     run(path.read_text(), path.name, capsys)

@@ -421,6 +421,7 @@ def test_run_writes_and_keeps_what_it_did_not_run(monkeypatch, tmp_path, capsys)
     assert (tmp_path / "sequences.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.long
 def test_short_run_writes_nothing(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     before = {path: path.stat().st_mtime_ns for path in FOLDER.glob("*.*")}

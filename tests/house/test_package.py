@@ -67,6 +67,7 @@ def test_names():
         pylstm.nonsense  # noqa: B018
 
 
+@pytest.mark.long
 def test_demo():
     done = subprocess.run(
         [sys.executable, "-P", "-m", "pylstm", "demo"], capture_output=True, text=True, check=False, timeout=120

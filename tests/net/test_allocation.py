@@ -11,7 +11,10 @@ import pytest
 from compilers import run
 
 HERE = Path(__file__).parents[1]
-pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="preloads over glibc's malloc")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="preloads over glibc's malloc"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """The forward pass gives a sequence the same bits alone, in any batch, in pieces, and on any number of threads."""
 
+import functools
 import multiprocessing
 import os
 import subprocess
@@ -74,6 +75,15 @@ SHARED = {
 }
 
 
+@functools.cache
+def by_one_thread(shared, dtype, cell):
+    """Return what a pass over `SHARED` takes, and what one thread makes of it: outputs and state, gradients."""
+    one, X, state, rng = make(*SHARED[shared], bidirectional=True, dtype=dtype, cell=cell)
+    Y, final = one.forward(X, state, training=True)
+    dY = random_like(Y, rng)
+    return X, state, Y, final, dY, one.backward(dY, final)
+
+
 @pytest.mark.parametrize("shared", SHARED)
 class TestThreads:
     def nets(self, shared, n_threads, *, bidirectional=True, dtype="float32", dropout=0.0, cell="lstm"):
@@ -92,7 +102,7 @@ class TestThreads:
             mine[...] = its
         return one, many, X, state, rng
 
-    @pytest.mark.parametrize("n_threads", [2, 3, 7, 41, 64, 1000])
+    @pytest.mark.parametrize("n_threads", [2, 7, *(pytest.param(n, marks=pytest.mark.long) for n in (3, 41, 64, 1000))])
     @pytest.mark.parametrize(("dtype", "bound"), [("float32", 1e-5), ("float64", 1e-13)])
     def test_same_bits_forward_and_near_gradients(self, shared, n_threads, dtype, bound):
         self.check(shared, n_threads, dtype, bound)
@@ -106,8 +116,8 @@ class TestThreads:
         self.check(shared, n_threads, dtype, bound, cell)
 
     def check(self, shared, n_threads, dtype, bound, cell="lstm"):
-        one, many, X, state, rng = self.nets(shared, n_threads, dtype=dtype, cell=cell)
-        Y, final = one.forward(X, state, training=True)
+        X, state, Y, final, dY, expected = by_one_thread(shared, dtype, cell)
+        _, many, *_ = self.nets(shared, n_threads, dtype=dtype, cell=cell)
         Y_many, final_many = many.forward(X, state, training=True)
         for y, y_many, y_inference in zip(Y, Y_many, many.forward(X, state)[0], strict=True):
             assert_same_bits(y_many, y)
@@ -115,8 +125,7 @@ class TestThreads:
         for pair, pair_many in zip(final, final_many, strict=True):
             for values, values_many in zip(pair, pair_many, strict=True):
                 assert_same_bits(values_many, values)
-        dY = random_like(Y, rng)
-        expected, got = one.backward(dY, final), many.backward(dY, final)
+        got = many.backward(dY, final)
         for name, values in expected.parameters.items():
             assert relative_error(got.parameters[name], values) <= bound, name
         for x, x_many in zip(expected.input, got.input, strict=True):
@@ -131,6 +140,7 @@ class TestThreads:
         for y, y_many in zip(Y, many.forward(X, state, training=True)[0], strict=True):
             assert_same_bits(y_many, y)
 
+    @pytest.mark.long
     def test_threads_within_threads(self, shared):
         _, many, X, state, _ = self.nets(shared, 2)
         expected, _ = many.forward(X, state)

@@ -89,7 +89,7 @@ def predict_and_fit(estimator):
     return outputs(estimator, X), outputs(estimator.partial_fit(X, y), X)
 
 
-@pytest.mark.parametrize("way", ["fork", "spawn", "loky"])
+@pytest.mark.parametrize("way", ["fork", *(pytest.param(way, marks=pytest.mark.long) for way in ("spawn", "loky"))])
 def test_other_processes_in_the_middle_of_threads(way):
     if way == "fork" and not hasattr(os, "fork"):
         pytest.skip("no fork here")
@@ -178,6 +178,7 @@ def test_an_error_in_a_callback_leaves_the_estimator_as_it_was():
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="Linux tells resident memory there")
+@pytest.mark.long
 def test_no_memory_is_lost_over_many_calls():
     """10^5 calls of all kinds; a block of 64 bytes lost in each would be 6 MB."""
 

@@ -33,6 +33,7 @@ def panel(n=60, m=50):
 
 
 @pytest.mark.filterwarnings("ignore")  # theirs, of many kinds
+@pytest.mark.long
 def test_checks():
     longest = "test_update_predict_predicted_index"
     check_estimator(LSTMForecaster(**DEFAULT), raise_exceptions=True, verbose=0, tests_to_exclude=longest)
@@ -40,6 +41,7 @@ def test_checks():
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("parameters", [RECURSIVE, WITHOUT_INTERVALS])
+@pytest.mark.long
 def test_checks_of_other_ways(parameters):
     tests = ["test_predict_quantiles", "test_predict_interval", "test_update_predict_single", "test_fit_idempotent"]
     check_estimator(LSTMForecaster(**parameters), raise_exceptions=True, verbose=0, tests_to_run=tests)

@@ -49,6 +49,7 @@ def mase(past, future, forecast, lag):
     ("load", "horizon", "lag", "bar"), [(load_airline, 24, 12, 0.75), (load_sunspots, 20, 1, 0.64)],
     ids=["airline", "sunspots"],
 )  # fmt: skip
+@pytest.mark.long
 def test_nothing_has_to_be_tuned(load, horizon, lag, bar):
     y = load()
     past, future = y[:-horizon], y[-horizon:]
@@ -105,6 +106,7 @@ def test_the_recursive_way_is_asked_for(options):
     assert forecaster.differences_ == ((4,) if options != {"differences": ()} else ())
 
 
+@pytest.mark.long
 def test_a_panel_is_better_than_naive_and_covered():
     """As many of the future's values are in intervals as should be."""
     rng = np.random.default_rng(0)
