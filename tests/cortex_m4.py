@@ -71,12 +71,14 @@ FEATURES = {
     "sqrt of int8": {"transforms": ("sqrt",), "int8": True},
     "sqrt beside log": {"transforms": ("sqrt", "log")},
     "X": {"n_features": 2},
+    "X of layers": {"n_features": 2, "sizes": (12, 16, 8)},
+    "X of int8": {"n_features": 2, "int8": True},
     "quantiles": {"n_quantiles": 2},
     "quantiles of sqrt": {"n_quantiles": 2, "transforms": ("sqrt",)},
 }
 #: Of forecasters.
-TRANSFORMS = {f"{transform}{of}" for transform in ("log", "sqrt") for of in ("", " of layers", " of int8")}
-FORECASTS = {*TRANSFORMS, "X", "sqrt beside log", "quantiles", "quantiles of sqrt"}
+AROUND = {f"{what}{of}" for what in ("log", "sqrt", "X") for of in ("", " of layers", " of int8")}
+FORECASTS = {*AROUND, "sqrt beside log", "quantiles", "quantiles of sqrt"}
 LAYERS = {"int8", "int8 of layers", "second layer", "further layer", "units left", "units left of layers"}
 #: What is added to, where it is not a model without.
 BELOW = {
@@ -86,7 +88,7 @@ BELOW = {
     **dict.fromkeys(("indicator in double", "hold in double"), "scaled in double"),
     "quantiles of sqrt": "sqrt",
     "sqrt beside log": "log",
-    **dict.fromkeys(("log of int8", "sqrt of int8"), "int8"),
+    **dict.fromkeys(("log of int8", "sqrt of int8", "X of int8"), "int8"),
     "scaled back in double too": "scaled in double",
     "scaled back in double too of layers": "scaled in double of layers",
 }
@@ -101,7 +103,7 @@ WITHOUT = {
     "head": {"none", "int8", "int8 of layers", *MISSING, *FORECASTS},
     "all": {"none", "int8", "int8 of layers", *SIZES, *MISSING, *FORECASTS},
     "direct": FEATURES.keys() - LAYERS - FORECASTS,
-    "recursive": FEATURES.keys() - LAYERS - TRANSFORMS - {"X"},
+    "recursive": FEATURES.keys() - LAYERS - AROUND,
 }
 
 

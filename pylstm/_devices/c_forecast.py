@@ -326,7 +326,7 @@ def _comment(name: str, net: Net, way: Way) -> str:
         "sqrt beside log": has_root and has_log,
         "quantiles": has_quantiles and not has_root,
         "quantiles of sqrt": has_quantiles and has_root,
-        "X": way.n_features > 0,
+        f"X{of_net}": way.n_features > 0,
     }
     code = taken(way.kind, net.c_name, of_code)
     memory = memory_lines(code, (flash, with_vectors), (ram, f"{name}_state, wherever it is placed"))
