@@ -416,7 +416,7 @@ VEC_INLINE vec load_few(const real *from, ptrdiff_t n, real otherwise)
 static real exponentials(ptrdiff_t n, real *values)
 {
     enum { AT_ONCE = 2 }; /* one alone waits for itself */
-    real parts[LANES], largest = -(real)INFINITY, total = 0;
+    real parts[LANES], largest = values[0], total = 0;
     vec most = splat(largest), sum[AT_ONCE] = {splat(0), splat(0)};
     ptrdiff_t k = 0;
     for (; k + LANES <= n; k += LANES)

@@ -136,6 +136,10 @@ struct kernels {
     void (*dense)(ptrdiff_t n_rows, ptrdiff_t n_outputs, ptrdiff_t n_k, struct const_rows a, const real *weight,
                   const real *bias, struct rows out);
 
+    /* values [n] to e^(value - largest), in place; returns their sum. What is infinitely small becomes next to nothing.
+     */
+    real (*exponentials)(ptrdiff_t n, real *values);
+
     /* The sum of the squares of values [n]. */
     double (*sum_of_squares)(ptrdiff_t n, const real *values);
 
