@@ -116,6 +116,8 @@ def test_nothing_else_is_opened(mutations_program, tmp_path):
         pylstm.Sequence(1, (2, 1), dtype="float64"),
         pylstm.Sequence(2, (2, 1), cell="gru"),
         pylstm.Sequence(1, 2, cell="rnn"),
+        pylstm.Sequence(3, 2, embedding_size=2),
+        pylstm.Sequence(3, 2, embedding_size="one-hot", cell="gru"),
     ):
         path = tmp_path / "model.blob"
         write_blob(model, path)

@@ -80,6 +80,8 @@ def models():
     steps = pylstm.LSTMSequenceRegressor((2,), forget_bias="chrono", solver="sgd", **small)
     values = [x[:, 0] for x in ragged]
     yield steps.fit(ragged, values), ragged, values
+    texts = [rng.integers(5, size=len(x)) for x in ragged]
+    yield pylstm.LSTMClassifier((3,), embedding_size=2, **small).fit(texts, labels), texts, labels
     yield pylstm.LSTMForecaster((3,), **small).fit(np.sin(np.arange(40.0))), 3, None
 
 
