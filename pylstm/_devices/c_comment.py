@@ -10,7 +10,8 @@ WIDTH = 120
 
 
 def what_a_step_does(net: Net) -> str:
-    return f"reads {net.reads} x[{net.n_features}], writes {net.writes} y[{net.output_size}]"
+    read = f"{net.reads} x[{net.n_features}]" if net.tokens is None else "a token"
+    return f"reads {read}, writes {net.writes} y[{net.output_size}]"
 
 
 #: Of steps.
@@ -129,6 +130,8 @@ def comment(
         Paragraphs.
     """
     steps = [f"{net.n_features} inputs"]
+    if net.tokens is not None:
+        steps = [f"{net.tokens.n} tokens", *([] if net.tokens.table is None else [f"{net.input_size} values of each"])]
     if net.missing is not None:
         steps.append({"indicator": "which are missing", "hold": "the last values"}[net.missing.kind])
     if net.scaling is not None:

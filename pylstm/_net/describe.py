@@ -50,6 +50,10 @@ class Description(NamedTuple):
     """What the outputs are probabilities of."""
     missing: Missing | None = None
     """What stands for missing values of the inputs; None where there are to be none."""
+    tokens: Array | None = None
+    """The texts of its tokens, by number; None where these are not known."""
+    drawn: range | None = None
+    """Of a language model the tokens that it writes; the last of all tokens is the end of a text."""
     state: Any = None
     """From which it goes on, of a model that keeps one; else None."""
 

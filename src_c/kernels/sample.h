@@ -18,7 +18,7 @@ static inline real next_uniform(uint64_t *seed)
     uint64_t z = *seed += UINT64_C(0x9e3779b97f4a7c15);
     z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return (real)(uint32_t)((z ^ z >> 31) >> 40) / (real)(1 << 24);
+    return (real)(uint32_t)((z ^ z >> 31) >> 40) / (real)16777216;
 }
 
 static inline bool is_before(const real *weights, uint32_t a, uint32_t b)
@@ -62,7 +62,8 @@ static inline ptrdiff_t take_heaviest(ptrdiff_t n, const real *weights, struct s
     return taken;
 }
 
-/* Which of n is drawn; outputs [n] are scratch after that, as is order [n], which is read with a top_k or top_p only. */
+/* Which of n is drawn; outputs [n] are scratch after that, as is order [n], which is read with a top_k or top_p only.
+ */
 static inline ptrdiff_t draw(ptrdiff_t n, real *outputs, struct sampling how, uint64_t *seed, uint32_t *order)
 {
     ptrdiff_t k = 0;
