@@ -9,13 +9,13 @@ NO_TOKEN = (
     "Where a token is none, {n} or more, all of y is NaN, and the state stays as it was: the next step goes on from it."
 )
 #: Of those that know the tokens' texts.
-TEXTS = "Texts are UTF-8. A token is looked up as Python's encoder leaves it: split off, and in lower case where it reads so."
+TEXTS = "Texts are UTF-8. A token is looked up as Python's encoder leaves it, split off, in lower case if it reads so."
 #: Of a language model.
 WRITES = (
-    "A text begins with {name}_end, and may go on with a prompt: a step of each token, with NULL for y, which spares the "
-    "output layer. Then {name}_sample takes a step with the last of them, and draws the next. How is in its sampler: "
-    "outputs are divided by temperature before the softmax, and 0 takes the most probable token; top_k draws from so "
-    "many of the most probable ones, 0 from all; top_p from the fewest that have such a probability together, 0 or 1 "
+    "A text begins with {name}_end, and may go on with a prompt: a step of each token, with NULL for y, which spares "
+    "the output layer. Then {name}_sample takes a step with the last of them, and draws the next. Its sampler says "
+    "how: outputs are divided by temperature before the softmax, and 0 takes the most probable token; top_k draws from "
+    "so many of the most probable ones, 0 from all; top_p from the fewest that are so probable together, 0 or 1 "
     "from all; each draw changes seed. The rest is scratch. With the seed that generate is given as random_state, it "
     "is the text that generate writes, unless rounding tips a draw. {ends} Where a token is none, it returns "
     "{name}_end, and the state stays."

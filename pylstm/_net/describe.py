@@ -65,11 +65,11 @@ def describe(model: Any) -> Description:
     Parameters
     ----------
     model : Sequence, fitted estimator or Pipeline
-        A `Pipeline` of ``PerStep(StandardScaler())`` and an estimator.
+        A `Pipeline` of ``PerStep(StandardScaler())``, or `TokenEncoder`, and an estimator.
     """
     raise TypeError(
-        "model must be one of pylstm's: a Sequence, an estimator, or a Pipeline of PerStep(StandardScaler()) and an "
-        f"estimator that is not a forecaster, got {model!r}"
+        "model must be one of pylstm's: a Sequence, an estimator, or a Pipeline of PerStep(StandardScaler()) or "
+        f"TokenEncoder and an estimator that is not a forecaster, got {model!r}"
     )
 
 

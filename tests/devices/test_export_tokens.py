@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from compilers import C99, WARNINGS, compile_all, gcc, run
 from nets import CELLS, quantised
+from sklearn.pipeline import make_pipeline
 
 import pylstm
-from pylstm import LSTMClassifier, LSTMLanguageModel, LSTMSequenceRegressor, LSTMTagger
+from pylstm import LSTMClassifier, LSTMLanguageModel, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger
 from pylstm._net.describe import describe
+from pylstm.preprocessing import TokenEncoder
 
 pytestmark = pytest.mark.skipif(gcc is None, reason="no gcc")
 N_TOKENS = 11
@@ -63,11 +65,15 @@ def models():
         "words",
         make_random(LSTMLanguageModel((8, 6), analyzer="word", embedding_size=4, cell="gru", **fit).fit(TEXTS), 3),
     )
-    encoder = pylstm.preprocessing.TokenEncoder(analyzer="word", min_frequency=5)
+    encoder = TokenEncoder(analyzer="word", min_frequency=5)
+    classifier = LSTMClassifier((5,), embedding_size=4, vocabulary_size=15, max_iter=1, random_state=0)
+    yield "pipeline", make_random(make_pipeline(TokenEncoder(), classifier).fit(TEXTS, np.arange(12) % 3), 5)
     yield "rare", make_random(LSTMLanguageModel((6,), analyzer=encoder, **fit).fit(TEXTS), 4)
 
 
 MODELS = dict(models()) if gcc else {}
+#: Whose texts the file knows.
+KNOWN = [name for name, model in MODELS.items() if describe(model).tokens is not None]
 WRITERS = [name for name, model in MODELS.items() if isinstance(model, LSTMLanguageModel)]
 
 
@@ -211,17 +217,41 @@ def test_what_lies_in_the_file(vectors, of_bytes):
 # ---- texts
 
 
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("name", KNOWN)
 def test_texts(vectors, name):
-    running, encoder = vectors.running(name), MODELS[name].encoder_
-    for token, text in enumerate(encoder.tokens_):
+    """All are found, and nothing else; the empty one is the end of a language model's text."""
+    running, model = vectors.running(name), MODELS[name]
+    texts = describe(model).tokens
+    for token, text in enumerate(texts):
         assert running.text(token) == text
         assert running.token(text) == token
-    assert running.text(MODELS[name].end_) == ""
-    assert running.token("") == MODELS[name].end_
+    for beyond in range(len(texts), pylstm.stream(model).input_size):
+        assert running.text(beyond) == ""
+    assert running.token("") == (model.end_ if name in WRITERS else 0)
     assert running.text(2**32 - 1) == running.text(0) == "\ufffd"
-    for unknown in ("", "zz", "the catx", "th", "\N{PILE OF POO}", "\ud800", "\0\0", "\uffff"):
-        assert running.token(unknown) == encoder.vocabulary_.get(unknown, MODELS[name].end_ if not unknown else 0)
+    unknown = {"zz", "the catx", "th", "ca", "\N{PILE OF POO}", "\ud800", "\0\0", "\uffff", "\x01"}
+    assert not unknown & set(texts)
+    for text in unknown:
+        assert running.token(text) == 0
+
+
+def test_tokens_that_texts_seldom_have(tmp_path):
+    """Empty, with a NUL, no characters at all, and so many that a place takes more than 16 bits."""
+    odd = ["", "a\0b", "a", "\0", "\ud800", "\U0010ffff", "a b", "\ufffd", "*/", "'", "\\"]
+    many = [*odd, *(f"token {k}" for k in range(7000))]
+    for name, tokens, place in (("few", odd, "uint16_t"), ("many", many, "uint32_t")):
+        encoder = TokenEncoder(analyzer=list, vocabulary=tokens).fit([["a"]])
+        reg = LSTMRegressor((1,), embedding_size=1, vocabulary_size=len(tokens) + 1, max_iter=1, random_state=0)
+        pipeline = make_pipeline(encoder, reg).fit([["a"], ["", "a"]], [1.0, 2.0])
+        export = pylstm.export_c(pipeline, tmp_path / f"{name}.c")
+        assert f"typedef {place} place_in_{name};" in (tmp_path / f"{name}.c").read_text()
+        run(gcc, *C99, "-O0", "-fPIC", "-shared", export.path, "-o", tmp_path / f"{name}.so")
+        running = Running(ctypes.CDLL(str(tmp_path / f"{name}.so")), export)
+        for number, token in enumerate(tokens, 1):
+            assert running.token(token) == number
+            assert running.text(number) == token
+        assert running.text(0) == "\ue000"
+        assert running.token("\ue000") == 0
 
 
 # ---- writing

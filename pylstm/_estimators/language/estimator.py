@@ -433,7 +433,7 @@ class LSTMLanguageModel(LSTMEstimator):
         -------
         Stream
             It has read the end of a text. Its ``classes_`` are the tokens that outputs are probabilities of, the last
-            the end of a text, "". A step takes the number of a token: ``encoder_.encode`` has them.
+            the end of a text, "". A step takes the number of a token, or the token.
         """
         stream = Stream(self, batch_size)
         stream.step(self.end_ if batch_size == 1 else np.full(batch_size, self.end_))
