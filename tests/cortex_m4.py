@@ -54,6 +54,12 @@ FEATURES = {
     "scaled back in double of layers": {"scaled_back": "in double", "sizes": (12, 16, 8)},
     "scaled back in double too": {"scaled_back": "in double", "scaled": "in double"},
     "scaled back in double too of layers": {"scaled_back": "in double", "scaled": "in double", "sizes": (12, 16, 8)},
+    "one-hot": {"tokens": "one-hot"},
+    "one-hot of layers": {"tokens": "one-hot", "sizes": (12, 16, 8)},
+    "embedding": {"tokens": "embedding"},
+    "embedding int8": {"tokens": "embedding", "int8": True},
+    "texts": {"tokens": "one-hot", "texts": True},
+    "writes": {"tokens": "one-hot", "sizes": (9, 16), "loss": "cross_entropy", "writes": True},
     "units left": {"sizes": (12, 17)},
     "units left of layers": {"sizes": (12, 17, 9)},
     "one output": {"n_outputs": 1},
@@ -89,19 +95,24 @@ BELOW = {
     "quantiles of sqrt": "sqrt",
     "sqrt beside log": "log",
     **dict.fromkeys(("log of int8", "sqrt of int8", "X of int8"), "int8"),
+    "embedding int8": "int8",
+    "texts": "one-hot",
     "scaled back in double too": "scaled in double",
     "scaled back in double too of layers": "scaled in double of layers",
 }
+#: And where it is one with two features more.
+BELOW_BOTH = {"writes": ("one-hot", "cross_entropy")}
 #: Features that a kind of file does not have, or that its code does not read.
 SIZES = {
     *("units left", "units left of layers"),
     *("one output", "one output of layers", "few outputs", "fours of outputs"),
 }
+TOKENS = {feature for feature, of in FEATURES.items() if "tokens" in of}
 MISSING = {"indicator", "hold", "indicator in double", "hold in double"}
 WITHOUT = {
     "plain": {"per step", "per step in double", "carried", "absolute_error", "huber", "quantile", *FORECASTS},
-    "head": {"none", "int8", "int8 of layers", *MISSING, *FORECASTS},
-    "all": {"none", "int8", "int8 of layers", *SIZES, *MISSING, *FORECASTS},
+    "head": {"none", "int8", "int8 of layers", *MISSING, *TOKENS, *FORECASTS},
+    "all": {"none", "int8", "int8 of layers", *SIZES, *MISSING, *TOKENS, *FORECASTS},
     "direct": FEATURES.keys() - LAYERS - FORECASTS,
     "recursive": FEATURES.keys() - LAYERS - AROUND,
 }
@@ -124,10 +135,15 @@ def file_of(kind, cell, *, per_step=False, carried=False, n_counted=None, **of):
     """Return the text of an exported model, and of a program that says how much stack it took; or learns so often."""
     if kind in ("direct", "recursive"):
         return file_of_forecaster(kind, cell, **of)
-    net = exported_net(cell, **of)
+    net, sampler = exported_net(cell, **of), ""
     if kind == "plain":
         text = c_file.text("m", net, None)
-        state, calls = "state", ["m_reset(&model)", "m_step(&model, x, y)"]
+        state, calls = "state", ["m_reset(&model)", f"m_step(&model, {'x' if net.tokens is None else 3}, y)"]
+        if net.tokens is not None and net.tokens.vocabulary is not None:
+            calls += ['m_token("A", 1)', "m_text(3, NULL)"]
+        if net.tokens is not None and net.tokens.drawn is not None:
+            calls.append("m_sample(&model, 3, &sampler)")
+            sampler = "static m_sampler sampler = {1, 0.5f, 3, 0.9f, {0}, {0}};"
     else:
         text = c_learn.text("m", net, None, c_learn.Learning(kind == "head", 16, carried, 1.0, per_step))
         answer = ("labels" if per_step else "1") if net.reads_labels else "values"
@@ -137,9 +153,10 @@ def file_of(kind, cell, *, per_step=False, carried=False, n_counted=None, **of):
     else:
         calls = [f"{calls[0]};", f"for (int k = 0; k < {n_counted}; k++)\n        {calls[-1]};", "written = most;"]
     variables = (
-        f"static {net.reads} x[1000];\n    static {net.writes} y[100], values[1000];\n    static int labels[100];"
+        f"static {net.reads} x[1000];\n    static {net.writes} y[100], values[1000];\n    static int labels[100];\n    "
+        + sampler
     )
-    return text, program_of(state, variables, "(void)values, (void)labels, (void)y;", calls)
+    return text, program_of(state, variables, "(void)values, (void)labels, (void)x, (void)y;", calls)
 
 
 def file_of_forecaster(kind, cell, *, sizes=BASE["sizes"], transforms=(None,), n_features=0, n_quantiles=0, **of):
@@ -236,6 +253,9 @@ def write():
             if (kind, cell, feature) not in rows:
                 continue
             below = rows[kind, cell, BELOW.get(feature, "")]
+            if feature in BELOW_BOTH:
+                one, other = (rows[kind, cell, of] for of in BELOW_BOTH[feature])
+                below = tuple(a + b - neither for a, b, neither in zip(one, other, base, strict=True))
             added = tuple(with_it - without for with_it, without in zip(rows[kind, cell, feature], below, strict=True))
             if any(abs(more) > 0.015 * there for more, there in zip(added, base, strict=True)):
                 lines.append(f'        "{feature}": {added},')
@@ -286,7 +306,7 @@ def check_vowels():
 
 def some_models(n):
     """Yield kinds, cells and options of random models."""
-    rng, of_missing = random.Random(0), random.Random(1)
+    rng, of_missing, of_tokens = random.Random(0), random.Random(1), random.Random(2)
     for k in range(n):
         kind, cell = ["plain", "head", "all"][k % 3], rng.choice(CELLS)
         sizes = [rng.randint(1, 20), *(rng.randint(4, 40) for _ in range(rng.choice([1, 1, 2, 3])))]
@@ -295,6 +315,8 @@ def some_models(n):
             options |= {"loss": rng.choice(LOSSES), "int8": rng.random() < 0.5}
             if options["scaled"]:
                 options["missing"] = of_missing.choice([None, "indicator", "hold"])
+            elif of_tokens.random() < 0.8:
+                options |= some_tokens(of_tokens, options)
         else:
             options |= {"loss": rng.choice(LOSSES), "per_step": rng.random() < 0.5, "carried": rng.random() < 0.5}
         if not options.get("per_step"):
@@ -317,6 +339,13 @@ def some_forecasters(n):
             options["n_quantiles"] = rng.choice([0, 2, 5])
         options["n_features"] = rng.choice([0, 0, 1, 5])
         yield ("direct", "recursive")[k % 2], rng.choice(CELLS), options
+def some_tokens(rng, options):
+    """Return which tokens a random model reads in place of values, and of one of classes, perhaps, writes."""
+    writes = options["loss"] == "cross_entropy" and rng.random() < 0.8
+    n_outputs = max(options["n_outputs"], 4)
+    if writes:
+        options["sizes"][0], options["n_outputs"] = n_outputs, n_outputs
+    return {"tokens": rng.choice(["one-hot", "embedding"]), "texts": rng.random() < 0.5, "writes": writes}
 
 
 def is_off(says, takes):

@@ -5,7 +5,8 @@ from itertools import pairwise
 import numpy as np
 
 import pylstm
-from pylstm._devices.c_net import Layer, Matrix, Net
+from pylstm._devices.c_net import Layer, Matrix, Net, Tokens
+from pylstm._devices.c_vocabulary import vocabulary_of
 from pylstm._estimators.forecaster.intervals import Errors
 from pylstm._net.cells import SIZES, STATES
 from pylstm._net.describe import DirectForecasts, Missing, RecursiveForecasts, Scaling
@@ -97,8 +98,12 @@ def quantised(net):
 
 
 def exported_net(cell="lstm", sizes=(12, 16), n_outputs=9, loss="cross_entropy", parameter=0.5, scaled=False,
-                 int8=False, seed=0, pooling=None, scaled_back=False, missing=None):  # fmt: skip
-    """Return a net of random weights, as `export_c` has it; `sizes` begins with that of the inputs."""
+                 int8=False, seed=0, pooling=None, scaled_back=False, missing=None, tokens=None, texts=False,
+                 writes=False):  # fmt: skip
+    """Return a net of random weights, as `export_c` has it; `sizes` begins with that of the inputs.
+
+    As many `tokens`, "one-hot" ones or of an "embedding", are there as outputs, if these are tokens that it `writes`.
+    """
     rng, kind = np.random.default_rng(seed), CELLS[cell]["cell"]
     n_gates, n_biases = SIZES[kind]
 
@@ -120,7 +125,13 @@ def exported_net(cell="lstm", sizes=(12, 16), n_outputs=9, loss="cross_entropy",
         columns = np.arange((sizes[0] - 1) // 3 if missing == "indicator" else 0)
         missing = Missing(missing, scaling.mean[: sizes[0] - 2 * len(columns)], columns)
     of_cell = kind, CELLS[cell].get("nonlinearity", "tanh")
-    net = Net(layers, *head, loss, scaling, *of_cell, parameter, pooling, targets, missing)
+    if tokens is not None:
+        n_tokens = n_outputs if writes else sizes[0] if tokens == "one-hot" else 20
+        known = vocabulary_of(np.array([chr(65 + k) for k in range(n_tokens)], object), n_tokens) if texts else None
+        drawn = range(1, n_tokens) if writes else None
+        table = None if tokens == "one-hot" else Matrix(some(n_tokens, sizes[0]))
+        tokens = Tokens(n_tokens, table, False, known, drawn)
+    net = Net(layers, *head, loss, scaling, *of_cell, parameter, pooling, targets, missing, tokens)
     return net.quantised() if int8 else net
 
 

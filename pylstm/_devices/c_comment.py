@@ -10,7 +10,8 @@ WIDTH = 120
 
 
 def what_a_step_does(net: Net) -> str:
-    return f"reads {net.reads} x[{net.n_features}], writes {net.writes} y[{net.output_size}]"
+    read = f"{net.reads} x[{net.n_features}]" if net.tokens is None else "a token"
+    return f"reads {read}, writes {net.writes} y[{net.output_size}]"
 
 
 #: Of steps.
@@ -75,6 +76,8 @@ def features(net: Net) -> dict[str, int]:
     of_layers = " of layers" if n_layers > 1 else ""
     in_double = " in double" if net.reads == "double" else ""
     too = " too" if in_double else ""
+    tokens = net.tokens
+    is_one_hot = tokens is not None and tokens.table is None
     back_in_double = f" in double{too}" if net.writes == "double" else ""
     return {
         f"scaled{in_double}{of_layers}": net.scaling is not None,
@@ -82,6 +85,10 @@ def features(net: Net) -> dict[str, int]:
         net.loss if n_outputs else "none": 1,
         "int8": is_int8 and n_layers == 1,
         "int8 of layers": is_int8 and n_layers > 1,
+        f"one-hot{of_layers}": is_one_hot,
+        f"embedding{' int8' if is_int8 else ''}": tokens is not None and not is_one_hot,
+        "texts": tokens is not None and tokens.vocabulary is not None,
+        "writes": tokens is not None and tokens.drawn is not None,
         "second layer": n_layers > 1,
         "further layer": max(n_layers - 2, 0),
         "units left": are_left and n_layers == 1,
@@ -110,6 +117,8 @@ def memory_lines(code: Taken, constants: Memory, ram: Memory) -> list[tuple[str,
 def steps_of(net: Net) -> list[str]:
     """Return what a net does with its inputs, one after the other."""
     steps = [f"{net.n_features} inputs"]
+    if net.tokens is not None:
+        steps = [f"{net.tokens.n} tokens", *([] if net.tokens.table is None else [f"{net.input_size} values of each"])]
     if net.missing is not None:
         steps.append({"indicator": "which are missing", "hold": "the last values"}[net.missing.kind])
     if net.scaling is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from .. import __version__
 from .._net.cells import KINDS, STATES, c_name
 from .._net.inputs import Array
+from . import c_tokens
 from .c_comment import (
     MAY_MISS,
     NOT_FINITE,
@@ -36,6 +37,8 @@ def text(name: str, net: Net, labels: list[object] | None) -> str:
         "kernels/dense.h": len(net.bias_out) > 0,
         "kernels/softmax.h": prediction(net) is not None,
         "exported/pool.h": net.pooling is not None,
+        "exported/vocabulary.h": net.tokens is not None and net.tokens.vocabulary is not None,
+        "kernels/sample.h": net.tokens is not None and net.tokens.drawn is not None,
     }
     roots = [*CARRIED, *(file for file, is_needed in needed.items() if is_needed)]
     code = [VECTORS, types(net), sources(roots), weights(net), _functions(name, net)]
@@ -90,13 +93,18 @@ def _comment(name: str, net: Net, labels: list[object] | None) -> str:
     calls = [
         (f"{name}_state state;", "all that changes; any number of them, each for one thread at a time"),
         (f"{name}_reset(&state);", "before the first step of a sequence"),
-        (f"{name}_step(&state, x, y);", what_a_step_does(net)),
+        (f"{name}_step(&state, {'x' if net.tokens is None else 'token'}, y);", what_a_step_does(net)),
     ]
     with_vectors = f"{flash_bytes(net, LANES):,} where vectors are used"
     ram = ram_bytes(net), f"{name}_state, wherever it is placed"
     memory = memory_lines(taken("plain", net.c_name, features(net)), (flash_bytes(net), with_vectors), ram)
     title = f"{name}: {net.a_cell}, written by pylstm {__version__}. C99 and C++; no other file, no heap, no libm."
     refused = [NOT_FINITE] if net.missing is None else [MAY_MISS[net.missing.kind], NOT_FINITE_THEN]
+    if net.tokens is not None:
+        calls += c_tokens.calls_of(name, net)
+        refused = c_tokens.notes_of(name, net)
+        if net.tokens.drawn is not None:
+            memory.insert(3, ("sampler", c_tokens.sampler_bytes(net), f"{name}_sampler, where text is written"))
     return comment(title, name, steps_of(net), labels, calls, memory, [*refused, *notes_of(net), WITH_VECTORS])
 
 
@@ -104,9 +112,16 @@ def _interface(name: str, net: Net) -> str:
     sizes = {"input_size": net.n_features, "output_size": net.output_size}
     functions = [
         f"void {name}_reset({name}_state *state);",
-        f"void {name}_step({name}_state *state, const {net.reads} *x, {net.writes} *y);",
+        f"void {name}_step({name}_state *state, {net.argument}, {net.writes} *y);",
     ]
-    return interface(name, sizes, state_type(name, net), functions)
+    types = state_type(name, net)
+    if net.tokens is not None:
+        functions += c_tokens.prototypes(name, net)
+        sizes = {"n_tokens": net.tokens.n, "output_size": net.output_size}
+        if net.tokens.drawn is not None:
+            sizes["end"] = net.tokens.n - 1
+            types = f"{types}\n{c_tokens.sampler_type(name, net)}"
+    return interface(name, sizes, types, functions, "" if net.tokens is None else c_tokens.INCLUDES)
 
 
 def state_type(name: str, net: Net) -> str:
@@ -116,8 +131,8 @@ def state_type(name: str, net: Net) -> str:
     return f"typedef struct {name}_state {{\n{members}\n}} {name}_state;\n"
 
 
-def interface(name: str, sizes: dict[str, int], types: str, functions: list[str]) -> str:
-    """Return what other C and C++ files include."""
+def interface(name: str, sizes: dict[str, int], types: str, functions: list[str], includes: str = "") -> str:
+    """Return what other C and C++ files include, and what that includes first."""
     guard = f"{name}_INCLUDED"
     enumerators = ", ".join(f"{name}_{key} = {value}" for key, value in sizes.items())
     prototypes = "\n".join(functions)
@@ -125,7 +140,7 @@ def interface(name: str, sizes: dict[str, int], types: str, functions: list[str]
 #ifndef {guard}
 #define {guard}
 
-#ifdef __cplusplus
+{includes}#ifdef __cplusplus
 extern "C" {{
 #endif
 
@@ -202,7 +217,7 @@ typedef float real;
 typedef float wide;
 typedef {net.reads} reading;
 typedef {net.writes} answer;
-{DOUBLES if "double" in (net.reads, net.writes) else ""}"""
+{c_tokens.types(net)}{DOUBLES if "double" in (net.reads, net.writes) else ""}"""
 
 
 def sources(roots: Iterable[str]) -> str:
@@ -253,6 +268,9 @@ KIND_OF_ARRAY = {
     "int8": ("stored", "", 19),
     "int32": ("int", "", 19),
     "int64": ("int64_t", "", 19),
+    "uint8": ("uint8_t", "", 19),
+    "uint16": ("place", "", 15),
+    "uint32": ("place", "", 12),
 }
 
 
@@ -263,19 +281,32 @@ def arrays(named: Iterable[tuple[str, Array]]) -> str:
 def _array(name: str, values: Array) -> str:
     kind, ending, per_line = KIND_OF_ARRAY[values.dtype.name]
     numbers = [f"{number}{ending}" for number in values.astype(str).ravel().tolist()]
+    if kind == "uint8_t":  # text
+        numbers = [_character(byte) for byte in values.tolist()]
     lines = [", ".join(numbers[k : k + per_line]) for k in range(0, len(numbers), per_line)]
     initialiser = ",\n    ".join(lines)
     return f"static const {kind} {name}[{values.size}] = {{\n    {initialiser}}};\n"
 
 
+def _character(byte: int) -> str:
+    """Return a byte as C has it, to be read where it is a character of ASCII."""
+    plain = chr(byte)
+    return f"'{plain}'" if 32 <= byte < 127 and plain not in "'\\" else str(byte)
+
+
 def _functions(name: str, net: Net) -> str:
-    calls, h = layer_calls(net, no_output(net))
+    writes = net.tokens is not None and net.tokens.drawn is not None
+    calls, h = layer_calls(net, None if writes else no_output(net))
     outputs = "state->outputs" if net.writes == "double" else "y"
     if len(net.bias_out):
-        calls.append(run_dense(net, h, outputs))
+        dense = run_dense(net, h, outputs)
     else:
-        calls.append(f"memcpy(y, {h}, {net.output_size} * sizeof *y);")  # which may be padded
-    calls += answers(net, outputs)
+        dense = f"memcpy(y, {h}, {net.output_size} * sizeof *y);"  # which may be padded
+    if writes:
+        functions = c_tokens.writing_functions(name, net, calls, dense, *answers(net, outputs))
+    else:
+        step = body([*calls, dense, *answers(net, outputs)])
+        functions = f"void {name}_step({name}_state *state, {net.argument}, {net.writes} *y)\n{{\n{step}\n}}\n"
     return f"""\
 void {name}_reset({name}_state *state)
 {{
@@ -283,18 +314,15 @@ void {name}_reset({name}_state *state)
 {body(["keep_nothing(&missing_values, state->kept);"] if net.n_kept else [])}
 }}
 
-void {name}_step({name}_state *state, const {net.reads} *x, {net.writes} *y)
-{{
-{body(calls)}
-}}
-"""
+{functions}{c_tokens.text_functions(name, net)}"""
 
 
 def run_dense(net: Net, h: str, outputs: str) -> str:
     """Return the statement that runs the dense layer on h."""
-    scale = "NULL" if net.weight_out.scale is None else "scale_out"
+    matrix = "table" if net.tokens is not None and net.tokens.is_tied else "weight_out"
+    scale = "NULL" if net.weight_out.scale is None else "scale_out" if matrix == "weight_out" else f"{matrix}_scale"
     sizes = f"{len(net.bias_out)}, {net.layers[-1].sizes[1]}"
-    return f"dense_row({sizes}, {h}, weight_out, {scale}, bias_out, {outputs});"
+    return f"dense_row({sizes}, {h}, {matrix}, {scale}, bias_out, {outputs});"
 
 
 def answers(net: Net, outputs: str) -> list[str]:
@@ -323,23 +351,20 @@ def refused(condition: str, answer: list[str]) -> list[str]:
     return [f"if (!{condition}) {{", *(f"    {statement}" for statement in answer), "}"]
 
 
-def layer_calls(net: Net, answer: list[str]) -> tuple[list[str], str]:
-    """Return the statements that run the layers on x, and where is then what the dense layer reads of them.
+def layer_calls(net: Net, answer: list[str] | None) -> tuple[list[str], str]:
+    """Return the statements that run the layers on x or a token, and where is then what the dense layer reads of them.
 
-    Where x is not finite, the `answer` is given, and the state is as it was.
+    Where x is not finite, or the token is none, the `answer` is given, and the state is as it was. With None, the
+    token is one.
     """
-    calls, x = [], "x"
-    kept = "state->kept" if net.n_kept else "NULL"
-    if net.missing is not None:
-        calls.append(f"complete_input(&missing_values, x, {kept}, input_mean, input_scale, state->input);")
-    elif net.scaling is not None:
-        calls.append(f"scale_input({net.input_size}, x, input_mean, input_scale, state->input);")
-    if net.scaling is not None:
-        x = "state->input"
-    calls += refused(f"all_finite({net.input_size}, {x})", answer)
-    if net.n_kept:
-        calls.append("keep_input(&missing_values, x, state->kept);")
-    of_layers, x = run_layers(net, x)
+    token = "NULL"
+    if net.tokens is None:
+        calls, x = _value_calls(net, answer or [])
+    else:
+        calls, x, token = c_tokens.input_calls(net)
+        if answer is not None:
+            calls = [*refused(f"(token < {net.tokens.n})", answer), *calls]
+    of_layers, x = run_layers(net, x, token)
     calls += of_layers
     if net.pooling is not None:
         hidden = net.layers[-1].sizes[1]
@@ -351,8 +376,24 @@ def layer_calls(net: Net, answer: list[str]) -> tuple[list[str], str]:
     return calls, x
 
 
-def run_layers(net: Net, x: str, state: str = "state") -> tuple[list[str], str]:
-    """Return the statements that run the layers on x, and where the last one's outputs are then."""
+def _value_calls(net: Net, answer: list[str]) -> tuple[list[str], str]:
+    """Return the statements that make what the first layer reads of x, and where that is then."""
+    calls, x = [], "x"
+    kept = "state->kept" if net.n_kept else "NULL"
+    if net.missing is not None:
+        calls.append(f"complete_input(&missing_values, x, {kept}, input_mean, input_scale, state->input);")
+    elif net.scaling is not None:
+        calls.append(f"scale_input({net.input_size}, x, input_mean, input_scale, state->input);")
+    if net.scaling is not None:
+        x = "state->input"
+    calls += refused(f"all_finite({net.input_size}, {x})", answer)
+    if net.n_kept:
+        calls.append("keep_input(&missing_values, x, state->kept);")
+    return calls, x
+
+
+def run_layers(net: Net, x: str, token: str = "NULL", state: str = "state") -> tuple[list[str], str]:
+    """Return the statements that run the layers on x or a token, and where the last one's outputs are then."""
     calls = []
     for k, layer in enumerate(net.layers):
         n_x, hidden = layer.sizes
@@ -362,7 +403,7 @@ def run_layers(net: Net, x: str, state: str = "state") -> tuple[list[str], str]:
         calls += [
             f"const struct step_weights layer_{k} = {{EXPORTED_CELL, ({hidden} + LANES - 1) / LANES, {n_x}, {hidden},",
             f"                                     panels_{k}, bias_{k}, {scales}}};",
-            f"run_layer(&layer_{k}, {x}, {h}, {c}, {state}->next);",
+            f"run_layer(&layer_{k}, {x}, {token}, {h}, {c}, {state}->next);",
         ]
-        x = h
+        x, token = h, "NULL"
     return calls, x

@@ -226,7 +226,7 @@ typedef struct {name}_state {{
 
 
 def _functions(name: str, net: Net, way: Way) -> str:
-    calls, h = run_layers(net, "row", "net")
+    calls, h = run_layers(net, "row", state="net")
     said = ["real outputs[1];", run_dense(net, h, "outputs"), "return outputs[0];"]
     reset, x, to_x = [], "NULL", ""
     if way.n_features:

@@ -8,6 +8,7 @@ import numpy as np
 from .._net.cells import PLACES, STATES, c_name
 from .._net.describe import Missing, Scaling
 from .._net.inputs import Array
+from .c_vocabulary import Vocabulary
 
 #: Units of a panel where there are vectors: as many as the widest vector has.
 LANES = 8
@@ -62,6 +63,20 @@ class Layer(NamedTuple):
         return self.weight_ih.values.shape[1], self.weight_hh.values.shape[1]
 
 
+class Tokens(NamedTuple):
+    """What there is of tokens in a net that reads them."""
+
+    n: int
+    table: Matrix | None
+    """A row for each; None where they are one-hot."""
+    is_tied: bool = False
+    """Whether the table is the dense layer's weights as well."""
+    vocabulary: Vocabulary | None = None
+    """Their texts, where these are known."""
+    drawn: range | None = None
+    """Of a language model those that it writes; the last token is the end of a text."""
+
+
 class Net(NamedTuple):
     """All that a model computes with. The dense layer may have no outputs, and the scaling be None."""
 
@@ -81,6 +96,9 @@ class Net(NamedTuple):
     missing: Missing | None = None
     """What stands for inputs that are missing, its mean in the dtype of `scaling`, which there is then."""
 
+    tokens: Tokens | None = None
+    """Of a net that reads tokens, and then one for each step."""
+
     @property
     def reads_labels(self) -> bool:
         """Whether its outputs are told apart by a label; else they are values."""
@@ -93,8 +111,13 @@ class Net(NamedTuple):
 
     @property
     def reads(self) -> str:
-        """The type of an input in C."""
+        """The type of an input in C, that is no token."""
         return _type_of(self.scaling)
+
+    @property
+    def argument(self) -> str:
+        """What a step reads, as C declares it."""
+        return f"const {self.reads} *x" if self.tokens is None else "uint32_t token"
 
     @property
     def writes(self) -> str:
@@ -128,12 +151,18 @@ class Net(NamedTuple):
 
     def quantised(self) -> "Net":
         layers = [Layer(w.quantised(), r.quantised(), bias) for w, r, bias in self.layers]
-        return self._replace(layers=layers, weight_out=self.weight_out.quantised())
+        tokens, weight_out = self.tokens, self.weight_out.quantised()
+        if tokens is not None and tokens.table is not None:
+            tokens = tokens._replace(table=tokens.table.quantised())
+        return self._replace(layers=layers, weight_out=weight_out, tokens=tokens)
 
     def flat(self) -> Array:
         """Return the weights in one array, in the order of C."""
-        parts = [part for w, r, bias in self.layers for part in (w.real(), r.real(), bias)]
-        return np.concatenate([part.ravel() for part in (*parts, self.weight_out.real(), self.bias_out)])
+        tokens = self.tokens
+        parts = [] if tokens is None or tokens.table is None else [tokens.table.real()]
+        parts += [part for w, r, bias in self.layers for part in (w.real(), r.real(), bias)]
+        parts += [self.bias_out] if tokens is not None and tokens.is_tied else [self.weight_out.real(), self.bias_out]
+        return np.concatenate([part.ravel() for part in parts])
 
 
 def _type_of(scaling: Scaling | None) -> str:
@@ -180,6 +209,8 @@ def _packed(rows: Array, gates: tuple[int, ...], lanes: int) -> Array:
 
 def constants(net: Net) -> Iterator[tuple[str, Array]]:
     """Name the other arrays."""
+    if net.tokens is not None:
+        yield from _token_constants(net.tokens)
     if net.scaling is not None:
         yield "input_mean", net.scaling.mean
         yield "input_scale", net.scaling.scale
@@ -189,11 +220,23 @@ def constants(net: Net) -> Iterator[tuple[str, Array]]:
         if len(net.missing.columns):
             yield "columns", net.missing.columns.astype(np.int64)
     if len(net.bias_out):
-        yield "weight_out", net.weight_out.values
         yield "bias_out", net.bias_out
-        if net.weight_out.scale is not None:
-            yield "scale_out", net.weight_out.scale
+        if net.tokens is None or not net.tokens.is_tied:
+            yield from _matrix("weight_out", net.weight_out)
     yield from target_constants(net)
+
+
+def _token_constants(tokens: Tokens) -> Iterator[tuple[str, Array]]:
+    if tokens.table is not None:
+        yield from _matrix("table", tokens.table)
+    if tokens.vocabulary is not None:
+        yield from tokens.vocabulary.constants()
+
+
+def _matrix(name: str, matrix: Matrix) -> Iterator[tuple[str, Array]]:
+    yield name, matrix.values
+    if matrix.scale is not None:
+        yield f"{name}_scale", matrix.scale
 
 
 def filler(net: Net) -> str:
@@ -222,7 +265,8 @@ def state_of(net: Net) -> Iterator[tuple[str, int]]:
     yield "next", max(padded)
     if net.pooling is not None:
         yield from {"pool": net.layers[-1].sizes[1], "n_pooled": 1}.items()
-    if net.scaling is not None:
+    is_read_from_bytes = net.tokens is not None and net.tokens.table is not None and net.tokens.table.scale is not None
+    if net.scaling is not None or is_read_from_bytes:
         yield "input", net.input_size
     if net.writes == "double":
         yield "outputs", net.output_size

@@ -16,7 +16,8 @@ from .._net.inputs import as_probabilities, check_int, check_real
 from . import c_file, c_forecast, c_learn
 from .blob import write_blob
 from .c_learn import Learning
-from .c_net import LOSSES, Layer, Matrix, Net, flash_bytes, ram_bytes
+from .c_net import LOSSES, Layer, Matrix, Net, Tokens, flash_bytes, ram_bytes
+from .c_vocabulary import vocabulary_of
 
 #: Of C23 and C++23.
 KEYWORDS = frozenset(
@@ -52,7 +53,7 @@ class Export:
     score, quantised_score : float or None
         The model's score on the data that was given, and that of the weights in the file; None without data.
     reads, writes : {"float", "double"}
-        The type of an input, and of an output, in C.
+        The type of an input, and of an output, in C. Of a model that reads tokens, `reads` is "uint32_t".
     """
 
     path: str
@@ -147,6 +148,14 @@ def export_c(
     the net reads within 1e-6 of what it reads in the stream, of 1 or of itself, the larger. So are outputs, where the
     targets were scaled. A window's targets are in the same units, and the loss is that of scaled ones.
 
+    Of a model that reads tokens a step takes one, a ``uint32_t``; where that is none, it is as with NaN. With one-hot
+    tokens the layer reads the row of its weights, else the row of a table in the file, which is the output layer's
+    weights as well where they are tied. Such a model can't be `trainable`. Where the texts of tokens are known, as of
+    an `LSTMLanguageModel`, ``NAME_token(text, n_bytes)`` is the token of a text in UTF-8, or 0, and
+    ``NAME_text(token, &n_bytes)`` its text. An `LSTMLanguageModel` has ``NAME_sample(&state, token, &sampler)``, too,
+    which takes a step, and draws the next token: with the same seed the text is that of `generate`, unless rounding
+    tips a draw. The sampler has the seed and what `generate` has, and needs 8 bytes for each token.
+
     A trainable file has a function more, ``NAME_learn(&model, x, labels or targets, learning_rate)``: a step of plain
     SGD on the loss of the estimator, over one window, without its dropout, L2 penalty, momentum, `burn_in` and weights
     of classes. It returns the loss before the step. Everything that changes is in one struct, whose weights
@@ -203,13 +212,13 @@ def export_c(
         raise ValueError(f"quantiles go with an LSTMForecaster only, got {quantiles!r}")
     learning = _learning(described, trainable, window, carry_state, max_grad_norm, weights)
     net = _net(described)
-    reads, writes = net.reads, net.writes
     scores: tuple[float | None, float | None] = (None, None)
     if weights == "int8":
         net = net.quantised()
         if data is not None:
             scores = _scores(model, net, data)
-    labels = None if described.labels is None else described.labels.tolist()
+    labels = None if described.labels is None or described.drawn is not None else described.labels.tolist()
+    reads, writes = net.reads if net.tokens is None else "uint32_t", net.writes
     if is_forecaster:
         way = _way(described, quantiles)
         text, memory = c_forecast.text(name, net, way), c_forecast.memory_of(net, way)
@@ -277,6 +286,8 @@ def _learning(
             if value != default:
                 raise ValueError(f"{name} goes with trainable=True or 'head' only, got {value!r}")
         return None
+    if described.spec.reads_tokens:
+        raise ValueError("model must read values to be trainable, got one that reads tokens: it can be exported to run")
     if described.missing is not None:
         raise ValueError(
             f"model must have missing='error' to be trainable, got {described.missing.kind!r}: a window on a device is "
@@ -336,15 +347,36 @@ def _net(described: Description) -> Net:
         for _, _, suffix in spec.places
     ]
     width = layers[-1].sizes[1]
+    tokens = _tokens(described, of)
     weight_out, bias_out = of.get("weight_out", flat[:0].reshape(0, width)), of.get("bias_out", flat[:0])
+    if spec.tie_weights:
+        weight_out = of["embedding"]
     loss = spec.loss if spec.loss in LOSSES else "squared_error"  # whose predictions are the outputs too
     head = Matrix(weight_out), bias_out, loss, scaling
     missing = described.missing
     if missing is not None and scaling is not None:
         missing = missing._replace(mean=missing.mean.astype(scaling.mean.dtype))
     return Net(
-        layers, *head, spec.cell, spec.nonlinearity, spec.loss_parameter, spec.in_use().pooling, targets, missing
+        layers,
+        *head,
+        spec.cell,
+        spec.nonlinearity,
+        spec.loss_parameter,
+        spec.in_use().pooling,
+        targets,
+        missing,
+        tokens,
     )
+
+
+def _tokens(described: Description, weights: dict[str, Any]) -> Tokens | None:
+    """Return what there is of tokens in a model with these parameters."""
+    spec = described.spec
+    if not spec.reads_tokens:
+        return None
+    table = Matrix(weights["embedding"]) if "embedding" in weights else None
+    known = None if described.tokens is None else vocabulary_of(described.tokens, spec.input_size)
+    return Tokens(spec.input_size, table, spec.tie_weights, known, described.drawn)
 
 
 #: The largest mean, in scales, that is subtracted in float. A float is off by at most u = 2^-24 of itself. That happens

@@ -11,9 +11,10 @@ def stream(model: Any, batch_size: int = 1) -> Stream:
     Parameters
     ----------
     model : Sequence, estimator or Pipeline
-        A `Sequence`; a fitted LSTM estimator; or a `Pipeline` of ``PerStep(StandardScaler())`` and one, whose scaling
-        the stream then applies: in float64, to the bits of the pipeline's predictions. With ``pooling="mean"`` or
-        ``"max"`` each answer is that for the steps so far.
+        A `Sequence`; a fitted LSTM estimator; a `Pipeline` of ``PerStep(StandardScaler())`` and one, whose scaling
+        the stream then applies: in float64, to the bits of the pipeline's predictions; or one of `TokenEncoder` and an
+        estimator of tokens, whose stream takes the texts of tokens too. With ``pooling="mean"`` or ``"max"`` each
+        answer is that for the steps so far.
     batch_size : int, default=1
         Independent sequences that take their steps together.
 

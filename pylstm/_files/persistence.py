@@ -29,7 +29,8 @@ safetensors, and reading it executes nothing.
   ``form_ends``, int64 (n,), is the place of what follows each series.
 
 Those of a pipeline's scaler begin with ``scaler.``: ``scaler.mean_``, ``scaler.var_``, ``scaler.scale_`` and
-``scaler.n_samples_seen_``, as far as it has them.
+``scaler.n_samples_seen_``, as far as it has them. Of a `TokenEncoder`, in a pipeline or of a language model,
+``tokens``, uint32, are the code points of its tokens, from 1 on, and ``token_lengths``, int64, how many each has.
 
 **The rest** is a JSON object under the key ``pylstm`` of the safetensors metadata::
 
@@ -51,34 +52,29 @@ Those of a pipeline's scaler begin with ``scaler.``: ``scaler.mean_``, ``scaler.
 
 ``parameters`` are the hyperparameters; arrays among them are lists, dicts ``{"pairs": [[key, value], ...]}``. ``state``
 is what `fit` left; of the net it has what it was made with, since hyperparameters can be changed after a fit.
-``pipeline`` is null for an estimator alone. Files of version 1 know nothing of scaling within estimators: there is
-none. Any change that a reader must know of raises ``format_version``.
+``pipeline`` is null for an estimator alone. With a `TokenEncoder` it has ``encoder`` in place of ``scaler``. Files of
+version 1 know nothing of scaling within estimators: there is none. Any change that a reader must know of raises
+``format_version``.
 """
 
 import json
-import math
 import os
 import stat
-import warnings
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save as to_safetensors
-from sklearn.base import clone
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
 from .._estimators.classifier import LSTMClassifier, LSTMTagger
 from .._estimators.forecaster import LSTMForecaster
 from .._estimators.language import LSTMLanguageModel
 from .._estimators.regressor import LSTMRegressor, LSTMSequenceRegressor
-from .._estimators.state import DTYPES, State, features_state, read_features, short
-from .._net.inputs import Array
-from ..preprocessing import PerStep, TokenEncoder
+from .._estimators.state import DTYPES, State, short
 from ..preprocessing._pipeline import parts
+from .hyperparameters import is_plain_number, parameters_state, read_parameters
+from .pipelines import ALONE, pipeline_state, read_pipeline
 from .writing import as_path, replace
 
 FORMAT_VERSION = 2
@@ -122,7 +118,8 @@ def save(model: Any, path: Any) -> None:
     Parameters
     ----------
     model : estimator or Pipeline
-        A fitted LSTM estimator, or a `Pipeline` of ``PerStep(StandardScaler())`` and one (no forecaster).
+        A fitted LSTM estimator, or a `Pipeline` of ``PerStep(StandardScaler())`` or `TokenEncoder` and one (neither a
+        forecaster nor a language model).
     path : str or path-like
         The file. One that exists is replaced as a whole, or not at all: it is written beside it, and renamed. Its
         permissions stay; where `path` is a symbolic link, what it points to is replaced. A process that is killed while
@@ -156,26 +153,26 @@ def save(model: Any, path: Any) -> None:
     >>> np.array_equal(loaded.predict(X), reg.predict(X))
     True
     """
-    per_step, estimator = parts(model) or (None, model)
+    first, estimator = parts(model) or (None, model)
     is_known = ESTIMATORS.get(type(estimator).__name__) is type(estimator)
-    if not is_known or (per_step is not None and type(estimator) is LSTMForecaster):
+    if not is_known or (first is not None and isinstance(estimator, ALONE)):
         raise TypeError(
-            f"model must be one of {', '.join(ESTIMATORS)}, or a Pipeline of PerStep(StandardScaler()) and one of "
-            f"them that is not a forecaster, got {model!r}"
+            f"model must be one of {', '.join(ESTIMATORS)}, or a Pipeline of PerStep(StandardScaler()) or TokenEncoder "
+            f"and one of them that is no forecaster and no language model, got {model!r}"
         )
     values, arrays = estimator._get_state()
     document = {
         "format_version": FORMAT_VERSION,
         "pylstm_version": __version__,
         "class": type(estimator).__name__,
-        "parameters": _parameters_state(estimator),
+        "parameters": parameters_state(estimator),
         "state": values,
         "pipeline": None,
     }
     estimator._validate_params()  # as `load` does: they can have been changed since the fit
-    if per_step is not None:
-        document["pipeline"] = _pipeline_state(model, per_step)
-        arrays = {**arrays, **_scaler_arrays(per_step.transformer_)}
+    if first is not None:
+        document["pipeline"], of_first = pipeline_state(model, first)
+        arrays = {**arrays, **of_first}
     # As they lie, not as they are indexed, is how safetensors takes them.
     contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     replace(path, to_safetensors(contiguous, {"pylstm": json.dumps(document, allow_nan=False)}))
@@ -264,15 +261,11 @@ def _parse(text: str) -> dict[str, Any]:
 def _number(kind: type[int] | type[float]) -> Any:
     def parse(text: str) -> int | float:
         value = kind(text)
-        if not _is_plain_number(value):
+        if not is_plain_number(value):
             raise ValueError(f"numbers must be finite and of 64 bits, got {text[:100]}")
         return value
 
     return parse
-
-
-def _is_plain_number(value: float) -> bool:
-    return -(2**63) <= value < 2**63 if isinstance(value, int) else math.isfinite(value)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -292,151 +285,12 @@ def _build(state: State) -> Any:
             f"written by pylstm {short(written_by)}"
         )
     later = LATER_STILL | (LATER if version == 1 else {})
-    estimator = _read_parameters(state, ESTIMATORS[state.choice("class", ESTIMATORS)], later)
+    estimator = read_parameters(state, ESTIMATORS[state.choice("class", ESTIMATORS)], later)
     fitted = state.inner("state")
     estimator._set_state(fitted)
     fitted.end()
-    model = estimator if state.null("pipeline") else _read_pipeline(state.inner("pipeline"), estimator)
+    model = estimator if state.null("pipeline") else read_pipeline(state.inner("pipeline"), estimator)
     state.end()
     if state.arrays:
         raise ValueError(f"there must be no more arrays, got {short(sorted(state.arrays))} too")
     return model
-
-
-# ---- hyperparameters
-
-
-def _parameters_state(estimator: Any) -> dict[str, Any]:
-    values = {}
-    for name, value in estimator.get_params(deep=False).items():
-        if name == "loss" and callable(value):
-            warnings.warn(
-                "loss is a callable, which a file can't keep: the model is saved without it, and asks for it when it "
-                "is to be trained on",
-                stacklevel=4,
-            )
-            value = None
-        if isinstance(value, TokenEncoder):  # what it was fitted to is kept with the state
-            value = value.analyzer
-        values[name] = _plain(value, name)
-    return values
-
-
-def _plain(value: Any, name: str) -> Any:
-    """Return a hyperparameter in JSON's types."""
-    if isinstance(value, dict):
-        return {"pairs": [[_plain_scalar(key, name), _plain_scalar(each, name)] for key, each in value.items()]}
-    if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 1):
-        return [_plain_scalar(each, name) for each in value]
-    return _plain_scalar(value, name)
-
-
-def _plain_scalar(value: Any, name: str) -> Any:
-    if isinstance(value, np.generic):
-        value = value.item()
-    if type(value) in (int, float) and not _is_plain_number(value):
-        raise ValueError(f"{name} must be finite and of 64 bits to be saved, got {value!r}")
-    if value is not None and type(value) not in (bool, int, float, str):
-        raise ValueError(
-            f"{name} must consist of numbers, strings, booleans and None to be saved, got {value!r}: "
-            f"set_params({name}=...) before"
-        )
-    return value
-
-
-def _read_parameters(state: State, cls: Any, later: dict[str, Any]) -> Any:
-    """Return a new object of a class with hyperparameters that `_parameters_state` returned, valid ones.
-
-    Those of `later` may be missing.
-    """
-    given = state.inner("parameters")
-    parameters = {
-        name: later[name] if name in later and name not in given.values else _read_parameter(given, name)
-        for name in cls._get_param_names()
-    }
-    given.end()
-    model = cls(**parameters)
-    model._validate_params()
-    return model
-
-
-def _read_parameter(state: State, name: str) -> Any:
-    value = state.value(name, "a number, string, boolean, null, list of them, or object of pairs of them", _is_plain)
-    if type(value) is dict:
-        return dict(value["pairs"])
-    return tuple(value) if type(value) is list else value
-
-
-def _is_plain(value: Any) -> bool:
-    if type(value) is dict:
-        pairs = value.get("pairs")
-        return (
-            len(value) == 1
-            and type(pairs) is list
-            and all(type(pair) is list and len(pair) == 2 and not any(map(_is_container, pair)) for pair in pairs)
-        )
-    return type(value) is not list or not any(map(_is_container, value))
-
-
-def _is_container(value: Any) -> bool:
-    return type(value) in (dict, list)
-
-
-# ---- pipelines
-
-
-def _pipeline_state(pipeline: Pipeline, per_step: PerStep) -> dict[str, Any]:
-    check_is_fitted(per_step, "transformer_")
-    if pipeline.transform_input is not None:
-        raise ValueError(f"transform_input must be None to be saved, got {pipeline.transform_input!r}")
-    return {
-        "names": [name for name, _ in pipeline.steps],
-        "verbose": bool(pipeline.verbose),
-        "scaler": {"parameters": _parameters_state(per_step.transformer_), "state": features_state(per_step)},
-    }
-
-
-def _read_pipeline(state: State, estimator: Any) -> Pipeline:
-    if isinstance(estimator, LSTMForecaster):
-        raise ValueError("pipeline must be null for LSTMForecaster, got one")
-    names = state.strings("names", 2)
-    verbose = state.boolean("verbose")
-    described = state.inner("scaler")
-    state.end()
-    scaler = _read_parameters(described, StandardScaler, {})
-    features = described.inner("state")
-    described.end()
-    per_step = PerStep(clone(scaler))
-    read_features(per_step, features)
-    features.end()
-    if (per_step.n_features_in_, per_step._fitted_on_2d) != (estimator.n_features_in_, estimator._fitted_on_2d):
-        raise ValueError(
-            f"the scaler's n_features_in_ and fitted_on_2d must be the estimator's, {estimator.n_features_in_} and "
-            f"{estimator._fitted_on_2d}, got {per_step.n_features_in_} and {per_step._fitted_on_2d}"
-        )
-    _set_scaler(scaler, per_step, state)
-    per_step.transformer_ = scaler
-    pipeline = Pipeline([(names[0], per_step), (names[1], estimator)], verbose=verbose)
-    pipeline._validate_steps()
-    return pipeline
-
-
-def _scaler_arrays(scaler: StandardScaler) -> dict[str, Array]:
-    values = {name: getattr(scaler, name) for name in ("mean_", "var_", "scale_", "n_samples_seen_")}
-    return {f"scaler.{name}": np.asarray(value) for name, value in values.items() if value is not None}
-
-
-def _set_scaler(scaler: StandardScaler, per_step: PerStep, state: State) -> None:
-    """Make a scaler the fitted one within `per_step`."""
-    scaler.n_features_in_ = 1 if per_step._fitted_on_2d else per_step.n_features_in_
-    if hasattr(per_step, "feature_names_in_") and not per_step._fitted_on_2d:
-        scaler.feature_names_in_ = per_step.feature_names_in_
-    shape = (scaler.n_features_in_,)
-    needed = {"mean_": scaler.with_mean, "var_": scaler.with_std, "scale_": scaler.with_std}
-    for name, is_needed in needed.items():
-        key = f"scaler.{name}"
-        is_there = is_needed or key in state.arrays
-        setattr(scaler, name, state.array(key, ["float32", "float64"], shape) if is_there else None)
-    key = "scaler.n_samples_seen_"
-    is_one = key in state.arrays and state.arrays[key].ndim == 0  # with missing values there is one per feature
-    scaler.n_samples_seen_ = state.array(key, ["int64", "float64"], () if is_one else shape)[()]

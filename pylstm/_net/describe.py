@@ -100,6 +100,10 @@ class Description(NamedTuple):
     """What stands for missing values of the inputs; None where there are to be none."""
     forecasts: DirectForecasts | RecursiveForecasts | None = None
     """How a forecaster makes them of what the net says, and what it goes on from; None of other models."""
+    tokens: Array | None = None
+    """The texts of its tokens, by number; None where these are not known."""
+    drawn: range | None = None
+    """Of a language model the tokens that it writes; the last of all tokens is the end of a text."""
 
 
 @singledispatch
@@ -109,11 +113,11 @@ def describe(model: Any) -> Description:
     Parameters
     ----------
     model : Sequence, fitted estimator or Pipeline
-        A `Pipeline` of ``PerStep(StandardScaler())`` and an estimator.
+        A `Pipeline` of ``PerStep(StandardScaler())``, or `TokenEncoder`, and an estimator.
     """
     raise TypeError(
-        "model must be one of pylstm's: a Sequence, an estimator, or a Pipeline of PerStep(StandardScaler()) and an "
-        f"estimator that is not a forecaster, got {model!r}"
+        "model must be one of pylstm's: a Sequence, an estimator, or a Pipeline of PerStep(StandardScaler()) or "
+        f"TokenEncoder and an estimator that is not a forecaster, got {model!r}"
     )
 
 

@@ -66,6 +66,8 @@ cdef class Stream(_Net):
     cdef _Memory memory
     cdef _Scalings scalings
     cdef readonly object classes_
+    cdef object texts    # of tokens by number, where they are known, else None
+    cdef dict numbers    # of tokens by text
     cdef readonly object input_dtype, output_dtype
     cdef char format, input_format, output_format
     cdef readonly Py_ssize_t batch_size
@@ -77,6 +79,10 @@ cdef class Stream(_Net):
         described = describe_steps(model)
         self.start(described.spec.in_use(), weights_of(described), batch_size)
         self.classes_ = described.labels
+        self.take_texts(described.tokens)
+
+    cdef take_texts(self, texts):
+        self.texts, self.numbers = texts, None if texts is None else numbers_of(texts)
 
     cdef start(self, ModelSpec spec, weights, batch_size):
         cdef size_t n_bytes = 0
@@ -98,15 +104,17 @@ cdef class Stream(_Net):
         self.weights()  # which says so where there are none
         mean, scale = self.scalings.inputs or (None, None)
         return (plain_spec(self.spec), (self.flat, mean, scale), self.batch_size, self.state, self.classes_,
-                self.scalings.targets, self.scalings.missing)
+                self.scalings.targets, self.scalings.missing, self.texts)
 
     def __setstate__(self, state):
-        # older ones have no targets, and nothing that may be missing
-        plain, (flat, mean, scale), batch_size, now, classes, targets, missing = (tuple(state) + (None, None))[:7]
+        # older ones have no targets, nothing that may be missing, and no texts
+        (plain, (flat, mean, scale), batch_size, now, classes, targets, missing,
+         texts) = (tuple(state) + (None, None, None))[:8]
         inputs = None if mean is None else (mean, scale)
         self.start(spec_of(plain), (flat, inputs, targets, missing), batch_size)
         self.set_state(self.take_whole_state(now))
         self.classes_ = classes
+        self.take_texts(texts)
 
     def __repr__(self):
         return (f"Stream(input_size={self.input_size}, hidden_size={self.hidden_sizes}, "
@@ -144,7 +152,8 @@ cdef class Stream(_Net):
         Parameters
         ----------
         x : array-like (batch_size, input_size), or with a batch size of 1 (input_size,)
-            Of tokens integers (batch_size,), or with a batch size of 1 one integer.
+            Of tokens integers (batch_size,), or with a batch size of 1 one integer. Where the texts of tokens are
+            known, as of a language model or a pipeline with a `TokenEncoder`, str will do: those of tokens, each whole.
         out : ndarray (batch_size, output_size), or (output_size,) where x is 1-D, default=None
             Where to write: writable, C-contiguous, of `output_dtype`, without overlap with x. None makes a new array.
 
@@ -169,7 +178,7 @@ cdef class Stream(_Net):
         Parameters
         ----------
         block : array-like (batch_size, n_steps, input_size), or with a batch size of 1 (n_steps, input_size)
-            At least one step. Of tokens integers (batch_size, n_steps), or (n_steps,).
+            At least one step. Of tokens integers, or str as in `step`, (batch_size, n_steps), or (n_steps,).
         out : ndarray (batch_size, n_steps, output_size), or (n_steps, output_size) where block is 2-D, default=None
             As in `step`.
 
@@ -342,6 +351,8 @@ cdef class Stream(_Net):
     cdef as_token_rows(self, x, int ndim):
         """Return the tokens that a user gave, of steps of one feature: one each."""
         name = "x" if ndim == 2 else "block"
+        if self.numbers is not None:
+            x = looked_up(x, self.numbers)
         tokens = as_tokens(x, self.c.n_tokens, name).astype(TOKEN, copy=False)
         if tokens.ndim != ndim - 1 and (tokens.ndim != ndim - 2 or self.batch_size > 1):
             rows = "" if ndim == 2 else ", n_steps"
@@ -557,6 +568,7 @@ cdef class Stream(_Net):
             raise RuntimeError("this Stream is in use: it can't take other weights before its call has returned")
         self.take_weights(own)
         self.classes_ = described.labels
+        self.take_texts(described.tokens)
         check(pylstm_stream_set_weights(self.stream, self.flat_view.data, &self.scalings.c))
 
 

@@ -42,6 +42,20 @@ def as_tokens(values: Any, n_tokens: int, name: str) -> Array:
     return array if array.dtype in TOKEN_DTYPES and array.dtype.isnative else array.astype(token_dtype(n_tokens))
 
 
+def numbers_of(texts: Any) -> dict[str, int]:
+    """Return the numbers of tokens by their texts, but for 0, the unknown one."""
+    return {str(text): number for number, text in enumerate(texts) if number}
+
+
+def looked_up(tokens: Any, numbers: dict[str, int]) -> Any:
+    """Return what a user gave with numbers in place of the texts of tokens: 0 for those that are unknown."""
+    if isinstance(tokens, str):
+        return numbers.get(tokens, 0)
+    if isinstance(tokens, np.ndarray) and tokens.dtype.kind in "UO":
+        tokens = tokens.tolist()
+    return [looked_up(token, numbers) for token in tokens] if isinstance(tokens, list | tuple) else tokens
+
+
 def largest_token(X: Any, name: str = "X") -> int:
     """Return the largest of the tokens that a user gave, whatever their number."""
     rows = as_token_steps(X, np.iinfo(np.int32).max, name, empty=0).rows

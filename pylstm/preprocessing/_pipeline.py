@@ -1,4 +1,4 @@
-"""A `Pipeline` as a model: what scales the steps, and an estimator."""
+"""A `Pipeline` as a model: what scales the steps, or makes tokens of texts, and an estimator."""
 
 from typing import Any
 
@@ -9,16 +9,20 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._net.describe import Description, Scaling, describe
 from ._per_step import PerStep
+from ._tokens import TokenEncoder
 
 
-def parts(pipeline: Any) -> tuple[PerStep, Any] | None:
-    """Return the ``PerStep(StandardScaler())`` of a pipeline and the estimator after it; None where it has others."""
+def parts(pipeline: Any) -> tuple[PerStep | TokenEncoder, Any] | None:
+    """Return the ``PerStep(StandardScaler())`` or `TokenEncoder` of a pipeline, and the estimator after it.
+
+    None where it has others.
+    """
     if type(pipeline) is not Pipeline or len(pipeline.steps) != 2:
         return None
-    per_step, estimator = pipeline.steps[0][1], pipeline.steps[1][1]
-    is_scaler = type(per_step) is PerStep
-    is_scaler = is_scaler and type(getattr(per_step, "transformer_", per_step.transformer)) is StandardScaler
-    return (per_step, estimator) if is_scaler else None
+    first, estimator = pipeline.steps[0][1], pipeline.steps[1][1]
+    is_scaler = type(first) is PerStep
+    is_scaler = is_scaler and type(getattr(first, "transformer_", first.transformer)) is StandardScaler
+    return (first, estimator) if is_scaler or type(first) is TokenEncoder else None
 
 
 @describe.register
@@ -26,11 +30,32 @@ def _describe(model: Pipeline) -> Description:
     found = parts(model)
     if found is None:
         return describe.dispatch(object)(model)  # says what a model is
-    per_step, estimator = found
-    check_is_fitted(per_step, "transformer_")
+    first, estimator = found
+    check_is_fitted(first, "vocabulary_" if isinstance(first, TokenEncoder) else "transformer_")
     described = describe(estimator)
     if described.forecasts is not None:  # a forecaster scales by itself
         return describe.dispatch(object)(model)
+    return _with_tokens(first, described) if isinstance(first, TokenEncoder) else _with_scaling(first, described)
+
+
+def _with_tokens(encoder: TokenEncoder, described: Description) -> Description:
+    """Return a model whose tokens an encoder makes."""
+    spec, n_tokens = described.spec, len(encoder.tokens_)
+    if not spec.reads_tokens or described.tokens is not None:
+        raise ValueError(
+            "the estimator after a TokenEncoder must read tokens, with an embedding_size, got "
+            f"{type(described.estimator).__name__}"
+        )
+    if spec.input_size < n_tokens:
+        raise ValueError(
+            f"the estimator must know the {n_tokens} tokens of the encoder, got one of {spec.input_size}: fit it with "
+            f"vocabulary_size={n_tokens}"
+        )
+    return described._replace(tokens=encoder.tokens_)
+
+
+def _with_scaling(per_step: PerStep, described: Description) -> Description:
+    """Return a model whose inputs are scaled."""
     scaler = per_step.transformer_
     zeros = np.zeros(scaler.n_features_in_)
     mean, scale = scaler.mean_ if scaler.with_mean else zeros, scaler.scale_ if scaler.with_std else zeros + 1

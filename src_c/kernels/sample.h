@@ -18,7 +18,7 @@ static inline real next_uniform(uint64_t *seed)
     uint64_t z = *seed += UINT64_C(0x9e3779b97f4a7c15);
     z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return (real)(uint32_t)((z ^ z >> 31) >> 40) / (real)(1 << 24);
+    return (real)(uint32_t)((z ^ z >> 31) >> 40) / (real)16777216;
 }
 
 static inline bool is_before(const real *weights, uint32_t a, uint32_t b)

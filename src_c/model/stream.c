@@ -401,7 +401,7 @@ void NAME(stream_generate)(pylstm_stream *stream, pylstm_sampler *sampler, uint3
     struct NAME(stream) *on = (struct NAME(stream) *)stream;
     ptrdiff_t n_outputs = stream->model.n_outputs, hidden = pylstm_net_output_size(&stream->model.net);
     for (ptrdiff_t k = 0; k < n; k++) {
-        struct const_rows features = take_step(on, input_of(on, &token, 1, 0));
+        struct const_rows features = take_step(on, look_up(on, &token, 1, 0));
         on->kernels->dense(1, n_outputs, hidden, features, on->weight_out, on->bias_out,
                            (struct rows){on->outputs, n_outputs});
         token = (uint32_t)draw_output(on, sampler);

@@ -203,7 +203,9 @@ class LSTMLanguageModel(LSTMEstimator):
         rows, targets = data.steps.rows, data.targets.values
         n_kept = int(len(rows) * (1 - self.validation_fraction))
         if not 0 < n_kept < len(rows) - 1:
-            raise ValueError(f"validation_fraction={self.validation_fraction} must leave something of {len(rows)} tokens")
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} must leave something of {len(rows)} tokens"
+            )
         n_streams = 1 if self.batch_size == "auto" else int(self.batch_size)
         parts = (slice(n_kept), slice(n_kept, None))
         kept, held = (Text(rows[part].reshape(-1), targets[part]) for part in parts)
@@ -406,9 +408,7 @@ class LSTMLanguageModel(LSTMEstimator):
     ) -> Iterator[int]:
         check_is_fitted(self, "_model")
         n = check_int(n, "max_new_tokens", 0)
-        excluded = [] if self._unknown_is_met else [0]
-        if not self._has_ends:
-            excluded.append(self.end_)
+        excluded = sorted({0, self.end_}.difference(self._drawn()))
         sampler = Sampler(seed_of(random_state), temperature, top_k, top_p, np.array(excluded, np.uint32))
         drawn = written(Stream(self), self._prompt(prompt), n, sampler, block)
         return takewhile(partial(int.__ne__, self.end_), drawn)
@@ -434,7 +434,7 @@ class LSTMLanguageModel(LSTMEstimator):
         -------
         Stream
             It has read the end of a text. Its ``classes_`` are the tokens that outputs are probabilities of, the last
-            the end of a text, "". A step takes the number of a token: ``encoder_.encode`` has them.
+            the end of a text, "". A step takes the number of a token, or the token.
         """
         stream = Stream(self, batch_size)
         stream.step(self.end_ if batch_size == 1 else np.full(batch_size, self.end_))
@@ -460,8 +460,12 @@ class LSTMLanguageModel(LSTMEstimator):
 
     def _describe(self) -> Description:
         check_is_fitted(self, "_model")
-        labels = np.append(self.encoder_.tokens_, "")
-        return Description(self._model.spec, self._model, self, labels=labels)
+        texts = np.append(self.encoder_.tokens_, "")
+        return Description(self._model.spec, self._model, self, labels=texts, tokens=texts, drawn=self._drawn())
+
+    def _drawn(self) -> range:
+        """Return the tokens that may be written: those that were met."""
+        return range(0 if self._unknown_is_met else 1, self.end_ + self._has_ends)
 
     # ---- in files
 
@@ -496,4 +500,3 @@ class LSTMLanguageModel(LSTMEstimator):
         self.end_ = self._n_tokens - 1
         self.n_features_in_, self._fitted_on_2d = 1, False
         return self._n_tokens
-

@@ -1,0 +1,90 @@
+"""Hyperparameters as JSON values, and reading them back."""
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+
+from .._estimators.state import State
+from ..preprocessing import TokenEncoder
+
+
+def parameters_state(estimator: Any) -> dict[str, Any]:
+    values = {}
+    for name, value in estimator.get_params(deep=False).items():
+        if name == "loss" and callable(value):
+            warnings.warn(
+                "loss is a callable, which a file can't keep: the model is saved without it, and asks for it when it "
+                "is to be trained on",
+                stacklevel=4,
+            )
+            value = None
+        if isinstance(value, TokenEncoder):  # what it was fitted to is kept with the state
+            value = value.analyzer
+        values[name] = _plain(value, name)
+    return values
+
+
+def _plain(value: Any, name: str) -> Any:
+    """Return a hyperparameter in JSON's types."""
+    if isinstance(value, dict):
+        return {"pairs": [[_plain_scalar(key, name), _plain_scalar(each, name)] for key, each in value.items()]}
+    if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 1):
+        return [_plain_scalar(each, name) for each in value]
+    return _plain_scalar(value, name)
+
+
+def _plain_scalar(value: Any, name: str) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if type(value) in (int, float) and not is_plain_number(value):
+        raise ValueError(f"{name} must be finite and of 64 bits to be saved, got {value!r}")
+    if value is not None and type(value) not in (bool, int, float, str):
+        raise ValueError(
+            f"{name} must consist of numbers, strings, booleans and None to be saved, got {value!r}: "
+            f"set_params({name}=...) before"
+        )
+    return value
+
+
+def read_parameters(state: State, cls: Any, later: dict[str, Any]) -> Any:
+    """Return a new object of a class with hyperparameters that `parameters_state` returned, valid ones.
+
+    Those of `later` may be missing.
+    """
+    given = state.inner("parameters")
+    parameters = {
+        name: later[name] if name in later and name not in given.values else _read_parameter(given, name)
+        for name in cls._get_param_names()
+    }
+    given.end()
+    model = cls(**parameters)
+    model._validate_params()
+    return model
+
+
+def _read_parameter(state: State, name: str) -> Any:
+    value = state.value(name, "a number, string, boolean, null, list of them, or object of pairs of them", _is_plain)
+    if type(value) is dict:
+        return dict(value["pairs"])
+    return tuple(value) if type(value) is list else value
+
+
+def _is_plain(value: Any) -> bool:
+    if type(value) is dict:
+        pairs = value.get("pairs")
+        return (
+            len(value) == 1
+            and type(pairs) is list
+            and all(type(pair) is list and len(pair) == 2 and not any(map(_is_container, pair)) for pair in pairs)
+        )
+    return type(value) is not list or not any(map(_is_container, value))
+
+
+def _is_container(value: Any) -> bool:
+    return type(value) in (dict, list)
+
+
+def is_plain_number(value: float) -> bool:
+    return -(2**63) <= value < 2**63 if isinstance(value, int) else math.isfinite(value)
