@@ -44,12 +44,18 @@ def library(tmp_path_factory):
     """The C library as its users build it: not all bits are those of the extension where less is optimised."""
     if not shutil.which("make") or not shutil.which("cc") or not shutil.which("ar"):
         pytest.skip("needs make, cc and ar")
-    archive = tmp_path_factory.mktemp("library") / "libpylstm.a"
-    objects = objects_of_extension()
-    if objects:
-        run("ar", "qcs", archive, *objects)
-    else:
-        run("make", "--silent", "-j2", "-C", SOURCES, f"BUILD={archive.parent}", archive)
+    fcntl = pytest.importorskip("fcntl")
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "library"  # of this run, all its workers
+    folder.mkdir(exist_ok=True)
+    archive, objects = folder / "libpylstm.a", objects_of_extension()
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # who comes second waits, and finds it made
+        if not archive.exists():
+            if objects:
+                run("ar", "qcs", archive, *objects)
+            else:
+                run("make", "--silent", "-j2", "-C", SOURCES, f"BUILD={folder}", archive)
     return archive
 
 
