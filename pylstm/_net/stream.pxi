@@ -342,7 +342,8 @@ cdef class Stream(_Net):
     cdef as_token_rows(self, x, int ndim):
         """Return the tokens that a user gave, of steps of one feature: one each."""
         name = "x" if ndim == 2 else "block"
-        tokens = as_tokens(x, self.c.n_tokens, name).astype(TOKEN, copy=False)
+        places = ("sequence",) if ndim == 2 else ("sequence", "step")
+        tokens = as_tokens(x, self.c.n_tokens, name, places).astype(TOKEN, copy=False)
         if tokens.ndim != ndim - 1 and (tokens.ndim != ndim - 2 or self.batch_size > 1):
             rows = "" if ndim == 2 else ", n_steps"
             expected = f"({self.batch_size}{rows}{',' if ndim == 2 else ''})"

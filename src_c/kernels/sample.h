@@ -71,9 +71,14 @@ static inline ptrdiff_t draw(ptrdiff_t n, real *outputs, struct sampling how, ui
             k = outputs[j] > outputs[k] ? j : k;
         return k;
     }
-    real largest, total, sofar = 0;
+    real largest = outputs[0], total, sofar = 0;
+    for (ptrdiff_t j = 1; j < n; j++)
+        largest = outputs[j] > largest ? outputs[j] : largest;
+    /* Below the largest, what a temperature makes too small for a number is -infinity, which has no weight; nor has
+     * what is excluded, whatever the temperature. */
     for (ptrdiff_t j = 0; j < n && how.temperature != 1; j++)
-        outputs[j] /= how.temperature;
+        if (outputs[j] >= -LARGEST_REAL)
+            outputs[j] = (outputs[j] - largest) / how.temperature;
     total = exponentials(n, outputs, &largest);
     if (how.top_k > 0 || how.top_p < 1) {
         ptrdiff_t taken = take_heaviest(n, outputs, how, order, &total);
