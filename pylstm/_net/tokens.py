@@ -85,7 +85,7 @@ def as_token_steps(X: Any, n_tokens: int, name: str = "X", *, empty: int | None 
                 f"{name} must have shape (n_sequences, n_steps) or (n_steps,), or be a list of 1-D arrays, "
                 f"got {dense.ndim}-D {dense.shape}"
             )
-        dense = np.ascontiguousarray(np.atleast_2d(dense))
+        dense = np.require(np.atleast_2d(dense), requirements=["C", "A"])
         n_sequences, n_steps = dense.shape
         if n_sequences == 0 or n_steps == 0:
             raise ValueError(f"{name} must have at least one sequence, and each one step, got shape {np.shape(X)}")
@@ -100,9 +100,8 @@ def as_token_steps(X: Any, n_tokens: int, name: str = "X", *, empty: int | None 
 
 def holds_rows(X: Any) -> bool:
     """Whether X is a list, or an object array, of sequences, not of tokens."""
-    if isinstance(X, np.ndarray):
-        return X.dtype == object and X.ndim == 1
-    if not isinstance(X, list | tuple):
+    is_object_array = isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
+    if not (is_object_array or isinstance(X, list | tuple)):
         return False
     try:
         return len(X) == 0 or np.ndim(X[0]) > 0
