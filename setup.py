@@ -26,7 +26,15 @@ ONCE = [
 PER_DTYPE = [
     *("model/gradient", "model/head_pass", "model/losses", "model/pooling", "model/predict", "model/stream"),
     "model/update",
-    *("layers/backward", "layers/dropout", "layers/forward", "layers/layer_step", "layers/stack", "layers/steps", "layers/table"),
+    *(
+        "layers/backward",
+        "layers/dropout",
+        "layers/forward",
+        "layers/layer_step",
+        "layers/stack",
+        "layers/steps",
+        "layers/table",
+    ),
     "kernels/panels",
 ]
 # After CFLAGS, which may say -Ofast or -ffast-math: floats are to be computed with as it is written (support/real.h).

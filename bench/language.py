@@ -67,9 +67,7 @@ def ours(problem, threads):
     )
     model = Model(spec, random_state=0, n_threads=threads)
     y = np.concatenate(problem.y) if problem.per_step else problem.y
-    gradient = Gradient(
-        model, as_token_steps(problem.x, problem.n_tokens), y.astype(np.intp), batch_size=problem.batch
-    )
+    gradient = Gradient(model, as_token_steps(problem.x, problem.n_tokens), y.astype(np.intp), batch_size=problem.batch)
     solver = Solver(
         model,
         "adam",
@@ -199,8 +197,7 @@ def onnx_step(n_tokens, units, layers, embedding):
     graph = helper.make_graph(
         nodes,
         "step",
-        [info("token", TensorProto.INT64, [1, 1])]
-        + [info(name, TensorProto.FLOAT, [1, 1, units]) for name in feeds],
+        [info("token", TensorProto.INT64, [1, 1])] + [info(name, TensorProto.FLOAT, [1, 1, units]) for name in feeds],
         [info(name, TensorProto.FLOAT, None) for name in fetched],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )

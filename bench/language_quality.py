@@ -133,7 +133,9 @@ def compare(arguments):
             seconds = time.process_time() - start
             nats = -score(test)
             found[library].append((nats, seconds))
-            print(f"{library:7} seed {seed}: {nats:.4f} nats, perplexity {np.exp(nats):.2f}, {seconds:.0f} s", flush=True)
+            print(
+                f"{library:7} seed {seed}: {nats:.4f} nats, perplexity {np.exp(nats):.2f}, {seconds:.0f} s", flush=True
+            )
     for library, results in found.items():
         nats, seconds = np.mean(results, axis=0)
         print(f"{library:7} mean: {nats:.4f} nats, perplexity {np.exp(nats):.2f}, {seconds:.0f} s")

@@ -339,6 +339,8 @@ def some_forecasters(n):
             options["n_quantiles"] = rng.choice([0, 2, 5])
         options["n_features"] = rng.choice([0, 0, 1, 5])
         yield ("direct", "recursive")[k % 2], rng.choice(CELLS), options
+
+
 def some_tokens(rng, options):
     """Return which tokens a random model reads in place of values, and of one of classes, perhaps, writes."""
     writes = options["loss"] == "cross_entropy" and rng.random() < 0.8

@@ -70,6 +70,8 @@ class Fitted:
     """Of y."""
     _n_tokens: int | None = None
     """How many tokens there are; None where values go in."""
+    _met: Array
+    """(n_tokens,) of bool: those that training has met."""
     n_features_in_: int
 
 
@@ -591,7 +593,8 @@ def _copy_weights(source: Model, target: Model) -> None:
     shapes, expected = ({name: shape for name, shape, _, _ in m.spec.parameters} for m in (source, target))
     if shapes != expected:
         raise ValueError(
-            "hidden_layer_sizes and bidirectional must stay what they were in the last fit with warm_start=True: "
+            "hidden_layer_sizes, bidirectional and embedding_size must stay what they were in the last fit with "
+            "warm_start=True: "
             f"weights had shapes {shapes}, now {expected}"
         )
     target.set_weights(source.copy_weights())

@@ -25,14 +25,43 @@ from .training import Data
 INPUT_GAIN = 4
 
 
-class SequenceEstimator(LSTMEstimator):
+class TokenEstimator(LSTMEstimator):
+    """Knows which tokens training has met, where tokens are what it reads."""
+
+    def _take_tokens(self, n_tokens: int) -> None:
+        """Note for a new model how many tokens there are."""
+        self._n_tokens, self._met = n_tokens, np.zeros(n_tokens, bool)
+        self.n_features_in_, self._fitted_on_2d = 1, False
+        self.__dict__.pop("feature_names_in_", None)
+
+    def _finish(self, model: Model, data: Data) -> None:
+        super()._finish(model, data)
+        if self._n_tokens is None:
+            return
+        self._met = self._met | (np.bincount(data.steps.rows.reshape(-1), minlength=self._n_tokens) > 0)
+        if not self._met[0]:
+            set_unknown(model, self._met)
+
+    def _get_state(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        values, arrays = super()._get_state()
+        return values, arrays if self._n_tokens is None else {**arrays, "met_tokens": self._met}
+
+    def _set_tokens(self, state: State, n_tokens: int) -> None:
+        """Set what `_take_tokens` and `_finish` noted."""
+        self._take_tokens(n_tokens)
+        self._met = state.array("met_tokens", ["bool"], (n_tokens,))
+
+    def _set_state(self, state: State) -> None:
+        super()._set_state(state)
+        if self._model.spec.reads_tokens != (self._n_tokens is not None):
+            raise ValueError("embedding must be there where X has tokens, and only there")
+
+
+class SequenceEstimator(TokenEstimator):
     """Reads X in both directions if asked to, with missing values if they are said to be there, and scales it.
 
     Or reads tokens.
     """
-
-    _unknown_is_met: bool = False
-    """Whether training met token 0."""
 
     embedding_size: int | str | None = None
     vocabulary_size: int | None = None
@@ -86,18 +115,15 @@ class SequenceEstimator(LSTMEstimator):
                     values *= INPUT_GAIN
 
     def _input_arguments(self, steps: Steps) -> dict[str, Any]:
+        if (self._n_tokens is None) != (self.embedding_size is None):
+            read = "values" if self._n_tokens is None else "tokens"
+            raise ValueError(
+                f"embedding_size must stay what it was in the last fit with warm_start=True: it read {read}, now it is "
+                f"{self.embedding_size!r}"
+            )
         if self._n_tokens is None:
             return super()._input_arguments(steps)
         return {"input_size": self._n_tokens, "embedding_size": self.embedding_size}
-
-    def _finish(self, model: Model, data: Data) -> None:
-        super()._finish(model, data)
-        if self._n_tokens is None:
-            return
-        met = np.bincount(data.steps.rows.reshape(-1), minlength=self._n_tokens) > 0
-        self._unknown_is_met = self._unknown_is_met or bool(met[0])
-        if not self._unknown_is_met:
-            set_unknown(model, met)
 
     # ---- in all
 
@@ -111,10 +137,7 @@ class SequenceEstimator(LSTMEstimator):
                 warn_of_integers(X)
             return super()._check_X(X, reset=reset, dtype=dtype, is_new=is_new)
         if reset:
-            self._n_tokens = self.vocabulary_size or largest_token(X) + 1
-            self._unknown_is_met = False
-            self.n_features_in_, self._fitted_on_2d = 1, False
-            vars(self).pop("feature_names_in_", None)
+            self._take_tokens(self.vocabulary_size or largest_token(X) + 1)
         assert self._n_tokens is not None
         return as_token_steps(X, self._n_tokens, empty=0 if self._pooling() is not None else None)
 
@@ -147,16 +170,16 @@ class SequenceEstimator(LSTMEstimator):
     def _input_state(self) -> dict[str, Any]:
         values = super()._input_state()
         if self._n_tokens is not None:
-            values |= {"n_tokens": self._n_tokens, "unknown_is_met": self._unknown_is_met}
+            values["n_tokens"] = self._n_tokens
         return values
 
     def _read_input_state(self, state: State) -> int:
         n_features = super()._read_input_state(state)
         self._n_tokens = None
         if "n_tokens" in state.values:
-            self._n_tokens = state.integer("n_tokens", at_least=1, at_most=2**31 - 1)
-            self._unknown_is_met = state.boolean("unknown_is_met")
-            return self._n_tokens
+            n_tokens = state.integer("n_tokens", at_least=1, at_most=2**31 - 1)
+            self._set_tokens(state, n_tokens)
+            return n_tokens
         self._missing = read_missing(state, n_features)
         return n_features if self._missing is None else n_features + 2 * len(self._missing.columns)
 

@@ -38,9 +38,10 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 from numpy cimport (
-    NPY_FLOAT32, NPY_FLOAT64, NPY_UINT8, NPY_UINT16, NPY_UINT32, PyArray_DATA, PyArray_DESCR, PyArray_DIMS, PyArray_EMPTY, PyArray_IS_C_CONTIGUOUS,
-    PyArray_ISCARRAY, PyArray_ISCARRAY_RO, PyArray_ISWRITEABLE, PyArray_ITEMSIZE, PyArray_NBYTES, PyArray_NDIM,
-    PyArray_SimpleNewFromData, PyArray_TYPE, import_array, ndarray, npy_intp, set_array_base,
+    NPY_FLOAT32, NPY_FLOAT64, NPY_UINT8, NPY_UINT16, NPY_UINT32, PyArray_DATA, PyArray_DESCR, PyArray_DIMS,
+    PyArray_EMPTY, PyArray_IS_C_CONTIGUOUS, PyArray_ISCARRAY, PyArray_ISCARRAY_RO, PyArray_ISWRITEABLE,
+    PyArray_ITEMSIZE, PyArray_NBYTES, PyArray_NDIM, PyArray_SimpleNewFromData, PyArray_TYPE, import_array, ndarray,
+    npy_intp, set_array_base,
 )
 from scipy.linalg cimport cython_blas
 

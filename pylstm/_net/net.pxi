@@ -362,8 +362,8 @@ cdef class _Net:
         cdef pylstm_memory packed_memory = memory_of(packed)
         cdef const void *weights = self.weights()
         cdef pylstm_forward_pass forward = pylstm_forward_pass(
-            &tape.batch.c, weights, packed_memory, x_view.data, x_view.array.dtype.itemsize, in_data, held_data, y_view.data,
-            out_view.data, 0, tape.memory.c, workspace.c)
+            &tape.batch.c, weights, packed_memory, x_view.data, x_view.array.dtype.itemsize, in_data, held_data,
+            y_view.data, out_view.data, 0, tape.memory.c, workspace.c)
         with nogil:
             status = pylstm_trace(&self.c, &forward)
         self.spare = workspace

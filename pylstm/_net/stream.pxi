@@ -353,13 +353,15 @@ cdef class Stream(_Net):
         name = "x" if ndim == 2 else "block"
         if self.numbers is not None:
             x = looked_up(x, self.numbers)
-        tokens = as_tokens(x, self.c.n_tokens, name).astype(TOKEN, copy=False)
-        if tokens.ndim != ndim - 1 and (tokens.ndim != ndim - 2 or self.batch_size > 1):
+        places = ("sequence",) if ndim == 2 else ("sequence", "step")
+        tokens = as_tokens(x, self.c.n_tokens, name, places).astype(TOKEN, copy=False)
+        fits = tokens.ndim == ndim - 1 and tokens.shape[0] == self.batch_size
+        if not fits and (tokens.ndim != ndim - 2 or self.batch_size > 1):
             rows = "" if ndim == 2 else ", n_steps"
             expected = f"({self.batch_size}{rows}{',' if ndim == 2 else ''})"
             alone = "" if self.batch_size > 1 else ", or be one token" if ndim == 2 else " or (n_steps,)"
             raise ValueError(f"{name} must have shape {expected}{alone}, got {tokens.shape}")
-        return np.ascontiguousarray(tokens[..., np.newaxis])
+        return np.require(tokens[..., np.newaxis], requirements=["C", "A"])
 
     cdef as_plain(self, x, int ndim):
         """Return what a user gave as an array that can be used as it lies."""

@@ -22,9 +22,11 @@ def token_dtype(n_tokens: int) -> np.dtype[Any]:
     return TOKEN_DTYPES[-1]
 
 
-def as_tokens(values: Any, n_tokens: int, name: str) -> Array:
-    """Return integers of any shape as tokens, or say which is none."""
+def as_tokens(values: Any, n_tokens: int, name: str, places: tuple[str, ...] = ("sequence", "step")) -> Array:
+    """Return integers of any shape as tokens, or say which is none; `places` is what its last axes count."""
     array = as_array(values, name, "of tokens")
+    if array.dtype == object and array.ndim > 0:
+        array = _of_objects(array)
     if array.size == 0 and array.dtype.kind == "f":  # an empty list
         array = array.astype(np.uint8)
     if array.dtype.kind not in "iu":
@@ -34,8 +36,8 @@ def as_tokens(values: Any, n_tokens: int, name: str) -> Array:
         )
     if array.size and (array.min() < 0 or array.max() >= n_tokens):
         at = np.unravel_index(np.flatnonzero((array < 0) | (array >= n_tokens))[0], array.shape)
-        places = ("sequence", "step") if array.ndim == 2 else ("step",) if array.ndim == 1 else ()
-        where = ", ".join(f"{place} {index}" for place, index in zip(places, at, strict=False))
+        counted = places[-array.ndim :] if 0 < array.ndim <= len(places) else ()
+        where = ", ".join(f"{place} {index}" for place, index in zip(counted, at, strict=False))
         raise ValueError(
             f"{name} must hold tokens from 0 to {n_tokens - 1}, got {array[at]}" + (f" at {where}" if where else "")
         )
@@ -54,6 +56,15 @@ def looked_up(tokens: Any, numbers: dict[str, int]) -> Any:
     if isinstance(tokens, np.ndarray) and tokens.dtype.kind in "UO":
         tokens = tokens.tolist()
     return [looked_up(token, numbers) for token in tokens] if isinstance(tokens, list | tuple) else tokens
+
+
+def _of_objects(array: Array) -> Array:
+    """Return an array of the integers that one of objects holds, or that itself."""
+    try:
+        found = np.array(array.tolist())
+    except ValueError:  # sequences of unequal lengths among them
+        return array
+    return found if found.dtype.kind in "iu" and found.shape == array.shape else array
 
 
 def largest_token(X: Any, name: str = "X") -> int:
@@ -88,7 +99,7 @@ def as_token_steps(X: Any, n_tokens: int, name: str = "X", *, empty: int | None 
                 f"{name} must have shape (n_sequences, n_steps) or (n_steps,), or be a list of 1-D arrays, "
                 f"got {dense.ndim}-D {dense.shape}"
             )
-        dense = np.ascontiguousarray(np.atleast_2d(dense))
+        dense = np.require(np.atleast_2d(dense), requirements=["C", "A"])
         n_sequences, n_steps = dense.shape
         if n_sequences == 0 or n_steps == 0:
             raise ValueError(f"{name} must have at least one sequence, and each one step, got shape {np.shape(X)}")
@@ -103,9 +114,13 @@ def as_token_steps(X: Any, n_tokens: int, name: str = "X", *, empty: int | None 
 
 def holds_rows(X: Any) -> bool:
     """Whether X is a list, or an object array, of sequences, not of tokens."""
-    if isinstance(X, np.ndarray):
-        return X.dtype == object and X.ndim == 1
-    return isinstance(X, list | tuple) and (len(X) == 0 or np.ndim(X[0]) > 0)
+    is_object_array = isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
+    if not (is_object_array or isinstance(X, list | tuple)):
+        return False
+    try:
+        return len(X) == 0 or np.ndim(X[0]) > 0
+    except ValueError:  # a nested list that is no array: what is wrong with it is said where it is read
+        return True
 
 
 def _sequence(sequence: Any, n_tokens: int, name: str, empty: int | None) -> Array:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from .above import above
 from .cells import GATES, STATES
-from .inputs import Array, Steps, as_array, as_floats, as_given, as_numbers, as_steps, is_ragged
+from .inputs import Array, Steps, as_array, as_floats, as_given, as_numbers, is_ragged
 from .pickles import plain_spec, reduced, spec_of
 
 if TYPE_CHECKING:

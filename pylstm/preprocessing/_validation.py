@@ -73,14 +73,20 @@ def _warn_of_table(X: Any) -> None:
 
 def warn_of_integers(X: Any) -> None:
     """Warn where X may be tokens: non-negative integers, one a step, of more than two values."""
-    form = X
-    if isinstance(form, list) and form and isinstance(form[0], np.ndarray):
-        form = form[0]
-    if not isinstance(form, np.ndarray) or form.dtype.kind not in "iu" or form.size == 0:
-        return
-    if (form.ndim == 3 or form is not X) and form.shape[-1] != 1:
-        return
-    if form.min() >= 0 and form.max() > 1:
+    is_list = isinstance(X, list | tuple) or is_ragged(X)
+    largest = 0
+    for part in X if is_list else [X]:
+        try:
+            array = np.asarray(part)
+        except ValueError:  # what is wrong with it is said where it is read
+            return
+        is_table = array.ndim == (1 if is_list else 2)
+        if array.dtype.kind not in "iu" or array.size == 0 or not (is_table or array.shape[-1:] == (1,)):
+            return
+        if array.min() < 0:
+            return
+        largest = max(largest, int(array.max()))
+    if largest > 1:
         warnings.warn(
             "X holds integers, one a step, which are read as magnitudes. If they are tokens, numbers that stand for "
             "words or categories, say so by embedding_size=64, or 'one-hot'; if they are counts or measurements, by "

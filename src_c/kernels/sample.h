@@ -95,14 +95,23 @@ static inline ptrdiff_t largest_of(ptrdiff_t n, const real *outputs)
     return k;
 }
 
+/* Outputs [n] less the largest, over the temperature. What that makes too small for a number is -infinity, which has no
+ * weight; nor has what is excluded, whatever the temperature. */
+static inline void cool(ptrdiff_t n, real *outputs, real temperature)
+{
+    real largest = outputs[largest_of(n, outputs)];
+    for (ptrdiff_t j = 0; j < n && temperature != 1; j++)
+        if (outputs[j] >= -LARGEST_REAL)
+            outputs[j] = (outputs[j] - largest) / temperature;
+}
+
 /* Which of n is drawn; outputs [n] are scratch after that, as is order [n]. */
 static inline ptrdiff_t draw(ptrdiff_t n, real *outputs, struct sampling how, uint64_t *seed, uint32_t *order)
 {
     real largest;
     if (how.temperature == 0)
         return largest_of(n, outputs);
-    for (ptrdiff_t j = 0; j < n && how.temperature != 1; j++)
-        outputs[j] /= how.temperature;
+    cool(n, outputs, how.temperature);
     real total = exponentials(n, outputs, &largest);
     return choose(n, outputs, total, how, seed, order);
 }

@@ -387,8 +387,7 @@ static ptrdiff_t draw_output(const struct NAME(stream) * on, pylstm_sampler *by)
         outputs[by->excluded[e]] = -(real)INFINITY;
     if (how.temperature == 0)
         return largest_of(n, outputs);
-    for (ptrdiff_t j = 0; j < n && how.temperature != 1; j++)
-        outputs[j] /= how.temperature;
+    cool(n, outputs, how.temperature);
     real total = on->kernels->exponentials(n, outputs);
     for (ptrdiff_t e = 0; e < by->n_excluded; e++)
         outputs[by->excluded[e]] = 0;

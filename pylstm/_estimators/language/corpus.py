@@ -7,6 +7,7 @@ import numpy as np
 from ..._net.inputs import Array, Steps
 from ..._net.tokens import token_dtype
 from ...preprocessing import TokenEncoder
+from ...preprocessing._texts import as_list
 from ..targets import Targets
 from ..training import Data
 
@@ -26,11 +27,11 @@ def as_texts(X: Any) -> tuple[list[Any], bool]:
         if not X:
             raise ValueError("X must have a character at least, got an empty text")
         return [X], False
-    return list(X), True
+    return as_list(X, "a text, or a list of texts or of lists of tokens"), True
 
 
 def read(encoder: TokenEncoder, X: Any, *, has_ends: bool) -> list[Text]:
-    """Return the texts of X as they are read. One without tokens is nothing but its end, if there is one.
+    """Return the texts of X as they are read. One without tokens is nothing but its end, if there is one to say.
 
     Parameters
     ----------
@@ -46,11 +47,9 @@ def read(encoder: TokenEncoder, X: Any, *, has_ends: bool) -> list[Text]:
     found = []
     for encoded in encoder.transform(texts):
         following = np.append(encoded.astype(np.intp), end) if says_end else encoded.astype(np.intp)
-        if len(following) == 0:
-            continue
-        tokens = np.concatenate([[end], following[:-1]]).astype(token_dtype(end + 1))
+        tokens = np.concatenate([[end], following])[:-1].astype(token_dtype(end + 1))
         found.append(Text(tokens, following))
-    if not found:
+    if not any(len(text.targets) for text in found):
         raise ValueError("X must have a token at least, got none")
     return found
 

@@ -19,11 +19,10 @@ from ..._net.inputs import Array, Steps, check_int
 from ..._net.tokens import as_token_steps
 from ..._net.trace import Trace, trace_steps
 from ...preprocessing import TokenEncoder
-from ..base import LSTMEstimator
 from ..fits import fits
 from ..held_out import split
 from ..hyperparameters import Number, positional
-from ..reading import set_unknown
+from ..reading import TokenEstimator
 from ..state import State
 from ..training import Data
 from .corpus import Text, as_texts, read, streams
@@ -34,7 +33,7 @@ from .writing import BLOCK, Sampler, read_on, seed_of, written
 FEW_TOKENS, EMBEDDING_SIZE = 256, 128
 
 
-class LSTMLanguageModel(LSTMEstimator):
+class LSTMLanguageModel(TokenEstimator):
     """Learn to say what comes next in a text: by characters or by words.
 
     The network reads a text token by token, and at each step gives every token of its vocabulary a probability to be
@@ -80,11 +79,15 @@ class LSTMLanguageModel(LSTMEstimator):
     Examples
     --------
     >>> from pylstm import LSTMLanguageModel
-    >>> model = LSTMLanguageModel((32,), batch_size=4, max_iter=60, random_state=0).fit("the cat sat on the mat. " * 40)
+    >>> model = LSTMLanguageModel((32,), batch_size=4, learning_rate_init=0.02, max_iter=60, random_state=0)
+    >>> model = model.fit("the cat sat on the mat. " * 40)
     >>> model.generate("the cat ", max_new_tokens=16, temperature=0)
     'sat on the mat. '
-    >>> model.predict_next("the c", k=1)[0][0]
-    'a'
+    >>> (token, probability), = model.predict_next("the c", k=1)
+    >>> token, probability > 0.9
+    ('a', True)
+    >>> model.perplexity("the cat sat on the mat. ") < 1.1
+    True
     """
 
     hidden_layer_sizes: Any = positional(default=(128,), kw_only=False)
@@ -98,7 +101,7 @@ class LSTMLanguageModel(LSTMEstimator):
     forget_bias: float | str = 1.0
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **LSTMEstimator._parameter_constraints,
+        **TokenEstimator._parameter_constraints,
         "analyzer": [StrOptions({"char", "word"}), TokenEncoder],
         "embedding_size": [Number(Integral, 1, None, closed="left"), StrOptions({"one-hot", "auto"})],
         "tie_weights": ["boolean"],
@@ -137,7 +140,8 @@ class LSTMLanguageModel(LSTMEstimator):
             Ignored.
         X_val : str or list, default=None
             Text to stop by, as X: it is not learnt from, and the best weights by its score are kept. Without it,
-            ``early_stopping=True`` holds out `validation_fraction`: of one text the end, of several whole ones.
+            ``early_stopping=True`` holds out `validation_fraction`: of one text the end, of several some, of long ones
+            pieces.
 
         Returns
         -------
@@ -171,10 +175,10 @@ class LSTMLanguageModel(LSTMEstimator):
             self.encoder_ = clone(self.analyzer) if own else TokenEncoder(analyzer=self.analyzer)
             self.encoder_.fit(texts)
             X = texts if self._has_ends else X
-            self._n_tokens = len(self.encoder_.tokens_) + 1
-            self.end_ = self._n_tokens - 1
-            self.n_features_in_, self._fitted_on_2d, self._unknown_is_met = 1, False, False
-        n_streams = 1 if self.batch_size == "auto" else int(self.batch_size)
+            self.end_ = len(self.encoder_.tokens_)
+            self._take_tokens(self.end_ + 1)
+        is_held = y is not None  # `fit` has no targets but those of X_val, which is scored in one piece
+        n_streams = 1 if self.batch_size == "auto" or is_held else int(self.batch_size)
         return streams(self._texts(X), n_streams, self.window)
 
     def _texts(self, X: Any) -> list[Text]:
@@ -210,12 +214,6 @@ class LSTMLanguageModel(LSTMEstimator):
         parts = (slice(n_kept), slice(n_kept, None))
         kept, held = (Text(rows[part].reshape(-1), targets[part]) for part in parts)
         return streams([kept], n_streams, self.window), streams([held], 1, self.window)
-
-    def _finish(self, model: Model, data: Data) -> None:
-        met = np.bincount(data.steps.rows.reshape(-1), minlength=self._n_outputs()) > 0
-        self._unknown_is_met = self._unknown_is_met or bool(met[0])
-        if not self._unknown_is_met:
-            set_unknown(model, met)
 
     def _score_on(self, data: Data, model: Model) -> float:
         ends = np.cumsum(data.steps.lengths)
@@ -255,12 +253,12 @@ class LSTMLanguageModel(LSTMEstimator):
         Parameters
         ----------
         X : str, or list of str or of lists of tokens
-            Texts that have a token at least.
+            Texts, of which one has a token at least.
 
         Returns
         -------
         ndarray (n_texts,)
-            In nats.
+            In nats. An empty text has a probability of 1, unless there is an end to say.
         """
         return np.array([of_text.sum() for of_text in self._log_probabilities(X)])
 
@@ -293,8 +291,11 @@ class LSTMLanguageModel(LSTMEstimator):
         texts, _ = as_texts(X)
         if not all(isinstance(text, str) for text in texts):
             raise TypeError("X must hold texts, whose characters can be counted, got lists of tokens")
-        total = -float(np.concatenate(self._log_probabilities(X)).sum())
-        return total / float(np.log(2)) / sum(map(len, texts))
+        n_characters = sum(map(len, texts))
+        if n_characters == 0:
+            raise ValueError("X must have a character at least, got none")
+        total = -float(np.concatenate(self._log_probabilities(X if isinstance(X, str) else texts)).sum())
+        return total / float(np.log(2)) / n_characters
 
     def surprisal(self, text: Any) -> npt.NDArray[np.float64]:
         """Return how surprising each token of a text is: minus the binary logarithm of its probability.
@@ -310,10 +311,8 @@ class LSTMLanguageModel(LSTMEstimator):
             In bits; of a text without tokens none.
         """
         check_is_fitted(self, "_model")
-        encoded = self.encoder_.encode(text)
-        if len(encoded) == 0:
-            return np.empty(0)
-        shown = Text(np.concatenate([[self.end_], encoded[:-1]]).astype(np.uint32), encoded.astype(np.intp))
+        prompt = self._prompt(text)
+        shown = Text(prompt[:-1], prompt[1:].astype(np.intp))
         return -log_probabilities(self._model, [shown])[0] / np.log(2)
 
     # ---- what comes next
@@ -415,7 +414,8 @@ class LSTMLanguageModel(LSTMEstimator):
 
     def _prompt(self, text: Any) -> npt.NDArray[np.uint32]:
         """Return what is read before the first token that is drawn."""
-        return np.concatenate([[self.end_], self.encoder_.encode(text)]).astype(np.uint32)
+        is_empty = isinstance(text, str) and not text  # which is no text to an encoder of lists of tokens
+        return np.concatenate([[self.end_], [] if is_empty else self.encoder_.encode(text)]).astype(np.uint32)
 
     def _name(self, token: int) -> str:
         return "" if token == self.end_ else str(self.encoder_.tokens_[token])
@@ -433,8 +433,9 @@ class LSTMLanguageModel(LSTMEstimator):
         Returns
         -------
         Stream
-            It has read the end of a text. Its ``classes_`` are the tokens that outputs are probabilities of, the last
-            the end of a text, "". A step takes the number of a token, or the token.
+            It has read the end of a text; after its `reset` that is to be read first: ``step(end_)``. Its ``classes_``
+            are the tokens that outputs are probabilities of, the last the end of a text, "". A step takes the number of
+            a token, or the token.
         """
         stream = Stream(self, batch_size)
         stream.step(self.end_ if batch_size == 1 else np.full(batch_size, self.end_))
@@ -465,7 +466,7 @@ class LSTMLanguageModel(LSTMEstimator):
 
     def _drawn(self) -> range:
         """Return the tokens that may be written: those that were met."""
-        return range(0 if self._unknown_is_met else 1, self.end_ + self._has_ends)
+        return range(0 if self._met[0] else 1, self.end_ + self._has_ends)
 
     # ---- in files
 
@@ -479,7 +480,6 @@ class LSTMLanguageModel(LSTMEstimator):
             "token_pattern": encoder.token_pattern,
             "lowercase": encoder.lowercase,
             "has_ends": self._has_ends,
-            "unknown_is_met": self._unknown_is_met,
             **values,
         }
 
@@ -493,10 +493,8 @@ class LSTMLanguageModel(LSTMEstimator):
             token_pattern=state.value("token_pattern", "a string", lambda value: type(value) is str),
             lowercase=state.boolean("lowercase"),
         )
-        self._has_ends, self._unknown_is_met = state.boolean("has_ends"), state.boolean("unknown_is_met")
+        self._has_ends = state.boolean("has_ends")
         encoder._set_state(state)
-        self.encoder_ = encoder
-        self._n_tokens = len(encoder.tokens_) + 1
-        self.end_ = self._n_tokens - 1
-        self.n_features_in_, self._fitted_on_2d = 1, False
-        return self._n_tokens
+        self.encoder_, self.end_ = encoder, len(encoder.tokens_)
+        self._set_tokens(state, self.end_ + 1)
+        return self.end_ + 1

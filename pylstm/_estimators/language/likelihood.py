@@ -16,8 +16,14 @@ MOST_OUTPUTS = 1 << 22
 
 def log_probabilities(model: Model, texts: list[Text], n_threads: int | None = None) -> list[npt.NDArray[np.float64]]:
     """Return the logarithm of the probability of each target, text by text."""
+    of_texts = iter(_of_some(model, [text for text in texts if len(text.targets)], n_threads))
+    return [next(of_texts) if len(text.targets) else np.empty(0) for text in texts]
+
+
+def _of_some(model: Model, texts: list[Text], n_threads: int | None) -> list[npt.NDArray[np.float64]]:
+    """Of texts that have targets."""
     most = max(1, MOST_OUTPUTS // model.spec.n_outputs)
-    found = []
+    found: list[npt.NDArray[np.float64]] = []
     for group in _groups(texts, most):
         if len(group) == 1:
             found.append(_of_one(model, group[0], most, n_threads))
@@ -40,7 +46,8 @@ def _groups(texts: list[Text], most: int) -> Iterator[list[Text]]:
             group, n_steps = [], 0
         group.append(text)
         n_steps += len(text.targets)
-    yield group
+    if group:
+        yield group
 
 
 def _of_one(model: Model, text: Text, most: int, n_threads: int | None) -> npt.NDArray[np.float64]:

@@ -1,5 +1,6 @@
 """Drawing tokens, one after the other."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Integral
@@ -39,10 +40,10 @@ class Sampler:
     def __post_init__(self) -> None:
         self.temperature = check_real(self.temperature, "temperature", 0.0, np.inf)
         if self.top_k is not None:
-            self.top_k = check_int(self.top_k, "top_k", 1)
+            self.top_k = min(check_int(self.top_k, "top_k", 1), sys.maxsize)
         if self.top_p is not None:
-            self.top_p = check_real(self.top_p, "top_p", 0.0, np.nextafter(1.0, 2.0))
-            if self.top_p == 0:
+            self.top_p = check_real(self.top_p, "top_p", 0.0, np.inf)
+            if not 0 < self.top_p <= 1:
                 raise ValueError(f"top_p must be a number in (0, 1], got {self.top_p!r}")
 
 

@@ -260,4 +260,6 @@ class SurprisalDisplay(ColouredText):
         tokens, joined_by = tokens_of(estimator, text)
         values = estimator.surprisal(text)
         title = f"surprisal, {values.mean():.2f} bits a token"
-        return cls(tokens, [(title, values)], joined_by=joined_by, scale=float(np.log2(len(estimator.encoder_.tokens_))))
+        return cls(
+            tokens, [(title, values)], joined_by=joined_by, scale=float(np.log2(len(estimator.encoder_.tokens_)))
+        )
