@@ -116,9 +116,6 @@ class LSTMLanguageModel(TokenEstimator):
     _least_epochs = 1
     _most_steps = 10_000_000
 
-    encoder_: TokenEncoder
-    end_: int
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = False
@@ -172,10 +169,10 @@ class LSTMLanguageModel(TokenEstimator):
         if reset:
             own = isinstance(self.analyzer, TokenEncoder)
             texts, self._has_ends = as_texts(X)
-            self.encoder_ = clone(self.analyzer) if own else TokenEncoder(analyzer=self.analyzer)
+            self.encoder_: TokenEncoder = clone(self.analyzer) if own else TokenEncoder(analyzer=self.analyzer)
             self.encoder_.fit(texts)
             X = texts if self._has_ends else X
-            self.end_ = len(self.encoder_.tokens_)
+            self.end_: int = len(self.encoder_.tokens_)
             self._take_tokens(self.end_ + 1)
         is_held = y is not None  # `fit` has no targets but those of X_val, which is scored in one piece
         n_streams = 1 if self.batch_size == "auto" or is_held else int(self.batch_size)
