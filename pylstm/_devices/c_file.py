@@ -298,10 +298,9 @@ def _functions(name: str, net: Net) -> str:
     writes = net.tokens is not None and net.tokens.drawn is not None
     calls, h = layer_calls(net, None if writes else no_output(net))
     outputs = "state->outputs" if net.writes == "double" else "y"
+    dense = f"memcpy(y, {h}, {net.output_size} * sizeof *y);"  # which may be padded
     if len(net.bias_out):
         dense = run_dense(net, h, outputs)
-    else:
-        dense = f"memcpy(y, {h}, {net.output_size} * sizeof *y);"  # which may be padded
     if writes:
         functions = c_tokens.writing_functions(name, net, calls, dense, *answers(net, outputs))
     else:
