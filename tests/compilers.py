@@ -148,6 +148,16 @@ def models():
             f"{name}_step(&s, x, y); say(y, {name}_output_size); }} }}"
         )
         yield name, c_file.text(name, net, None), run_steps
+    writer = exported_net("gru", (5, 6, 7), 8, tokens="embedding", texts=True, writes=True)
+    yield (
+        "text",
+        c_file.text("text", writer, None),
+        (
+            "{ text_state s; static text_sampler by; by.temperature = 1, by.top_p = 0.75f; text_reset(&s); "
+            'for (int t = 0; t < 20; t++) { text_step(&s, t == 9 ? 8 : text_token(&"HCAXB"[t % 5], 1), y); '
+            "say(y, text_output_size); y[0] = (float)text_sample(&s, 3, &by); say(y, 1); } }"
+        ),
+    )
     learners = {
         "all": ("lstm", False, "cross_entropy", "t % 3", "max"),
         "head": ("rnn", True, "squared_error", "targets", "mean"),

@@ -77,7 +77,7 @@ def test_what_is_said_of_an_input_that_is_no_number(expected):
     net = expected[: 20 * 4].reshape(20, 4)
     assert np.isnan(net[NAN_AT]).all()
     assert np.isfinite(np.delete(net, NAN_AT, axis=0)).all()
-    assert np.isnan(expected).sum() == 4 + 3 + 2  # of two models a step, of two the loss of a window
+    assert np.isnan(expected).sum() == 4 + 3 + 8 + 2  # of three models a step, of two the loss of a window
 
 
 # ---- the library
