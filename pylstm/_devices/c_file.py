@@ -319,7 +319,7 @@ void {name}_reset({name}_state *state)
 def run_dense(net: Net, h: str, outputs: str) -> str:
     """Return the statement that runs the dense layer on h."""
     matrix = "table" if net.tokens is not None and net.tokens.is_tied else "weight_out"
-    scale = "NULL" if net.weight_out.scale is None else "scale_out" if matrix == "weight_out" else f"{matrix}_scale"
+    scale = "NULL" if net.weight_out.scale is None else f"{matrix}_scale"
     sizes = f"{len(net.bias_out)}, {net.layers[-1].sizes[1]}"
     return f"dense_row({sizes}, {h}, {matrix}, {scale}, bias_out, {outputs});"
 
