@@ -81,6 +81,11 @@ def models():
     values = [x[:, 0] for x in ragged]
     yield steps.fit(ragged, values), ragged, values
     yield pylstm.LSTMForecaster((3,), **small).fit(np.sin(np.arange(40.0))), 3, None
+    tokens = [rng.integers(1, 6, length) for length in (2, 5, 3, 4, 1, 6, 2, 5)]
+    embedded = pylstm.LSTMClassifier((3,), embedding_size=2, vocabulary_size=7, **small)
+    yield embedded.fit(tokens, labels), tokens, labels
+    one_hot = pylstm.LSTMRegressor((3,), embedding_size="one-hot", **small)
+    yield one_hot.fit(tokens, flat[:, 0]), tokens, flat[:, 0]
 
 
 # ---- mutations: of the bytes, of safetensors' header, of the JSON object within it
