@@ -98,7 +98,7 @@ class LSTMLanguageModel(TokenEstimator):
         Whether to stop by the score on text that is not learnt from, and keep the weights that were best there. "auto"
         does so if `fit` is given `X_val`, True always: without `X_val`, `validation_fraction` is held out.
     validation_fraction : float in (0, 1), default=0.1
-        How much is held out: of one text the end; of several some, of long ones pieces.
+        How much is held out: of one text the end, of several whole ones.
     n_iter_no_change : int or "auto", default="auto"
         See `tol`. "auto" is as many epochs as make 400 updates, at least 30; and no end but `max_iter` where that is
         "auto", nothing is held out, and the rate is not "adaptive".
@@ -212,8 +212,7 @@ class LSTMLanguageModel(TokenEstimator):
             Ignored.
         X_val : str or list, default=None
             Text to stop by, as X: it is not learnt from, and the best weights by its score are kept. Without it,
-            ``early_stopping=True`` holds out `validation_fraction`: of one text the end, of several some, of long ones
-            pieces.
+            ``early_stopping=True`` holds out `validation_fraction`: of one text the end, of several whole ones.
 
         Returns
         -------
@@ -273,7 +272,8 @@ class LSTMLanguageModel(TokenEstimator):
         return self._n_tokens
 
     def _hold_out(self, data: Data) -> tuple[Data, Data]:
-        if self._has_ends:
+        assert data.groups is not None
+        if self._has_ends and data.groups.max() > data.groups.min():
             return split(data, self.validation_fraction, None, self._random_state)
         # The pieces of one text, one after the other: its end.
         rows, targets = data.steps.rows, data.targets.values
