@@ -101,8 +101,7 @@ static inline void cool(ptrdiff_t n, real *outputs, real temperature)
 {
     real largest = outputs[largest_of(n, outputs)];
     for (ptrdiff_t j = 0; j < n && temperature != 1; j++)
-        if (outputs[j] >= -LARGEST_REAL)
-            outputs[j] = (outputs[j] - largest) / temperature;
+        outputs[j] = (outputs[j] - largest) / temperature;
 }
 
 /* Which of n is drawn; outputs [n] are scratch after that, as is order [n]. */

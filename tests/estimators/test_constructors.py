@@ -5,10 +5,17 @@ import inspect
 import pytest
 from sklearn.base import clone
 
-from pylstm import LSTMClassifier, LSTMForecaster, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger
+from pylstm import (
+    LSTMClassifier,
+    LSTMForecaster,
+    LSTMLanguageModel,
+    LSTMRegressor,
+    LSTMSequenceRegressor,
+    LSTMTagger,
+)
 from pylstm._estimators.documentation import DOCUMENTATION, filled_in
 
-READING = ["bidirectional", "standardize", "noise", "missing"]
+READING = ["embedding_size", "vocabulary_size", "bidirectional", "standardize", "noise", "missing"]
 VALUES = ["loss", "huber_delta", "quantile", "normalize_y", *READING]
 OWN = {
     LSTMClassifier: ["pooling", "class_weight", *READING],
@@ -19,6 +26,7 @@ OWN = {
         *("horizon", "season_length", "differences", "transform", "cv", "n_paths"),
         *("calendar", "missing", "window", "burn_in"),
     ],
+    LSTMLanguageModel: ["analyzer", "embedding_size", "tie_weights", "window"],
 }
 
 

@@ -271,12 +271,20 @@ def test_held_out_is_the_end_of_one_text():
         small(early_stopping=True).fit("ab")
 
 
-def test_held_out_of_several_are_some():
-    texts = [letter * 3 for letter in "abcdefghij"]
+@pytest.mark.parametrize("length", [3, 99])
+def test_held_out_of_several_are_whole_ones(length):
+    """Also of such as are learnt in pieces: all of each letter is held out, or nothing."""
+    texts = [letter * length for letter in "abcdefghij"]
     model = small(early_stopping=True, max_iter=3, validation_fraction=0.2).fit(texts)
     assert np.count_nonzero(~model._met[1:]) == 2
     with pytest.raises(ValueError, match="leaves none to train on"):
-        small(early_stopping=True).fit(["abc"])
+        small(early_stopping=True, validation_fraction=0.9).fit(texts[:2])
+
+
+def test_held_out_is_the_end_of_a_list_of_one():
+    model = small(early_stopping=True, max_iter=3).fit(["ab" * 90 + "xy" * 10])
+    assert not model._met[model.encoder_.encode("xy")].any()
+    assert model._met[model.encoder_.encode("ab")].all()
 
 
 # ---- errors and interrupts

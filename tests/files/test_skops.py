@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from toys import ESTIMATORS, outputs, toy
 
 import pylstm
-from pylstm import LSTMForecaster, LSTMRegressor
+from pylstm import LSTMClassifier, LSTMForecaster, LSTMLanguageModel, LSTMRegressor
 from pylstm._net import pickles
 from pylstm.preprocessing import PerStep
 
@@ -68,6 +68,14 @@ def test_others(sio):
     for one, other in zip(*(each.predict(3, return_std=True) for each in (forecaster, loaded)), strict=True):
         np.testing.assert_array_equal(one, other)
     np.testing.assert_array_equal(loaded.update(series[:5]).predict(3), forecaster.update(series[:5]).predict(3))
+
+    tokens = [[1, 2, 3], [2], [3, 1], [1, 1]]
+    classifier = small(LSTMClassifier).set_params(embedding_size=3).fit(tokens, [0, 1, 0, 1])
+    np.testing.assert_array_equal(through(sio, classifier).predict_proba(tokens), classifier.predict_proba(tokens))
+    model = LSTMLanguageModel((3,), max_iter=1, random_state=0).fit(["the cat", "a mat"])
+    loaded = sio.loads(sio.dumps(model), trusted=sio.get_untrusted_types(data=sio.dumps(model)))
+    assert loaded.generate(random_state=0) == model.generate(random_state=0)
+    assert loaded.partial_fit(["a cat"]).score(["a mat"]) == model.partial_fit(["a cat"]).score(["a mat"])
 
     X, y = toy(LSTMRegressor)
     pipeline = make_pipeline(PerStep(StandardScaler()), small(LSTMRegressor)).fit(X, y)

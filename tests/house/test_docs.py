@@ -30,7 +30,7 @@ def test_each_page_has_a_title_of_its_own():
     assert len(set(titles)) == len(titles)
 
 
-@pytest.mark.parametrize("cls", [*ESTIMATORS, pylstm.LSTMForecaster])
+@pytest.mark.parametrize("cls", [*ESTIMATORS, pylstm.LSTMForecaster, pylstm.LSTMLanguageModel])
 def test_defaults_are_those_documented(cls):
     documented = {}
     for names, values in re.findall(r"^(\w+(?:, \w+)*) : .*?default=(.*)$", inspect.getdoc(cls), re.MULTILINE):

@@ -83,6 +83,15 @@ def models():
     texts = [rng.integers(5, size=len(x)) for x in ragged]
     yield pylstm.LSTMClassifier((3,), embedding_size=2, **small).fit(texts, labels), texts, labels
     yield pylstm.LSTMForecaster((3,), **small).fit(np.sin(np.arange(40.0))), 3, None
+    tokens = [rng.integers(1, 6, length) for length in (2, 5, 3, 4, 1, 6, 2, 5)]
+    embedded = pylstm.LSTMClassifier((3,), embedding_size=2, vocabulary_size=7, **small)
+    yield embedded.fit(tokens, labels), tokens, labels
+    one_hot = pylstm.LSTMRegressor((3,), embedding_size="one-hot", **small)
+    yield one_hot.fit(tokens, flat[:, 0]), tokens, flat[:, 0]
+    texts = ["the cat", "a mat", "", "the rat sat"]
+    yield pylstm.LSTMLanguageModel((3,), **small).fit(texts), texts, None
+    words = pylstm.LSTMLanguageModel((3,), analyzer="word", tie_weights=True, **small)
+    yield words.fit("the cat sat on the mat"), "the cat", None
 
 
 # ---- mutations: of the bytes, of safetensors' header, of the JSON object within it
@@ -277,6 +286,18 @@ def use(model, X, y, directory):
             action()
 
 
+def answer(model, X):
+    """Predict, or write."""
+    if not isinstance(model, pylstm.LSTMLanguageModel):
+        model.predict(X)
+        return
+    try:
+        model.score(X)
+        model.generate("the", 5, random_state=0)
+    except TypeError as error:  # the file may say that there were lists of tokens
+        raise ValueError from error
+
+
 def load_and_use(path, X, y, thoroughly):
     """Return what became of a file."""
     try:
@@ -284,7 +305,7 @@ def load_and_use(path, X, y, thoroughly):
     except (ValueError, OSError) as error:
         return type(error).__name__
     try:
-        model.predict(X)
+        answer(model, X)
     except ValueError:
         return "loaded, X refused"
     if thoroughly:

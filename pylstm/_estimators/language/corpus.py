@@ -57,7 +57,7 @@ def read(encoder: TokenEncoder, X: Any, *, has_ends: bool) -> list[Text]:
 def streams(texts: list[Text], batch_size: int, window: int) -> Data:
     """Return texts as sequences that are learnt side by side: long ones in as many pieces as make a mini-batch.
 
-    A piece begins at a state of zeros, as a text does.
+    A piece begins at a state of zeros, as a text does. Pieces of a text are a group.
     """
     n_steps = sum(len(text.targets) for text in texts)
     longest = max(window, -(-n_steps // batch_size))
@@ -68,4 +68,6 @@ def streams(texts: list[Text], batch_size: int, window: int) -> Data:
     ]
     lengths = np.array([len(piece.targets) for piece in pieces], np.intp)
     rows = np.concatenate([piece.tokens for piece in pieces]).reshape(-1, 1)
-    return Data(Steps(rows, lengths, False), Targets(np.concatenate([piece.targets for piece in pieces]), None))
+    targets = np.concatenate([piece.targets for piece in pieces])
+    of_text = np.repeat(np.arange(len(texts)), [-(-len(text.targets) // longest) for text in texts])
+    return Data(Steps(rows, lengths, False), Targets(targets, None), of_text)

@@ -54,7 +54,65 @@ class LSTMLanguageModel(TokenEstimator):
         vocabularies better ones.
     window : int, default=50
         Steps of truncated BPTT: the gradient goes back so far, the state comes from farther.
-    <parameters>
+    dropout : float in [0, 1), default=0.0
+        Probability that an output of a recurrent layer is zeroed during training, the last layer's too.
+    cell : {"lstm", "gru", "rnn"}, default="lstm"
+        What the units are.
+    nonlinearity : {"tanh", "relu"}, default="tanh"
+        Of the plain RNN's units; not read for others.
+    forget_bias : float, "chrono", "mixed" or "auto", default="auto"
+        Initial bias of an LSTM's forget gates; see `LSTMClassifier`. "auto" is "mixed".
+    solver : {"adam", "sgd", "rmsprop"}, default="adam"
+        What makes updates of gradients. Of an embedding that is not tied they change the rows of tokens that occurred.
+    alpha : float, default=0.0
+        Strength of the L2 penalty on the weights, an embedding not among them.
+    batch_size : int or "auto", default=50
+        Streams that are read side by side, one after the other pieces or texts of it; "auto" cuts nothing, and reads 16
+        texts at once.
+    learning_rate : {"auto", "constant", "invscaling", "adaptive", "cosine", "settling"}, default="cosine"
+        Its course over the epochs; see `LSTMClassifier`.
+    learning_rate_init : float, default=0.003
+        The learning rate of the first epoch.
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+    max_iter : int or "auto", default="auto"
+        Most epochs: how often the texts are read. "auto" is as many as make 3,000 updates: at most 400, or as many as
+        read 10 million tokens.
+    shuffle : bool, default=True
+        Whether the streams and texts are shuffled before each epoch.
+    random_state : int, RandomState instance or None, default=None
+        Determines the initial weights, the order of texts, what is held out and dropout. The same int gives the same
+        fit.
+    tol : float, default=0.0001
+        Training stops when the loss, or with `early_stopping` the score, has not become better by this for more than
+        `n_iter_no_change` epochs.
+    verbose : bool, default=False
+        Whether to print a line per epoch: the loss, and about how long the rest takes.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights, and with the vocabulary, of the last one.
+    momentum : float in [0, 1), default=0.9
+        Of "sgd".
+    nesterovs_momentum : bool, default=True
+        Whether "sgd" uses Nesterov's momentum.
+    early_stopping : bool or "auto", default="auto"
+        Whether to stop by the score on text that is not learnt from, and keep the weights that were best there. "auto"
+        does so if `fit` is given `X_val`, True always: without `X_val`, `validation_fraction` is held out.
+    validation_fraction : float in (0, 1), default=0.1
+        How much is held out: of one text the end, of several whole ones.
+    n_iter_no_change : int or "auto", default="auto"
+        See `tol`. "auto" is as many epochs as make 400 updates, at least 30; and no end but `max_iter` where that is
+        "auto", nothing is held out, and the rate is not "adaptive".
+    beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
+        Decay rates of Adam's estimates of the gradient and its square; the second is that of "rmsprop" too.
+    epsilon : float, default=1e-8
+        Numerical stability of "adam" and "rmsprop".
+    max_grad_norm : float or None, default=1.0
+        Global norm that gradients are scaled down to; None for never.
+    n_jobs : int or None, default=None
+        Threads that share a mini-batch, or the texts of a score; None is 1, -1 all cores. The fit depends on it in its
+        last bits.
+    dtype : {"float32", "float64"}, default="float32"
+        Of weights and arithmetic.
 
     Attributes
     ----------
@@ -62,7 +120,22 @@ class LSTMLanguageModel(TokenEstimator):
         The vocabulary.
     end_ : int
         The token that ends a text, and is read before the first one. It is one more than the encoder has.
-    <attributes>
+    n_features_in_ : int
+        Tokens per step, 1.
+    n_iter_ : int
+        Epochs run.
+    n_updates_ : int
+        Updates of the weights, one for each window; with `warm_start` those of the last `fit`.
+    loss_ : float
+        Mean training loss of the last epoch: nats a token.
+    loss_curve_ : list of float
+        `loss_` after each epoch.
+    best_loss_ : float or None
+        The lowest `loss_`; None where something was held out.
+    validation_scores_ : list of float or None
+        `score` of what is held out after each epoch. None where nothing was held out.
+    best_validation_score_ : float or None
+        The highest of them.
 
     See Also
     --------
@@ -137,8 +210,7 @@ class LSTMLanguageModel(TokenEstimator):
             Ignored.
         X_val : str or list, default=None
             Text to stop by, as X: it is not learnt from, and the best weights by its score are kept. Without it,
-            ``early_stopping=True`` holds out `validation_fraction`: of one text the end, of several some, of long ones
-            pieces.
+            ``early_stopping=True`` holds out `validation_fraction`: of one text the end, of several whole ones.
 
         Returns
         -------
@@ -198,7 +270,8 @@ class LSTMLanguageModel(TokenEstimator):
         return self._n_tokens
 
     def _hold_out(self, data: Data) -> tuple[Data, Data]:
-        if self._has_ends:
+        assert data.groups is not None
+        if self._has_ends and data.groups.max() > data.groups.min():
             return split(data, self.validation_fraction, None, self._random_state)
         # The pieces of one text, one after the other: its end.
         rows, targets = data.steps.rows, data.targets.values
