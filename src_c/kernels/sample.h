@@ -62,7 +62,8 @@ static inline ptrdiff_t take_heaviest(ptrdiff_t n, const real *weights, struct s
     return taken;
 }
 
-/* Which of n is drawn; outputs [n] are scratch after that, as is order [n], which is read with a top_k or top_p only. */
+/* Which of n is drawn; outputs [n] are scratch after that, as is order [n], which is read with a top_k or top_p only.
+ */
 static inline ptrdiff_t draw(ptrdiff_t n, real *outputs, struct sampling how, uint64_t *seed, uint32_t *order)
 {
     ptrdiff_t k = 0;
