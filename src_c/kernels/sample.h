@@ -96,7 +96,7 @@ static inline ptrdiff_t largest_of(ptrdiff_t n, const real *outputs)
 }
 
 /* Outputs [n] less the largest, over the temperature. What that makes too small for a number is -infinity, which has no
- * weight; nor has what is excluded, whatever the temperature. */
+ * weight. */
 static inline void cool(ptrdiff_t n, real *outputs, real temperature)
 {
     real largest = outputs[largest_of(n, outputs)];

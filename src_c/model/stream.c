@@ -377,17 +377,23 @@ void NAME(stream_process)(pylstm_stream *stream, ptrdiff_t n_steps, const void *
         write_output(on, take_step(on, input_of(on, x, n_steps, s)), y, n_steps, s);
 }
 
+static void exclude(const pylstm_sampler *by, real *outputs)
+{
+    for (ptrdiff_t e = 0; e < by->n_excluded; e++)
+        outputs[by->excluded[e]] = -(real)INFINITY;
+}
+
 /* As `draw`, but for vectors. */
 static ptrdiff_t draw_output(const struct NAME(stream) * on, pylstm_sampler *by)
 {
     const struct sampling how = {(real)by->temperature, by->top_k, (real)by->top_p};
     ptrdiff_t n = on->base.model.n_outputs;
     real *outputs = on->outputs;
-    for (ptrdiff_t e = 0; e < by->n_excluded; e++)
-        outputs[by->excluded[e]] = -(real)INFINITY;
+    exclude(by, outputs);
     if (how.temperature == 0)
         return largest_of(n, outputs);
     cool(n, outputs, how.temperature);
+    exclude(by, outputs); /* a temperature that is infinite makes NaN of it */
     real total = on->kernels->exponentials(n, outputs);
     for (ptrdiff_t e = 0; e < by->n_excluded; e++)
         outputs[by->excluded[e]] = 0;

@@ -399,7 +399,7 @@ def test_without_warm_start_fit_starts_again(cls):
 def test_warm_start_with_other_sizes_is_refused(cls):
     X, y = toy(cls)
     estimator = small(cls, warm_start=True).fit(X, y)
-    with pytest.raises(ValueError, match="hidden_layer_sizes and bidirectional must stay what they were"):
+    with pytest.raises(ValueError, match="hidden_layer_sizes, bidirectional and embedding_size must stay"):
         estimator.set_params(hidden_layer_sizes=(7,)).fit(X, y)
     with pytest.raises(ValueError, match="must have 2 features per step, got 1"):
         estimator.set_params(hidden_layer_sizes=(6,)).fit([x[:, :1] for x in X], y)

@@ -61,15 +61,16 @@ ARGUMENTS = {
     "n_jobs": 1,
     "dtype": "float32",
 }
-PER_SEQUENCE = {"bidirectional": False, "standardize": False, "noise": 0.0, "missing": "error", "pooling": "last"}
-PER_STEP = {
+READING = {
+    "embedding_size": None,
+    "vocabulary_size": None,
     "bidirectional": False,
     "standardize": False,
     "noise": 0.0,
     "missing": "error",
-    "window": None,
-    "burn_in": 0,
 }
+PER_SEQUENCE = {**READING, "pooling": "last"}
+PER_STEP = {**READING, "window": None, "burn_in": 0}
 LOSS = {"loss": "squared_error", "huber_delta": 1.0, "quantile": 0.5, "normalize_y": False}
 OWN_ARGUMENTS = {
     LSTMClassifier: {**PER_SEQUENCE, "class_weight": None},
