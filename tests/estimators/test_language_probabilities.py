@@ -133,7 +133,7 @@ def test_stream_step_by_step(cell):
     stream.reset()
     stream.step(model.end_)
     np.testing.assert_array_equal(stream.step(tokens[0]), steps[0])
-    for wrong, message in ((99, "from 0 to"), (-1, "from 0 to"), (1.5, "integers"), ("t", "TokenEncoder")):
+    for wrong, message in ((99, "from 0 to"), (-1, "from 0 to"), (1.5, "integers")):
         before = stream.state
         with pytest.raises((TypeError, ValueError), match=message):
             stream.step(wrong)

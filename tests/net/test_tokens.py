@@ -15,7 +15,6 @@ from nets import CELLS, of_sequences, random_state
 import pylstm
 from pylstm._net import core
 
-
 # n_tokens, hidden_size, lengths: ones, primes, one past a tile, dense and ragged.
 SHAPES = [
     (1, 1, [1]),
