@@ -8,9 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._estimators.language import LSTMLanguageModel
-from .._files.persistence import save
-from .displays.text import SurprisalDisplay
+import pylstm  # whose estimators are loaded where they are touched
 
 #: What is held out to say how good the model is, at most so many characters.
 HELD_OUT, MOST_HELD_OUT = 0.05, 20_000
@@ -34,7 +32,7 @@ def write(arguments: Any) -> None:
         raise ValueError(f"{arguments.file} must have at least {LEAST} characters to learn from, got {len(text)}")
     n_held = min(int(HELD_OUT * len(text)), MOST_HELD_OUT)
     train, held = text[: len(text) - n_held], text[len(text) - n_held :]
-    model = LSTMLanguageModel(
+    model = pylstm.LSTMLanguageModel(
         tuple(arguments.hidden),
         analyzer="word" if arguments.word else "char",
         learning_rate_init=arguments.learning_rate,
@@ -52,7 +50,7 @@ def write(arguments: Any) -> None:
             raise
         print("stopped: the model so far is kept", flush=True)
     path = arguments.save or os.path.splitext(os.path.basename(arguments.file))[0] + ".safetensors"
-    save(model, path)
+    pylstm.save(model, path)
     print(f"saved as {path}: pylstm.load reads it\n", flush=True)
     prompt = held[:SAMPLE] if arguments.prompt is None else arguments.prompt
     sys.stdout.write(prompt)
@@ -64,10 +62,10 @@ def write(arguments: Any) -> None:
         sys.stdout.flush()
     print()
     if sys.stdout.isatty():
-        print(f"\nHow surprising what was held out is:\n{SurprisalDisplay.from_estimator(model, held[:400])}")
+        print(f"\nHow surprising what was held out is:\n{pylstm.SurprisalDisplay.from_estimator(model, held[:400])}")
 
 
-def _progress(model: LSTMLanguageModel, held: str, epoch: int, arguments: Any, seconds: float) -> str:
+def _progress(model: "pylstm.LSTMLanguageModel", held: str, epoch: int, arguments: Any, seconds: float) -> str:
     left = seconds / (epoch + 1) * (arguments.epochs - epoch - 1)
     sample = model.generate("\n", SAMPLE, temperature=0.7, random_state=epoch)
     shown = "".join(character if character.isprintable() else " " for character in sample)

@@ -470,7 +470,7 @@ def test_hostile_files(edit, message, tmp_path):
 
 def test_no_pipelines(tmp_path):
     pipeline = make_pipeline(PerStep(StandardScaler()), quick().fit(wave()))
-    with pytest.raises(TypeError, match="one of them that is not a forecaster"):
+    with pytest.raises(TypeError, match="one of them that is no forecaster"):
         pylstm.save(pipeline, tmp_path / "model.safetensors")
 
 
