@@ -136,7 +136,10 @@ def load_japanese_vowels(split: str = "train") -> tuple[list[npt.NDArray[np.floa
     if split not in ("train", "test"):
         raise ValueError(f"split must be 'train' or 'test', got {split!r}")
     with files(__name__).joinpath("japanese_vowels.npz").open("rb") as file, np.load(file) as stored:
-        rows, lengths, labels = (stored[f"{split}_{part}"] for part in ("X", "lengths", "y"))
+        planes, lengths, labels = (stored[f"{split}_{part}"] for part in ("X", "lengths", "y"))
+    # Bytes of the same place lie together, which takes a third less when it is packed: (4, n_features, n_rows).
+    millionths = np.ascontiguousarray(np.moveaxis(planes, 0, -1)).view("<i4")[..., 0]
+    rows = np.ascontiguousarray(millionths.T / 1e6, np.float32)
     return np.split(rows, np.cumsum(lengths.astype(np.intp))[:-1]), labels.astype(np.intp)
 
 
