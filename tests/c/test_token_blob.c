@@ -183,7 +183,7 @@ static void test_hostile(const struct written *table, const struct written *tied
 static void test_header_only(void)
 {
     for (size_t bytes = HEADER; bytes <= HIDDEN_SIZE + 4; bytes += 4) {
-        unsigned char header[HIDDEN_SIZE + 4] = {0x89, 'P', 'Y', 'L', 'S', 'T', 'M', '\n', 5};
+        unsigned char header[HIDDEN_SIZE + 16] = {0x89, 'P', 'Y', 'L', 'S', 'T', 'M', '\n', 5};
         put(header + BYTES_AT, (uint32_t)bytes);
         for (size_t at = INPUT_SIZE; at < bytes; at += 4)
             put(header + at, at != IS_TIED);
