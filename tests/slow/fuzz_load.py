@@ -29,6 +29,8 @@ import pylstm
 from pylstm.preprocessing import PerStep
 
 SECONDS_PER_CASE, MORE_MEMORY = 10, 1 << 30
+#: What the forecaster learns.
+SERIES = np.sin(np.arange(40.0))
 #: What stands where something else is expected, in JSON ...
 VALUES = [
     None, True, False, 0, 1, 2, 3, -1, 624, 625, 2**31 - 1, 2**31, 2**32, 2**53 + 1, 2**62, 2**63 - 1, 2**63, -(2**63),
@@ -82,7 +84,7 @@ def models():
     yield steps.fit(ragged, values), ragged, values
     texts = [rng.integers(5, size=len(x)) for x in ragged]
     yield pylstm.LSTMClassifier((3,), embedding_size=2, **small).fit(texts, labels), texts, labels
-    yield pylstm.LSTMForecaster((3,), **small).fit(np.sin(np.arange(40.0))), 3, None
+    yield pylstm.LSTMForecaster((3,), **small).fit(SERIES), 3, None
     tokens = [rng.integers(1, 6, length) for length in (2, 5, 3, 4, 1, 6, 2, 5)]
     embedded = pylstm.LSTMClassifier((3,), embedding_size=2, vocabulary_size=7, **small)
     yield embedded.fit(tokens, labels), tokens, labels
@@ -278,9 +280,10 @@ def use(model, X, y, directory):
     """Do what else can be done with a model that predicts; ValueError alone may say that it can't."""
     pylstm.save(model, directory / "again")
     pylstm.load(directory / "again")
+    given = (SERIES,) if isinstance(model, pylstm.LSTMForecaster) else (X, y)
     for action in (
         lambda: pylstm.export_c(model, directory / "model.c"),
-        lambda: model.partial_fit(X, y) if hasattr(model, "partial_fit") else None,
+        lambda: model.partial_fit(*given) if hasattr(model, "partial_fit") else None,
     ):
         with suppress(ValueError):
             action()
