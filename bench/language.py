@@ -198,7 +198,7 @@ def onnx_step(n_tokens, units, layers, embedding):
         nodes,
         "step",
         [info("token", TensorProto.INT64, [1, 1])] + [info(name, TensorProto.FLOAT, [1, 1, units]) for name in feeds],
-        [info(name, TensorProto.FLOAT, None) for name in fetched],
+        [info(name, TensorProto.FLOAT, [1, 1, None]) for name in fetched],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     options = onnxruntime.SessionOptions()
