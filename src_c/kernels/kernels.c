@@ -415,9 +415,8 @@ VEC_INLINE vec load_few(const real *from, ptrdiff_t n, real otherwise)
 
 static real exponentials(ptrdiff_t n, real *values)
 {
-    enum { AT_ONCE = 2 }; /* one alone waits for itself */
     real parts[LANES], largest = values[0], total = 0;
-    vec most = splat(largest), sum[AT_ONCE] = {splat(0), splat(0)};
+    vec most = splat(largest), sum = splat(0);
     ptrdiff_t k = 0;
     for (; k + LANES <= n; k += LANES)
         most = at_least(most, load(values + k));
@@ -427,26 +426,17 @@ static real exponentials(ptrdiff_t n, real *values)
     for (; k < n; k++)
         largest = values[k] > largest ? values[k] : largest;
     most = splat(largest);
-    for (k = 0; k + AT_ONCE * LANES <= n; k += AT_ONCE * LANES) {
-        struct reduced e[AT_ONCE];
-        UNROLL
-        for (int j = 0; j < AT_ONCE; j++)
-            e[j] = exp_argument(load(values + k + j * LANES) - most);
-        reduce(AT_ONCE, e);
-        UNROLL
-        for (int j = 0; j < AT_ONCE; j++) {
-            vec value = exp_from(e[j]);
-            store(values + k + j * LANES, value);
-            sum[j] += value;
-        }
+    for (k = 0; k + LANES <= n; k += LANES) {
+        vec value = vec_exp(load(values + k) - most);
+        store(values + k, value);
+        sum += value;
     }
-    store(parts, sum[0] + sum[1]);
+    store(parts, sum);
     for (ptrdiff_t l = 0; l < LANES; l++)
         total += parts[l];
-    for (ptrdiff_t few; k < n; k += few) {
-        few = n - k < LANES ? n - k : LANES;
-        store(parts, vec_exp(load_few(values + k, few, largest) - most));
-        for (ptrdiff_t l = 0; l < few; l++)
+    if (k < n) {
+        store(parts, vec_exp(load_few(values + k, n - k, largest) - most));
+        for (ptrdiff_t l = 0; l < n - k; l++)
             total += values[k + l] = parts[l];
     }
     return total;
