@@ -94,14 +94,8 @@ static void test_round_trips(void)
     for (int k = 0; k < 2 * 3 * 2 * 3 * 2; k++) {
         const ptrdiff_t n_layers[] = {1, 2, PYLSTM_BLOB_LAYERS}, n_outputs[] = {0, 1, 5};
         const pylstm_model model = {
-            .net = {.dtype = (pylstm_dtype)(k % 2),
-                    .input_size = 1 + k % 4,
-                    .n_layers = n_layers[k / 2 % 3],
-                    .hidden_sizes = hidden_sizes,
-                    .n_directions = 1 + k / 6 % 2,
-                    .isa = PYLSTM_ISA_BEST,
-                    .n_threads = 1,
-                    .cell = (pylstm_cell)(k / 2 % 4)},
+            .net = make_net(PYLSTM_ISA_BEST, (pylstm_dtype)(k % 2), (pylstm_cell)(k / 2 % 4), 1 + k % 4,
+                            n_layers[k / 2 % 3], hidden_sizes, 1 + k / 6 % 2),
             .n_outputs = n_outputs[k / 12 % 3],
             .pooling = (pylstm_pooling)(k % 4),
             .loss = (pylstm_loss)(k / 36),
@@ -127,14 +121,8 @@ static void test_format(void)
         3,    0,    0,    0,    1,   0,   0,   0,                /* cell, hidden_sizes */
     };
     const ptrdiff_t hidden_sizes[] = {1};
-    const pylstm_model model = {.net = {.dtype = PYLSTM_FLOAT32,
-                                        .input_size = 2,
-                                        .n_layers = 1,
-                                        .hidden_sizes = hidden_sizes,
-                                        .n_directions = 1,
-                                        .isa = PYLSTM_ISA_BEST,
-                                        .n_threads = 1,
-                                        .cell = PYLSTM_RNN_RELU},
+    const pylstm_model model = {.net =
+                                    make_net(PYLSTM_ISA_BEST, PYLSTM_FLOAT32, PYLSTM_RNN_RELU, 2, 1, hidden_sizes, 1),
                                 .pooling = PYLSTM_POOL_NONE,
                                 .loss = PYLSTM_SQUARED_ERROR};
     const float parameters[4] = {0.5f, 0.25f};
@@ -155,14 +143,8 @@ static void test_format(void)
 static void test_format_of_targets(void)
 {
     const ptrdiff_t hidden_sizes[] = {1};
-    const pylstm_model model = {.net = {.dtype = PYLSTM_FLOAT64,
-                                        .input_size = 2,
-                                        .n_layers = 1,
-                                        .hidden_sizes = hidden_sizes,
-                                        .n_directions = 1,
-                                        .isa = PYLSTM_ISA_BEST,
-                                        .n_threads = 1,
-                                        .cell = PYLSTM_RNN_TANH},
+    const pylstm_model model = {.net =
+                                    make_net(PYLSTM_ISA_BEST, PYLSTM_FLOAT64, PYLSTM_RNN_TANH, 2, 1, hidden_sizes, 1),
                                 .n_outputs = 1,
                                 .pooling = PYLSTM_POOL_MEAN,
                                 .loss = PYLSTM_SQUARED_ERROR};
@@ -178,14 +160,7 @@ static void test_format_of_targets(void)
 static void check_stream(pylstm_cell cell, pylstm_pooling pooling)
 {
     const ptrdiff_t hidden_sizes[] = {5, 3};
-    const pylstm_model model = {.net = {.dtype = PYLSTM_FLOAT64,
-                                        .input_size = 2,
-                                        .n_layers = 2,
-                                        .hidden_sizes = hidden_sizes,
-                                        .n_directions = 1,
-                                        .isa = PYLSTM_ISA_BEST,
-                                        .n_threads = 1,
-                                        .cell = cell},
+    const pylstm_model model = {.net = make_net(PYLSTM_ISA_BEST, PYLSTM_FLOAT64, cell, 2, 2, hidden_sizes, 1),
                                 .n_outputs = 3,
                                 .pooling = pooling,
                                 .loss = PYLSTM_CROSS_ENTROPY};
@@ -310,14 +285,7 @@ static void test_write_errors(void)
     ptrdiff_t hidden_sizes[PYLSTM_BLOB_LAYERS + 1];
     for (int l = 0; l <= PYLSTM_BLOB_LAYERS; l++)
         hidden_sizes[l] = 1;
-    const pylstm_model model = {.net = {.dtype = PYLSTM_FLOAT32,
-                                        .input_size = 1,
-                                        .n_layers = 1,
-                                        .hidden_sizes = hidden_sizes,
-                                        .n_directions = 1,
-                                        .isa = PYLSTM_ISA_BEST,
-                                        .n_threads = 1,
-                                        .cell = PYLSTM_LSTM},
+    const pylstm_model model = {.net = make_net(PYLSTM_ISA_BEST, PYLSTM_FLOAT32, PYLSTM_LSTM, 1, 1, hidden_sizes, 1),
                                 .n_outputs = 1,
                                 .pooling = PYLSTM_POOL_NONE,
                                 .loss = PYLSTM_SQUARED_ERROR};
@@ -382,14 +350,7 @@ int main(int argc, char **argv)
     if (argc > 1)
         return check_file(argv[1]);
     const ptrdiff_t hidden_sizes[] = {3, 2};
-    const pylstm_model model = {.net = {.dtype = PYLSTM_FLOAT32,
-                                        .input_size = 2,
-                                        .n_layers = 2,
-                                        .hidden_sizes = hidden_sizes,
-                                        .n_directions = 1,
-                                        .isa = PYLSTM_ISA_BEST,
-                                        .n_threads = 1,
-                                        .cell = PYLSTM_LSTM},
+    const pylstm_model model = {.net = make_net(PYLSTM_ISA_BEST, PYLSTM_FLOAT32, PYLSTM_LSTM, 2, 2, hidden_sizes, 1),
                                 .n_outputs = 2,
                                 .pooling = PYLSTM_POOL_LAST,
                                 .loss = PYLSTM_CROSS_ENTROPY};

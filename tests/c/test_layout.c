@@ -1,7 +1,7 @@
 /* Shapes: nets, batches, sizes, and what is refused. */
 #include "pylstm.h"
 
-#include "check.h"
+#include "reals.h"
 
 #include <limits.h>
 
@@ -22,14 +22,7 @@ static void test_walks(void)
     ptrdiff_t sizes[] = {5, 2, 12};
     for (ptrdiff_t n_directions = 1; n_directions <= 2; n_directions++) {
         for (ptrdiff_t n_outputs = 0; n_outputs <= 3; n_outputs += 3) {
-            pylstm_net net = {.dtype = PYLSTM_FLOAT32,
-                              .input_size = 3,
-                              .n_layers = 3,
-                              .hidden_sizes = sizes,
-                              .n_directions = n_directions,
-                              .isa = PYLSTM_ISA_BEST,
-                              .n_threads = 1,
-                              .cell = PYLSTM_GRU};
+            pylstm_net net = make_net(PYLSTM_ISA_BEST, PYLSTM_FLOAT32, PYLSTM_GRU, 3, 3, sizes, n_directions);
             pylstm_model model = {
                 .net = net, .n_outputs = n_outputs, .pooling = PYLSTM_POOL_LAST, .loss = PYLSTM_SQUARED_ERROR};
             ptrdiff_t n_layers = 0, n_parameters = 0, end = 0, state_end = 0;
@@ -54,14 +47,7 @@ static void test_walks(void)
 static void test_net(void)
 {
     ptrdiff_t sizes[] = {5, 2};
-    pylstm_net net = {.dtype = PYLSTM_FLOAT32,
-                      .input_size = 3,
-                      .n_layers = 2,
-                      .hidden_sizes = sizes,
-                      .n_directions = 2,
-                      .isa = PYLSTM_ISA_BEST,
-                      .n_threads = 1,
-                      .cell = PYLSTM_LSTM};
+    pylstm_net net = make_net(PYLSTM_ISA_BEST, PYLSTM_FLOAT32, PYLSTM_LSTM, 3, 2, sizes, 2);
     CHECK_STATUS(pylstm_net_check(&net), PYLSTM_OK);
     CHECK(pylstm_net_n_parameters(&net) == 2 * (20 * (3 + 5 + 1) + 8 * (10 + 2 + 1)));
     CHECK(pylstm_net_state_size(&net) == 2 * 2 * (5 + 2));
@@ -149,14 +135,7 @@ static void test_net(void)
 static void test_cells(void)
 {
     const ptrdiff_t sizes[] = {5, 2};
-    pylstm_net net = {.dtype = PYLSTM_FLOAT32,
-                      .input_size = 3,
-                      .n_layers = 2,
-                      .hidden_sizes = sizes,
-                      .n_directions = 2,
-                      .isa = PYLSTM_ISA_BEST,
-                      .n_threads = 1,
-                      .cell = PYLSTM_GRU};
+    pylstm_net net = make_net(PYLSTM_ISA_BEST, PYLSTM_FLOAT32, PYLSTM_GRU, 3, 2, sizes, 2);
     CHECK_STATUS(pylstm_net_check(&net), PYLSTM_OK);
     CHECK(pylstm_net_n_parameters(&net) == 2 * (15 * (3 + 5) + 20 + 6 * (10 + 2) + 8));
     CHECK(pylstm_net_state_size(&net) == 2 * (5 + 2));
@@ -252,14 +231,7 @@ typedef int size_of(const pylstm_net *, const pylstm_shape *, size_t *);
 static void test_sizes(void)
 {
     const ptrdiff_t sizes[] = {5, 2}, large[] = {1 << 20};
-    pylstm_net net = {.dtype = PYLSTM_FLOAT64,
-                      .input_size = 3,
-                      .n_layers = 2,
-                      .hidden_sizes = sizes,
-                      .n_directions = 2,
-                      .isa = PYLSTM_ISA_BEST,
-                      .n_threads = 1,
-                      .cell = PYLSTM_LSTM},
+    pylstm_net net = make_net(PYLSTM_ISA_BEST, PYLSTM_FLOAT64, PYLSTM_LSTM, 3, 2, sizes, 2),
                large_net = {.dtype = PYLSTM_FLOAT64,
                             .input_size = 1 << 20,
                             .n_layers = 1,
