@@ -524,8 +524,8 @@ int pylstm_stream_get_pool(const pylstm_stream *stream, void *pool, int64_t *cou
 int pylstm_stream_set_kept(pylstm_stream *stream, const double *kept);
 int pylstm_stream_get_kept(const pylstm_stream *stream, double *kept);
 /*   x  [B][n_steps][I] of the dtype; tokens [B][n_steps], uint32_t, where they go in; of double, whatever the dtype,
- * where inputs are scaled; [B][n_steps][F] where they may be missing, of which none is infinite y
- * [B][n_steps][n_outputs, or H], out: probabilities, values, or h; of double likewise, where targets are scaled */
+ *      where inputs are scaled; [B][n_steps][F] where they may be missing, of which none is infinite
+ *   y  [B][n_steps][n_outputs, or H], out: probabilities, values, or h; of double likewise, where targets are scaled */
 int pylstm_stream_process(pylstm_stream *stream, ptrdiff_t n_steps, const void *x, void *y);
 
 /* How tokens are drawn from the outputs of a language model, before any softmax. */
