@@ -6,6 +6,7 @@ The same splits, encoders and table as `text_torch.py`.
 """
 
 import argparse
+import ast
 import time
 import warnings
 
@@ -28,7 +29,7 @@ def main():
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="hyperparameters, as Python")
     add_argument(parser)
     options = parser.parse_args()
-    others = {name: eval(value) for name, value in (each.split("=", 1) for each in options.set)}
+    others = {name: ast.literal_eval(value) for name, value in (each.split("=", 1) for each in options.set)}
     warnings.simplefilter("ignore", ConvergenceWarning)
     print_head()
     for task in options.tasks:

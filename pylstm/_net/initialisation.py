@@ -57,8 +57,8 @@ def initialise(parameters: dict[str, Array], spec: "ModelSpec", generator: Rando
     for name, values in parameters.items():
         if name == "embedding":
             bound = 1 / np.sqrt(values.shape[1])
-            drawn = generator.uniform(-bound, bound, values.shape) if spec.tie_weights else None
-            values[...] = generator.normal(0, 1, values.shape) if drawn is None else drawn
+            is_tied = spec.tie_weights
+            values[...] = generator.uniform(-bound, bound, values.shape) if is_tied else generator.normal(size=values.shape)
             continue
         if name.startswith("weight"):
             bound = 1 / np.sqrt(parameters[name.replace("_ih", "_hh")].shape[1])

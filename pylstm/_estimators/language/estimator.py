@@ -247,8 +247,10 @@ class LSTMLanguageModel(TokenEstimator):
             self.end_: int = len(self.encoder_.tokens_)
             self._take_tokens(self.end_ + 1)
         is_held = y is not None  # `fit` has no targets but those of X_val, which is scored in one piece
-        n_streams = 1 if self.batch_size == "auto" or is_held else int(self.batch_size)
-        return streams(self._texts(X), n_streams, self.window)
+        return streams(self._texts(X), 1 if is_held else self._n_streams(), self.window)
+
+    def _n_streams(self) -> int:
+        return 1 if self.batch_size == "auto" else int(self.batch_size)
 
     def _texts(self, X: Any) -> list[Text]:
         return read(self.encoder_, X, has_ends=self._has_ends)
@@ -280,10 +282,9 @@ class LSTMLanguageModel(TokenEstimator):
             raise ValueError(
                 f"validation_fraction={self.validation_fraction} must leave something of {len(rows)} tokens"
             )
-        n_streams = 1 if self.batch_size == "auto" else int(self.batch_size)
         parts = (slice(n_kept), slice(n_kept, None))
         kept, held = (Text(rows[part].reshape(-1), targets[part]) for part in parts)
-        return streams([kept], n_streams, self.window), streams([held], 1, self.window)
+        return streams([kept], self._n_streams(), self.window), streams([held], 1, self.window)
 
     def _score_on(self, data: Data, model: Model) -> float:
         ends = np.cumsum(data.steps.lengths)
