@@ -58,7 +58,9 @@ def initialise(parameters: dict[str, Array], spec: "ModelSpec", generator: Rando
         if name == "embedding":
             bound = 1 / np.sqrt(values.shape[1])
             is_tied = spec.tie_weights
-            values[...] = generator.uniform(-bound, bound, values.shape) if is_tied else generator.normal(size=values.shape)
+            values[...] = (
+                generator.uniform(-bound, bound, values.shape) if is_tied else generator.normal(size=values.shape)
+            )
             continue
         if name.startswith("weight"):
             bound = 1 / np.sqrt(parameters[name.replace("_ih", "_hh")].shape[1])
