@@ -21,7 +21,7 @@ ALONE = (LSTMForecaster, LSTMLanguageModel)
 
 def pipeline_state(pipeline: Pipeline, first: PerStep | TokenEncoder) -> tuple[dict[str, Any], dict[str, Array]]:
     """Return what a file keeps of a pipeline beside its estimator: values that JSON can hold, and arrays by name."""
-    check_is_fitted(first, "vocabulary_" if isinstance(first, TokenEncoder) else "transformer_")
+    check_is_fitted(first)
     if pipeline.transform_input is not None:
         raise ValueError(f"transform_input must be None to be saved, got {pipeline.transform_input!r}")
     values: dict[str, Any] = {"names": [name for name, _ in pipeline.steps], "verbose": bool(pipeline.verbose)}

@@ -31,7 +31,7 @@ def _describe(model: Pipeline) -> Description:
     if found is None:
         return describe.dispatch(object)(model)  # says what a model is
     first, estimator = found
-    check_is_fitted(first, "vocabulary_" if isinstance(first, TokenEncoder) else "transformer_")
+    check_is_fitted(first)
     described = describe(estimator)
     if described.forecasts is not None:  # a forecaster scales by itself
         return describe.dispatch(object)(model)
