@@ -1,24 +1,29 @@
 """Tokens beside PyTorch and ONNX Runtime: training steps, generation, and what language models reach.
 
-    taskset -c 1 python bench/language.py training            # A to D; --threads 2 on both cores
+    taskset -c 1 python bench/language.py training            # A to D
+    python bench/language.py training --threads 2
     taskset -c 1 python bench/language.py memory              # peak of each case above the imports, a process each
     taskset -c 1 python bench/language.py generation          # microseconds a token
     taskset -c 1 python bench/language.py quality --text shakespeare --units 128
     taskset -c 1 python bench/language.py quality --text kjv --data FOLDER
 
-A training step is whole: from tokens to updated weights, Adam, clipped to 1; libraries take turns in one process, the
-medians are compared. Generation is one token after another from a state: ONNX Runtime's LSTM has the dense layer in the
-same graph; both draw the token by NumPy, pylstm by itself. Quality is of the same net and recipe in both, the mean
-negative log-probability of what was held out, read in one piece.
+A training step is whole: from tokens to updated weights, Adam, clipped to 1; libraries take turns as in `report.py`, which
+leaves a library's threads time to end their spinning before another's begin. Generation is one token after another from
+a state: ONNX Runtime's LSTM has the dense layer in the same graph; both draw the token by NumPy, pylstm by itself.
+Quality is of the same net and recipe in both, the mean negative log-probability of what was held out, read in one piece.
 """
 
 import argparse
+import itertools
+import json
+import os
 import resource
 import subprocess
 import sys
 import time
 
 import numpy as np
+import pinning
 
 #: Tokens, units, layers, sequences, steps (shortest, longest), embedding.
 CASES = {
@@ -123,22 +128,36 @@ def torch_step(problem, threads, packed=False):
 
 
 def training(arguments):
-    """Time steps, the libraries in turns."""
+    """Time steps: processes for each case, in which the libraries take turns; of each the best process's median."""
     print(f"{'case':5} {'pylstm':>10} {'torch':>10} {'ratio':>7}   ms a step, {arguments.threads} threads, medians")
+    environment = {**os.environ, **pinning.environment(arguments.threads)}
     for name in arguments.cases:
-        problem = Problem(name)
-        steps = {"pylstm": ours(problem, arguments.threads), "torch": torch_step(problem, arguments.threads)}
-        if not problem.per_step:
-            steps["packed"] = torch_step(problem, arguments.threads, packed=True)
-        seconds = {library: [] for library in steps}
-        batches = problem.batches()
-        for turn in range(arguments.turns + 2):
-            for library, step in steps.items():
-                start = time.perf_counter()
-                step(batches[turn % N_BATCHES])
-                seconds[library].append(time.perf_counter() - start)
-        own, *others = (1e3 * float(np.median(of[2:])) for of in seconds.values())
+        command = [sys.executable, __file__, "training-of", name, "--threads", str(arguments.threads)]
+        command += ["--seconds", str(arguments.seconds)]
+        done = [
+            json.loads(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
+            for _ in range(arguments.processes)
+        ]
+        own, *others = (1e3 * min(each[library] for each in done) for library in done[0])
         print(f"{name:5} {own:10.2f} {min(others):10.2f} {min(others) / own:7.2f}", flush=True)
+
+
+def training_of(arguments):
+    """Print the median seconds of a step of each library, ours first, in this process."""
+    pinning.pin(arguments.threads)
+    import measure
+
+    problem = Problem(arguments.case)
+    steps = {"pylstm": ours(problem, arguments.threads), "torch": torch_step(problem, arguments.threads)}
+    if not problem.per_step:
+        steps["packed"] = torch_step(problem, arguments.threads, packed=True)
+
+    def call_of(step):
+        batches = itertools.cycle(problem.batches())
+        return lambda: step(next(batches))
+
+    calls = {library: call_of(step) for library, step in steps.items()}
+    print(json.dumps(measure.medians(calls, arguments.seconds, arguments.threads)))
 
 
 def memory(arguments):
@@ -257,9 +276,15 @@ def main():
     for name, function in (("training", training), ("memory", memory)):
         command = commands.add_parser(name)
         command.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
-        command.add_argument("--threads", type=int, default=1)
-        command.add_argument("--turns", type=int, default=30)
         command.set_defaults(run=function)
+    command = commands.choices["training"]
+    command.add_argument("--processes", type=int, default=3)
+    of_one = commands.add_parser("training-of")
+    of_one.add_argument("case")
+    of_one.set_defaults(run=training_of)
+    for each in (command, of_one):
+        each.add_argument("--threads", type=int, default=1)
+        each.add_argument("--seconds", type=float, default=6.0)
     command = commands.add_parser("memory-of")
     command.add_argument("case")
     command.add_argument("library")
