@@ -8,11 +8,10 @@
     taskset -c 1 python bench/language.py quality --text kjv --data FOLDER
 
 A training step is whole: from tokens to updated weights, Adam, clipped to 1; libraries take turns as in `report.py`,
-which leaves a library's threads time to end their spinning before another's begin. Generation is one token after another
-from a state: ONNX Runtime's LSTM has the dense layer in the same graph; both draw the token by NumPy, pylstm by
-itself.
-Quality is of the same net and recipe in both, the mean negative log-probability of what was held out, read in one
-piece.
+which leaves a library's threads time to end their spinning before another's begin. Generation is one token after
+another from a state: ONNX Runtime's LSTM has the dense layer in the same graph; both draw the token by NumPy, pylstm by
+itself. Quality is of the same net and recipe in both, the mean negative log-probability of what was held out, read in
+one piece.
 """
 
 import argparse

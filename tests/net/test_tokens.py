@@ -375,3 +375,9 @@ def test_vectors_from_elsewhere():
     other, table = of_values(seq)
     assert_same(table, vectors)
     assert_same(seq.forward(X)[0], other.forward([vectors[x] for x in X])[0])
+
+
+@pytest.mark.parametrize("kind", [np.random.default_rng, np.random.RandomState])
+def test_a_table_drawn_in_pieces_is_that_drawn_at_once(kind):
+    net = pylstm.Sequence(7001, 3, embedding_size=101, random_state=kind(0))
+    assert_same_bits(net.parameters()["embedding"], kind(0).normal(size=(7001, 101)).astype(np.float32))
