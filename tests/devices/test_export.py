@@ -126,7 +126,7 @@ def models():
 @pytest.mark.parametrize(
     ("weights", "path", "every"),
     [pytest.param("float32", "vectors", 1, marks=long), ("float32", "scalar", 3),
-     pytest.param("float32", "avx2", 4, marks=long), ("int8", "vectors", 4),
+     pytest.param("float32", "avx2", 4, marks=long), pytest.param("int8", "vectors", 4, marks=long),
      pytest.param("int8", "scalar", 5, marks=long), pytest.param("int8", "avx2", 5, marks=long)],
 )  # fmt: skip
 def test_random_models(models, weights, path, every, tmp_path):
@@ -170,7 +170,7 @@ def vowels(tmp_path_factory):
     return pipeline, rounding(pipeline, X), plain, small
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", ["vectors", *(pytest.param(path, marks=long) for path in PATHS if path != "vectors")])
 def test_japanese_vowels(vowels, path, tmp_path):
     (vowels, bound, plain, small), (X, y) = vowels, load_japanese_vowels(split="test")
     compiled = Compiled([plain, small], tmp_path, flags_of(path))
@@ -255,6 +255,7 @@ def objects(three, other_cells, tmp_path_factory):
     return {key: command[-1] for key, command in made.items()}
 
 
+@long
 @pytest.mark.parametrize("compiler", ["clang", "g++", "clang++"])
 def test_compilers(compiler, three, other_cells, tmp_path):
     """Each alone by GCC, above; all in one file by the others."""

@@ -162,7 +162,7 @@ def bound_of(model):
     return 2e-6 * float(describe(model).estimator._naive_error.max())
 
 
-@pytest.mark.parametrize(("path", "every"), [("vectors", 1), ("scalar", 4)])
+@pytest.mark.parametrize(("path", "every"), [("vectors", 1), pytest.param("scalar", 4, marks=pytest.mark.long)])
 def test_it_says_what_the_stream_does(cases, path, every, tmp_path):
     some = dict([*cases.items()][::every])
     in_c = compiled({name: model for name, (model, _) in some.items()}, tmp_path, PATHS[path])
@@ -283,6 +283,7 @@ def exports(cases, tmp_path_factory):
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("compiler", ["clang", "g++", "clang++"])
 def test_compilers(compiler, exports):
     if shutil.which(compiler) is None:
@@ -295,6 +296,7 @@ def test_compilers(compiler, exports):
     )
 
 
+@pytest.mark.long
 def test_names(exports, tmp_path):
     for export in exports:
         run(gcc, *C99, "-O2", "-c", export.path, "-o", tmp_path / "file.o")
@@ -309,6 +311,7 @@ def test_names(exports, tmp_path):
         assert not set(kinds) & set("bBdDcC")  # nothing to write
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("flags", PATHS.values(), ids=PATHS)
 def test_one_file_of_all_under_sanitizers(exports, cases, flags, tmp_path):
     lines = ["#include <stdio.h>", *(f'#include "{export.path}"' for export in exports), "int main(void)", "{"]

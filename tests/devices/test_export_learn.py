@@ -322,6 +322,7 @@ def objects(learners, tmp_path_factory):
     return {key: command[-1] for key, command in made.items()}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("compiler", ["clang", "g++", "clang++"])
 def test_compilers(compiler, learners):
     if shutil.which(compiler) is None:

@@ -131,7 +131,9 @@ def test_other_weights_must_read_alike(missing):
 
 
 @pytest.mark.skipif(gcc is None, reason="no gcc")
-@pytest.mark.parametrize("flags", [["-O1", "-ffast-math"], ["-DPYLSTM_SCALAR"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "flags", [pytest.param(["-O1", "-ffast-math"], marks=pytest.mark.long), ["-DPYLSTM_SCALAR"]], ids=" ".join
+)
 def test_exported(flags, tmp_path):
     exports, models, X = [], [], sequences(seed=2)
     for kind in MODELS:

@@ -98,7 +98,7 @@ def test_scoring_monitor(cls):
     assert log[log["task_name"] == "fit"][name].item() == pytest.approx(estimator.score(X, y))
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading"])
+@pytest.mark.parametrize("backend", [pytest.param("loky", marks=pytest.mark.long), "threading"])
 def test_scoring_monitor_under_a_search(backend):
     import joblib
 

@@ -162,6 +162,7 @@ def test_pieces_are_the_whole(most, of_several, monkeypatch):
     np.testing.assert_array_equal(model.surprisal(TEXT), surprisal)
 
 
+@pytest.mark.long
 def test_a_million_tokens(monkeypatch):
     """Of one text, scored with room for a few outputs at once."""
     text = (TEXT * 30_000)[:1_000_000]

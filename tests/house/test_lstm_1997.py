@@ -401,6 +401,7 @@ def test_tables():
     assert "| 1, embedded Reber grammar | 512 |  |  |\n" in text
 
 
+@pytest.mark.long
 def test_run_writes_and_keeps_what_it_did_not_run(monkeypatch, tmp_path, capsys):
     pytest.importorskip("matplotlib")
     quick = replace(EXPERIMENTS["reber"], bar=64)

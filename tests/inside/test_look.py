@@ -151,7 +151,7 @@ def test_a_terminal_gets_colours():
     assert "unit" in ESCAPES.sub("", written)
 
 
-@pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+@pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, pytest.param({"TERM": "dumb"}, marks=pytest.mark.long)])
 def test_a_terminal_may_refuse_colours(environment):
     assert "\x1b" not in run_look(environment)
 
