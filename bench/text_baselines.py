@@ -36,7 +36,10 @@ class MostFrequentTag(BaseEstimator):
 
 
 class WindowTagger(BaseEstimator):
-    """Logistic regression of each word by itself, the two before and after it, and its last three letters."""
+    """Logistic regression of each word by itself, the two before and some after it, and its last three letters."""
+
+    def __init__(self, n_after=2):
+        self.n_after = n_after
 
     def fit(self, X, y):
         self.model_ = make_pipeline(DictVectorizer(), LogisticRegression(C=10, max_iter=300))
@@ -49,7 +52,7 @@ class WindowTagger(BaseEstimator):
     def _steps(self, words):
         around = ["<", "<", *words, ">", ">"]
         return [
-            {f"{place:+d}": around[step + 2 + place] for place in range(-2, 3)} | {"end": word[-3:]}
+            {f"{place:+d}": around[step + 2 + place] for place in range(-2, self.n_after + 1)} | {"end": word[-3:]}
             for step, word in enumerate(words)
         ]
 
@@ -77,7 +80,11 @@ METHODS = {
         ),
         "the same with a name's ends, C searched": lambda: searched(analyzer="char_wb", ngram_range=(1, 3)),
     },
-    "ATIS": {"most frequent tag of each word": MostFrequentTag, "window of words, logistic regression": WindowTagger},
+    "ATIS": {
+        "most frequent tag of each word": MostFrequentTag,
+        "window of words, logistic regression": WindowTagger,
+        "the same without the words after it": lambda: WindowTagger(n_after=0),
+    },
 }
 
 
