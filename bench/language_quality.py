@@ -12,7 +12,7 @@ from pylstm._estimators.language.corpus import read, streams
 from pylstm.datasets import load_shakespeare
 
 #: Epochs, learning rate (down by a cosine), streams, window.
-RECIPES = {"shakespeare": (12, 0.008, 50, 50), "kjv": (3, 0.006, 50, 35)}
+RECIPES = {"shakespeare": (30, 0.008, 50, 50), "kjv": (3, 0.006, 50, 35)}
 
 
 def texts_of(arguments):

@@ -49,18 +49,14 @@ def check_forget_bias(forget_bias: Any, t_max: Any, cell: Any) -> tuple[float | 
 def initialise(parameters: dict[str, Array], spec: "ModelSpec", generator: RandomState) -> None:
     """Draw the weights of a model, in place and in the order of the dict.
 
-    Weights are uniform in +-1/sqrt(H), where H is the layer's hidden size, of the dense layer what it reads; biases are
-    0 but an LSTM's forget gate's. An embedding is normal, of mean 0 and standard deviation 1, as PyTorch's; one that
-    is the dense layer's weights, too, is drawn as these.
+    Weights are uniform in +-1/sqrt(H), where H is the layer's hidden size, of the dense layer what it reads, of an
+    embedding its own size; biases are 0 but an LSTM's forget gate's.
     With "chrono" (Tallec & Ollivier 2018, eq. 16) the forget gate's bias is log U(1, t_max - 1), the input gate's its
     negative: memories then last for spans spread up to t_max steps. "mixed" does so with the second half of the units;
     the first has a bias of 1, and short memories.
     """
     for name, values in parameters.items():
-        if name == "embedding" and not spec.tie_weights:
-            fill(values, generator.normal)
-            continue
-        if name == "embedding" or name.startswith("weight"):
+        if values.ndim == 2:
             bound = 1 / np.sqrt(parameters[name.replace("_ih", "_hh")].shape[1])
             fill(values, partial(generator.uniform, -bound, bound))
             continue
