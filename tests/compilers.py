@@ -172,6 +172,17 @@ def models():
             f"say(m.weights, sizeof m.weights / sizeof(float)); }}"
         )
         yield name, text, run_steps
+    taught = exported_net("lstm", (6, 6), 8, tokens="tied", writes=True)
+    yield (
+        "taught",
+        c_learn.text("taught", taught, None, c_learn.Learning(False, 5, True, 1.0, True)),
+        (
+            "{ static taught_model m; taught_init(&m); for (int t = 0; t < 20; t++) { uint32_t text[6]; "
+            "for (int k = 0; k < 6; k++) text[k] = (uint32_t)((7 * t + 3 * k * k) % 8); text[3] += t == 9 ? 8 : 0; "
+            "float loss = taught_learn(&m, text, text + 1, 0.1f); say(&loss, 1); } "
+            "say(m.weights, sizeof m.weights / sizeof(float)); }"
+        ),
+    )
     of_forecasters = {
         "direct": (
             exported_net("lstm", (5, 9), 1, "absolute_error"),

@@ -102,7 +102,8 @@ def exported_net(cell="lstm", sizes=(12, 16), n_outputs=9, loss="cross_entropy",
                  writes=False):  # fmt: skip
     """Return a net of random weights, as `export_c` has it; `sizes` begins with that of the inputs.
 
-    As many `tokens`, "one-hot" ones or of an "embedding", are there as outputs, if these are tokens that it `writes`.
+    `tokens` are "one-hot", or of an "embedding", which may be "frozen" or "tied". As many are there as outputs, if they
+    are tied, or if it `writes` them.
     """
     rng, kind = np.random.default_rng(seed), CELLS[cell]["cell"]
     n_gates, n_biases = SIZES[kind]
@@ -126,11 +127,11 @@ def exported_net(cell="lstm", sizes=(12, 16), n_outputs=9, loss="cross_entropy",
         missing = Missing(missing, scaling.mean[: sizes[0] - 2 * len(columns)], columns)
     of_cell = kind, CELLS[cell].get("nonlinearity", "tanh")
     if tokens is not None:
-        n_tokens = n_outputs if writes else sizes[0] if tokens == "one-hot" else 20
+        n_tokens = n_outputs if writes or tokens == "tied" else sizes[0] if tokens == "one-hot" else 20
         known = vocabulary_of(np.array([chr(65 + k) for k in range(n_tokens)], object), n_tokens) if texts else None
         drawn = range(1, n_tokens) if writes else None
-        table = None if tokens == "one-hot" else Matrix(some(n_tokens, sizes[0]))
-        tokens = Tokens(n_tokens, table, False, known, drawn)
+        table = None if tokens == "one-hot" else head[0] if tokens == "tied" else Matrix(some(n_tokens, sizes[0]))
+        tokens = Tokens(n_tokens, table, tokens == "tied", known, drawn, tokens == "frozen")
     net = Net(layers, *head, loss, scaling, *of_cell, parameter, pooling, targets, missing, tokens)
     return net.quantised() if int8 else net
 

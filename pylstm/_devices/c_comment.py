@@ -77,7 +77,6 @@ def features(net: Net) -> dict[str, int]:
     in_double = " in double" if net.reads == "double" else ""
     too = " too" if in_double else ""
     tokens = net.tokens
-    is_one_hot = tokens is not None and tokens.table is None
     back_in_double = f" in double{too}" if net.writes == "double" else ""
     return {
         f"scaled{in_double}{of_layers}": net.scaling is not None,
@@ -85,10 +84,10 @@ def features(net: Net) -> dict[str, int]:
         net.loss if n_outputs else "none": 1,
         "int8": is_int8 and n_layers == 1,
         "int8 of layers": is_int8 and n_layers > 1,
-        f"one-hot{of_layers}": is_one_hot,
-        f"embedding{' int8' if is_int8 else ''}": tokens is not None and not is_one_hot,
+        f"one-hot{of_layers}": net.is_one_hot,
+        f"embedding{' int8' if is_int8 else ''}": net.table_size > 0,
         "texts": tokens is not None and tokens.vocabulary is not None,
-        "writes": tokens is not None and tokens.drawn is not None,
+        "writes": net.writes_tokens,
         "second layer": n_layers > 1,
         "further layer": max(n_layers - 2, 0),
         "units left": are_left and n_layers == 1,

@@ -37,10 +37,8 @@ def text(name: str, net: Net, labels: list[object] | None) -> str:
         "kernels/dense.h": len(net.bias_out) > 0,
         "kernels/softmax.h": prediction(net) is not None,
         "exported/pool.h": net.pooling is not None,
-        "exported/vocabulary.h": net.tokens is not None and net.tokens.vocabulary is not None,
-        "kernels/sample.h": net.tokens is not None and net.tokens.drawn is not None,
     }
-    roots = [*CARRIED, *(file for file, is_needed in needed.items() if is_needed)]
+    roots = [*CARRIED, *(file for file, is_needed in needed.items() if is_needed), *c_tokens.files(net)]
     code = [VECTORS, types(net), sources(roots), weights(net), _functions(name, net)]
     return whole(name, _comment(name, net, labels), _interface(name, net), code)
 
@@ -103,8 +101,7 @@ def _comment(name: str, net: Net, labels: list[object] | None) -> str:
     if net.tokens is not None:
         calls += c_tokens.calls_of(name, net)
         refused = c_tokens.notes_of(name, net)
-        if net.tokens.drawn is not None:
-            memory.insert(3, ("sampler", c_tokens.sampler_bytes(net), f"{name}_sampler, where text is written"))
+        memory[3:3] = c_tokens.sampler_line(name, net)
     return comment(title, name, steps_of(net), labels, calls, memory, [*refused, *notes_of(net), WITH_VECTORS])
 
 
@@ -118,7 +115,7 @@ def _interface(name: str, net: Net) -> str:
     if net.tokens is not None:
         functions += c_tokens.prototypes(name, net)
         sizes = {"n_tokens": net.tokens.n, "output_size": net.output_size}
-        if net.tokens.drawn is not None:
+        if net.writes_tokens:
             sizes["end"] = net.tokens.n - 1
             types = f"{types}\n{c_tokens.sampler_type(name, net)}"
     return interface(name, sizes, types, functions, "" if net.tokens is None else c_tokens.INCLUDES)
@@ -295,13 +292,12 @@ def _character(byte: int) -> str:
 
 
 def _functions(name: str, net: Net) -> str:
-    writes = net.tokens is not None and net.tokens.drawn is not None
-    calls, h = layer_calls(net, None if writes else no_output(net))
+    calls, h = layer_calls(net, None if net.writes_tokens else no_output(net))
     outputs = "state->outputs" if net.writes == "double" else "y"
     dense = f"memcpy(y, {h}, {net.output_size} * sizeof *y);"  # which may be padded
     if len(net.bias_out):
         dense = run_dense(net, h, outputs)
-    if writes:
+    if net.writes_tokens:
         functions = c_tokens.writing_functions(name, net, calls, dense, *answers(net, outputs))
     else:
         step = body([*calls, dense, *answers(net, outputs)])
@@ -318,10 +314,14 @@ void {name}_reset({name}_state *state)
 
 def run_dense(net: Net, h: str, outputs: str) -> str:
     """Return the statement that runs the dense layer on h."""
-    matrix = "table" if net.tokens is not None and net.tokens.is_tied else "weight_out"
-    scale = "NULL" if net.weight_out.scale is None else f"{matrix}_scale"
+    scale = "NULL" if net.weight_out.scale is None else f"{weight_out(net)}_scale"
     sizes = f"{len(net.bias_out)}, {net.layers[-1].sizes[1]}"
-    return f"dense_row({sizes}, {h}, {matrix}, {scale}, bias_out, {outputs});"
+    return f"dense_row({sizes}, {h}, {weight_out(net)}, {scale}, bias_out, {outputs});"
+
+
+def weight_out(net: Net) -> str:
+    """Return the name of the array with the dense layer's weights."""
+    return "table" if net.is_tied else "weight_out"
 
 
 def answers(net: Net, outputs: str) -> list[str]:
@@ -339,9 +339,11 @@ def body(statements: list[str]) -> str:
 
 
 def no_output(net: Net) -> list[str]:
-    """Return the statements of a step whose inputs are not finite."""
+    """Return the statements of a step whose inputs are not finite, or whose token is none."""
     if net.writes == "double":  # of which all bits set are NaN, too
         return [f"memset(y, 0xff, {net.output_size} * sizeof *y);", "return;"]
+    if net.writes_tokens:
+        return ["if (y)", f"    no_numbers({net.output_size}, y);", "return;"]
     return [f"no_numbers({net.output_size}, y);", "return;"]
 
 

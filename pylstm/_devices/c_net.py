@@ -75,6 +75,8 @@ class Tokens(NamedTuple):
     """Their texts, where these are known."""
     drawn: range | None = None
     """Of a language model those that it writes; the last token is the end of a text."""
+    is_frozen: bool = False
+    """Whether the table stays what it is where the rest is learnt."""
 
 
 class Net(NamedTuple):
@@ -111,13 +113,38 @@ class Net(NamedTuple):
 
     @property
     def reads(self) -> str:
-        """The type of an input in C, that is no token."""
-        return _type_of(self.scaling)
+        """The type of an input in C."""
+        return _type_of(self.scaling) if self.tokens is None else "uint32_t"
 
     @property
     def argument(self) -> str:
         """What a step reads, as C declares it."""
-        return f"const {self.reads} *x" if self.tokens is None else "uint32_t token"
+        return f"const {self.reads} *x" if self.tokens is None else f"{self.reads} token"
+
+    @property
+    def is_one_hot(self) -> bool:
+        """Whether it reads tokens, and has no table of them."""
+        return self.tokens is not None and self.tokens.table is None
+
+    @property
+    def table_size(self) -> int:
+        """Numbers of the table of tokens; 0 where there is none."""
+        return 0 if self.tokens is None or self.tokens.table is None else self.tokens.table.values.size
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether that is not learnt."""
+        return self.tokens is not None and self.tokens.is_frozen
+
+    @property
+    def is_tied(self) -> bool:
+        """Whether that is the dense layer's weights as well."""
+        return self.tokens is not None and self.tokens.is_tied
+
+    @property
+    def writes_tokens(self) -> bool:
+        """Whether it is a language model, which writes tokens."""
+        return self.tokens is not None and self.tokens.drawn is not None
 
     @property
     def writes(self) -> str:
@@ -161,7 +188,7 @@ class Net(NamedTuple):
         tokens = self.tokens
         parts = [] if tokens is None or tokens.table is None else [tokens.table.real()]
         parts += [part for w, r, bias in self.layers for part in (w.real(), r.real(), bias)]
-        parts += [self.bias_out] if tokens is not None and tokens.is_tied else [self.weight_out.real(), self.bias_out]
+        parts += [self.bias_out] if self.is_tied else [self.weight_out.real(), self.bias_out]
         return np.concatenate([part.ravel() for part in parts])
 
 
@@ -170,7 +197,7 @@ def _type_of(scaling: Scaling | None) -> str:
 
 
 #: Bytes of a number in C.
-SIZES = {"float": 4, "double": 8}
+SIZES = {"float": 4, "double": 8, "uint32_t": 4}
 
 
 def flash_bytes(net: Net, lanes: int = 1) -> int:
@@ -221,7 +248,7 @@ def constants(net: Net) -> Iterator[tuple[str, Array]]:
             yield "columns", net.missing.columns.astype(np.int64)
     if len(net.bias_out):
         yield "bias_out", net.bias_out
-        if net.tokens is None or not net.tokens.is_tied:
+        if not net.is_tied:
             yield from _matrix("weight_out", net.weight_out)
     yield from target_constants(net)
 

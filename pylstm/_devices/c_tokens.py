@@ -26,16 +26,27 @@ ENDS = {
 }
 
 
-def calls_of(name: str, net: Net) -> list[tuple[str, str]]:
-    """Return how the functions are called that others do not have, and what they do."""
-    assert net.tokens is not None
+def files(net: Net) -> list[str]:
+    """Return the files of src_c that others do not need."""
+    needed = {
+        "exported/vocabulary.h": net.tokens is not None and net.tokens.vocabulary is not None,
+        "kernels/sample.h": net.writes_tokens,
+    }
+    return [file for file, is_needed in needed.items() if is_needed]
+
+
+def calls_of(name: str, net: Net, of: str = "state") -> list[tuple[str, str]]:
+    """Return how the functions are called that others do not have, and what they do.
+
+    Here and below `of` is what changes, as its type ends: a state, or a model that learns.
+    """
     calls = []
-    if net.tokens.drawn is not None:
+    if net.writes_tokens:
         calls += [
             (f"static {name}_sampler sampler;", "how tokens are drawn: temperature, top_k, top_p, seed"),
-            (f"token = {name}_sample(&state, token, &sampler);", "reads a token, draws the next one"),
+            (f"token = {name}_sample(&{of}, token, &sampler);", "reads a token, draws the next one"),
         ]
-    if net.tokens.vocabulary is not None:
+    if net.tokens is not None and net.tokens.vocabulary is not None:
         calls += [
             (f"token = {name}_token(text, n_bytes);", "the token with this text; 0 if there is none"),
             (f"text = {name}_text(token, &n_bytes);", "its text, which a 0 ends, and its size; &n_bytes may be NULL"),
@@ -53,39 +64,49 @@ def notes_of(name: str, net: Net) -> list[str]:
     return notes if net.tokens.vocabulary is None else [*notes, TEXTS]
 
 
-def sampler_bytes(net: Net) -> int:
-    """Return the size of a sampler, where a number of 64 bits stands at a multiple of 8."""
-    assert net.tokens is not None
-    return -(-(8 + 3 * 4 + 8 * net.tokens.n) // 8) * 8
+def sampler_line(name: str, net: Net, of: str = "state") -> list[tuple[str, int, str]]:
+    """Return what a comment says of a sampler's size, where a number of 64 bits stands at a multiple of 8."""
+    if not net.writes_tokens:
+        return []
+    n_numbers = sum(size for _, size in _scratch(net, of))
+    return [("sampler", -(-(8 + 3 * 4 + 4 * n_numbers) // 8) * 8, f"{name}_sampler, where text is written")]
 
 
-def sampler_type(name: str, net: Net) -> str:
+def sampler_type(name: str, net: Net, of: str = "state") -> str:
     """Return the definition of the struct that a language model draws by."""
-    assert net.tokens is not None
+    scratch = "".join(f"    {member}[{size}];\n" for member, size in _scratch(net, of))
     return f"""\
 typedef struct {name}_sampler {{
     uint64_t seed;
     float temperature;
     uint32_t top_k;
     float top_p;
-    float outputs[{net.tokens.n}];
-    uint32_t order[{net.tokens.n}];
-}} {name}_sampler;
+{scratch}}} {name}_sampler;
 """
 
 
-def prototypes(name: str, net: Net) -> list[str]:
-    """Return the declarations of the functions that others do not have."""
+def _scratch(net: Net, of: str) -> list[tuple[str, int]]:
+    """Return the arrays of a sampler; a model that learns has room for outputs itself."""
     assert net.tokens is not None
+    arrays = [("float outputs", net.tokens.n), ("uint32_t order", net.tokens.n)]
+    return arrays if of == "state" else arrays[1:]
+
+
+def prototypes(name: str, net: Net, of: str = "state") -> list[str]:
+    """Return the declarations of the functions that others do not have."""
     found = []
-    if net.tokens.drawn is not None:
-        found.append(f"uint32_t {name}_sample({name}_state *state, uint32_t token, {name}_sampler *sampler);")
-    if net.tokens.vocabulary is not None:
+    if net.writes_tokens:
+        found.append(f"{_sample_prototype(name, of)};")
+    if net.tokens is not None and net.tokens.vocabulary is not None:
         found += [
             f"uint32_t {name}_token(const char *text, size_t n_bytes);",
             f"const char *{name}_text(uint32_t token, size_t *n_bytes);",
         ]
     return found
+
+
+def _sample_prototype(name: str, of: str) -> str:
+    return f"uint32_t {name}_sample({name}_{of} *{of}, uint32_t token, {name}_sampler *sampler)"
 
 
 def types(net: Net) -> str:
@@ -106,13 +127,17 @@ def input_calls(net: Net) -> tuple[list[str], str, str]:
     return [f"read_row({net.input_size}, {row}, table_scale[token], state->input);"], "state->input", "NULL"
 
 
+def unless_asked(net: Net) -> list[str]:
+    """Return the statements that end a step of which no outputs are wanted, as a language model's may be."""
+    return ["if (!y)", "    return;"] if net.writes_tokens else []
+
+
 def writing_functions(name: str, net: Net, layers: list[str], dense: str, predict: str) -> str:
     """Return the functions of a language model, of the statements that run its layers, its dense layer and softmax."""
     assert net.tokens is not None
-    assert net.tokens.drawn is not None
-    n, first, n_drawn = net.tokens.n, net.tokens.drawn.start, len(net.tokens.drawn)
+    n = net.tokens.n
     run = "\n".join(f"    {statement}" for statement in layers)
-    of_first = f" + {first}" if first else ""
+    read = [f"if (token >= {n})", f"    return {name}_end;", "run_net(state, token, sampler->outputs);"]
     return f"""\
 static void run_net({name}_state *state, uint32_t token, float *y)
 {{
@@ -131,14 +156,23 @@ void {name}_step({name}_state *state, uint32_t token, float *y)
         no_numbers({n}, y);
 }}
 
-uint32_t {name}_sample({name}_state *state, uint32_t token, {name}_sampler *sampler)
+{sample_function(name, net, read, "sampler->outputs")}"""
+
+
+def sample_function(name: str, net: Net, read: list[str], outputs: str, of: str = "state") -> str:
+    """Return the function that draws, of the statements that read a token, and of where the outputs are then."""
+    assert net.tokens is not None
+    assert net.tokens.drawn is not None
+    n, first, n_drawn = net.tokens.n, net.tokens.drawn.start, len(net.tokens.drawn)
+    run = "\n".join(f"    {statement}" for statement in read)
+    of_first = f" + {first}" if first else ""
+    return f"""\
+{_sample_prototype(name, of)}
 {{
-    if (token >= {n})
-        return {name}_end;
-    run_net(state, token, sampler->outputs);
+{run}
     const ptrdiff_t top_k = sampler->top_k < {n} ? (ptrdiff_t)sampler->top_k : {n};
     const struct sampling how = {{sampler->temperature, top_k, sampler->top_p > 0 ? sampler->top_p : 1}};
-    return (uint32_t)draw({n_drawn}, sampler->outputs{of_first}, how, &sampler->seed, sampler->order){of_first};
+    return (uint32_t)draw({n_drawn}, {outputs}{of_first}, how, &sampler->seed, sampler->order){of_first};
 }}
 """
 

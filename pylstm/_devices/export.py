@@ -105,7 +105,8 @@ def export_c(
         Whether the file has a function that trains too: all of an estimator's weights, by back-propagation through
         time; or with "head" those of its output layer, which takes little more memory than running it.
     window : int, default=None
-        Steps that it trains on at a time, when `trainable`. None takes the estimator's own `window`, if it has one.
+        Steps that it trains on at a time, when `trainable`. None takes the estimator's own `window`, if it has one, as
+        an `LSTMLanguageModel` has.
     carry_state : bool, default=None
         Whether training on a window starts from the state in which the window before ended, rather than at zero. None
         carries it in models with an output for each step.
@@ -150,11 +151,11 @@ def export_c(
 
     Of a model that reads tokens a step takes one, a ``uint32_t``; where that is none, it is as with NaN. With one-hot
     tokens the layer reads the row of its weights, else the row of a table in the file, which is the output layer's
-    weights as well where they are tied. Such a model can't be `trainable`. Where the texts of tokens are known, as of
-    an `LSTMLanguageModel`, ``NAME_token(text, n_bytes)`` is the token of a text in UTF-8, or 0, and
-    ``NAME_text(token, &n_bytes)`` its text. An `LSTMLanguageModel` has ``NAME_sample(&state, token, &sampler)``, too,
-    which takes a step, and draws the next token: with the same seed the text is that of `generate`, unless rounding
-    tips a draw. The sampler has the seed and what `generate` has, and needs 8 bytes for each token.
+    weights as well where they are tied. Where the texts of tokens are known, as of an `LSTMLanguageModel`,
+    ``NAME_token(text, n_bytes)`` is the token of a text in UTF-8, or 0, and ``NAME_text(token, &n_bytes)`` its text. An
+    `LSTMLanguageModel` has ``NAME_sample(&state, token, &sampler)``, too, which takes a step, and draws the next token:
+    with the same seed the text is that of `generate`, unless rounding tips a draw. The sampler has the seed and what
+    `generate` has, and needs 8 bytes for each token; 4 in a file that learns.
 
     A trainable file has a function more, ``NAME_learn(&model, x, labels or targets, learning_rate)``: a step of plain
     SGD on the loss of the estimator, over one window, without its dropout, L2 penalty, momentum, `burn_in` and weights
@@ -162,6 +163,11 @@ def export_c(
     ``NAME_init`` sets to those of the model; ``NAME_step`` runs with those learnt so far, and has a state of its own.
     With ``trainable=True`` it uses no vectors, and gradients are worked out twice rather than kept: the struct has the
     weights once, and of each step of a window the gates and states.
+
+    Where a model reads tokens, x is ``const uint32_t *tokens``, one for each step of the window; and of an
+    `LSTMLanguageModel` targets are tokens too, those that come next: ``NAME_learn(&model, text, text + 1, rate)``.
+    Where a token or a label is none, nothing happens, and it returns -1. Of an embedding the rows of the window's
+    tokens are learnt, of tied weights all; ``trainable="head"`` leaves the table as it is.
 
     A forecaster's file has ``NAME_update(&state, value)`` and ``NAME_predict(&state, n, y)``, or with X
     ``NAME_update(&state, value, x)`` and ``NAME_predict(&state, n, x, y)``; and with `quantiles`
@@ -218,7 +224,7 @@ def export_c(
         if data is not None:
             scores = _scores(model, net, data)
     labels = None if described.labels is None or described.drawn is not None else described.labels.tolist()
-    reads, writes = net.reads if net.tokens is None else "uint32_t", net.writes
+    reads, writes = net.reads, net.writes
     if is_forecaster:
         way = _way(described, quantiles)
         text, memory = c_forecast.text(name, net, way), c_forecast.memory_of(net, way)
@@ -286,8 +292,6 @@ def _learning(
             if value != default:
                 raise ValueError(f"{name} goes with trainable=True or 'head' only, got {value!r}")
         return None
-    if described.spec.reads_tokens:
-        raise ValueError("model must read values to be trainable, got one that reads tokens: it can be exported to run")
     if described.missing is not None:
         raise ValueError(
             f"model must have missing='error' to be trainable, got {described.missing.kind!r}: a window on a device is "
@@ -376,7 +380,7 @@ def _tokens(described: Description, weights: dict[str, Any]) -> Tokens | None:
         return None
     table = Matrix(weights["embedding"]) if "embedding" in weights else None
     known = None if described.tokens is None else vocabulary_of(described.tokens, spec.input_size)
-    return Tokens(spec.input_size, table, spec.tie_weights, known, described.drawn)
+    return Tokens(spec.input_size, table, spec.tie_weights, known, described.drawn, spec.freeze_embedding)
 
 
 #: The largest mean, in scales, that is subtracted in float. A float is off by at most u = 2^-24 of itself. That happens

@@ -6,154 +6,10 @@
 #include "exported/descent.h"
 #include "exported/pool.h"
 #include "exported/targets.h"
+#include "exported/tokens.h"
 #include "kernels/derivatives.h"
 #include "kernels/losses.h"
 #include "kernels/scaling.h"
-
-/* Weights [n_rows][n_columns] as they are used: in each of n_steps, out [n_rows] += weights in [n_columns]. When the
- * gradient by out stands in its place, that of the weights is the sum over steps of the products of out and in. A bias
- * is a matrix with one column, whose input is 1. `weights` says where among all, the others where on the tape. */
-struct matrix {
-    ptrdiff_t weights, n_rows, n_columns, n_steps;
-    ptrdiff_t in, in_step, out, out_step;
-};
-
-/* The matrices of a layer; of a GRU the last has the candidate's part of h_{t-1}, whose sum stands apart. Those of the
- * dense layer are the first two. */
-enum { BIAS, INPUTS, RECURRENT, MATRICES = EXPORTED_CELL == PYLSTM_GRU ? RECURRENT + 2 : RECURRENT + 1 };
-
-/* Where a layer is on the tape. gates [T][V][H], in the order of the bias: pre-activations, then gates, then the
- * gradients of the former. units: its part of the states [T + 1][S]: h [H] and, of an LSTM, c [H]. */
-struct layer {
-    ptrdiff_t hidden, gates, units;
-};
-
-struct learner {
-    const struct matrix *matrices; /* [n_layers][MATRICES], then the two of the dense layer */
-    const struct layer *layers;    /* [n_layers] */
-    ptrdiff_t n_layers, window;    /* T */
-    ptrdiff_t input_size;          /* I; the tape begins with 1 and the inputs [T][I] */
-    ptrdiff_t states, state_size;  /* S */
-    ptrdiff_t dstate;              /* dh and, of an LSTM, dc of the layer that has most units */
-    ptrdiff_t pool; /* of a model that pools: the pool so far [H], its count, what is pooled or its gradient
-                     * [H], of a maximum the step of the window that it is of [H], or -1 */
-    const reading *mean, *scale;              /* [I], of the inputs; or NULL */
-    const answer *target_mean, *target_scale; /* [n_outputs]; or NULL */
-    ptrdiff_t target;                         /* [n_outputs] on the tape: a row that is scaled by them */
-    real max_norm;                            /* of the gradient; 0: any */
-};
-
-/* What a model has in RAM. */
-struct memory {
-    real *weights, *tape;
-};
-
-enum { IS_POOLED = EXPORTED_POOLING != PYLSTM_POOL_NONE, IS_MEAN = EXPORTED_POOLING == PYLSTM_POOL_MEAN };
-
-/* Rows, or columns, that are worked on together. */
-enum { TOGETHER = 4 };
-
-/* ------------------------------------------------------------ the products */
-
-VEC_INLINE void add_rows(int n, ptrdiff_t n_columns, const real *weights, const real *in, real *out)
-{
-    real sums[TOGETHER];
-    UNROLL
-    for (int r = 0; r < n; r++)
-        sums[r] = out[r];
-    for (ptrdiff_t k = 0; k < n_columns; k++) {
-        UNROLL
-        for (int r = 0; r < n; r++)
-            sums[r] += weights[r * n_columns + k] * in[k];
-    }
-    UNROLL
-    for (int r = 0; r < n; r++)
-        out[r] = sums[r];
-}
-
-/* out += weights in, in step t */
-static void add_product(const struct matrix *m, ptrdiff_t t, const struct memory *memory)
-{
-    const real *weights = memory->weights + m->weights, *in = memory->tape + m->in + t * m->in_step;
-    real *out = memory->tape + m->out + t * m->out_step;
-    ptrdiff_t r = 0;
-    for (; r + TOGETHER <= m->n_rows; r += TOGETHER)
-        add_rows(TOGETHER, m->n_columns, weights + r * m->n_columns, in, out + r);
-    for (; r < m->n_rows; r++)
-        add_rows(1, m->n_columns, weights + r * m->n_columns, in, out + r);
-}
-
-VEC_INLINE void add_columns(int n, const struct matrix *m, const real *weights, const real *dout, real *din)
-{
-    real sums[TOGETHER];
-    UNROLL
-    for (int k = 0; k < n; k++)
-        sums[k] = din[k];
-    for (ptrdiff_t r = 0; r < m->n_rows; r++) {
-        UNROLL
-        for (int k = 0; k < n; k++)
-            sums[k] += dout[r] * weights[r * m->n_columns + k];
-    }
-    UNROLL
-    for (int k = 0; k < n; k++)
-        din[k] = sums[k];
-}
-
-/* din [n_columns] += weights' dout, of step t */
-static void add_back(const struct matrix *m, ptrdiff_t t, const struct memory *memory, real *din)
-{
-    const real *weights = memory->weights + m->weights, *dout = memory->tape + m->out + t * m->out_step;
-    ptrdiff_t k = 0;
-    for (; k + TOGETHER <= m->n_columns; k += TOGETHER)
-        add_columns(TOGETHER, m, weights + k, dout, din + k);
-    for (; k < m->n_columns; k++)
-        add_columns(1, m, weights + k, dout, din + k);
-}
-
-/* Of n weights in a row, less rate times their gradient; at rate 0 as they are. Returns the squares of the latter. */
-VEC_INLINE real descend_columns(int n, const struct matrix *m, const real *in, const real *dout, real rate,
-                                real *weights)
-{
-    real gradient[TOGETHER] = {0}, squares = 0;
-    for (ptrdiff_t t = 0; t < m->n_steps; t++, in += m->in_step, dout += m->out_step) {
-        UNROLL
-        for (int k = 0; k < n; k++)
-            gradient[k] += *dout * in[k];
-    }
-    UNROLL
-    for (int k = 0; k < n; k++) {
-        squares += gradient[k] * gradient[k];
-        if (rate != 0) /* else the gradient may be infinite */
-            weights[k] -= rate * gradient[k];
-    }
-    return squares;
-}
-
-static real descend(const struct matrix *m, real rate, const struct memory *memory)
-{
-    real *weights = memory->weights + m->weights, squares = 0;
-    for (ptrdiff_t r = 0; r < m->n_rows; r++, weights += m->n_columns) {
-        const real *in = memory->tape + m->in, *dout = memory->tape + m->out + r;
-        real of_row = 0;
-        ptrdiff_t k = 0;
-        for (; k + TOGETHER <= m->n_columns; k += TOGETHER)
-            of_row += descend_columns(TOGETHER, m, in + k, dout, rate, weights + k);
-        for (; k < m->n_columns; k++)
-            of_row += descend_columns(1, m, in + k, dout, rate, weights + k);
-        squares += of_row;
-    }
-    return squares;
-}
-
-/* The same of all matrices. No gradient is kept: it would take as much room as the weights, and what it is made of is
- * there; so it is made twice, once for its norm. */
-static real descend_all(const struct learner *learner, real rate, const struct memory *memory)
-{
-    real squares = 0;
-    for (ptrdiff_t k = 0; k < learner->n_layers * MATRICES + 2; k++)
-        squares += descend(learner->matrices + k, rate, memory);
-    return squares;
-}
 
 /* --------------------------------------------------------------- the cells */
 
@@ -229,22 +85,29 @@ static inline void run_pool(const struct learner *learner, ptrdiff_t first, real
         pool_mean(hidden, pool, count, count + 1);
 }
 
-/* Runs the layers over the steps from `first` to the window's end, x [T - first][I], from a state and on to the next;
- * or with NULL from zeros. Not if an input is infinite or NaN: then it says false, and the state is as it was. */
+/* Runs the layers over the steps from `first` to the window's end, x [T - first][I] or tokens [T - first], from a state
+ * and on to the next; or with NULL from zeros. Not if an input is infinite or NaN, or a token none: then it says false,
+ * and the state is as it was. */
 static bool run_layers(const struct learner *learner, ptrdiff_t first, const reading *x, real *state,
                        const struct memory *memory)
 {
     ptrdiff_t n_x = learner->input_size;
     real *tape = memory->tape, *row = tape + learner->states + first * learner->state_size;
-    for (ptrdiff_t t = first; t < learner->window; t++, x += n_x) {
+    const reading *tokens = x;
+    for (ptrdiff_t t = first; t < learner->window; t++, x += READS_TOKENS ? 1 : n_x) {
         real *in = tape + 1 + t * n_x;
-        if (learner->mean)
+        if (READS_TOKENS) {
+            if ((uint32_t)*x >= EXPORTED_TOKENS)
+                return false;
+            if (!IS_ONE_HOT)
+                read_token(learner, *x, memory, in);
+        } else if (learner->mean)
             scale_input(n_x, x, learner->mean, learner->scale, in);
         else
             for (ptrdiff_t k = 0; k < n_x; k++)
                 in[k] = (real)x[k];
     }
-    if (!all_finite((learner->window - first) * n_x, tape + 1 + first * n_x))
+    if (!READS_TOKENS && !all_finite((learner->window - first) * n_x, tape + 1 + first * n_x))
         return false;
     size_t bytes = (size_t)learner->state_size * sizeof(real);
     memset(row, 0, bytes);
@@ -254,7 +117,10 @@ static bool run_layers(const struct learner *learner, ptrdiff_t first, const rea
     for (ptrdiff_t l = 0; l < learner->n_layers; l++) {
         const struct layer *layer = learner->layers + l;
         for (ptrdiff_t t = first; t < learner->window; t++) {
-            memset(tape + layer->gates + t * V * layer->hidden, 0, (size_t)(V * layer->hidden) * sizeof(real));
+            real *gates = tape + layer->gates + t * V * layer->hidden;
+            memset(gates, 0, (size_t)(V * layer->hidden) * sizeof *gates);
+            if (IS_ONE_HOT && l == 0)
+                read_token(learner, tokens[t - first], memory, gates);
             for (ptrdiff_t k = 0; k < MATRICES; k++)
                 add_product(learner->matrices + l * MATRICES + k, t, memory);
             apply_cell(learner, layer, t, tape);
@@ -325,22 +191,26 @@ static void run_back(const struct learner *learner, const struct memory *memory)
     }
 }
 
-/* Trains on a window x [T][I]. The answers, one for each step of the dense layer: labels, or values [n_outputs].
- * Returns the loss before that; -1 where a label is none. */
-static float learn_all(const struct learner *learner, const reading *x, const int *labels, const answer *values,
+/* Trains on a window x [T][I], or tokens [T]. The answers, one for each step of the dense layer: labels, or values
+ * [n_outputs]. Returns the loss before that; -1 where a label or a token is none. */
+static float learn_all(const struct learner *learner, const reading *x, const choice *labels, const answer *values,
                        float learning_rate, real *state, const struct memory *memory)
 {
     const struct matrix *head = learner->matrices + learner->n_layers * MATRICES;
-    for (ptrdiff_t t = 0; labels && t < head->n_steps; t++)
-        if (labels[t] < 0 || labels[t] >= head->n_rows)
+    for (ptrdiff_t t = 0; labels && t < head->n_steps; t++) {
+        const ptrdiff_t label = (ptrdiff_t)labels[t];
+        if (label < 0 || label >= head->n_rows)
             return -1;
-    real loss = 0;
+    }
+    real loss = READS_TOKENS ? -1 : 0;
     if (!run_layers(learner, 0, x, state, memory)) {
-        no_numbers(1, &loss);
+        if (!READS_TOKENS)
+            no_numbers(1, &loss);
         return loss;
     }
+    loss = 0;
     for (ptrdiff_t t = 0; t < head->n_steps; t++) {
-        struct target target = {labels ? labels[t] : 0, NULL};
+        struct target target = {labels ? (ptrdiff_t)labels[t] : 0, NULL};
         if (values)
             target.values = targets_of(head->n_rows, values + t * head->n_rows, learner->target_mean,
                                        learner->target_scale, memory->tape + learner->target);
@@ -348,7 +218,12 @@ static float learn_all(const struct learner *learner, const reading *x, const in
     }
     loss /= (real)head->n_steps;
     run_back(learner, memory);
-    real rate = descent_rate(descend_all(learner, 0, memory), learner->max_norm, learning_rate, &loss);
+    real squares = descend_all(learner, 0, memory);
+    if (LEARNS_ROWS)
+        squares += descend_tokens(learner, x, 0, memory);
+    real rate = descent_rate(squares, learner->max_norm, learning_rate, &loss);
+    if (LEARNS_ROWS && rate != 0)
+        descend_tokens(learner, x, rate, memory);
     if (rate != 0)
         descend_all(learner, rate, memory);
     return loss;

@@ -2,7 +2,6 @@
 
 import copy
 import ctypes
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -334,13 +333,3 @@ def test_several_in_one_file_under_sanitizers(of_bytes, vectors, tmp_path):
     sanitize = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     run(gcc, *C99[:1], *sanitize, tmp_path / "main.c", "-o", tmp_path / "main")
     assert len(run(tmp_path / "main").split()) == 120
-
-
-# ---- what is refused
-
-
-def test_no_learning_yet(tmp_path):
-    for trainable in (True, "head"):
-        with pytest.raises(ValueError, match="model must read values to be trainable, got one that reads tokens"):
-            pylstm.export_c(MODELS["tags"], tmp_path / "tags.c", trainable=trainable, window=4)
-    assert not Path(tmp_path / "tags.c").exists()
