@@ -58,6 +58,8 @@ FEATURES = {
     "one-hot of layers": {"tokens": "one-hot", "sizes": (12, 16, 8)},
     "embedding": {"tokens": "embedding"},
     "embedding int8": {"tokens": "embedding", "int8": True},
+    "frozen": {"tokens": "frozen"},
+    "tied": {"tokens": "tied", "sizes": (16, 16)},
     "texts": {"tokens": "one-hot", "texts": True},
     "writes": {"tokens": "one-hot", "sizes": (9, 16), "loss": "cross_entropy", "writes": True},
     "units left": {"sizes": (12, 17)},
@@ -96,23 +98,29 @@ BELOW = {
     "sqrt beside log": "log",
     **dict.fromkeys(("log of int8", "sqrt of int8", "X of int8"), "int8"),
     "embedding int8": "int8",
+    **dict.fromkeys(("frozen", "tied"), "embedding"),
     "texts": "one-hot",
     "scaled back in double too": "scaled in double",
     "scaled back in double too of layers": "scaled in double of layers",
 }
-#: And where it is one with two features more.
-BELOW_BOTH = {"writes": ("one-hot", "cross_entropy")}
+#: And where it is one with several features more, if that kind of file has them.
+BELOW_ALL = {"writes": ("one-hot", "cross_entropy", "per step")}
 #: Features that a kind of file does not have, or that its code does not read.
 SIZES = {
     *("units left", "units left of layers"),
     *("one output", "one output of layers", "few outputs", "fours of outputs"),
 }
-TOKENS = {feature for feature, of in FEATURES.items() if "tokens" in of}
+OF_TABLES = {"frozen", "tied"}  # which only learning all of a model tells from others
+INT8 = {"none", "int8", "int8 of layers", "embedding int8"}
 MISSING = {"indicator", "hold", "indicator in double", "hold in double"}
 WITHOUT = {
-    "plain": {"per step", "per step in double", "carried", "absolute_error", "huber", "quantile", *FORECASTS},
-    "head": {"none", "int8", "int8 of layers", *MISSING, *TOKENS, *FORECASTS},
-    "all": {"none", "int8", "int8 of layers", *SIZES, *MISSING, *TOKENS, *FORECASTS},
+    "plain": {
+        *("per step", "per step in double", "carried", "absolute_error", "huber", "quantile"),
+        *FORECASTS,
+        *OF_TABLES,
+    },
+    "head": {*INT8, *MISSING, *OF_TABLES, *FORECASTS},
+    "all": {*INT8, *SIZES, *MISSING, *FORECASTS},
     "direct": FEATURES.keys() - LAYERS - FORECASTS,
     "recursive": FEATURES.keys() - LAYERS - AROUND,
 }
@@ -136,18 +144,20 @@ def file_of(kind, cell, *, per_step=False, carried=False, n_counted=None, **of):
     if kind in ("direct", "recursive"):
         return file_of_forecaster(kind, cell, **of)
     net, sampler = exported_net(cell, **of), ""
+    step = f"m_step(&model, {'x' if net.tokens is None else 3}, y)"
     if kind == "plain":
         text = c_file.text("m", net, None)
-        state, calls = "state", ["m_reset(&model)", f"m_step(&model, {'x' if net.tokens is None else 3}, y)"]
-        if net.tokens is not None and net.tokens.vocabulary is not None:
-            calls += ['m_token("A", 1)', "m_text(3, NULL)"]
-        if net.tokens is not None and net.tokens.drawn is not None:
-            calls.append("m_sample(&model, 3, &sampler)")
-            sampler = "static m_sampler sampler = {1, 0.5f, 3, 0.9f, {0}, {0}};"
+        state, calls = "state", ["m_reset(&model)", step]
     else:
+        per_step = per_step or net.writes_tokens
         text = c_learn.text("m", net, None, c_learn.Learning(kind == "head", 16, carried, 1.0, per_step))
-        answer = ("labels" if per_step else "1") if net.reads_labels else "values"
-        state, calls = "model", ["m_init(&model)", "m_step(&model, x, y)", f"m_learn(&model, x, {answer}, 0.1f)"]
+        answer = "x" if net.writes_tokens else ("labels" if per_step else "1") if net.reads_labels else "values"
+        state, calls = "model", ["m_init(&model)", step, f"m_learn(&model, x, {answer}, 0.1f)"]
+    if net.tokens is not None and net.tokens.vocabulary is not None:
+        calls += ['m_token("A", 1)', "m_text(3, NULL)"]
+    if net.writes_tokens:
+        calls.append("m_sample(&model, 3, &sampler)")
+        sampler = "static m_sampler sampler = {1, 0.5f, 3, 0.9f};"
     if n_counted is None:
         calls = [f"STACK_OF({call}, written);\n    if (written > most)\n        most = written;" for call in calls]
     else:
@@ -253,9 +263,9 @@ def write():
             if (kind, cell, feature) not in rows:
                 continue
             below = rows[kind, cell, BELOW.get(feature, "")]
-            if feature in BELOW_BOTH:
-                one, other = (rows[kind, cell, of] for of in BELOW_BOTH[feature])
-                below = tuple(a + b - neither for a, b, neither in zip(one, other, base, strict=True))
+            if feature in BELOW_ALL:
+                of = [rows[kind, cell, each] for each in BELOW_ALL[feature] if (kind, cell, each) in rows]
+                below = tuple(sum(each) - (len(of) - 1) * each_base for *each, each_base in zip(*of, base, strict=True))
             added = tuple(with_it - without for with_it, without in zip(rows[kind, cell, feature], below, strict=True))
             if any(abs(more) > 0.015 * there for more, there in zip(added, base, strict=True)):
                 lines.append(f'        "{feature}": {added},')
@@ -306,7 +316,7 @@ def check_vowels():
 
 def some_models(n):
     """Yield kinds, cells and options of random models."""
-    rng, of_missing, of_tokens = random.Random(0), random.Random(1), random.Random(2)
+    rng, of_missing, of_tokens, of_learners = (random.Random(seed) for seed in range(4))
     for k in range(n):
         kind, cell = ["plain", "head", "all"][k % 3], rng.choice(CELLS)
         sizes = [rng.randint(1, 20), *(rng.randint(4, 40) for _ in range(rng.choice([1, 1, 2, 3])))]
@@ -319,6 +329,9 @@ def some_models(n):
                 options |= some_tokens(of_tokens, options)
         else:
             options |= {"loss": rng.choice(LOSSES), "per_step": rng.random() < 0.5, "carried": rng.random() < 0.5}
+            if not options["scaled"]:
+                options |= some_tokens(of_learners, options, ["frozen", "tied"] if kind == "all" else [])
+                options["per_step"] |= options["writes"]
         if not options.get("per_step"):
             options["pooling"] = rng.choice([None, "mean", "max"])
         if options["loss"] == "cross_entropy":
@@ -341,13 +354,16 @@ def some_forecasters(n):
         yield ("direct", "recursive")[k % 2], rng.choice(CELLS), options
 
 
-def some_tokens(rng, options):
+def some_tokens(rng, options, more=()):
     """Return which tokens a random model reads in place of values, and of one of classes, perhaps, writes."""
     writes = options["loss"] == "cross_entropy" and rng.random() < 0.8
     n_outputs = max(options["n_outputs"], 4)
     if writes:
         options["sizes"][0], options["n_outputs"] = n_outputs, n_outputs
-    return {"tokens": rng.choice(["one-hot", "embedding"]), "texts": rng.random() < 0.5, "writes": writes}
+    tokens = rng.choice(["one-hot", "embedding", *more])
+    if tokens == "tied":
+        options["sizes"][0] = options["sizes"][-1]
+    return {"tokens": tokens, "texts": rng.random() < 0.5, "writes": writes}
 
 
 def is_off(says, takes):

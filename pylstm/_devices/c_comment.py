@@ -86,6 +86,8 @@ def features(net: Net) -> dict[str, int]:
         "int8 of layers": is_int8 and n_layers > 1,
         f"one-hot{of_layers}": net.is_one_hot,
         f"embedding{' int8' if is_int8 else ''}": net.table_size > 0,
+        "frozen": net.is_frozen,
+        "tied": net.is_tied,
         "texts": tokens is not None and tokens.vocabulary is not None,
         "writes": net.writes_tokens,
         "second layer": n_layers > 1,

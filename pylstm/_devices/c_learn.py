@@ -38,10 +38,7 @@ FILES = ("exported/math.h", "exported/learn.h")
 
 def text(name: str, net: Net, labels: list[object] | None, learning: Learning) -> str:
     """Return the C file of a model of which all names begin with `name`."""
-    of_loss = (
-        f"typedef {'uint32_t' if net.writes_tokens else 'int'} choice;\n"
-        f"#define LOSS_ROW {LOSSES[net.loss].row}\n#define LOSS_PARAMETER {_real(net.loss_parameter)}\n"
-    )
+    of_loss = f"#define LOSS_ROW {LOSSES[net.loss].row}\n#define LOSS_PARAMETER {_real(net.loss_parameter)}\n"
     if learning.head_only:
         needed = {
             "kernels/scaling.h": net.scaling is not None or net.targets is not None,
@@ -307,9 +304,10 @@ static const struct learner learner = {{
 
 
 def _of_input(net: Net) -> str:
-    """Return what tape.h and tokens.h are told of tokens."""
+    """Return what learn.h and tokens.h are told of tokens, and of labels, which may be some."""
     kind = "VALUES" if net.tokens is None else "ONE_HOT" if net.is_one_hot else "EMBEDDING"
     return f"""\
+typedef {"uint32_t" if net.writes_tokens else "int"} choice;
 enum {{ PYLSTM_VALUES, PYLSTM_ONE_HOT, PYLSTM_EMBEDDING, PYLSTM_FROZEN }};
 #define EXPORTED_INPUT PYLSTM_{"FROZEN" if net.is_frozen else kind}
 #define EXPORTED_TOKENS {1 if net.tokens is None else net.tokens.n}
@@ -335,7 +333,7 @@ def _head_functions(name: str, net: Net, learning: Learning) -> str:
     answer = _answer(net, learning)
     bias = f"model->weights + {n_y * hidden}"
     run_layers = body([*calls, "return true;"])
-    run_layers = f"static bool run_layers({name}_state *state, {net.argument})\n{{\n{run_layers}\n}}\n"
+    run_layers = f"VEC_APART bool run_layers({name}_state *state, {net.argument})\n{{\n{run_layers}\n}}\n"
     init = [
         f"memcpy(model->weights, {weight_out(net)}, sizeof {weight_out(net)});",
         f"memcpy({bias}, bias_out, sizeof bias_out);",
