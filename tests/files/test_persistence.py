@@ -22,7 +22,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 import pylstm
-from pylstm import LSTMClassifier, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger
+from pylstm import LSTMClassifier, LSTMForecaster, LSTMRegressor, LSTMSequenceRegressor, LSTMTagger
 from pylstm.preprocessing import PerStep
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -276,6 +276,25 @@ def test_hyperparameters_that_no_file_holds(parameter, value, tmp_path):
     with pytest.raises(ValueError, match=f"{parameter} must .* to be saved, got "):
         model.save(tmp_path / "model")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("is_dated", [False, True])
+@pytest.mark.parametrize(
+    ("calendar", "message"),
+    [(["month"], "needs dates|X must have 0 features"), (["a"], "calendar must name some of .* got 'a'"),
+     ([3], "calendar must name some of .* got 3")],
+)  # fmt: skip
+def test_a_calendar_that_the_fit_had_not(calendar, message, is_dated, tmp_path):
+    """It comes out of a file, or is set after the fit."""
+    y = np.sin(np.arange(40.0))
+    if is_dated:
+        y = pd.Series(y, pd.date_range("2024-01-01", periods=40, freq="D"))
+    model = LSTMForecaster((2,), max_iter=1, cv=None, random_state=0).fit(y)
+    model.save(tmp_path / "model")
+    rewrite(tmp_path / "model", lambda document, _: document["parameters"].update(calendar=calendar))
+    for changed in (pylstm.load(tmp_path / "model"), model.set_params(calendar=calendar)):
+        with pytest.raises(ValueError, match=message):
+            changed.predict(3)
 
 
 # ---- the file

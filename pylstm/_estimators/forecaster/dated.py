@@ -45,9 +45,7 @@ class DatedEstimator(SeriesEstimator):
             As arrays or lists of them. The columns of X are the user's, the calendar's, static ones, and those of
             X_past.
         """
-        unknown = [name for name in self.calendar if name not in CYCLES]
-        if unknown:
-            raise ValueError(f"calendar must name some of {', '.join(map(repr, CYCLES))}, got {unknown[0]!r}")
+        self._check_calendar()
         if len(self.calendar) and not has_dates(y):
             raise ValueError(f"calendar={self.calendar!r} needs a y with dates, got {type(y).__name__!r}")
         self._form, self._static, self._n_past = None, None, 0
@@ -90,6 +88,12 @@ class DatedEstimator(SeriesEstimator):
         form = None if self._form is None else self._form.later(n_each)
         return self._known(X, None, form, n_each, self._given_as_list)
 
+    def _check_calendar(self) -> None:
+        """Refuse names that are none of the calendar's."""
+        for name in self.calendar:
+            if not isinstance(name, str) or name not in CYCLES:
+                raise ValueError(f"calendar must name some of {', '.join(map(repr, CYCLES))}, got {name!r}")
+
     def _last_values(self) -> list[Array]:
         """Return the last value that is known of each series (n_columns,)."""
         raise NotImplementedError
@@ -117,7 +121,9 @@ class DatedEstimator(SeriesEstimator):
             return read_X(X, form, n_steps, fill=self._fills)[0]
         parts = [self._read_columns(X, form, n_steps, "X")]
         if len(self.calendar):
-            assert form is not None
+            self._check_calendar()  # it may have been set since the fit, or come out of a file
+            if form is None:
+                raise ValueError(f"calendar={self.calendar!r} needs dates, and the y of fit had none")
             if kind_of(form.grid.start) == "integers":
                 raise ValueError(f"calendar={self.calendar!r} needs dates, got integers for steps")
             first, dates = form.dates_between(n_steps)
