@@ -66,11 +66,16 @@ def _seasons(forecaster: Any, columns: list[Array]) -> tuple[int, ...]:
 
 def _is_direct(forecaster: Any, columns: list[Array], root: str | None, seasons: tuple[int, ...]) -> bool:
     """Whether all of the horizon is forecast at once: not where asked otherwise, nor where values only come and go."""
-    if forecaster.horizon is None or not is_automatic(forecaster.differences):
+    if _asks_for_steps(forecaster):
         return False
     return (
         bool(seasons) or forecaster._n_past > 0 or not _come_back([TRANSFORMS[root][0](column) for column in columns])
     )
+
+
+def _asks_for_steps(forecaster: Any) -> bool:
+    """Whether the recursive way is asked for."""
+    return forecaster.horizon is None or not is_automatic(forecaster.differences)
 
 
 def _come_back(columns: Sequence[Array]) -> bool:
@@ -109,13 +114,15 @@ def is_automatic(value: Any) -> bool:
     return isinstance(value, str) and value == "auto"
 
 
-def summary(choices: Choices, window: int | None) -> str:
+def summary(forecaster: Any, choices: Choices, window: int | None) -> str:
     """Return what was chosen in words; `window` is that of the direct way."""
     seasons = " and ".join(map(str, choices.seasons))
     lines = [f"Season: {seasons} steps" if seasons else "Season: none"]
     transforms = [transform or "as it is" for transform in choices.transforms]
     if choices.horizon is None:
         lines.append(f"Forecast: one step after the other ({transforms[0]})")
+        if not _asks_for_steps(forecaster):
+            lines.append("          whatever the horizon, as values without a season come back to a level")
         lags = " and ".join(map(str, choices.lags))
         lines.append(f"Differences: over {lags} steps" if lags else "Differences: none")
     else:

@@ -75,7 +75,8 @@ class LSTMForecaster(BacktestEstimator):
         way.
     horizon : int, "auto" or None, default="auto"
         How many steps are forecast at once. "auto" is a season, within 8 and 48 steps and a quarter of the series.
-        Longer forecasts go on from shorter ones. None is for the recursive way.
+        Longer forecasts go on from shorter ones. None is for the recursive way. Series without a season whose values
+        come back to a level are forecast recursively, whatever is said here; then `horizon_` is None.
     season_length : int, tuple of int, "auto" or None, default="auto"
         Steps after which a pattern comes again, or several of them, such as ``(24, 168)``. "auto" looks for what is the
         same in all repetitions, over all series; None is for no season.
@@ -543,7 +544,7 @@ class LSTMForecaster(BacktestEstimator):
     def summary(self) -> str:
         """Return what was found in the series, and how they are forecast."""
         check_is_fitted(self, "_model")
-        return summary(self._choices, self._direct.window if self._choices.horizon is not None else None)
+        return summary(self, self._choices, None if self._choices.horizon is None else self._direct.window)
 
     def trace(self, y: Any, X: Any = None, *, hold: Any = None) -> Trace:  # type: ignore[override]  # as in `fit`
         """Return what happens inside the network while it reads what follows the series known so far.

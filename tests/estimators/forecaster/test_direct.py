@@ -75,7 +75,15 @@ def test_what_was_found_is_told():
     sunspots = LSTMForecaster(horizon=20, max_iter=1, cv=None).fit(load_sunspots())
     assert (sunspots.season_length_, sunspots.transform_, sunspots.horizon_) == (None, "sqrt", None)
     assert sunspots.differences_ == ()
-    assert sunspots.summary() == "Season: none\nForecast: one step after the other (sqrt)\nDifferences: none"
+    assert sunspots.summary().splitlines() == [
+        "Season: none",
+        "Forecast: one step after the other (sqrt)",
+        "          whatever the horizon, as values without a season come back to a level",
+        "Differences: none",
+    ]
+    for asked in ({"horizon": None}, {"differences": ()}):
+        steps = LSTMForecaster(max_iter=1, cv=None, **asked).fit(load_sunspots())
+        assert steps.summary() == "Season: none\nForecast: one step after the other (sqrt)\nDifferences: none"
 
 
 @pytest.mark.parametrize(
