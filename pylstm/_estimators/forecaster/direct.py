@@ -14,8 +14,8 @@ from ..targets import Targets
 from ..training import Data
 from .again import trained_again
 from .choices import FEW, MANY, Choices
-from .intervals import NONE_ARE_MADE, Errors, bounds, deviations, errors_of
-from .views import Reading, Views, as_given, as_read, moved, read, views_of
+from .intervals import NONE_ARE_MADE, Errors, bounds, deviations, errors_of, how_unusual
+from .views import Reading, Views, as_given, as_read, moved, read, spread_of, views_of
 from .windows import Indices, MiniBatches, Origins, Panel
 
 #: Windows that are many, and mini-batches of an epoch then, and before.
@@ -28,7 +28,8 @@ MOST_STEPS = N_BATCHES * 48
 LONGEST_WINDOW = 48
 #: Windows that a network is asked for at once, and those that errors are taken from, unless there are more series.
 AT_ONCE, MOST_ORIGINS = 1000, 200
-#: Series of which one horizon each says enough of errors.
+#: Series of which one horizon that was not learnt says enough of errors, together with the one before, which was. Of so
+#: many series a network knows none by heart, and two horizons are less the luck of their years.
 MANY_SERIES = 100
 #: Of a series, the last one part in so many is held out for errors, if so many steps are left at least.
 PART, LEAST_LEARNT = 4, 3
@@ -306,32 +307,48 @@ def errors_at_ends(forecaster: Any, choices: Choices, series: list[Array], exoge
     if all((values == values[0]).all() for values in series):
         return NONE_ARE_MADE
     lengths = np.array([len(values) for values in series])
-    part = int(np.median(lengths)) // PART
+    usual = int(np.median(lengths))
+    part = usual // PART
     n_ahead = max(1, min(choices.horizon, part))
-    n_held = n_ahead * int(np.clip(part // n_ahead, 1, forecaster.cv if len(series) < MANY_SERIES else 1))
-    long = np.flatnonzero(lengths > n_held + n_ahead + max((1, *choices.seasons)))
-    if len(long) == 0:
-        long = np.flatnonzero(lengths > n_held + LEAST_LEARNT)
+    is_panel = len(series) >= MANY_SERIES
+    n_held = n_ahead * (1 if is_panel else int(np.clip(part // n_ahead, 1, forecaster.cv)))
+    least = n_ahead + max((1, *choices.seasons))
+    if (lengths <= n_held + least).all():
+        least = LEAST_LEARNT
+    long = np.flatnonzero(lengths > n_held + least)
     if len(long) == 0:
         return None
-    some, known = [series[k] for k in long], [exogenous[k] for k in long]
     direct, panel = start(
         forecaster,
         choices._replace(horizon=n_ahead),
-        [values[:-n_held] for values in some],
-        [x[:-n_held] for x in known],
+        [series[k][:-n_held] for k in long],
+        [exogenous[k][:-n_held] for k in long],
     )
     model = trained_again(forecaster, mini_batches(forecaster, panel))
     if model is None:
         return None
-    reading = moved(direct.reading, np.full(len(long), n_held))
-    n_origins = int(np.clip(MOST_ORIGINS // len(long), n_held // n_ahead, n_held))
-    places = np.repeat(np.arange(len(long)), n_origins)
-    last = lengths[long][places] - 1 - n_held + np.tile(np.arange(n_origins) * n_held // n_origins, len(long))
-    whole = _panel(direct._replace(reading=reading), some, known)
-    said = forecast(model, whole, direct.views, reading, places, last, n_ahead)
-    true = np.full(said.shape, np.nan)
-    for row, (k, t) in enumerate(zip(places, last, strict=True)):
-        future = some[k][t + 1 : t + 1 + n_ahead]
-        true[row, : len(future)] = future
-    return errors_of(said, true, reading.spread[places], choices.transforms[0])
+    if is_panel:
+        left = np.array([n_held, n_held + n_ahead])
+    else:
+        n_origins = int(np.clip(MOST_ORIGINS // len(long), n_held // n_ahead, n_held))
+        left = n_held - np.arange(n_origins) * n_held // n_origins
+    origins = [(k, lengths[k] - n) for k in long for n in left if lengths[k] > n + least]
+    past = [series[k][:stop] for k, stop in origins]
+    known = [exogenous[k][:stop] for k, stop in origins]
+    at_ends = _at_ends(forecaster, choices._replace(horizon=n_ahead), past, known, direct.window)
+    said = go_on(model, at_ends, n_ahead, [_following(exogenous[k], stop, n_ahead) for k, stop in origins])
+    true = [_following(series[k], stop, n_ahead) for k, stop in origins]
+    spread = at_ends.reading.spread
+    if is_panel:
+        lag = direct.views.lags[1]
+        changes = [spread_of(series[k][max(stop - lag, 0) : stop + n_ahead], direct.views) for k, stop in origins]
+        spread = spread * how_unusual(np.stack(changes), spread, usual / n_ahead)
+    return errors_of(np.stack(said), np.stack(true), spread, choices.transforms[0])
+
+
+def _following(values: Array, start: int, n: int) -> Array:
+    """Return n rows from `start` on; NaN behind the last one, of which nothing is made but NaN."""
+    rows = np.full((n, values.shape[1]), np.nan)
+    there = values[start : start + n]
+    rows[: len(there)] = there
+    return rows

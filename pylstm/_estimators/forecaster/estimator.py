@@ -92,6 +92,7 @@ class LSTMForecaster(BacktestEstimator):
         The recursive way cuts each series into so many blocks. For each, a network is trained with the others, and its
         errors there say how uncertain forecasts are. The direct way trains one network without the last horizon of
         each series, and takes its errors there; of less than 100 series it leaves out so many horizons, or a quarter.
+        Of more it takes those on the horizon before as well.
         None does without, for a shorter `fit`; then `predict` gives forecasts only.
     n_paths : int, default=500
         Sample paths that standard deviations and quantiles of the recursive way are taken from.
@@ -222,7 +223,8 @@ class LSTMForecaster(BacktestEstimator):
     season, they are less those a season before. Each is in units of the series' mean absolute change. The steps of the
     horizon follow in the same sequence, with X but without a value, and the network says each. Forecasts of the views
     are averaged. Its intervals are of one size for all series at a step, in such units, and none is narrower than one
-    before.
+    before. Where 100 series or more changed more, or less, in the steps that errors are taken from than in all of a
+    long past, errors count as that much smaller, or larger.
 
     The recursive forecast is what the network says when fed its own forecasts. For `return_std` and `quantiles` it is
     fed its own forecasts plus errors instead: errors that networks trained with the other blocks made in each of the

@@ -26,8 +26,30 @@ class Errors(NamedTuple):
         return np.sign(probabilities - 0.5) * np.interp(np.abs(2 * probabilities - 1), grid, self.quantiles)
 
 
+#: A past of so many horizons says nothing yet of what is usual, and one of twice as many all; and how far from it the
+#: steps of errors may have been.
+SHORT_PAST, MOST_UNUSUAL = 5, 2.0
 #: Where nothing ever varies.
 NONE_ARE_MADE = Errors(np.zeros(1), np.zeros(N_KEPT))
+
+
+def how_unusual(changes: Array, spread: Array, n_horizons: float) -> float:
+    """Return how much larger errors are than they usually would be, by how much all series changed meanwhile.
+
+    What follows a long past is like all of it, rather than like its last years. Of a short one nobody knows.
+
+    Parameters
+    ----------
+    changes, spread : ndarray (n, n_columns)
+        Mean absolute changes over the steps that were forecast, and over those before.
+    n_horizons : float
+        How long the past is.
+    """
+    varies = spread > 0
+    if not varies.any():
+        return 1.0
+    ratio = np.clip(np.mean(changes[varies] / spread[varies]), 1 / MOST_UNUSUAL, MOST_UNUSUAL)
+    return float(ratio ** np.clip(n_horizons / SHORT_PAST - 1, 0, 1))
 
 
 def errors_of(said: Array, true: Array, spread: Array, transform: str | None) -> Errors | None:
@@ -82,4 +104,5 @@ def bounds(centre: Array, spread: Array, errors: Errors, probabilities: Array, t
 def deviations(centre: Array, spread: Array, errors: Errors, transform: str | None) -> Array:
     """Return root mean squares of the errors to come (n_steps, n_columns), by quantiles of them."""
     probabilities = (np.arange(N_KEPT) + 0.5) / N_KEPT
-    return np.sqrt(np.square(bounds(centre, spread, errors, probabilities, transform) - centre).mean(axis=0))
+    squares = np.square(bounds(centre, spread, errors, probabilities, transform) - centre)
+    return np.sqrt(np.moveaxis(squares, 0, -1).copy().mean(axis=-1))  # in an order that no number of steps changes

@@ -54,7 +54,7 @@ def read(series: Sequence[Array], views: Views) -> Reading:
     indices = [np.zeros((len(series), season, n_columns)) for season in views.seasons]
     for k, values in enumerate(series):
         level = TRANSFORMS[views.transforms[0]][0](values)
-        spread[k] = _change(level, views.lags[1])
+        spread[k] = spread_of(values, views)
         for season, of_all in zip(views.seasons, indices, strict=True):
             for column in range(n_columns):
                 if is_seasonal(level[:, column], season):
@@ -67,6 +67,11 @@ def read(series: Sequence[Array], views: Views) -> Reading:
             scales[view, k] = _change(changed, views.lags[view])
     varies = np.stack([values.max(axis=0) > values.min(axis=0) for values in series])
     return Reading(np.where(scales > 0, scales, 1.0), varies, spread, indices)
+
+
+def spread_of(values: Array, views: Views) -> Array:
+    """Return the mean absolute change of the level's transform, over the first season or a step (n_columns,)."""
+    return _change(TRANSFORMS[views.transforms[0]][0](values), views.lags[1])
 
 
 def _change(values: Array, lag: int) -> Array:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pylstm._estimators.forecaster.intervals import bounds, deviations, errors_of
+from pylstm import LSTMForecaster
+from pylstm._estimators.forecaster.intervals import bounds, deviations, errors_of, how_unusual
 
 
 def held_out(n=4000, n_steps=6, seed=0):
@@ -59,3 +60,36 @@ def test_steps_that_have_not_come_are_left_out():
     true[::2, 3:] = np.nan
     errors = errors_of(said, true, spread, None)
     np.testing.assert_allclose(errors.sizes, 0.8 * np.sqrt(np.arange(1, 7)), rtol=0.1)
+
+
+@pytest.mark.parametrize(("n_horizons", "expected"), [(3, 1), (5, 1), (7.5, 1.5**0.5), (10, 1.5), (40, 1.5)])
+def test_a_long_past_says_what_is_usual(n_horizons, expected):
+    spread = np.array([[1.0], [2], [0]])
+    assert how_unusual(1.5 * spread, spread, n_horizons) == pytest.approx(expected)
+    assert how_unusual(spread / 1.5, spread, n_horizons) == pytest.approx(1 / expected)
+
+
+def test_nothing_is_more_unusual_than_twofold():
+    spread = np.ones((3, 1))
+    assert [how_unusual(changes * spread, spread, 20) for changes in (0, 0.1, 9)] == [0.5, 0.5, 2]
+    assert how_unusual(spread, 0 * spread, 20) == 1
+
+
+def walks(n, at_end):
+    """Return walks whose last steps are of another size."""
+    steps = np.random.default_rng(0).standard_normal((n, 60))
+    steps[:, -4:] *= at_end
+    return list(np.cumsum(steps, axis=1) + 100)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_years_that_were_unlike_all_others_are_not_the_rule():
+    """Errors on the last steps would be twice as large, and with the steps before 1.6 times."""
+    calm, wild = (
+        LSTMForecaster((4,), horizon=4, season_length=None, transform=None, max_iter=1, random_state=0)
+        .fit(walks(100, at_end))
+        .predict(4, quantiles=[0.5, 0.95])[1]
+        for at_end in (1, 2)
+    )
+    ratios = np.mean([(b[1] - b[0]) / (a[1] - a[0]) for a, b in zip(calm, wild, strict=True)])
+    assert 0.9 < ratios < 1.2
