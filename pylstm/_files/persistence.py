@@ -23,7 +23,9 @@ safetensors, and reading it executes nothing.
 - of one with: ``tails``, float64 (sum of ``n_tails``, n_series), and ``tails_X``, the last values of all series and
   their X, scaled; ``scales``, float64 (n_views, n, n_series), ``spread``, float64, and ``varies``, bool, (n, n_series);
   ``season_0``, ... float64 (n, season, n_series), beginning with the step after the last; ``error_sizes`` (n_errors,)
-  and ``error_quantiles`` (200,), float64; and ``n_past``, how many columns of X, the last ones, are X_past,
+  and ``error_quantiles`` (200,), float64, and ``error_runs``, float32, (at most 200, n_errors, n_series), how errors
+  of a forecast hang together, which older files have not; and ``n_past``, how many columns of X, the last ones, are
+  X_past,
 - of both: ``static``, float64 (n, n_static), where series are told apart; and ``form``, null or what y with dates was:
   its kind, names, columns, and the grid of its dates, ``dates``, ``start``, ``zone`` and ``step``, in which
   ``form_ends``, int64 (n,), is the place of what follows each series.

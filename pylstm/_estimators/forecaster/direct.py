@@ -14,7 +14,7 @@ from ..targets import Targets
 from ..training import Data
 from .again import trained_again
 from .choices import FEW, MANY, Choices
-from .intervals import NONE_ARE_MADE, Errors, bounds, deviations, errors_of, how_unusual
+from .intervals import Errors, bounds, deviations, errors_of, how_unusual, none_are_made, sample_paths
 from .views import Reading, Views, as_given, as_read, moved, read, spread_of, views_of
 from .windows import Indices, MiniBatches, Origins, Panel
 
@@ -216,22 +216,36 @@ def predict(
     forecasts = go_on(forecaster._model, forecaster._direct, n_steps, exogenous)
     if not return_std and probabilities is None:
         return forecasts, None, None
-    errors, spread, transform = (
-        forecaster._errors_at_ends,
-        forecaster._direct.reading.spread,
-        forecaster._choices.transforms[0],
-    )
-    if errors is None:
-        raise ValueError(
-            "return_std and quantiles need a fit with cv that was not interrupted, and of a series that is long "
-            f"enough to hold out the last of it, got cv={forecaster.cv}. partial_fit makes no errors of its own"
-        )
-    each = list(zip(forecasts, spread, strict=True))
+    errors, transform = _known_errors(forecaster), forecaster._choices.transforms[0]
+    each = list(zip(forecasts, forecaster._direct.reading.spread, strict=True))
     return (
         forecasts,
         [deviations(*one, errors, transform) for one in each] if return_std else None,
         None if probabilities is None else [bounds(*one, errors, probabilities, transform) for one in each],
     )
+
+
+def paths(forecaster: Any, n_steps: int, exogenous: list[Array]) -> list[Array]:
+    """Return sample paths of each series (2 * n_paths, n_steps, n_columns); the same at each call."""
+    errors, transform = _known_errors(forecaster), forecaster._choices.transforms[0]
+    if errors.runs is None:
+        raise ValueError("sample paths need a fit by this version, got a forecaster from before there were any")
+    random_state = np.random.RandomState(forecaster._path_seed)
+    forecasts = go_on(forecaster._model, forecaster._direct, n_steps, exogenous)
+    return [
+        sample_paths(forecast, spread, errors, forecaster.n_paths, random_state, transform)
+        for forecast, spread in zip(forecasts, forecaster._direct.reading.spread, strict=True)
+    ]
+
+
+def _known_errors(forecaster: Any) -> Errors:
+    errors: Errors | None = forecaster._errors_at_ends
+    if errors is None:
+        raise ValueError(
+            "return_std, quantiles and sample paths need a fit with cv that was not interrupted, and of a series that "
+            f"is long enough to hold out the last of it, got cv={forecaster.cv}. partial_fit makes no errors of its own"
+        )
+    return errors
 
 
 def observe(forecaster: Any, y: Any, X: Any) -> Direct:
@@ -305,7 +319,7 @@ def errors_at_ends(forecaster: Any, choices: Choices, series: list[Array], exoge
     """
     assert choices.horizon is not None
     if all((values == values[0]).all() for values in series):
-        return NONE_ARE_MADE
+        return none_are_made(series[0].shape[1])
     lengths = np.array([len(values) for values in series])
     usual = int(np.median(lengths))
     part = usual // PART

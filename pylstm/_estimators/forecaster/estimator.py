@@ -95,7 +95,7 @@ class LSTMForecaster(BacktestEstimator):
         Of more it takes those on the horizon before as well.
         None does without, for a shorter `fit`; then `predict` gives forecasts only.
     n_paths : int, default=500
-        Sample paths that standard deviations and quantiles of the recursive way are taken from.
+        Of `sample_paths`, from which the recursive way takes standard deviations and quantiles.
     calendar : tuple of str, default=()
         What the network reads of dates beside y: some of "month", "quarter", "week" (of the year), "day" (of the
         month), "weekday" and "hour", each as sine and cosine of where it is in its cycle.
@@ -471,6 +471,32 @@ class LSTMForecaster(BacktestEstimator):
                 stacklevel=2,
             )
         return results[0] if len(results) == 1 else tuple(results)
+
+    def sample_paths(self, n_steps: int, X: Any = None) -> Any:
+        """Return what may come, as paths: of a sum, a maximum or the like over several steps they say how sure it is.
+
+        At each step they are spread as `predict` says by quantiles. A path of the recursive way has read itself. Of the
+        direct way, its errors are large and small where those of one forecast were that the errors are taken from.
+
+        Parameters
+        ----------
+        n_steps, X
+            As in `predict`.
+
+        Returns
+        -------
+        ndarray (2 * n_paths, n_steps) or (2 * n_paths, n_steps, n_series), or list of them
+            `n_paths` paths and, behind them, their mirror images about the forecast, as far as the transform lets them
+            be; the same at each call. Those of several series have nothing to do with each other. Where y had dates, a
+            column for each path: ``y_path0``, ``y_path1``, ...
+        """
+        check_is_fitted(self, "_model")
+        n_steps = check_int(n_steps, "n_steps", 1)
+        exogenous = self._read_X(self._known_ahead(X, n_steps), [n_steps] * len(self._naive_error), reset=False)
+        paths: list[Array] = self._way.paths(self, n_steps, exogenous)
+        if self._form is None:
+            return self._as_y(paths)
+        return self._dated(n_steps, {f"_path{k}": [of[k] for of in paths] for k in range(len(paths[0]))})
 
     def _ask(
         self, n_steps: int, exogenous: list[Array], return_std: bool, probabilities: Array | None

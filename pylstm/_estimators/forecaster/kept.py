@@ -60,6 +60,8 @@ def direct_state(forecaster: Any) -> Fitted:
     }
     if errors is not None:
         arrays |= {"error_sizes": errors.sizes, "error_quantiles": errors.quantiles}
+        if errors.runs is not None:
+            arrays["error_runs"] = errors.runs
     return values, arrays
 
 
@@ -135,9 +137,15 @@ def read_direct(forecaster: Any, state: State) -> int:
     forecaster._errors_at_ends = None
     if not state.null("n_errors"):
         n_errors = state.integer("n_errors", at_least=1)
+        runs = None
+        if "error_runs" in state.arrays:  # not in older files
+            runs = state.array("error_runs", ["float32"], (None, n_errors, n_columns), at_least=1)
+            if not (np.abs(runs) <= 1).all():
+                raise ValueError("error_runs must be from -1 to 1")
         forecaster._errors_at_ends = Errors(
             state.array("error_sizes", ["float64"], (n_errors,)),
             state.array("error_quantiles", ["float64"], (N_KEPT,)),
+            runs,
         )
     return n
 

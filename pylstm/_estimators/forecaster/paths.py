@@ -39,8 +39,8 @@ def draw_errors(forecaster: Any, n_steps: int) -> Array:
     """Return errors (n_steps, n_sequences, n_paths, n_series) of either sign; the same at each call."""
     if forecaster._errors is None:
         raise ValueError(
-            f"return_std and quantiles need a fit with cv that was not interrupted, got cv={forecaster.cv}. "
-            "partial_fit makes no errors of its own, and keeps those of as many series"
+            "return_std, quantiles and sample paths need a fit with cv that was not interrupted, got "
+            f"cv={forecaster.cv}. partial_fit makes no errors of its own, and keeps those of as many series"
         )
     random_state = np.random.RandomState(forecaster._path_seed)
     shape = (n_steps, forecaster.n_paths)

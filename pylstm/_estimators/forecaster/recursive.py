@@ -79,8 +79,7 @@ def predict(
     forecasts = [undo(centre[:, 0]) for centre in centres]
     if not return_std and probabilities is None:
         return forecasts, None, None
-    paths = run_on(forecaster, n_steps, exogenous, draw_errors(forecaster, n_steps))
-    samples = [np.concatenate([path, 2 * centre - path], axis=1) for centre, path in zip(centres, paths, strict=True)]
+    samples = _samples(forecaster, n_steps, exogenous, centres)
     std = quantiles = None
     if return_std:
         squares = [np.square(undo(sample) - undo(centre)) for centre, sample in zip(centres, samples, strict=True)]
@@ -88,6 +87,19 @@ def predict(
     if probabilities is not None:
         quantiles = [undo(np.quantile(sample, probabilities, axis=1)) for sample in samples]
     return forecasts, std, quantiles
+
+
+def paths(forecaster: Any, n_steps: int, exogenous: list[Array]) -> list[Array]:
+    """Return sample paths of each series (2 * n_paths, n_steps, n_columns); the same at each call."""
+    undo = TRANSFORMS[forecaster._choices.transforms[0]][1]
+    samples = _samples(forecaster, n_steps, exogenous, run_on(forecaster, n_steps, exogenous))
+    return [undo(np.swapaxes(sample, 0, 1)) for sample in samples]
+
+
+def _samples(forecaster: Any, n_steps: int, exogenous: list[Array], centres: list[Array]) -> list[Array]:
+    """Return, transformed, paths and behind them their mirror images (n_steps, 2 * n_paths, n_columns)."""
+    paths = run_on(forecaster, n_steps, exogenous, draw_errors(forecaster, n_steps))
+    return [np.concatenate([path, 2 * centre - path], axis=1) for centre, path in zip(centres, paths, strict=True)]
 
 
 def observe(forecaster: Any, y: Any, X: Any) -> tuple[Steps, Array, tuple[Any, ...]]:

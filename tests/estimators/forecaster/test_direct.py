@@ -298,7 +298,7 @@ def test_early_stopping_does_not_learn_the_tail():
 
 def test_without_cv_there_are_forecasts_only():
     forecaster = quick(cv=None).fit(panel())
-    with pytest.raises(ValueError, match=r"return_std and quantiles need a fit with cv .* got cv=None"):
+    with pytest.raises(ValueError, match=r"return_std, quantiles and sample paths need a fit with cv .* got cv=None"):
         forecaster.predict(3, return_std=True)
 
 
@@ -361,7 +361,7 @@ def replace(name, value):
         (change("n_tails", [20]), r"tails must be an array \(20, 1\)"),
         (change("n_tails", [6, 10]), "n_tails must be of one series, as given_as_list is false, got 2"),
         (replace("scales", np.zeros((2, 1, 1))), "scales must be finite and positive"),
-        (change("n_errors", 7), r"error_sizes must be an array \(7\)"),
+        (change("n_errors", 7), r"error_runs must be an array \(>=1, 7, 1\)"),
         (change("n_errors", None), "there must be no more arrays, got .'error_quantiles'"),
     ],
 )
