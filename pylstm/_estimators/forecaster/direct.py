@@ -31,6 +31,8 @@ AT_ONCE, MOST_ORIGINS = 1000, 200
 #: Series of which one horizon that was not learnt says enough of errors, together with the one before, which was. Of so
 #: many series a network knows none by heart, and two horizons are less the luck of their years.
 MANY_SERIES = 100
+#: Of so many, or up to twice as many, evenly spread over a panel, errors are taken.
+ENOUGH_SERIES = 1000
 #: Of a series, the last one part in so many is held out for errors, if so many steps are left at least.
 PART, LEAST_LEARNT = 4, 3
 
@@ -342,6 +344,7 @@ def errors_at_ends(forecaster: Any, choices: Choices, series: list[Array], exoge
     if model is None:
         return None
     if is_panel:
+        long = long[:: max(1, len(long) // ENOUGH_SERIES)]
         left = np.array([n_held, n_held + n_ahead])
     else:
         n_origins = int(np.clip(MOST_ORIGINS // len(long), n_held // n_ahead, n_held))
