@@ -4,7 +4,7 @@
 >>> for kind in KINDS:
 ...     print(draw(9, kinds=[kind], seed=2)[1])
 we have pizza and eggs today . nobody knows why . I like pizza but my friend likes [eggs] .
-the monkeys that the man again today here here now always sees are in the [trees] .
+the monkeys that the man again today here here sees are in the [trees] .
 she is in Spain . the day is long . the sun is bright and warm . time goes by so fast . she speaks [Spanish] .
 the lion that the child knows [roars] .
 
@@ -52,8 +52,8 @@ LANGUAGES = {
 PERSONS = ["he", "she", "my friend", "the man", "my sister"]
 #: Who does what, one and many.
 DOES = {
-    "bird": "sings",
-    "birds": "sing",
+    "cat": "purrs",
+    "cats": "purr",
     "dog": "barks",
     "dogs": "bark",
     "horse": "runs",
@@ -134,7 +134,12 @@ class Sentence(NamedTuple):
 
 
 def draw(
-    n: int, *, kinds: Sequence[str] | None = None, held_out: bool = False, distance: int | None = None, seed: int = 0
+    n: int,
+    *,
+    kinds: Sequence[str] | None = None,
+    held_out: bool = False,
+    distances: Sequence[int] | None = None,
+    seed: int = 0,
 ) -> list[Sentence]:
     """Draw sentences, each kind, and of a kind each pair of what its gap hangs on and a distance, as likely as another.
 
@@ -146,8 +151,8 @@ def draw(
         Which of `KINDS`; None is all.
     held_out : bool, default=False
         Whether to draw what is for testing. The words around may be those of a sentence that was learnt from.
-    distance : int, default=None
-        The only distance; None draws all that the kind has.
+    distances : sequence of int, default=None
+        The only distances; None draws all that a kind has.
     seed : int, default=0
         Determines the sentences.
 
@@ -157,10 +162,11 @@ def draw(
     """
     rng = np.random.default_rng([seed, held_out])
     kinds = list(KINDS if kinds is None else kinds)
-    pairs = {kind: [pair for pair in _pairs(kind, held_out) if distance in (None, pair[1])] for kind in kinds}
-    for kind, some in pairs.items():
-        if not some:
-            raise ValueError(f"distance must be one of {list(KINDS[kind].distances)} for {kind!r}, got {distance}")
+    pairs = {}
+    for kind in kinds:
+        pairs[kind] = [pair for pair in _pairs(kind, held_out) if distances is None or pair[1] in distances]
+        if not pairs[kind]:
+            raise ValueError(f"distances must have one of {list(KINDS[kind].distances)} for {kind!r}, got {distances}")
     sentences = []
     for _ in range(n):
         kind = _one_of(kinds, rng)
@@ -227,9 +233,12 @@ def _agrees(what, distance, rng):
 
 
 def _clause(n, rng):
-    """Return a clause of 4 words and more, or none; its verb ends it, after which only the main verb can come."""
-    if n == 0:
-        return ""
+    """Return n words between a noun and its verb: adverbs, or from 4 words on a clause.
+
+    A verb ends the clause, after which only the main verb can come.
+    """
+    if n < 4:
+        return " ".join(_one_of(ADVERBS, rng) for _ in range(n))
     watcher = _one_of(list(WATCHERS), rng)
     return " ".join(["that the", watcher, *(_one_of(ADVERBS, rng) for _ in range(n - 4)), WATCHERS[watcher]])
 
@@ -244,7 +253,7 @@ class Kind(NamedTuple):
 
 KINDS = {
     "likes": Kind([" ".join(pair) for pair in permutations(FOODS, 2)], [9, *range(12, 31)], _likes),
-    "where": Kind(list(PLACES), [3, *range(7, 16)], _where),
+    "where": Kind(list(PLACES), range(3, 16), _where),
     "speaks": Kind(list(LANGUAGES), range(7, 51), _speaks),
     "agrees": Kind(list(DOES), range(4, 13), _agrees),
 }

@@ -67,7 +67,7 @@ def test_a_fifth_of_the_pairs_is_held_out_and_all_that_they_are_made_of_is_learn
 @every_kind
 def test_every_length_of_filler_can_be_made(kind):
     for distance in KINDS[kind].distances:
-        for sentence in draw(20, kinds=[kind], distance=distance):
+        for sentence in draw(20, kinds=[kind], distances=[distance]):
             assert sentence.distance == distance
 
 
@@ -76,12 +76,16 @@ def test_fillers_say_nothing_of_the_answers():
     assert not answers & set(" ".join(FILLERS).split())
 
 
+def test_no_noun_asks_for_two_things():
+    assert not set(PLACES) & set(DOES)
+
+
 def test_the_same_seed_draws_the_same():
     assert draw(50, seed=1) == draw(50, seed=1)
     assert draw(50, seed=1) != draw(50, seed=2)
     assert {sentence.kind for sentence in draw(50)} == set(KINDS)
-    with pytest.raises(ValueError, match=r"distance must be one of .* for 'agrees', got 1"):
-        draw(1, kinds=["agrees"], distance=1)
+    with pytest.raises(ValueError, match=r"distances must have one of .* for 'agrees', got \[1\]"):
+        draw(1, kinds=["agrees"], distances=[1])
 
 
 def test_examples_of_the_docstring():
