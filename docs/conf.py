@@ -91,6 +91,7 @@ EXAMPLES = [
     "speakers.py",
     "but.py",
     "agreement.py",
+    "fill_the_gap.py",
     "adding_by_hand.py",
     "sunspots.py",
     "sensor.py",

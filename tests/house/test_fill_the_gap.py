@@ -1,0 +1,33 @@
+"""The lesson of the gap, in a short form: what examples/fill_the_gap.py shows of all kinds and up to fifty words."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pylstm import LSTMLanguageModel
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "lessons"))
+
+from sentences import draw
+
+pytestmark = pytest.mark.filterwarnings("ignore:the loss was still falling")
+
+
+def filled(kind, distances, n, **options):
+    """Return how many gaps of pairs that were held out are filled, after a fit on others."""
+    texts = [sentence.text for sentence in draw(n, kinds=[kind], distances=distances)]
+    model = LSTMLanguageModel((32,), analyzer="word", window=32, batch_size=16, random_state=0, **options).fit(texts)
+    sentences = draw(300, kinds=[kind], held_out=True, distances=distances)
+    return np.mean([model.predict_next(sentence.before, k=1)[0][0] == sentence.answer for sentence in sentences])
+
+
+def test_from_a_country_to_its_language_where_a_plain_rnn_guesses():
+    options = {"kind": "speaks", "distances": range(7, 17), "n": 10_000, "max_iter": 8}
+    assert filled(**options, learning_rate_init=0.02) >= 0.99
+    assert filled(**options, learning_rate_init=0.003, cell="rnn") < 0.5
+
+
+def test_from_a_noun_to_its_place():
+    assert filled("where", range(3, 16), 4000, learning_rate_init=0.02, max_iter=6) >= 0.99
