@@ -33,10 +33,11 @@ for kind in KINDS:
 # One model for all four kinds
 # ----------------------------
 # A text is two sentences, so that it pays to let go of the first. `window` is as long as the longest text: the gradient
-# has to find its way from the language back to the country. Half of the words between are drawn at random and can't be
-# foreseen. Their gradient is noise, which takes many sentences and a rate that goes down to nothing.
+# has to find its way from the language back to the country. The words between are drawn at random and can't be foreseen.
+# Their gradient is noise, which takes many sentences and a rate that goes down to nothing. Dropout keeps the net from
+# learning what was held out: that a noun never stood at some distance.
 #
-# The plain RNN has as many units and reads the same texts. Its learning rate is the best of three that we tried.
+# The plain RNN has as many units and reads the same texts, at a lower learning rate, as it did worse at the LSTM's.
 
 UNITS = 64
 options = {"analyzer": "word", "window": 128, "random_state": SEED}
@@ -75,7 +76,7 @@ for kind in KINDS:
 
 # %%
 # The LSTM fills them. The plain RNN never finds the country: one in twelve is what guessing gives. Where the distance
-# is short, *where* and *agrees*, it has learnt most pairs of a noun and a distance by heart. That helps little with a
+# is short, *where* and *agrees*, it has learnt most pairs of a noun and a distance by heart. That helps less with a
 # pair that it has not met.
 #
 # How far does a plain RNN remember?
@@ -108,11 +109,11 @@ for (name, shares), color, marker in zip(by_distance.items(), ("#0072b2", "#d55e
     ax.plot([stretch[2] for stretch in stretches], shares, color=color, marker=marker, label=name)
 ax.axhline(1 / len(LANGUAGES), color="black", linestyle=":", linewidth=1)
 ax.set(xlabel="words between the country and the gap", ylabel="gaps filled, held out", ylim=(0, 1.05))
-_ = ax.legend(fontsize="small", loc="upper right", bbox_to_anchor=(1, 0.92))
+_ = ax.legend(fontsize="small", loc="center right", bbox_to_anchor=(1, 0.4))
 assert min(by_distance["LSTM"]) >= 0.98
 assert max(by_distance["plain RNN"]) < 0.3
 near, distant = by_distance["plain RNN, from near to far"][1:3], by_distance["plain RNN, from near to far"][-2:]
-assert np.mean(distant) < min(np.mean(near), 0.9)
+assert np.mean(distant) < np.mean(near) - 0.03
 
 # %%
 # In the training that the LSTM had, the plain RNN guesses at any distance: the dotted line is chance. Led from near to
@@ -192,16 +193,17 @@ for name, step in steps.items():
     write[name], forget[name] = (at(letter, step)[:, unit].mean() for letter in "if")
     share[name] = between_countries(at("c", step))[unit]
     print(f"{name:15}{write[name]:13.2f}{forget[name]:14.2f}{share[name]:15.2f}")
-after = ["language", ".", "the", "next noun", "+ 1", "+ 2"]
+left = np.prod([at("f", at_gap + k)[:, unit] for k in range(1, 7)], axis=0).mean()
+print(f"of its state before the gap the forget gates have left {left:.2f} by then")
 assert write["country"] > 0.3 > 0.1 > write["10 words later"]
 assert forget["10 words later"] > 0.95
-assert min(forget[name] for name in after) < 0.5
-assert share["word before gap"] > 0.7 > 0.2 > share["+ 2"]
+assert left < 0.4
+assert share["word before gap"] > 0.7 > 0.3 > share["+ 2"]
 
 # %%
 # It is written at the country, where the input gate opens. Then the input gate stays shut and the forget gate at 1:
 # what is held goes through fillers unchanged. Once the language has been said nobody will ask for the country again.
-# The forget gate closes, and after a few words of the next sentence the unit holds nothing of it.
+# Within a few words the forget gate has closed, at one of them or bit by bit, and the unit holds other things.
 #
 # Take it away
 # ------------
