@@ -359,7 +359,8 @@ def errors_at_ends(forecaster: Any, choices: Choices, series: list[Array], exoge
     if is_panel:
         lag = direct.views.lags[1]
         changes = [spread_of(series[k][max(stop - lag, 0) : stop + n_ahead], direct.views) for k, stop in origins]
-        spread = spread * how_unusual(np.stack(changes), spread, usual / n_ahead)
+        whole = forecaster._direct.reading.spread[[k for k, _ in origins]]
+        spread = spread * how_unusual(np.stack(changes), spread, whole, usual / n_ahead)
     return errors_of(np.stack(said), np.stack(true), spread, choices.transforms[0])
 
 

@@ -42,22 +42,24 @@ def none_are_made(n_columns: int) -> Errors:
     return Errors(np.zeros(1), np.zeros(N_KEPT), np.zeros((1, 1, n_columns), np.float32))
 
 
-def how_unusual(changes: Array, spread: Array, n_horizons: float) -> float:
+def how_unusual(changes: Array, spread: Array, whole: Array, n_horizons: float) -> float:
     """Return how much larger errors are than they usually would be, by how much all series changed meanwhile.
 
     What follows a long past is like all of it, rather than like its last years. Of a short one nobody knows.
 
     Parameters
     ----------
-    changes, spread : ndarray (n, n_columns)
-        Mean absolute changes over the steps that were forecast, and over those before.
+    changes, spread, whole : ndarray (n, n_columns)
+        Mean absolute changes over the steps that were forecast, over those before, and over all of the series, by which
+        these two are counted: a mean of ratios of the one by the other would be above 1 by their chance alone.
     n_horizons : float
         How long the past is.
     """
-    varies = spread > 0
+    varies = (spread > 0) & (whole > 0)
     if not varies.any():
         return 1.0
-    ratio = np.clip(np.mean(changes[varies] / spread[varies]), 1 / MOST_UNUSUAL, MOST_UNUSUAL)
+    ratio = np.mean(changes[varies] / whole[varies]) / np.mean(spread[varies] / whole[varies])
+    ratio = np.clip(ratio, 1 / MOST_UNUSUAL, MOST_UNUSUAL)
     return float(ratio ** np.clip(n_horizons / SHORT_PAST - 1, 0, 1))
 
 

@@ -65,14 +65,22 @@ def test_steps_that_have_not_come_are_left_out():
 @pytest.mark.parametrize(("n_horizons", "expected"), [(3, 1), (5, 1), (7.5, 1.5**0.5), (10, 1.5), (40, 1.5)])
 def test_a_long_past_says_what_is_usual(n_horizons, expected):
     spread = np.array([[1.0], [2], [0]])
-    assert how_unusual(1.5 * spread, spread, n_horizons) == pytest.approx(expected)
-    assert how_unusual(spread / 1.5, spread, n_horizons) == pytest.approx(1 / expected)
+    whole = 3 * spread
+    assert how_unusual(1.5 * spread, spread, whole, n_horizons) == pytest.approx(expected)
+    assert how_unusual(spread / 1.5, spread, whole, n_horizons) == pytest.approx(1 / expected)
+
+
+def test_chance_alone_is_not_unusual():
+    """The mean of ratios of what is drawn alike is above 1."""
+    changes, spread = np.random.default_rng(0).chisquare(4, (2, 5000, 1))
+    assert np.mean(changes / spread) > 1.5
+    assert how_unusual(changes, spread, (changes + spread) / 2, 20) == pytest.approx(1, abs=0.03)
 
 
 def test_nothing_is_more_unusual_than_twofold():
     spread = np.ones((3, 1))
-    assert [how_unusual(changes * spread, spread, 20) for changes in (0, 0.1, 9)] == [0.5, 0.5, 2]
-    assert how_unusual(spread, 0 * spread, 20) == 1
+    assert [how_unusual(changes * spread, spread, spread, 20) for changes in (0, 0.1, 9)] == [0.5, 0.5, 2]
+    assert how_unusual(spread, 0 * spread, spread, 20) == 1
 
 
 def walks(n, at_end):
