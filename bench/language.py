@@ -296,7 +296,7 @@ def main():
     command = commands.add_parser("quality")
     command.add_argument("--text", choices=["shakespeare", "kjv"], default="shakespeare")
     command.add_argument("--data", help="where kjv.txt.gz is")
-    command.add_argument("--units", type=int, default=128)
+    command.add_argument("--units", type=int, default=128, help="256 for Shakespeare, too")
     command.add_argument("--epochs", type=int)
     command.add_argument("--learning-rate", type=float)
     command.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
