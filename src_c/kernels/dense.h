@@ -4,8 +4,9 @@
 
 #include "kernels/weights.h"
 
-/* Outputs that share one reading of a row. */
-enum { DENSE_OUTPUTS = 4 };
+/* Outputs that share one reading of a row; and where weights are larger than the second-level cache, how many such
+ * tiles before their use they are asked for: rows are too short for the hardware to foresee the next ones. */
+enum { DENSE_OUTPUTS = 4, TILES_AHEAD = 2 };
 
 /* The part of a vector that is left of a row, then zeros. */
 VEC_INLINE vec load_rest(const real *from, ptrdiff_t n)
@@ -23,8 +24,9 @@ VEC_INLINE vec load_rest_of_weights(const stored *from, ptrdiff_t n)
 }
 
 VEC_INLINE void dense_tile(int n_outputs, ptrdiff_t n_k, const real *a, const stored *weight, const real *scale,
-                           const real *bias, real *out)
+                           const real *bias, real *out, bool is_large)
 {
+    const stored *ahead = weight + TILES_AHEAD * n_outputs * n_k;
     vec sum[DENSE_OUTPUTS];
     UNROLL
     for (int j = 0; j < n_outputs; j++)
@@ -32,6 +34,8 @@ VEC_INLINE void dense_tile(int n_outputs, ptrdiff_t n_k, const real *a, const st
     ptrdiff_t k = 0;
     for (; k + LANES <= n_k; k += LANES) {
         vec at = load(a + k);
+        for (int line = 0; is_large && line < n_outputs * (int)LANES; line += LINE)
+            PREFETCH(ahead + n_outputs * k + line);
         UNROLL
         for (int j = 0; j < n_outputs; j++)
             sum[j] += at * load_weights(weight + j * n_k + k);
@@ -52,16 +56,18 @@ VEC_INLINE void dense_tile(int n_outputs, ptrdiff_t n_k, const real *a, const st
     }
 }
 
-/* out [n_outputs] = bias + a weight', a [n_k], weight [n_outputs][n_k]; the sums times scale [n_outputs], if there is
- * one. */
+/* out [n_outputs] = bias + a weight', a [n_k], weight [n_outputs][n_k], which may be large; the sums times scale
+ * [n_outputs], if there is one. */
 VEC_INLINE void dense_row(ptrdiff_t n_outputs, ptrdiff_t n_k, const real *a, const stored *weight, const real *scale,
-                          const real *bias, real *out)
+                          const real *bias, real *out, bool is_large)
 {
     ptrdiff_t j = 0;
+    for (; is_large && j + DENSE_OUTPUTS <= n_outputs; j += DENSE_OUTPUTS)
+        dense_tile(DENSE_OUTPUTS, n_k, a, weight + j * n_k, scale ? scale + j : NULL, bias + j, out + j, true);
     for (; j + DENSE_OUTPUTS <= n_outputs; j += DENSE_OUTPUTS)
-        dense_tile(DENSE_OUTPUTS, n_k, a, weight + j * n_k, scale ? scale + j : NULL, bias + j, out + j);
+        dense_tile(DENSE_OUTPUTS, n_k, a, weight + j * n_k, scale ? scale + j : NULL, bias + j, out + j, false);
     for (; j < n_outputs; j++)
-        dense_tile(1, n_k, a, weight + j * n_k, scale ? scale + j : NULL, bias + j, out + j);
+        dense_tile(1, n_k, a, weight + j * n_k, scale ? scale + j : NULL, bias + j, out + j, false);
 }
 
 #endif

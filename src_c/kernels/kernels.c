@@ -401,8 +401,9 @@ static void column_sums(const struct dgates *dgates, real *dbias)
 static void dense(ptrdiff_t n_rows, ptrdiff_t n_outputs, ptrdiff_t n_k, struct const_rows a, const real *weight,
                   const real *bias, struct rows out)
 {
+    bool is_large = n_outputs * n_k * (ptrdiff_t)sizeof(real) > PREFETCH_BYTES;
     for (ptrdiff_t r = 0; r < n_rows; r++)
-        dense_row(n_outputs, n_k, a.data + r * a.stride, weight, NULL, bias, out.data + r * out.stride);
+        dense_row(n_outputs, n_k, a.data + r * a.stride, weight, NULL, bias, out.data + r * out.stride, is_large);
 }
 
 VEC_INLINE vec load_few(const real *from, ptrdiff_t n, real otherwise)
