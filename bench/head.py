@@ -10,9 +10,6 @@ Libraries take turns, on one core and on two, in several processes. A library's 
 import argparse
 import itertools
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pages
@@ -87,10 +84,8 @@ def measure_one(size, threads, seconds):
 
 
 def measure_apart(size, threads, seconds):
-    command = [sys.executable, __file__, "--one", *map(str, size), "--threads", str(threads), "--seconds", str(seconds)]
-    environment = {**os.environ, **pinning.environment(threads)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
+    options = ["--one", *map(str, size), "--threads", str(threads), "--seconds", str(seconds)]
+    return pinning.child("head.py", threads, *options)
 
 
 def page(results):

@@ -17,7 +17,6 @@ one piece.
 import argparse
 import itertools
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -131,12 +130,10 @@ def torch_step(problem, threads, packed=False):
 def training(arguments):
     """Time steps: processes for each case, in which the libraries take turns; of each the best process's median."""
     print(f"{'case':5} {'pylstm':>10} {'torch':>10} {'ratio':>7}   ms a step, {arguments.threads} threads, medians")
-    environment = {**os.environ, **pinning.environment(arguments.threads)}
+    options = ["--threads", str(arguments.threads), "--seconds", str(arguments.seconds)]
     for name in arguments.cases:
-        command = [sys.executable, __file__, "training-of", name, "--threads", str(arguments.threads)]
-        command += ["--seconds", str(arguments.seconds)]
         done = [
-            json.loads(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
+            pinning.child("language.py", arguments.threads, "training-of", name, *options)
             for _ in range(arguments.processes)
         ]
         own, *others = (1e3 * min(each[library] for each in done) for library in done[0])

@@ -11,10 +11,7 @@ months, of all series. The peak of memory is above the imports and the data, whi
 
 import argparse
 import json
-import os
 import resource
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -120,9 +117,8 @@ def measure_one(library, n_series, net):
 
 
 def measure_apart(library, arguments, net):
-    command = [sys.executable, __file__, "--one", library, "--series", str(arguments.series), "--net", json.dumps(net)]
-    environment = {**os.environ, **pinning.environment(1)}
-    return json.loads(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
+    options = ["--one", library, "--series", str(arguments.series), "--net", json.dumps(net)]
+    return pinning.child("panel.py", 1, *options)
 
 
 def main():

@@ -1,6 +1,11 @@
 """Cores and threads. Nothing here imports a numerical library: their threads are decided when they load."""
 
+import json
 import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
 
 def environment(threads: int) -> dict[str, str]:
@@ -24,3 +29,12 @@ def pin(threads: int) -> list[int]:
         raise SystemExit(f"{threads} threads need {threads} cores; this process may use {len(allowed)}")
     os.sched_setaffinity(0, allowed[:threads])
     return allowed[:threads]
+
+
+def child(script: str, threads: int, *arguments: str) -> Any:
+    """Run one of our scripts in a fresh process that inherits our cores; its last line is JSON."""
+    command = [sys.executable, str(Path(__file__).parent / script), *arguments]
+    done = subprocess.run(command, env=os.environ | environment(threads), capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"{script} ended with code {done.returncode}: {done.stderr.strip()[-500:]}")
+    return json.loads(done.stdout.strip().splitlines()[-1])

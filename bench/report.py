@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pinning import environment, pin
+from pinning import child, environment, pin
 
 if TYPE_CHECKING:
     from results import Result
 
 HERE = Path(__file__).parent
-
-
-def child(script: str, threads: int, *arguments: str) -> Any:
-    """Run one of our scripts in a fresh process that inherits our cores; its last line is JSON."""
-    command = [sys.executable, str(HERE / script), *arguments]
-    done = subprocess.run(command, env=os.environ | environment(threads), capture_output=True, text=True)
-    if done.returncode != 0:
-        raise RuntimeError(f"{script} ended with code {done.returncode}: {done.stderr.strip()[-500:]}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
 
 
 def measure(result: Result, options: argparse.Namespace) -> Result:

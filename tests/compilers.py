@@ -8,6 +8,7 @@ cross compilers gcc-*-linux-gnu with their libc6-dev-*-cross, and the wheel zigl
 what is built for Windows.
 """
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -35,6 +36,18 @@ def run(*command):
 def compile_all(commands):
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(lambda command: run(*command), commands))
+
+
+class Sampler(ctypes.Structure):
+    """What an exported language model draws by, with room for the vocabularies of the tests."""
+
+    _fields_ = [
+        ("seed", ctypes.c_uint64),
+        ("temperature", ctypes.c_float),
+        ("top_k", ctypes.c_uint32),
+        ("top_p", ctypes.c_float),
+        ("scratch", ctypes.c_float * 1000),
+    ]
 
 
 # ---- ways to build a model

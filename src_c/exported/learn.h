@@ -202,13 +202,13 @@ static float learn_all(const struct learner *learner, const reading *x, const ch
         if (label < 0 || label >= head->n_rows)
             return -1;
     }
-    real loss = READS_TOKENS ? -1 : 0;
+    real loss = 0;
     if (!run_layers(learner, 0, x, state, memory)) {
-        if (!READS_TOKENS)
-            no_numbers(1, &loss);
+        if (READS_TOKENS)
+            return -1;
+        no_numbers(1, &loss);
         return loss;
     }
-    loss = 0;
     for (ptrdiff_t t = 0; t < head->n_steps; t++) {
         struct target target = {labels ? (ptrdiff_t)labels[t] : 0, NULL};
         if (values)

@@ -37,7 +37,7 @@ def flags_of(path):
 
 
 #: What a C function reads, as arrays have it.
-C_TYPES = {"float": np.float32, "double": np.float64}
+C_TYPES = {"float": np.float32, "double": np.float64, "uint32_t": np.uint32}
 
 
 class Compiled:

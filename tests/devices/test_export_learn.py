@@ -16,6 +16,7 @@ from learning import Reference, net_of
 from nets import CELLS, exported_net
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from test_export import C_TYPES
 from toys import toy
 
 import pylstm
@@ -53,7 +54,7 @@ class Learner:
 
     def __init__(self, library, name, ram_bytes, n_outputs, reads="float", writes="float"):
         self.library, self.name, self.size, self.n_outputs = library, name, ram_bytes, n_outputs
-        self.x_dtype, self.y_dtype = ({"float": np.float32, "double": np.float64}[of] for of in (reads, writes))
+        self.x_dtype, self.y_dtype = (C_TYPES[of] for of in (reads, writes))
         self.memory = np.full(ram_bytes + 64, 0xA5, np.uint8)
         self.call("init")
 
@@ -64,7 +65,7 @@ class Learner:
 
     def call(self, function, *arguments):
         to_call = getattr(self.library, f"{self.name}_{function}")
-        to_call.restype = ctypes.c_float if function == "learn" else None
+        to_call.restype = {"learn": ctypes.c_float, "sample": ctypes.c_uint32}.get(function)
         result = to_call(ctypes.c_void_p(self.memory.ctypes.data), *arguments)
         assert (self.memory[self.size :] == 0xA5).all()  # nothing behind the struct
         return result
@@ -72,7 +73,7 @@ class Learner:
     def learn(self, x, y, rate):
         x = np.ascontiguousarray(x, self.x_dtype)
         is_label = not isinstance(y, np.ndarray)
-        y = y if is_label else np.ascontiguousarray(y, np.int32 if y.dtype.kind == "i" else self.y_dtype)
+        y = y if is_label else np.ascontiguousarray(y, {"i": np.int32, "u": np.uint32}.get(y.dtype.kind, self.y_dtype))
         answer = ctypes.c_int(y) if is_label else ctypes.c_void_p(y.ctypes.data)
         return self.call("learn", ctypes.c_void_p(x.ctypes.data), answer, ctypes.c_float(rate))
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from compilers import C99, WARNINGS, compile_all, gcc, run
+from compilers import C99, WARNINGS, Sampler, compile_all, gcc, run
 from nets import CELLS, quantised
 from sklearn.pipeline import make_pipeline
 
@@ -74,16 +74,6 @@ MODELS = dict(models()) if gcc else {}
 #: Whose texts the file knows.
 KNOWN = [name for name, model in MODELS.items() if describe(model).tokens is not None]
 WRITERS = [name for name, model in MODELS.items() if isinstance(model, LSTMLanguageModel)]
-
-
-class Sampler(ctypes.Structure):
-    _fields_ = [
-        ("seed", ctypes.c_uint64),
-        ("temperature", ctypes.c_float),
-        ("top_k", ctypes.c_uint32),
-        ("top_p", ctypes.c_float),
-        ("scratch", ctypes.c_float * 1000),
-    ]
 
 
 class Running:

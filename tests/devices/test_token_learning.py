@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from compilers import C99, WARNINGS, compile_all, gcc, run
+from compilers import C99, WARNINGS, Sampler, compile_all, gcc, run
 from learning import Reference
 from nets import CELLS, exported_net
 from sklearn.pipeline import make_pipeline
+from test_export_learn import Learner
 
 import pylstm
 from pylstm import LSTMClassifier, LSTMLanguageModel, LSTMSequenceRegressor, LSTMTagger
@@ -28,35 +29,13 @@ ALL, HEAD = True, "head"
 NONE = (2**31 - 1, 2**31, 2**32 - 1)
 
 
-class Learner:
+class TokenLearner(Learner):
     """An exported model that learns from tokens."""
-
-    def __init__(self, library, name, ram_bytes, n_outputs, y_dtype=np.float32):
-        self.library, self.name, self.size, self.n_outputs, self.y_dtype = library, name, ram_bytes, n_outputs, y_dtype
-        self.memory = np.full(ram_bytes + 64, 0xA5, np.uint8)
-        self.call("init")
-
-    def call(self, function, *arguments):
-        to_call = getattr(self.library, f"{self.name}_{function}")
-        to_call.restype = ctypes.c_float if function == "learn" else ctypes.c_uint32 if function == "sample" else None
-        result = to_call(ctypes.c_void_p(self.memory.ctypes.data), *arguments)
-        assert (self.memory[self.size :] == 0xA5).all()  # nothing behind the struct
-        return result
-
-    def learn(self, tokens, y, rate):
-        tokens = np.array(tokens, np.uint32)
-        is_label = not isinstance(y, np.ndarray)
-        y = y if is_label else np.ascontiguousarray(y, y.dtype if y.dtype.kind in "iu" else self.y_dtype)
-        answer = ctypes.c_int(y) if is_label else ctypes.c_void_p(y.ctypes.data)
-        return self.call("learn", ctypes.c_void_p(tokens.ctypes.data), answer, ctypes.c_float(rate))
 
     def step(self, token):
         y = np.empty(self.n_outputs, self.y_dtype)
         self.call("step", ctypes.c_uint32(token), ctypes.c_void_p(y.ctypes.data))
         return y
-
-    def weights(self, n):
-        return self.memory[: 4 * n].view(np.float32).copy()
 
 
 def compiled(paths, folder, *flags):
@@ -81,7 +60,8 @@ class Case(NamedTuple):
         return f"{self.tokens.replace('-', '_')}_{self.cell}_{'head' if self.learning.head_only else 'all'}"
 
     def learner(self, library):
-        return Learner(library, self.name, c_learn.memory_of(self.net, self.learning)[1], self.net.output_size)
+        ram_bytes = c_learn.memory_of(self.net, self.learning)[1]
+        return TokenLearner(library, self.name, ram_bytes, self.net.output_size, self.net.reads, self.net.writes)
 
     def reference(self):
         net, of = self.net, self.learning
@@ -249,9 +229,8 @@ def trained(exports, vectors, scalars):
     found = {}
     for name, (model, trainable) in MODELS.items():
         for library in (vectors, scalars) if trainable == HEAD else (vectors,):
-            y_dtype = np.float64 if exports[name].writes == "double" else np.float32
-            n_outputs = describe(model).spec.n_outputs
-            learner = Learner(library, name, exports[name].ram_bytes, n_outputs, y_dtype)
+            export, n_outputs = exports[name], describe(model).spec.n_outputs
+            learner = TokenLearner(library, name, export.ram_bytes, n_outputs, export.reads, export.writes)
             reference = Reference.of_model(
                 model, head_only=trainable == HEAD, carry_state=describe(model).spec.pooling is None, max_grad_norm=1.0
             )
@@ -291,16 +270,6 @@ def with_weights(model, weights):
     flat[len(flat) - len(weights) :] = weights
     net.set_weights(flat)
     return changed
-
-
-class Sampler(ctypes.Structure):
-    _fields_ = [
-        ("seed", ctypes.c_uint64),
-        ("temperature", ctypes.c_float),
-        ("top_k", ctypes.c_uint32),
-        ("top_p", ctypes.c_float),
-        ("scratch", ctypes.c_uint32 * 100),
-    ]
 
 
 @pytest.mark.parametrize("name", ["characters", "words", "tied"])
