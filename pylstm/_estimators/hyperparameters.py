@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple, dataclass_transform
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._net.initialisation import SPREAD
+from .._net.initialisation import NAMED
 from .documentation import filled_in
 
 
@@ -128,7 +128,7 @@ class SharedHyperparameters(Hyperparameters):
         "dropout": [Number(Real, 0, 1, closed="left")],
         "cell": [StrOptions({"lstm", "gru", "rnn"})],
         "nonlinearity": [StrOptions({"tanh", "relu"})],
-        "forget_bias": [Number(Real, None, None, closed="neither"), StrOptions({"auto", *SPREAD})],
+        "forget_bias": [Number(Real, None, None, closed="neither"), StrOptions({"auto", *NAMED})],
         "solver": [StrOptions({"adam", "sgd", "rmsprop"})],
         "alpha": [Number(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],

@@ -12,7 +12,7 @@ import numpy as np
 from .._net.cells import GATES
 from .._net.core import Model, ModelSpec
 from .._net.describe import Missing, Scaling
-from .._net.initialisation import SPREAD
+from .._net.initialisation import NAMED, SPREAD
 from .._net.inputs import Array
 
 #: The dtypes of the arrays that are kept, by their names in the file.
@@ -256,7 +256,7 @@ def read_model(
     cell = state.choice("cell", list(GATES))
     nonlinearity = state.choice("nonlinearity", ["tanh", "relu"])
     forget_bias = state.value(
-        "forget_bias", "a number, 'chrono' or 'mixed'", lambda value: value in SPREAD or _is_number(value)
+        "forget_bias", "a number, 'chrono', 'mixed' or 'uniform'", lambda value: value in NAMED or _is_number(value)
     )
     t_max = state.value(
         "t_max",

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: Names of a forget bias that is spread over the units, for spans of up to `t_max` steps.
 SPREAD = ("chrono", "mixed")
+#: All that a forget bias may be but a number.
+NAMED = (*SPREAD, "uniform")
 RandomState = np.random.Generator | np.random.RandomState
 
 
@@ -28,11 +30,13 @@ def as_generator(random_state: Any) -> RandomState:
 
 def check_forget_bias(forget_bias: Any, t_max: Any, cell: Any) -> tuple[float | str, int | None]:
     """Return the two in their plain types."""
-    if isinstance(forget_bias, str) and cell != "lstm":
-        raise ValueError(f"forget_bias={forget_bias!r} is for cell='lstm', which has a forget gate, got cell={cell!r}")
-    if isinstance(forget_bias, str):
-        if forget_bias not in SPREAD:
-            raise ValueError(f"forget_bias must be a number, 'chrono' or 'mixed', got {forget_bias!r}")
+    if isinstance(forget_bias, str) and forget_bias not in NAMED:
+        raise ValueError(f"forget_bias must be a number, 'chrono', 'mixed' or 'uniform', got {forget_bias!r}")
+    if isinstance(forget_bias, str) and forget_bias in SPREAD:
+        if cell != "lstm":
+            raise ValueError(
+                f"forget_bias={forget_bias!r} is for cell='lstm', which has a forget gate, got cell={cell!r}"
+            )
         if t_max is None:
             raise ValueError(
                 f"forget_bias={forget_bias!r} needs t_max, the longest span of steps to remember, got None"
@@ -43,6 +47,8 @@ def check_forget_bias(forget_bias: Any, t_max: Any, cell: Any) -> tuple[float | 
         return forget_bias, longest
     if t_max is not None:
         raise ValueError(f"t_max is used with forget_bias='chrono' or 'mixed' only, got forget_bias={forget_bias!r}")
+    if isinstance(forget_bias, str):
+        return forget_bias, None
     return check_real(forget_bias, "forget_bias", -np.inf, np.inf), None
 
 
@@ -53,7 +59,7 @@ def initialise(parameters: dict[str, Array], spec: "ModelSpec", generator: Rando
     embedding its own size; biases are 0 but an LSTM's forget gate's.
     With "chrono" (Tallec & Ollivier 2018, eq. 16) the forget gate's bias is log U(1, t_max - 1), the input gate's its
     negative: memories then last for spans spread up to t_max steps. "mixed" does so with the second half of the units;
-    the first has a bias of 1, and short memories.
+    the first has a bias of 1, and short memories. "uniform" draws all biases of a layer as its weights.
     """
     for name, values in parameters.items():
         if values.ndim == 2:
@@ -61,6 +67,10 @@ def initialise(parameters: dict[str, Array], spec: "ModelSpec", generator: Rando
             fill(values, partial(generator.uniform, -bound, bound))
             continue
         values[...] = 0
+        if spec.forget_bias == "uniform" and name != "bias_out":
+            bound = 1 / np.sqrt(parameters[name.replace("bias", "weight_hh")].shape[1])
+            values[...] = generator.uniform(-bound, bound, len(values))
+            continue
         if spec.cell != "lstm" or name == "bias_out":
             continue
         write, forget, _, _ = values.reshape(4, -1)

@@ -15,7 +15,7 @@ cdef class Sequence(_Net):
         Probability that an output of a layer is zeroed in a training `forward`, the last layer's too; the others are
         scaled by 1 / (1 - dropout).
     dtype : {"float32", "float64"}, default="float32"
-    forget_bias : float, "chrono" or "mixed", default=1.0
+    forget_bias : float, "chrono", "mixed" or "uniform", default=1.0
         See `Cell`.
     random_state : int, numpy Generator or RandomState, default=None
         Seed of the initial weights and of dropout.

@@ -80,10 +80,10 @@ def test_the_same_bits_and_attributes(cls, form, tmp_path):
 
 @pytest.mark.parametrize(
     "options",
-    [{"dtype": "float64"}, {"forget_bias": "chrono"}, {"hidden_layer_sizes": 4}, {"pooling": "mean"},
-     {"class_weight": {"up": 2.0, "down": 1}}, {"class_weight": "balanced"}, {"random_state": None},
+    [{"dtype": "float64"}, {"forget_bias": "chrono"}, {"forget_bias": "uniform"}, {"hidden_layer_sizes": 4},
+     {"pooling": "mean"}, {"class_weight": {"up": 2.0, "down": 1}}, {"class_weight": "balanced"},
      {"max_grad_norm": None, "tol": np.float32(0.1), "max_iter": np.int64(2), "shuffle": np.False_},
-     {"n_jobs": -1}, {"solver": "sgd", "learning_rate": "adaptive"}],
+     {"random_state": None}, {"n_jobs": -1}, {"solver": "sgd", "learning_rate": "adaptive"}],
     ids=str,
 )  # fmt: skip
 def test_hyperparameters(options, tmp_path):
@@ -476,7 +476,7 @@ F4, F8 = np.float32, np.float64
         (put("state", "pooling", None), "pooling must be one of 'last', 'mean', 'max', got None"),
         (put("state", "dtype", "float64"), "of float64, got .* of float32"),
         (put("state", "dtype", "object"), "dtype must be one of"),
-        (put("state", "forget_bias", "big"), "forget_bias must be a number, 'chrono' or 'mixed'"),
+        (put("state", "forget_bias", "big"), "forget_bias must be a number, 'chrono', 'mixed' or 'uniform'"),
         (put("state", "forget_bias", "chrono"), "t_max must be an integer >= 3"),
         (put("state", "t_max", 5), "t_max must be null"),
         (put("state", "n_updates", -1), "n_updates must be an integer >= 0"),

@@ -117,6 +117,16 @@ def test_chrono_bias():
     assert abs(spans.mean() - 100) < 3
 
 
+@pytest.mark.parametrize("which", CELLS)
+def test_uniform_biases(which):
+    given = {**CELLS[which], "dtype": "float64", "random_state": 0}
+    cell = pylstm.Cell(2, 400, forget_bias="uniform", **given)
+    for of_gate in cell.bias.reshape(-1, 400):  # a gate a row, and the cell's input
+        assert 0.049 < np.abs(of_gate).max() <= 0.05
+        assert abs(of_gate.mean()) < 0.005
+    np.testing.assert_array_equal(cell.weight_hh, pylstm.Cell(2, 400, **given).weight_hh)
+
+
 def test_mixed_bias():
     cell = pylstm.Cell(1, 1001, forget_bias="mixed", t_max=200, dtype="float64", random_state=0)
     i, f, g, o = np.split(cell.bias, 4)

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..._net.describe import Description
-from ..._net.initialisation import SPREAD
+from ..._net.initialisation import NAMED
 from ..._net.inputs import Array, as_probabilities, check_int
 from ..._net.trace import Trace, trace_steps
 from ..base import LSTMEstimator
@@ -116,9 +116,10 @@ class LSTMForecaster(BacktestEstimator):
         What the units are.
     nonlinearity : {"tanh", "relu"}, default="tanh"
         Of the plain RNN's units; not read for others.
-    forget_bias : float, "chrono" or "mixed", default=1.0
+    forget_bias : float, "chrono", "mixed" or "uniform", default=1.0
         Initial bias of the forget gates. "chrono" spreads the spans that units remember up to the longest series
-        (Tallec & Ollivier 2018); "mixed" does so for half of them, the others have 1.
+        (Tallec & Ollivier 2018); "mixed" does so for half of them, the others have 1. "uniform" draws
+        the biases of all gates, of any cell, as the weights are drawn.
     solver : {"adam", "sgd", "rmsprop"}, default="adam"
         What makes updates of gradients.
     alpha : float, default=0.0001
@@ -297,7 +298,7 @@ class LSTMForecaster(BacktestEstimator):
         "learning_rate_init": [StrOptions({"auto"}), *LSTMEstimator._parameter_constraints["learning_rate_init"]],
         "cv": [Number(Integral, 2, None, closed="left"), None],
         "early_stopping": ["boolean"],
-        "forget_bias": [Number(Real, None, None, closed="neither"), StrOptions(set(SPREAD))],
+        "forget_bias": [Number(Real, None, None, closed="neither"), StrOptions(set(NAMED))],
         "max_iter": [Number(Integral, 1, None, closed="left")],
         "n_iter_no_change": [Number(Integral, 1, None, closed="left")],
         "n_paths": [Number(Integral, 1, None, closed="left")],

@@ -60,7 +60,7 @@ class LSTMLanguageModel(TokenEstimator):
         What the units are.
     nonlinearity : {"tanh", "relu"}, default="tanh"
         Of the plain RNN's units; not read for others.
-    forget_bias : float, "chrono", "mixed" or "auto", default=1.0
+    forget_bias : float, "chrono", "mixed", "uniform" or "auto", default="uniform"
         Initial bias of an LSTM's forget gates; see `LSTMClassifier`. "auto" is "mixed".
     solver : {"adam", "sgd", "rmsprop"}, default="adam"
         What makes updates of gradients. Of an embedding that is not tied they change the rows of tokens that occurred.
@@ -171,7 +171,7 @@ class LSTMLanguageModel(TokenEstimator):
     batch_size: int | str = 50
     learning_rate: str = "cosine"
     alpha: float = 0.0
-    forget_bias: float | str = 1.0
+    forget_bias: float | str = "uniform"
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **TokenEstimator._parameter_constraints,
