@@ -241,45 +241,58 @@ static int same(struct gradient a, struct gradient b)
            memcmp(a.dbias, b.dbias, (size_t)n_outputs * sizeof(real)) == 0;
 }
 
-static void check_sizes(ptrdiff_t n_rows, ptrdiff_t width, ptrdiff_t n_outputs, pylstm_loss loss)
+/* By the kernels of one instruction set, or of the best; with two threads, of what is large, in shards only. */
+static void check_isa(pylstm_isa isa)
 {
-    set_up(n_rows, width, n_outputs, loss);
-    for (at.head.n_threads = 1; at.head.n_threads <= 3; at.head.n_threads++) {
-        struct gradient alone = gradient_of(n_rows, 1);
+    bool is_large = at.head.n_outputs * at.head.width > 1 << 16;
+    at.head.isa = isa;
+    for (at.head.n_threads = 1; at.head.n_threads <= 3; at.head.n_threads += is_large ? 2 : 1) {
+        struct gradient alone = gradient_of(at.n_rows, 1);
         expect_near(alone);
         if (at.head.n_threads > 1) { /* the bits of a share do not depend on who takes it */
-            struct gradient together = gradient_of(n_rows, at.head.n_threads);
+            struct gradient together = gradient_of(at.n_rows, at.head.n_threads);
             expect(same(alone, together), "members");
             free_gradient(together);
         }
         free_gradient(alone);
     }
     at.head.n_threads = 2;
-    struct gradient shards = gradient_of(n_rows / 3 + 1, 2);
+    struct gradient shards = gradient_of(at.n_rows / 3 + 1, 2);
     expect_near(shards);
     free_gradient(shards);
+}
+
+/* What the plain loops make of it is the same for all instruction sets. */
+static void check_sizes(ptrdiff_t n_rows, ptrdiff_t width, ptrdiff_t n_outputs, pylstm_loss loss)
+{
+    set_up(n_rows, width, n_outputs, loss);
+    for (int isa = PYLSTM_ISA_SCALAR; isa < PYLSTM_N_ISA; isa++)
+        if (is_tested(isa))
+            check_isa((pylstm_isa)isa);
     tear_down();
 }
 
 /* --------------------------------------------------------------------- all */
 
-static void check_isa(pylstm_isa isa)
+static void check_all_sizes(void)
 {
     static const ptrdiff_t rows[] = {1, 2, 7, 32, 33, 97, 131}, widths[] = {1, 3, 8, 17, 31, 64, 67};
     static const ptrdiff_t outputs[] = {1, 2, 5, 9, 65, 97};
     enum { N_ROWS = sizeof rows / sizeof *rows, N_WIDTHS = sizeof widths / sizeof *widths };
     enum { N_OUTPUTS = sizeof outputs / sizeof *outputs };
-    at.head = (pylstm_head){.dtype = PYLSTM_REAL_BITS == 32 ? PYLSTM_FLOAT32 : PYLSTM_FLOAT64, .isa = isa};
+    at.head = (pylstm_head){.dtype = PYLSTM_REAL_BITS == 32 ? PYLSTM_FLOAT32 : PYLSTM_FLOAT64};
     at.blas = &pylstm_blas_reference;
     for (int r = 0; r < N_ROWS; r++)
         for (int j = 0; j < N_OUTPUTS; j++)
             for (int loss = 0; loss < PYLSTM_CALLER; loss++)
                 check_sizes(rows[r], widths[(r + j + loss) % N_WIDTHS], outputs[j], (pylstm_loss)loss);
-    /* outputs that threads share; then so many that they are not kept but computed twice */
-    check_sizes(101, 600, 500, PYLSTM_CROSS_ENTROPY);
-    check_sizes(33, 600, 501, PYLSTM_SIGMOID);
-    check_sizes(35, 5, 60001, PYLSTM_CROSS_ENTROPY);
-    check_sizes(33, 5, 60000, PYLSTM_QUANTILE);
+    /* Weights of a little over 1 MB, so that threads share the outputs: in two chunks of rows, in two and three parts
+     * of the columns; then so many outputs that they are not kept but computed twice. */
+    const ptrdiff_t times = 64 / PYLSTM_REAL_BITS;
+    check_sizes(97, 531, 249 * times + 1, PYLSTM_CROSS_ENTROPY);
+    check_sizes(33, 1031, 129 * times + 1, PYLSTM_SIGMOID);
+    check_sizes(35, 5, 27000 * times + 1, PYLSTM_CROSS_ENTROPY);
+    check_sizes(33, 5, 27000 * times, PYLSTM_QUANTILE);
 }
 
 /* Rows that no weight is on, or none at all, leave zeros. */
@@ -333,7 +346,15 @@ static void count_dgemm(char *transa, char *transb, int *m, int *n, int *k, doub
     pylstm_blas_reference.dgemm(transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
-/* Wide inputs and many outputs go to a BLAS that stays on its thread with products as large, others do not. */
+static void check_blas_sizes(ptrdiff_t width, pylstm_loss loss)
+{
+    set_up(3, width, 773, loss);
+    check_isa(PYLSTM_ISA_BEST);
+    tear_down();
+}
+
+/* Wide inputs and many outputs, of each of three threads, go to a BLAS that stays on its thread with products as large;
+ * others do not. */
 static void check_blas(void)
 {
     pylstm_blas blas = {count_sgemm, count_dgemm, PTRDIFF_MAX};
@@ -341,20 +362,18 @@ static void check_blas(void)
     at.blas = &blas;
     for (int is_wide = 0; is_wide < 2; is_wide++) {
         n_blas_calls = 0;
-        check_sizes(5, is_wide ? 2050 : 150, 1100, is_wide ? PYLSTM_CROSS_ENTROPY : PYLSTM_SQUARED_ERROR);
+        check_blas_sizes(is_wide ? 2050 : 150, is_wide ? PYLSTM_CROSS_ENTROPY : PYLSTM_SQUARED_ERROR);
         CHECK((n_blas_calls > 0) == is_wide);
     }
     n_blas_calls = 0;
     blas.one_thread_product = (ptrdiff_t)1 << 18;
-    check_sizes(5, 2050, 1100, PYLSTM_CROSS_ENTROPY);
+    check_blas_sizes(2050, PYLSTM_CROSS_ENTROPY);
     CHECK(n_blas_calls == 0);
 }
 
 static void check_heads(void)
 {
-    for (int isa = PYLSTM_ISA_SCALAR; isa < PYLSTM_N_ISA; isa++)
-        if (is_tested(isa))
-            check_isa((pylstm_isa)isa);
+    check_all_sizes();
     check_nothing(9);
     check_nothing(500);
     check_memory();
