@@ -33,6 +33,9 @@ static const struct layout {
 
 enum { MOST_ROWS = 13, MANY_ROWS = 269 };
 
+/* So many weights of the inputs, or of h, are asked for ahead (tile.h). */
+#define PREFETCHED ((double)((768 << 10) / sizeof(real)))
+
 /* What is under test: the weights of one layer, plain and in the order of the kernels. Everything padded is laid out
  * here by place() and friends, written from the words of kernels.h, not by panels.c. */
 static struct setting {
@@ -933,19 +936,15 @@ static void check_cell(const struct layout *of)
     static const ptrdiff_t hidden[] = {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 37, 65}, n_x[] = {0, 1, 2, 5, 16, 17};
     enum { N_HIDDEN = sizeof hidden / sizeof *hidden, N_N_X = sizeof n_x / sizeof *n_x };
     at.of = of, at.cell = of->cell, at.n_gates = of->n_gates, at.n_vectors = of->n_vectors;
-    /* Every pair with one more size in turn: of the LSTM half the triples, of the others, whose products are the same
-     * code, a sixth. */
-    int stride = of->cell == PYLSTM_LSTM ? 2 : N_N_X;
     for (ptrdiff_t n_rows = 1; n_rows <= MOST_ROWS; n_rows++)
-        for (int k = 0; k < N_HIDDEN; k++)
-            for (int i = (int)n_rows % stride; i < N_N_X; i += stride)
-                check_sizes(n_rows, hidden[k], n_x[(i + k) % N_N_X]);
-    /* weights that are prefetched, and more blocks of a row than are pending at once */
-    ptrdiff_t large = of->n_gates > 1 ? 300 : 1200;
-    check_sizes(1, large, of->n_gates > 1 ? 300 : 3);
-    check_sizes(8, large - 1, of->n_gates > 1 ? 299 : 199);
+        for (int k = 0; k < N_HIDDEN; k++) /* each pair of two of the three sizes */
+            check_sizes(n_rows, hidden[k], n_x[(n_rows + k) % N_N_X]);
+    /* more blocks of a row than are pending at once; weights that are prefetched */
+    ptrdiff_t pending = 36 * 4 / of->n_vectors, large = (ptrdiff_t)sqrt(PREFETCHED / (double)of->n_gates) + 1;
+    check_sizes(1, pending * at.lanes + 1, 3);
+    check_sizes(8, large, large);
     /* more rows than are pending at once, and than two parts of the weights' gradient have, of whole and odd blocks */
-    check_sizes(MANY_ROWS, 64, 40);
+    check_sizes(MANY_ROWS, 4 * at.lanes, 5 * at.lanes);
     check_sizes(MANY_ROWS, 33, 5);
 }
 
