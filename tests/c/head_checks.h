@@ -289,9 +289,9 @@ static void check_all_sizes(void)
     /* Weights of a little over 1 MB, so that threads share the outputs: in two chunks of rows, in two and three parts
      * of the columns; then so many outputs that they are not kept but computed twice. */
     const ptrdiff_t times = 64 / PYLSTM_REAL_BITS;
-    check_sizes(97, 531, 249 * times + 1, PYLSTM_CROSS_ENTROPY);
-    check_sizes(33, 1031, 129 * times + 1, PYLSTM_SIGMOID);
-    check_sizes(35, 5, 27000 * times + 1, PYLSTM_CROSS_ENTROPY);
+    check_sizes(97, 531, 255 * times, PYLSTM_CROSS_ENTROPY); /* in blocks of 85, a tile's rows and one more */
+    check_sizes(33, 1031, 129 * times, PYLSTM_SIGMOID);      /* of 86 or 65, and two more */
+    check_sizes(35, 5, (273 * times + 1) * 96 + 1, PYLSTM_CROSS_ENTROPY); /* of 96, and one of a single output */
     check_sizes(33, 5, 27000 * times, PYLSTM_QUANTILE);
 }
 

@@ -718,10 +718,10 @@ int main(void)
         isa = (pylstm_isa)k;
         printf("%s (best: %s)\n", pylstm_isa_name(k), pylstm_isa_name((int)pylstm_isa_best()));
         test_cell(PYLSTM_LSTM);
-        for (int pooling = PYLSTM_POOL_LAST; pooling <= PYLSTM_POOL_NONE; pooling++)
+        for (int pooling = PYLSTM_POOL_LAST; pooling <= PYLSTM_POOL_NONE; pooling++) /* with a loss, by turns */
             for (int kind = PYLSTM_ADAM; kind <= PYLSTM_RMSPROP; kind++)
-                for (int loss = PYLSTM_CROSS_ENTROPY; loss <= PYLSTM_SQUARED_ERROR; loss++)
-                    check_learns((pylstm_pooling)pooling, (pylstm_loss)loss, (pylstm_solver_kind)kind);
+                check_learns((pylstm_pooling)pooling, (pylstm_loss)((pooling + kind + k) % 2),
+                             (pylstm_solver_kind)kind);
         for (int other = PYLSTM_GRU; other < PYLSTM_N_CELLS; other++) {
             test_cell((pylstm_cell)other);
             check_learns((pylstm_pooling)other, PYLSTM_CROSS_ENTROPY, PYLSTM_ADAM);
