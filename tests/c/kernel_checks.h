@@ -939,9 +939,9 @@ static void check_cell(const struct layout *of)
     for (ptrdiff_t n_rows = 1; n_rows <= MOST_ROWS; n_rows++)
         for (int k = 0; k < N_HIDDEN; k++) /* each pair of two of the three sizes */
             check_sizes(n_rows, hidden[k], n_x[(n_rows + k) % N_N_X]);
-    /* more blocks of a row than are pending at once; weights that are prefetched, of fours of blocks and one to three
-     * more */
-    ptrdiff_t pending = 36 * 4 / of->n_vectors, least = (ptrdiff_t)sqrt(PREFETCHED / (double)of->n_gates);
+    /* more blocks of a row than are pending at once; weights that are prefetched, and more units than a part of a panel
+     * has of an LSTM's doubles one by one, in fours of blocks and one to three more */
+    ptrdiff_t pending = 36 * 4 / of->n_vectors, least = (ptrdiff_t)fmax(sqrt(PREFETCHED / (double)of->n_gates), 256);
     ptrdiff_t large = (least / (4 * at.lanes) + 1) * 4 * at.lanes + (1 + of->cell % 2) * at.lanes + 1;
     check_sizes(1, pending * at.lanes + 1, 3);
     check_sizes(8, large, large - at.lanes);

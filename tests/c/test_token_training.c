@@ -330,7 +330,7 @@ static void check(pylstm_net net, pylstm_input input, bool is_tied)
     if (!is_tied)
         check_values(&model, token_size);
     check_steps(&model, (pylstm_solver_kind)(turn % 3), turn / 3 % 2 ? 0.01 : 0, token_size);
-    check_steps(&model, (pylstm_solver_kind)((turn + 1) % 3), turn / 3 % 2 ? 0 : 0.01, token_size);
+    check_steps(&model, (pylstm_solver_kind)((turn + 1) % 3), turn / 3 % 2 ? 100 : 0.01, token_size);
     check_clipping(&model, token_size);
     check_no_weight(&model);
     memcpy(label, kept, sizeof label);
