@@ -142,13 +142,12 @@ def compare(arguments):
             **told,
         )
         for library in arguments.libraries:
+            if library == "torch" and not hasattr(model, "encoder_"):
+                model.set_params(max_iter=1).fit(train)  # for its vocabulary
             start = time.process_time()
             if library == "pylstm":
                 score = model.fit(train).score
             else:
-                if not hasattr(model, "encoder_"):
-                    model.set_params(max_iter=1).fit(train)  # for its vocabulary
-                    start = time.process_time()
                 score = train_torch(model, train, arguments, recipe, seed)
             seconds = time.process_time() - start
             nats = -score(test)

@@ -30,9 +30,10 @@ def as_generator(random_state: Any) -> RandomState:
 
 def check_forget_bias(forget_bias: Any, t_max: Any, cell: Any) -> tuple[float | str, int | None]:
     """Return the two in their plain types."""
-    if isinstance(forget_bias, str) and forget_bias not in NAMED:
+    is_named = isinstance(forget_bias, str)
+    if is_named and forget_bias not in NAMED:
         raise ValueError(f"forget_bias must be a number, 'chrono', 'mixed' or 'uniform', got {forget_bias!r}")
-    if isinstance(forget_bias, str) and forget_bias in SPREAD:
+    if is_named and forget_bias in SPREAD:
         if cell != "lstm":
             raise ValueError(
                 f"forget_bias={forget_bias!r} is for cell='lstm', which has a forget gate, got cell={cell!r}"
@@ -47,9 +48,7 @@ def check_forget_bias(forget_bias: Any, t_max: Any, cell: Any) -> tuple[float | 
         return forget_bias, longest
     if t_max is not None:
         raise ValueError(f"t_max is used with forget_bias='chrono' or 'mixed' only, got forget_bias={forget_bias!r}")
-    if isinstance(forget_bias, str):
-        return forget_bias, None
-    return check_real(forget_bias, "forget_bias", -np.inf, np.inf), None
+    return forget_bias if is_named else check_real(forget_bias, "forget_bias", -np.inf, np.inf), None
 
 
 def initialise(parameters: dict[str, Array], spec: "ModelSpec", generator: RandomState) -> None:
@@ -62,15 +61,11 @@ def initialise(parameters: dict[str, Array], spec: "ModelSpec", generator: Rando
     the first has a bias of 1, and short memories. "uniform" draws all biases of a layer as its weights.
     """
     for name, values in parameters.items():
-        if values.ndim == 2:
-            bound = 1 / np.sqrt(parameters[name.replace("_ih", "_hh")].shape[1])
+        if values.ndim == 2 or (spec.forget_bias == "uniform" and name != "bias_out"):
+            bound = 1 / np.sqrt(parameters[name.replace("_ih", "_hh").replace("bias", "weight_hh")].shape[1])
             fill(values, partial(generator.uniform, -bound, bound))
             continue
         values[...] = 0
-        if spec.forget_bias == "uniform" and name != "bias_out":
-            bound = 1 / np.sqrt(parameters[name.replace("bias", "weight_hh")].shape[1])
-            values[...] = generator.uniform(-bound, bound, len(values))
-            continue
         if spec.cell != "lstm" or name == "bias_out":
             continue
         write, forget, _, _ = values.reshape(4, -1)

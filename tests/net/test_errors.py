@@ -89,7 +89,11 @@ def test_bad_state(state, message):
         ({"dropout": "a"}, TypeError, "dropout must be a number"),
         ({"dtype": "float16"}, ValueError, "dtype must be 'float32' or 'float64', got 'float16'"),
         ({"dtype": "nonsense"}, TypeError, "dtype must be 'float32' or 'float64', got 'nonsense'"),
-        ({"forget_bias": "crono"}, ValueError, "forget_bias must be a number, 'chrono', 'mixed' or 'uniform', got"),
+        (
+            {"forget_bias": "crono"},
+            ValueError,
+            "forget_bias must be a number, 'chrono', 'mixed' or 'uniform', got 'crono'",
+        ),
         ({"forget_bias": None}, TypeError, "forget_bias must be a number"),
         ({"forget_bias": "chrono"}, ValueError, "forget_bias='chrono' needs t_max"),
         ({"forget_bias": "chrono", "t_max": 2}, ValueError, "t_max must be an integer >= 3, got 2"),

@@ -61,7 +61,7 @@ class LSTMLanguageModel(TokenEstimator):
     nonlinearity : {"tanh", "relu"}, default="tanh"
         Of the plain RNN's units; not read for others.
     forget_bias : float, "chrono", "mixed", "uniform" or "auto", default="uniform"
-        Initial bias of an LSTM's forget gates; see `LSTMClassifier`. "auto" is "mixed".
+        Initial bias of an LSTM's forget gates, by default of all gates; see `LSTMClassifier`. "auto" is "mixed".
     solver : {"adam", "sgd", "rmsprop"}, default="adam"
         What makes updates of gradients. Of an embedding that is not tied they change the rows of tokens that occurred.
     alpha : float, default=0.0
