@@ -57,7 +57,7 @@ static pylstm_stream *new_stream(const pylstm_model *model, int has_biases)
 {
     const pylstm_layer at = pylstm_net_layer(&model->net, 0, 0);
     ptrdiff_t n = pylstm_model_n_parameters(model), hidden = at.hidden_size;
-    float *parameters = allocate((size_t)n * sizeof(float));
+    float *parameters = allocate((size_t)n * sizeof(float)); /* for as long as the program runs */
     for (ptrdiff_t k = 0; k < n; k++)
         parameters[k] = draw() / sqrtf((float)hidden);
     for (ptrdiff_t k = 0; k < 4 * hidden && !has_biases; k++)
@@ -66,10 +66,9 @@ static pylstm_stream *new_stream(const pylstm_model *model, int has_biases)
     pylstm_stream *stream;
     if (pylstm_stream_size(model, 1, &memory.bytes))
         abort();
-    memory.data = allocate(memory.bytes); /* for as long as the program runs */
+    memory.data = allocate(memory.bytes); /* likewise */
     if (pylstm_stream_init(&stream, model, 1, parameters, NULL, memory))
         abort();
-    free(parameters);
     return stream;
 }
 

@@ -492,10 +492,11 @@ typedef struct pylstm_scalings {
 
 /* ------------------------------------------------------------------ stream */
 
-/* A model that runs on, a step or a block of steps at a time: its weights packed once, its state inside, all in the
- * caller's memory, which has to stay where it is. No call but the first two reads anything else, allocates, locks or
- * waits. Different streams may run on different threads at once; one stream, on one thread at a time. Its outputs are
- * the bits of pylstm_forward, or pylstm_predict, over all steps at once: after each step, over those so far. */
+/* A model that runs on, a step or a block of steps at a time: its layers' weights packed once, its state inside, all in
+ * the caller's memory, which has to stay where it is. A table of tokens and the dense layer's weights are read where
+ * they lie among the parameters. No call allocates, locks or waits. Different streams may run on different threads at
+ * once; one stream, on one thread at a time. Its outputs are the bits of pylstm_forward, or pylstm_predict, over all
+ * steps at once: after each step, over those so far. */
 typedef struct pylstm_stream pylstm_stream;
 
 /* For B = batch_size independent sequences. With n_outputs = 0 the model has no dense layer: what comes out is the
@@ -503,12 +504,12 @@ typedef struct pylstm_stream pylstm_stream;
  * layer reads the mean, or the maximum, of the steps so far, which belongs to the state. */
 int pylstm_stream_size(const pylstm_model *model, ptrdiff_t batch_size, size_t *bytes);
 /* Sets the state to zero, the weights to:
- *   parameters  [n_parameters], as for pylstm_predict
- *   scalings    what the stream is to do itself, or NULL: nothing */
+ *   parameters  [n_parameters], as for pylstm_predict; they have to stay as they are until others are set
+ *   scalings    what the stream is to do itself, or NULL: nothing; it is copied */
 int pylstm_stream_init(pylstm_stream **stream, const pylstm_model *model, ptrdiff_t batch_size, const void *parameters,
                        const pylstm_scalings *scalings, pylstm_memory memory);
-/* Other weights for the same sizes, and scalings or none, from the next step on; the state stays. What may be missing
- * must be what it was: else PYLSTM_ERROR_MISSING. */
+/* Other weights for the same sizes, and scalings or none, from the next step on; the state stays. The parameters before
+ * are not read any more. What may be missing must be what it was: else PYLSTM_ERROR_MISSING. */
 int pylstm_stream_set_weights(pylstm_stream *stream, const void *parameters, const pylstm_scalings *scalings);
 /* state: as in pylstm_forward; NULL is zeros. What is pooled is then of no steps, and no input has been there. */
 int pylstm_stream_set_state(pylstm_stream *stream, const void *state);

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._net.inputs import Array
-from .._net.tokens import numbers_of
+from .._net.tokens import Texts
 
 
 class Vocabulary(NamedTuple):
@@ -33,7 +33,7 @@ class Vocabulary(NamedTuple):
 def vocabulary_of(names: Array, n_tokens: int) -> Vocabulary:
     """Return the vocabulary of a net of `n_tokens`, of which the first ones have names; the others' are empty."""
     texts = [str(name) for name in names]
-    of_text = numbers_of(texts)
+    of_text = Texts(texts).numbers
     in_order = [of_text[text] for text in sorted(of_text, key=_as_bytes)]
     return Vocabulary(texts + [""] * (n_tokens - len(texts)), np.array(in_order, np.int64))
 

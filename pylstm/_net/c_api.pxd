@@ -141,6 +141,11 @@ cdef extern from "pylstm.h" nogil:
         double loss_parameter
         int is_tied
 
+    ctypedef struct pylstm_head_place:
+        Py_ssize_t weight
+        Py_ssize_t bias
+
+    pylstm_head_place pylstm_model_head(const pylstm_model *)
     int pylstm_model_check(const pylstm_model *)
     Py_ssize_t pylstm_model_n_parameters(const pylstm_model *)
 

@@ -27,7 +27,7 @@ from pylstm._net.inputs import (
     fill_state,
 )
 from pylstm._net.pickles import CLASSES, VERSION, plain_spec, reduced, restore, spec_of
-from pylstm._net.tokens import as_token_steps, as_tokens, looked_up, numbers_of
+from pylstm._net.tokens import Texts, as_token_steps, as_tokens
 from pylstm._net.trace import held_values, trace
 
 cimport cython

@@ -4,6 +4,8 @@
 cdef Py_ssize_t RELEASE_GIL = 1 << 18
 #: Steps of a constant input after which a net that has not come to rest is given up.
 SETTLE_BLOCK, SETTLE_BLOCKS = 256, 400
+#: Bytes of a line of the cache.
+LINE = 64
 #: Steps that a pool may be said to be of.
 MOST_POOLED = 2**53
 DOUBLE = np.dtype(np.float64)
@@ -29,7 +31,7 @@ cdef class Stream(_Net):
     Made by `Sequence.stream`, by an estimator's `stream`, or by `pylstm.stream` of a pipeline. Its outputs are the bits
     that `Sequence.forward` or ``predict`` give for all steps at once: the last layer's output for a `Sequence`, class
     probabilities or values, for every step, for an estimator: where that answers for a sequence as a whole, for the
-    steps so far. It has a copy of the weights, which are packed once.
+    steps so far. It has a copy of the weights.
 
     Attributes
     ----------
@@ -66,8 +68,7 @@ cdef class Stream(_Net):
     cdef _Memory memory
     cdef _Scalings scalings
     cdef readonly object classes_
-    cdef object texts    # of tokens by number, where they are known, else None
-    cdef dict numbers    # of tokens by text
+    cdef object texts    # of tokens, where they are known, else None
     cdef readonly object input_dtype, output_dtype
     cdef char format, input_format, output_format
     cdef readonly Py_ssize_t batch_size
@@ -82,7 +83,7 @@ cdef class Stream(_Net):
         self.take_texts(described.tokens)
 
     cdef take_texts(self, texts):
-        self.texts, self.numbers = texts, None if texts is None else numbers_of(texts)
+        self.texts = None if texts is None else Texts(texts)
 
     cdef start(self, ModelSpec spec, weights, batch_size):
         cdef size_t n_bytes = 0
@@ -104,14 +105,16 @@ cdef class Stream(_Net):
         self.weights()  # which says so where there are none
         mean, scale = self.scalings.inputs or (None, None)
         return (plain_spec(self.spec), (self.flat, mean, scale), self.batch_size, self.state, self.classes_,
-                self.scalings.targets, self.scalings.missing, self.texts)
+                self.scalings.targets, self.scalings.missing, None if self.texts is None else self.texts.texts)
 
     def __setstate__(self, state):
         # older ones have no targets, nothing that may be missing, and no texts
         (plain, (flat, mean, scale), batch_size, now, classes, targets, missing,
          texts) = (tuple(state) + (None, None, None))[:8]
         inputs = None if mean is None else (mean, scale)
-        self.start(spec_of(plain), (flat, inputs, targets, missing), batch_size)
+        cdef ModelSpec spec = spec_of(plain)
+        flat = own_copy(flat, spec.dtype, spec.n_parameters, "weights")
+        self.start(spec, (flat, inputs, targets, missing), batch_size)
         self.set_state(self.take_whole_state(now))
         self.classes_ = classes
         self.take_texts(texts)
@@ -351,8 +354,8 @@ cdef class Stream(_Net):
     cdef as_token_rows(self, x, int ndim):
         """Return the tokens that a user gave, of steps of one feature: one each."""
         name = "x" if ndim == 2 else "block"
-        if self.numbers is not None:
-            x = looked_up(x, self.numbers)
+        if self.texts is not None:
+            x = self.texts.looked_up(x)
         places = ("sequence",) if ndim == 2 else ("sequence", "step")
         tokens = as_tokens(x, self.c.n_tokens, name, places).astype(TOKEN, copy=False)
         fits = tokens.ndim == ndim - 1 and tokens.shape[0] == self.batch_size
@@ -568,28 +571,40 @@ cdef class Stream(_Net):
         self.check_free()
         if self.n_calls:
             raise RuntimeError("this Stream is in use: it can't take other weights before its call has returned")
-        self.take_weights(own)
+        check(pylstm_stream_set_weights(self.stream, own.view.data, &own.scalings.c))
+        self.take_weights(own)  # C reads those before no more
         self.classes_ = described.labels
         self.take_texts(described.tokens)
-        check(pylstm_stream_set_weights(self.stream, self.flat_view.data, &self.scalings.c))
 
 
 cdef class _StreamWeights:
-    """A copy of a model's weights, in one array, and of what is done to inputs and targets, or None."""
+    """A copy of a model's weights, in one array, and of what is done to inputs and targets, or None.
+
+    The dense layer's weights, which C reads where they lie, begin where a line of the cache does: in a language model
+    of 10,000 tokens they take up to a tenth longer elsewhere.
+    """
 
     cdef object flat
     cdef _View view
     cdef _Scalings scalings
 
     def __cinit__(self, ModelSpec spec, flat, inputs, targets, missing):
-        self.flat = own_copy(flat, spec.dtype, spec.n_parameters, "weights")
+        cdef Py_ssize_t n = spec.n_parameters, n_line = LINE // spec.dtype.itemsize, start = 0
+        room = np.empty(n + n_line, spec.dtype)
+        if spec.c.n_outputs > 0:
+            start = pylstm_model_head(&spec.c).weight
+        first = -(room.ctypes.data // spec.dtype.itemsize + start) % n_line
+        self.flat = room[first : first + n]
+        self.flat[...] = flat
         self.view = _View(self.flat)
         self.scalings = _Scalings(spec, inputs, targets, missing)
 
 
-def weights_of(described):
-    """Return a copy of a model's weights, and what is done to its inputs and its targets, or None."""
-    return described.net.copy_weights(), described.inputs, described.targets, described.missing
+cdef weights_of(described):
+    """Return a model's weights, and what is done to its inputs and its targets, or None."""
+    cdef _Net net = described.net
+    net.weights()  # which says so where there are none
+    return net.flat, described.inputs, described.targets, described.missing
 
 
 cdef inline bint is_finite(const void *data, Py_ssize_t n, Py_ssize_t itemsize) noexcept:

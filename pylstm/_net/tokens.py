@@ -4,6 +4,7 @@ As rows of steps, a token is the one feature of its step. They are kept as they 
 1, 2 or 4 bytes.
 """
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -44,18 +45,30 @@ def as_tokens(values: Any, n_tokens: int, name: str, places: tuple[str, ...] = (
     return array if array.dtype in TOKEN_DTYPES and array.dtype.isnative else array.astype(token_dtype(n_tokens))
 
 
-def numbers_of(texts: Any) -> dict[str, int]:
-    """Return the numbers of tokens by their texts, but for 0, the unknown one."""
-    return {str(text): number for number, text in enumerate(texts) if number}
+class Texts:
+    """The texts of tokens by their numbers, and the way back; 0 is the unknown one.
 
+    Parameters
+    ----------
+    texts : sequence of str
+        Of each token.
+    """
 
-def looked_up(tokens: Any, numbers: dict[str, int]) -> Any:
-    """Return what a user gave with numbers in place of the texts of tokens: 0 for those that are unknown."""
-    if isinstance(tokens, str):
-        return numbers.get(tokens, 0)
-    if isinstance(tokens, np.ndarray) and tokens.dtype.kind in "UO":
-        tokens = tokens.tolist()
-    return [looked_up(token, numbers) for token in tokens] if isinstance(tokens, list | tuple) else tokens
+    def __init__(self, texts: Any) -> None:
+        self.texts = texts
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """Numbers by texts, made when the first text comes: of many tokens that takes a while."""
+        return {str(text): number for number, text in enumerate(self.texts) if number}
+
+    def looked_up(self, tokens: Any) -> Any:
+        """Return what a user gave with numbers in place of the texts of tokens: 0 for those that are unknown."""
+        if isinstance(tokens, str):
+            return self.numbers.get(tokens, 0)
+        if isinstance(tokens, np.ndarray) and tokens.dtype.kind in "UO":
+            tokens = tokens.tolist()
+        return [self.looked_up(token) for token in tokens] if isinstance(tokens, list | tuple) else tokens
 
 
 def _of_objects(array: Array) -> Array:

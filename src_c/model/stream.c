@@ -1,4 +1,5 @@
-/* Step after step from a state that stays: weights packed once, everything in one block of memory. */
+/* Step after step from a state that stays: the layers' weights packed once, the dense layer's and a table's where they
+ * lie; everything else in one block of memory. */
 #include "kernels/isa.h"
 #include "kernels/missing.h"
 #include "kernels/panels.h"
@@ -37,15 +38,15 @@ struct NAME(stream) {
     ptrdiff_t output_size;
     struct stream_layer *layers; /* [n_layers] */
     struct running_pool pool;
-    ptrdiff_t *hidden_sizes;     /* [n_layers]; what base.model.net points to */
-    real *weight_out, *bias_out; /* [n_outputs][H], [n_outputs] */
+    ptrdiff_t *hidden_sizes;           /* [n_layers]; what base.model.net points to */
+    const real *weight_out, *bias_out; /* [n_outputs][H], [n_outputs], the caller's */
     struct scaling inputs, targets;
     struct missing missing; /* its arrays are those below */
     double *filler;         /* [F], and room for I */
     int64_t *columns;       /* [n_columns], likewise */
     double *kept;           /* [B][F] or [B][n_columns], likewise */
     real *scaled;           /* [B][I] one step's inputs, where they are; or the rows of its tokens */
-    real *table;            /* [n_tokens][I] of tokens; none of one-hot ones */
+    const real *table;      /* [n_tokens][I] of tokens, the caller's; none of one-hot ones */
     ptrdiff_t *tokens;      /* [B] one step's; NULL: values */
     real *outputs;          /* [B][n_outputs] one step's, where the targets are, or tokens are drawn from them */
     uint32_t *order;        /* [n_outputs] for drawing tokens */
@@ -71,15 +72,12 @@ static struct NAME(stream) * carve(const pylstm_model *model, ptrdiff_t batch_si
         .output_size = n_outputs > 0 ? n_outputs : output_size,
         .layers = arena_take(arena, net->n_layers, 1, sizeof(struct stream_layer)),
         .hidden_sizes = arena_take(arena, net->n_layers, 1, sizeof(ptrdiff_t)),
-        .weight_out = arena_take(arena, n_outputs, output_size, sizeof(real)),
-        .bias_out = arena_take(arena, n_outputs, 1, sizeof(real)),
         .inputs = carve_scaling(arena, net->input_size),
         .targets = carve_scaling(arena, n_outputs),
         .filler = arena_take(arena, net->input_size, 1, sizeof(double)),
         .columns = arena_take(arena, net->input_size, 1, sizeof(int64_t)),
         .kept = arena_take(arena, batch_size, net->input_size, sizeof(double)),
         .scaled = arena_take(arena, batch_size, net->input_size, sizeof(real)),
-        .table = arena_take(arena, pylstm_net_table_size(net), 1, sizeof(real)),
         .outputs = arena_take(arena, batch_size, n_outputs, sizeof(real)),
         .order = arena_take(arena, reads_tokens(net) ? n_outputs : 0, 1, sizeof(uint32_t)),
     };
@@ -158,7 +156,6 @@ void NAME(stream_set_weights)(pylstm_stream *stream, const void *parameters, pyl
 {
     struct NAME(stream) *to = (struct NAME(stream) *)stream;
     const pylstm_net *net = &to->base.model.net;
-    ptrdiff_t n_outputs = to->base.model.n_outputs, n_weights = n_outputs * pylstm_net_output_size(net);
     pylstm_head_place head = pylstm_model_head(&to->base.model);
     pylstm_layer at = {0};
     while (pylstm_net_next(net, &at)) {
@@ -170,11 +167,11 @@ void NAME(stream_set_weights)(pylstm_stream *stream, const void *parameters, pyl
         NAME(pack_layer)(&layer, to->layers[at.layer].packed);
         to->layers[at.layer].weights = NAME(packed_weights)(&layer, to->layers[at.layer].packed);
     }
-    memcpy(to->table, parameters, (size_t)pylstm_net_table_size(net) * sizeof(real));
-    memcpy(to->weight_out, (const real *)parameters + head.weight, (size_t)n_weights * sizeof(real));
-    memcpy(to->bias_out, (const real *)parameters + head.bias, (size_t)n_outputs * sizeof(real));
+    to->table = parameters;
+    to->weight_out = (const real *)parameters + head.weight;
+    to->bias_out = (const real *)parameters + head.bias;
     set_scaling(&to->inputs, net->input_size, scalings.inputs);
-    set_scaling(&to->targets, n_outputs, scalings.targets);
+    set_scaling(&to->targets, to->base.model.n_outputs, scalings.targets);
     set_missing(to, scalings.missing);
 }
 

@@ -141,7 +141,7 @@ static void stream_steps(const struct run *run, pylstm_stream *stream, ptrdiff_t
     stream_inputs(run, stream, run->x, x_bytes(run), from, n);
 }
 
-/* A stream in memory of exactly its size; the weights are gone by the time it runs. */
+/* A stream in memory of exactly its size; it reads some of the parameters where they lie. */
 static pylstm_stream *new_stream(const pylstm_model *model, ptrdiff_t batch_size, const void *parameters,
                                  const pylstm_scalings *scalings, void **memory)
 {
@@ -149,10 +149,8 @@ static pylstm_stream *new_stream(const pylstm_model *model, ptrdiff_t batch_size
     size_t bytes = 0;
     CHECK_STATUS(pylstm_stream_size(model, batch_size, &bytes), PYLSTM_OK);
     *memory = allocate(bytes);
-    void *weights = copy_reals(&model->net, parameters, pylstm_model_n_parameters(model));
-    CHECK_STATUS(pylstm_stream_init(&stream, model, batch_size, weights, scalings, (pylstm_memory){*memory, bytes}),
+    CHECK_STATUS(pylstm_stream_init(&stream, model, batch_size, parameters, scalings, (pylstm_memory){*memory, bytes}),
                  PYLSTM_OK);
-    free(weights);
     return stream;
 }
 

@@ -141,14 +141,15 @@ static void check_stream(const pylstm_model *model)
     char *allocated;
     pylstm_memory memory = odd_memory_of(bytes, &allocated);
     pylstm_stream *stream;
-    void *weights = copy_reals(net, a, n_parameters); /* the table is the stream's own then, too */
+    void *weights = copy_reals(net, a, n_parameters); /* the stream reads table and dense layer where they lie */
     CHECK_STATUS(pylstm_stream_init(&stream, model, BATCH_SIZE, weights, NULL, memory), PYLSTM_OK);
-    free(weights);
     for (ptrdiff_t s = 0; s < SWAP_AT; s++)
         stream_steps(model, stream, text.quads, s, 1, y);
     check_refused(model, stream);
-    if (!pools)
+    if (!pools) {
         CHECK_STATUS(pylstm_stream_set_weights(stream, b, NULL), PYLSTM_OK);
+        memset(weights, 0xff, (size_t)n_parameters * real_size(net)); /* and reads those before no more */
+    }
     stream_steps(model, stream, text.quads, SWAP_AT, N_STEPS - SWAP_AT, y);
     CHECK_STATUS(pylstm_stream_get_state(stream, state_out), PYLSTM_OK);
     expect_reals(net, y, expected, n_y, "a stream");
@@ -169,6 +170,7 @@ static void check_stream(const pylstm_model *model)
         check_targets(model, stream, a, text.quads, expected);
     free(allocated);
     free_text(text);
+    free(weights);
     free(a);
     free(b);
     free(expected);

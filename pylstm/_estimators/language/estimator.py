@@ -478,7 +478,7 @@ class LSTMLanguageModel(TokenEstimator):
     ) -> Iterator[int]:
         check_is_fitted(self, "_model")
         n = check_int(n, "max_new_tokens", 0)
-        excluded = sorted({0, self.end_}.difference(self._drawn()))
+        excluded = [token for token in (0, self.end_) if token not in self._drawn()]
         sampler = Sampler(seed_of(random_state), temperature, top_k, top_p, np.array(excluded, np.uint32))
         drawn = written(Stream(self), self._prompt(prompt), n, sampler, block)
         return takewhile(partial(int.__ne__, self.end_), drawn)
