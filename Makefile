@@ -38,8 +38,9 @@ lint: $(VENV)/has-lint
 
 # pylstm, as new as what was compiled last; and a file for each extra of pyproject.toml: pip takes its list from the pylstm
 # that is there, and compiles nothing. 0 is pip's way to say that Python's own files are compiled when they are imported,
-# of each package those that are, not all: half of the time that pip takes.
-PIP = PIP_NO_COMPILE=0 $(VENV)/bin/pip install --quiet --disable-pip-version-check
+# of each package those that are, not all: half of the time that pip takes. Where Python is told to keep nothing that it
+# compiles, pip does it.
+PIP = $(if $(PYTHONDONTWRITEBYTECODE),,PIP_NO_COMPILE=0) $(VENV)/bin/pip install --quiet --disable-pip-version-check
 
 $(VENV)/has-pylstm: $(COMPILED)
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)

@@ -38,9 +38,8 @@ def expected(program):
     return outputs(PLAIN, command_of(PLAIN), program)
 
 
-@pytest.mark.parametrize(
-    "way", [QUICK[0], *(pytest.param(way, marks=pytest.mark.long) for way in QUICK[1:])], ids=lambda way: way.compiler
-)
+@pytest.mark.long
+@pytest.mark.parametrize("way", QUICK, ids=lambda way: way.compiler)
 def test_floats_that_are_reordered_or_wider(way, program, expected):
     words = command_of(way)
     if words is None:

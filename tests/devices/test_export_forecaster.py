@@ -162,7 +162,10 @@ def bound_of(model):
     return 2e-6 * float(describe(model).estimator._naive_error.max())
 
 
-@pytest.mark.parametrize(("path", "every"), [("vectors", 1), pytest.param("scalar", 4, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("path", "every"),
+    [("vectors", 8), *(pytest.param(*case, marks=pytest.mark.long) for case in (("vectors", 1), ("scalar", 4)))],
+)
 def test_it_says_what_the_stream_does(cases, path, every, tmp_path):
     some = dict([*cases.items()][::every])
     in_c = compiled({name: model for name, (model, _) in some.items()}, tmp_path, PATHS[path])

@@ -249,6 +249,7 @@ def library_of_cases(tmp_path_factory):
     return compiled([directory / f"{case.name}.c" for case in ALL_CASES], directory)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: case.name)
 def test_cells_and_losses(case, library_of_cases):
     """Losses and weights over 20 windows."""
@@ -265,6 +266,7 @@ def test_cells_and_losses(case, library_of_cases):
     assert np.abs(reference.weights() - start).max() > 1e-3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: case.name)
 def test_central_differences(case, library_of_cases):
     """What learning changes is the slope of the loss that it returns, along itself."""

@@ -162,7 +162,7 @@ def tokens_of(model, n=24):
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("way", ["vectors", "scalars", "of_bytes"])
+@pytest.mark.parametrize("way", ["vectors", "scalars", pytest.param("of_bytes", marks=pytest.mark.long)])
 def test_steps(way, name, request):
     running, model = request.getfixturevalue(way).running(name), MODELS[name]
     if way == "of_bytes":
@@ -188,6 +188,7 @@ def test_no_token(scalars, name):
         np.testing.assert_array_equal(got, expected)
 
 
+@pytest.mark.long
 def test_what_lies_in_the_file(vectors, of_bytes):
     """The table, once where weights are tied; bytes with a scale for each row."""
     model = MODELS["tied"]
@@ -301,6 +302,7 @@ def test_other_compilers(vectors):
     assert set(needed) <= allowed
 
 
+@pytest.mark.long
 def test_several_in_one_file_under_sanitizers(of_bytes, vectors, tmp_path):
     """A program that writes by a model of floats, and by one of bytes."""
     exports = [vectors.exports["characters"], of_bytes.exports["words"]]

@@ -122,6 +122,7 @@ def library(tmp_path_factory):
     return compiled(paths, folder, "-O0")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: case.name)
 def test_learning(case, library):
     """Losses and weights over 20 windows. Rows of tokens that did not occur stay, bit for bit."""
@@ -317,6 +318,7 @@ def test_other_compilers(exports):
         compile_all(["clang", *C99, "-fsyntax-only", path] for path in paths)
 
 
+@pytest.mark.long
 def test_two_in_one_file_under_sanitizers(exports, tmp_path):
     """A program that learns what it wrote, by a one-hot model and by a tied one."""
     names = ("characters", "tied")

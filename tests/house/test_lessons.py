@@ -50,6 +50,7 @@ def test_distances_are_those_in_the_words(kind):
         assert sentence.distance in KINDS[kind].distances
 
 
+@pytest.mark.long
 @every_kind
 def test_a_fifth_of_the_pairs_is_held_out_and_all_that_they_are_made_of_is_learnt(kind):
     whats, distances, _ = KINDS[kind]

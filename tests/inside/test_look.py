@@ -151,7 +151,8 @@ def test_a_terminal_gets_colours():
     assert "unit" in ESCAPES.sub("", written)
 
 
-@pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, pytest.param({"TERM": "dumb"}, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_a_terminal_may_refuse_colours(environment):
     assert "\x1b" not in run_look(environment)
 

@@ -170,6 +170,7 @@ print("done")
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("isa", core.isas)
 def test_on_every_instruction_set(isa):
     here = os.path.dirname(__file__)
