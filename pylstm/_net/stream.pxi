@@ -69,6 +69,7 @@ cdef class Stream(_Net):
     cdef _Scalings scalings
     cdef readonly object classes_
     cdef object texts    # of tokens, where they are known, else None
+    cdef ndarray one_token
     cdef readonly object input_dtype, output_dtype
     cdef char format, input_format, output_format
     cdef readonly Py_ssize_t batch_size
@@ -99,6 +100,7 @@ cdef class Stream(_Net):
         self.stream, self.memory, self.batch_size, self.output_size = stream, memory, n_rows, spec.output_size
         self.format = b"f"[0] if self.dtype.itemsize == 4 else b"d"[0]
         self.step_work = n_rows * spec.n_parameters
+        self.one_token = np.zeros(1, TOKEN)
         self.take_weights(own)
 
     def __getstate__(self):
@@ -356,6 +358,10 @@ cdef class Stream(_Net):
         name = "x" if ndim == 2 else "block"
         if self.texts is not None:
             x = self.texts.looked_up(x)
+        if ndim == 2 and self.batch_size == 1 and isinstance(x, (int, np.integer)) and type(x) is not bool and \
+                0 <= x < self.c.n_tokens:
+            (<uint32_t *> PyArray_DATA(self.one_token))[0] = x
+            return self.one_token
         places = ("sequence",) if ndim == 2 else ("sequence", "step")
         tokens = as_tokens(x, self.c.n_tokens, name, places).astype(TOKEN, copy=False)
         fits = tokens.ndim == ndim - 1 and tokens.shape[0] == self.batch_size

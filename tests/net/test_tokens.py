@@ -292,6 +292,20 @@ def test_errors_leave_the_object_as_it_was(embedding_size, X, error, message):
     assert seq.backward(Y).input is None  # of the training forward before
 
 
+@pytest.mark.parametrize("embedding_size", ["one-hot", 3])
+def test_forms_of_one_token(embedding_size):
+    seq, _, _ = make(7, 4, [3], embedding_size)
+    expected = seq.forward([[6, 0]])[0][0]
+    for form in (int, np.int8, np.uint64, np.array):
+        stream, out = seq.stream(), np.empty(4, np.float32)
+        assert_same(stream.step(form(6)), expected[0])
+        assert stream.step(form(0), out) is out
+        assert_same(out, expected[1])
+    stream = seq.stream()  # with the axis of the batch
+    assert_same(stream.step([6]), expected[:1])
+    assert_same(stream.step(np.array([0], np.uint32)), expected[1:])
+
+
 def test_errors_of_a_stream():
     seq, _, _ = make(7, 4, [3], 3)
     one, two = seq.stream(), seq.stream(2)
@@ -300,7 +314,12 @@ def test_errors_of_a_stream():
     for call, error, message in [
         (lambda: one.step(7), ValueError, "x must hold tokens from 0 to 6, got 7"),
         (lambda: one.step(-1), ValueError, "got -1"),
+        (lambda: one.step(np.int64(7)), ValueError, "got 7"),
         (lambda: one.step(1.0), TypeError, "x must hold tokens, integers"),
+        (lambda: one.step(True), TypeError, "x must hold tokens, integers"),
+        (lambda: one.step(np.True_), TypeError, "x must hold tokens, integers"),
+        (lambda: one.step(2**70), TypeError, "x must hold tokens, integers"),
+        (lambda: two.step(np.int64(1)), ValueError, r"x must have shape \(2,\), got \(\)"),
         (lambda: one.step([1, 2]), ValueError, r"x must have shape \(1,\), or be one token, got \(2,\)"),
         (lambda: one.step("a"), TypeError, "TokenEncoder"),
         (lambda: one.process([1, 7]), ValueError, "block must hold tokens from 0 to 6, got 7 at step 1"),
