@@ -322,16 +322,16 @@ def test_one_file_of_all_under_sanitizers(exports, cases, flags, tmp_path):
     lines.append(f"    static double y[200];\n    static const double x[200][3] = {{{rows}}};")
     for export in exports:
         name, later = export.name, cases[export.name][1][:3]
-        lines += [f"    static {name}_state {name};", f"    {name}_reset(&{name});"]
-        if has_x(cases[name][0]):
-            lines += [f"    {name}_update(&{name}, {value!r}, x[{t}]);" for t, value in enumerate(later.tolist())]
-            lines += [f"    {name}_predict(&{name}, 200, x[0], y);"]
-        else:
-            lines += [f"    {name}_update(&{name}, {value!r});" for value in later.tolist()]
-            lines += [f"    {name}_predict(&{name}, 200, y);"]
+        x_of_step, x_of_all = (", x[t]", ", x[0]") if has_x(cases[name][0]) else ("", "")
+        values = ", ".join(map(repr, later.tolist()))
+        lines += [
+            f"    static {name}_state {name};\n    static const double later_{name}[] = {{{values}}};",
+            f"    {name}_reset(&{name});\n    for (int t = 0; t < {len(later)}; t++)",
+            f"        {name}_update(&{name}, later_{name}[t]{x_of_step});\n    {name}_predict(&{name}, 200{x_of_all}, y);",
+        ]
         lines += [f'    printf("%d %.17g ", (int)sizeof {name}, y[29]);']
     (tmp_path / "main.c").write_text("\n".join([*lines, "    return 0;", "}", ""]))
-    sanitize = ["-O1", "-g", "-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all"]
+    sanitize = ["-O1", "-g1", "-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all"]
     run(gcc, *C99, *sanitize, *flags, tmp_path / "main.c", "-o", tmp_path / "main")
     words = run(tmp_path / "main").split()
     for export, size, last in zip(exports, words[::2], words[1::2], strict=True):
