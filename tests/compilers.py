@@ -23,6 +23,9 @@ import numpy as np
 SOURCES = Path(__file__).parents[1] / "src_c"
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 C99 = ["-std=c99", "-Wconversion", *WARNINGS]
+#: What is always inlined elsewhere are calls here, as src_c/Makefile says.
+SANITIZERS = ["-O1", "-g1", "-Dalways_inline=unused", "-fsanitize=address,undefined,float-cast-overflow",
+              "-fno-sanitize-recover=all"]  # fmt: skip
 
 gcc = shutil.which("gcc")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from compilers import SOURCES, run
+from compilers import SANITIZERS, SOURCES, run
 from nets import CELLS
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
@@ -35,9 +35,8 @@ def stream_program(library, tmp_path_factory):
 def mutations_program(library, tmp_path_factory):
     """The C test that opens a blob and its mutations; all that reads of them is under the sanitizers."""
     program = tmp_path_factory.mktemp("blob") / "test_blob"
-    sanitize = ["-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     sources = [ROOT / "tests/c/test_blob.c", SOURCES / "interface/blob.c"]
-    run("cc", "-std=c11", *sanitize, f"-I{SOURCES}", *sources, library, "-lm", "-lpthread", "-o", program)
+    run("cc", "-std=c11", *SANITIZERS, f"-I{SOURCES}", *sources, library, "-lm", "-lpthread", "-o", program)
     return program
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from compilers import C99, SOURCES, WARNINGS, compile_all, gcc, run
+from compilers import C99, SANITIZERS, SOURCES, WARNINGS, compile_all, gcc, run
 from export_vowels import rounding
 from nets import CELLS, quantised
 from sklearn.pipeline import make_pipeline
@@ -302,9 +302,8 @@ def program(exports, directory):
 @pytest.mark.parametrize("flags", [[], ["-DPYLSTM_SCALAR"]], ids=["vectors", "scalar"])
 @long
 def test_one_program_with_the_library_under_sanitizers(three, models, library, flags, tmp_path):
-    sanitize = ["-O1", "-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     sources = [program(three, tmp_path), *(export.path for export in three)]
-    run(gcc, *sanitize, *flags, f"-I{SOURCES}", *sources, library, "-lm", "-lpthread", "-o", tmp_path / "main")
+    run(gcc, *SANITIZERS, *flags, f"-I{SOURCES}", *sources, library, "-lm", "-lpthread", "-o", tmp_path / "main")
     words = run(tmp_path / "main").split()
     assert words[0] == "scalar"
     for k, (export, name) in enumerate(zip(three, ("m4", "m9", "m10"), strict=True)):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from compilers import C99, SOURCES, WARNINGS, compile_all, gcc, run
+from compilers import C99, SANITIZERS, SOURCES, WARNINGS, compile_all, gcc, run
 from learning import Reference, net_of
 from nets import CELLS, exported_net
 from sklearn.pipeline import make_pipeline
@@ -398,9 +398,8 @@ def program(learners, directory):
 
 @pytest.mark.long
 def test_one_program_with_the_library_under_sanitizers(learners, library, tmp_path):
-    sanitize = ["-O1", "-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     sources = [program(learners, tmp_path), *(export.path for export, _, _ in learners)]
-    run(gcc, *sanitize, f"-I{SOURCES}", *sources, library, "-lm", "-lpthread", "-o", tmp_path / "main")
+    run(gcc, *SANITIZERS, f"-I{SOURCES}", *sources, library, "-lm", "-lpthread", "-o", tmp_path / "main")
     words = run(tmp_path / "main").split()
     assert words[0] == "scalar"
     x = np.zeros(12)

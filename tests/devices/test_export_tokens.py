@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from compilers import C99, WARNINGS, Sampler, compile_all, gcc, run
+from compilers import C99, SANITIZERS, WARNINGS, Sampler, compile_all, gcc, run
 from nets import CELLS, quantised
 from sklearn.pipeline import make_pipeline
 
@@ -322,6 +322,5 @@ def test_several_in_one_file_under_sanitizers(of_bytes, vectors, tmp_path):
             f"    {name}_step(&{name}_on, {name}_is, {name}_y);",
         ]
     (tmp_path / "main.c").write_text("\n".join([*lines, "    return 0;", "}", ""]))
-    sanitize = ["-O1", "-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    run(gcc, *C99[:1], *sanitize, tmp_path / "main.c", "-o", tmp_path / "main")
+    run(gcc, *C99[:1], *SANITIZERS, tmp_path / "main.c", "-o", tmp_path / "main")
     assert len(run(tmp_path / "main").split()) == 120

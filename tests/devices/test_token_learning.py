@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from compilers import C99, WARNINGS, Sampler, compile_all, gcc, run
+from compilers import C99, SANITIZERS, WARNINGS, Sampler, compile_all, gcc, run
 from learning import Reference
 from nets import CELLS, exported_net
 from sklearn.pipeline import make_pipeline
@@ -338,8 +338,7 @@ def test_two_in_one_file_under_sanitizers(exports, tmp_path):
             "    }",
         ]
     (tmp_path / "main.c").write_text("\n".join([*lines, "    return 0;", "}", ""]))
-    sanitize = ["-O0", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    run(gcc, *C99[:1], *sanitize, tmp_path / "main.c", "-o", tmp_path / "main")
+    run(gcc, *C99[:1], *SANITIZERS, tmp_path / "main.c", "-o", tmp_path / "main")
     losses = np.array(run(tmp_path / "main").split(), float)
     assert len(losses) == 40
     assert (losses > 0).all()
