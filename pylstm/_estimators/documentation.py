@@ -58,7 +58,7 @@ DOCUMENTATION = {
     forget_bias : float, "chrono", "mixed", "uniform" or "auto", default="auto"
         Initial bias of an LSTM's forget gates. "chrono" spreads the spans that units remember up to the longest
         training sequence (Tallec & Ollivier 2018); "mixed" does so for half of the units, the others have a bias of 1.
-        "uniform" draws the biases of all gates, of any cell, as the weights are drawn.
+        "uniform" draws the biases of all gates, of any cell, in +-1/sqrt(8).
         "auto" is "mixed", or 1 where there is a mean or maximum over the steps.
     solver : {"adam", "sgd", "rmsprop"}, default="adam"
         What makes updates of gradients.

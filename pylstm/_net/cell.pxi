@@ -14,7 +14,7 @@ cdef class Cell(_Net):
     forget_bias : float, "chrono", "mixed" or "uniform", default=1.0
         Initial bias of an LSTM's forget gate. "chrono" draws it, and the input gate's, so that the units remember for
         spans spread up to `t_max` steps (Tallec & Ollivier 2018); "mixed" does so for half of them, the others have 1.
-        "uniform", of any cell, draws the biases of all gates in +-1/sqrt(H), as the weights.
+        "uniform", of any cell, draws the biases of all gates in +-1/sqrt(8).
     random_state : int, numpy Generator or RandomState, default=None
         Seed of the initial weights.
     t_max : int, default=None

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 SPREAD = ("chrono", "mixed")
 #: All that a forget bias may be but a number.
 NAMED = (*SPREAD, "uniform")
+#: Biases that are "uniform" lie within plus and minus this, whatever the size: what it adds to does not shrink with it.
+UNIFORM_BOUND = 8**-0.5
 RandomState = np.random.Generator | np.random.RandomState
 
 
@@ -58,12 +60,15 @@ def initialise(parameters: dict[str, Array], spec: "ModelSpec", generator: Rando
     embedding its own size; biases are 0 but an LSTM's forget gate's.
     With "chrono" (Tallec & Ollivier 2018, eq. 16) the forget gate's bias is log U(1, t_max - 1), the input gate's its
     negative: memories then last for spans spread up to t_max steps. "mixed" does so with the second half of the units;
-    the first has a bias of 1, and short memories. "uniform" draws all biases of a layer as its weights.
+    the first has a bias of 1, and short memories. "uniform" draws all biases of a layer in +-1/sqrt(8).
     """
     for name, values in parameters.items():
-        if values.ndim == 2 or (spec.forget_bias == "uniform" and name != "bias_out"):
-            bound = 1 / np.sqrt(parameters[name.replace("_ih", "_hh").replace("bias", "weight_hh")].shape[1])
+        if values.ndim == 2:
+            bound = 1 / np.sqrt(parameters[name.replace("_ih", "_hh")].shape[1])
             fill(values, partial(generator.uniform, -bound, bound))
+            continue
+        if spec.forget_bias == "uniform" and name != "bias_out":
+            fill(values, partial(generator.uniform, -UNIFORM_BOUND, UNIFORM_BOUND))
             continue
         values[...] = 0
         if spec.cell != "lstm" or name == "bias_out":

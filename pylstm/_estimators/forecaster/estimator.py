@@ -119,7 +119,7 @@ class LSTMForecaster(BacktestEstimator):
     forget_bias : float, "chrono", "mixed" or "uniform", default=1.0
         Initial bias of the forget gates. "chrono" spreads the spans that units remember up to the longest series
         (Tallec & Ollivier 2018); "mixed" does so for half of them, the others have 1. "uniform" draws
-        the biases of all gates, of any cell, as the weights are drawn.
+        the biases of all gates, of any cell, in +-1/sqrt(8).
     solver : {"adam", "sgd", "rmsprop"}, default="adam"
         What makes updates of gradients.
     alpha : float, default=0.0001
