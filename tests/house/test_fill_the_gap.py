@@ -1,4 +1,7 @@
-"""The lesson of the gap, in a short form: what examples/fill_the_gap.py shows of all kinds and up to fifty words."""
+"""The lesson of the gap, in a short form: what examples/fill_the_gap.py shows of all kinds and up to fifty words.
+
+With these settings six initial weights of six fill so many.
+"""
 
 import sys
 from pathlib import Path
@@ -24,10 +27,11 @@ def filled(kind, distances, n, **options):
 
 
 def test_from_a_country_to_its_language_where_a_plain_rnn_guesses():
-    options = {"kind": "speaks", "distances": range(7, 17), "n": 10_000, "max_iter": 8}
-    assert filled(**options, learning_rate_init=0.02) >= 0.99
+    options = {"kind": "speaks", "distances": range(7, 17), "n": 12_000, "max_iter": 10}
+    assert filled(**options, learning_rate_init=0.01) >= 0.99
     assert filled(**options, learning_rate_init=0.003, cell="rnn") < 0.5
 
 
 def test_from_a_noun_to_its_place():
-    assert filled("where", range(3, 16), 4000, learning_rate_init=0.02, max_iter=6) >= 0.99
+    options = {"learning_rate_init": 0.01, "max_iter": 8, "dropout": 0.1}
+    assert filled("where", range(3, 16), 8000, **options) >= 0.99
