@@ -142,13 +142,14 @@ def test_edits_of_the_net_do_not_reach_the_stream():
     same(stream.step(x), expected)
 
 
-def test_nor_does_training_of_a_table_and_a_dense_layer():
-    X, y = [[0, 1, 2], [2, 1]], [0, 1]
-    model = LSTMClassifier((5,), embedding_size=3, max_iter=1, random_state=0).fit(X, y)
-    stream, expected = model.stream(), model.stream().process(X[0])
-    model.partial_fit(X, y)
-    assert not np.array_equal(model.stream().process(X[0]), expected)
-    same(stream.process(X[0]), expected)
+@pytest.mark.parametrize("name", ["embedding", "weight_out", "bias_out"])
+def test_nor_do_those_of_what_c_reads_where_it_lies(name):
+    tokens = [0, 1, 2]
+    model = LSTMClassifier((5,), embedding_size=3, max_iter=1, random_state=0).fit([tokens, [2, 1]], [0, 1])
+    stream, expected = model.stream(), model.stream().process(tokens)
+    model._model.parameters()[name][...] = 9
+    assert not np.array_equal(model.stream().process(tokens), expected)
+    same(stream.process(tokens), expected)
 
 
 # ---- state
