@@ -13,7 +13,7 @@ cdef extern from *:
     {
     #if defined(__linux__) && defined(MADV_HUGEPAGE)
         const size_t huge = (size_t)2 << 20;
-        if (n_bytes >= 2 * huge && n_bytes <= (size_t)-1 - huge) {
+        if (n_bytes >= huge && n_bytes <= (size_t)-1 - huge) {
             void *data = NULL;
             if (posix_memalign(&data, huge, n_bytes))
                 return NULL;

@@ -2,25 +2,24 @@
 #ifndef PYLSTM_DENSE_H
 #define PYLSTM_DENSE_H
 
+#include "kernels/quads.h"
 #include "kernels/weights.h"
+
+#include <stdbool.h>
 
 /* Outputs that share one reading of a row; and where weights are larger than the second-level cache, how many such
  * tiles before their use they are asked for: rows are too short for the hardware to foresee the next ones. */
 enum { DENSE_OUTPUTS = 4, TILES_AHEAD = 2 };
 
-/* The part of a vector that is left of a row, then zeros. */
-VEC_INLINE vec load_rest(const real *from, ptrdiff_t n)
+VEC_INLINE vec load_first_weights(const stored *from, ptrdiff_t n)
 {
-    real padded[LANES] = {0};
-    memcpy(padded, from, (size_t)n * sizeof *from);
-    return load(padded);
-}
-
-VEC_INLINE vec load_rest_of_weights(const stored *from, ptrdiff_t n)
-{
+#if defined(PYLSTM_WEIGHT_BITS) && PYLSTM_WEIGHT_BITS == 8
     stored padded[LANES] = {0};
     memcpy(padded, from, (size_t)n * sizeof *from);
     return load_weights(padded);
+#else
+    return load_first(from, n);
+#endif
 }
 
 VEC_INLINE void dense_tile(int n_outputs, ptrdiff_t n_k, const real *a, const stored *weight, const real *scale,
@@ -41,19 +40,19 @@ VEC_INLINE void dense_tile(int n_outputs, ptrdiff_t n_k, const real *a, const st
             sum[j] += at * load_weights(weight + j * n_k + k);
     }
     if (k < n_k) {
-        vec at = load_rest(a + k, n_k - k);
+        vec at = load_first(a + k, n_k - k);
         UNROLL
         for (int j = 0; j < n_outputs; j++)
-            sum[j] += at * load_rest_of_weights(weight + j * n_k + k, n_k - k);
+            sum[j] += at * load_first_weights(weight + j * n_k + k, n_k - k);
     }
-    for (int j = 0; j < n_outputs; j++) {
-        real parts[LANES];
-        store(parts, sum[j]);
-        for (ptrdiff_t half = LANES / 2; half > 0; half /= 2)
-            for (ptrdiff_t l = 0; l < half; l++)
-                parts[l] += parts[l + half];
-        out[j] = bias[j] + (scale ? scale[j] * parts[0] : parts[0]);
-    }
+    real sums[DENSE_OUTPUTS];
+    UNROLL
+    for (int j = 0; j < n_outputs; j++)
+        sums[j] = 0;
+    sum_lanes(n_outputs, sum, sums);
+    UNROLL
+    for (int j = 0; j < n_outputs; j++)
+        out[j] = bias[j] + (scale ? scale[j] * sums[j] : sums[j]);
 }
 
 /* out [n_outputs] = bias + a weight', a [n_k], weight [n_outputs][n_k], which may be large; the sums times scale

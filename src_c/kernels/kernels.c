@@ -406,14 +406,6 @@ static void dense(ptrdiff_t n_rows, ptrdiff_t n_outputs, ptrdiff_t n_k, struct c
         dense_row(n_outputs, n_k, a.data + r * a.stride, weight, NULL, bias, out.data + r * out.stride, is_large);
 }
 
-VEC_INLINE vec load_few(const real *from, ptrdiff_t n, real otherwise)
-{
-    real padded[LANES];
-    for (ptrdiff_t l = 0; l < LANES; l++)
-        padded[l] = l < n ? from[l] : otherwise;
-    return load(padded);
-}
-
 static real exponentials(ptrdiff_t n, real *values)
 {
     real parts[LANES], largest = values[0], total = 0;
@@ -436,7 +428,7 @@ static real exponentials(ptrdiff_t n, real *values)
     for (ptrdiff_t l = 0; l < LANES; l++)
         total += parts[l];
     if (k < n) {
-        store(parts, vec_exp(load_few(values + k, n - k, largest) - most));
+        store(parts, vec_exp(load_first(values + k, n - k) - most));
         for (ptrdiff_t l = 0; l < n - k; l++)
             total += values[k + l] = parts[l];
     }

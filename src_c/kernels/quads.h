@@ -1,4 +1,4 @@
-/* Squares of weights transposed in registers. */
+/* Across the lanes of vectors, within quads of 128 bits: squares of weights transposed in registers, and sums. */
 #ifndef PYLSTM_QUADS_H
 #define PYLSTM_QUADS_H
 
@@ -73,11 +73,66 @@ VEC_INLINE void transpose_quads(vec *v)
     v[1] = b;
 #endif
 }
+/* The upper half of the lanes added to the lower one, until a quad is left. */
+VEC_INLINE quad sum_to_quad(vec v)
+{
+#if PYLSTM_VECTOR_BYTES == 16
+    return v;
+#else
+    typedef real octet __attribute__((vector_size(32)));
+#if PYLSTM_REAL_BITS == 32
+#define LOW_QUAD 0, 1, 2, 3
+#define HIGH_QUAD 4, 5, 6, 7
+#define LOW_OCTET LOW_QUAD, HIGH_QUAD
+#define HIGH_OCTET 8, 9, 10, 11, 12, 13, 14, 15
+#else
+#define LOW_QUAD 0, 1
+#define HIGH_QUAD 2, 3
+#define LOW_OCTET LOW_QUAD, HIGH_QUAD
+#define HIGH_OCTET 4, 5, 6, 7
+#endif
+#if PYLSTM_VECTOR_BYTES == 32
+    octet sum = v;
+#else
+    octet sum = __builtin_shufflevector(v, v, LOW_OCTET) + __builtin_shufflevector(v, v, HIGH_OCTET);
+#endif
+    return __builtin_shufflevector(sum, sum, LOW_QUAD) + __builtin_shufflevector(sum, sum, HIGH_QUAD);
+#endif
+}
+
+/* sums[j] = the sum of the lanes of v[j]: the upper half added to the lower one, until one is left. */
+VEC_INLINE void sum_lanes(int n, const vec *v, real *sums)
+{
+#if PYLSTM_REAL_BITS == 32
+    if (n == 4) {
+        quad a = sum_to_quad(v[0]), b = sum_to_quad(v[1]), c = sum_to_quad(v[2]), d = sum_to_quad(v[3]);
+        quad ab = __builtin_shufflevector(a, b, 0, 1, 4, 5) + __builtin_shufflevector(a, b, 2, 3, 6, 7);
+        quad cd = __builtin_shufflevector(c, d, 0, 1, 4, 5) + __builtin_shufflevector(c, d, 2, 3, 6, 7);
+        quad all = __builtin_shufflevector(ab, cd, 0, 2, 4, 6) + __builtin_shufflevector(ab, cd, 1, 3, 5, 7);
+        memcpy(sums, &all, sizeof all);
+        return;
+    }
+#endif
+    for (int j = 0; j < n; j++) {
+        quad q = sum_to_quad(v[j]);
+#if PYLSTM_REAL_BITS == 32
+        sums[j] = (q[0] + q[2]) + (q[1] + q[3]);
+#else
+        sums[j] = q[0] + q[1];
+#endif
+    }
+}
 #else
 VEC_INLINE vec load_quads(const real *from, ptrdiff_t stride)
 {
     (void)stride;
     return *from;
+}
+
+VEC_INLINE void sum_lanes(int n, const vec *v, real *sums)
+{
+    for (int j = 0; j < n; j++)
+        sums[j] = v[j];
 }
 
 VEC_INLINE void transpose_quads(vec *v)

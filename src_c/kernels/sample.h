@@ -90,8 +90,13 @@ static inline ptrdiff_t choose(ptrdiff_t n, const real *weights, real total, str
 static inline ptrdiff_t largest_of(ptrdiff_t n, const real *outputs)
 {
     ptrdiff_t k = 0;
-    for (ptrdiff_t j = 1; j < n; j++)
-        k = outputs[j] > outputs[k] ? j : k;
+    real largest = outputs[0];
+    for (ptrdiff_t j = 1; j < n; j++) {
+        if (outputs[j] > largest) {
+            largest = outputs[j];
+            k = j;
+        }
+    }
     return k;
 }
 
@@ -99,8 +104,10 @@ static inline ptrdiff_t largest_of(ptrdiff_t n, const real *outputs)
  * weight. */
 static inline void cool(ptrdiff_t n, real *outputs, real temperature)
 {
+    if (temperature == 1)
+        return;
     real largest = outputs[largest_of(n, outputs)];
-    for (ptrdiff_t j = 0; j < n && temperature != 1; j++)
+    for (ptrdiff_t j = 0; j < n; j++)
         outputs[j] = (outputs[j] - largest) / temperature;
 }
 

@@ -114,9 +114,29 @@ VEC_INLINE void store(real *to, vec v)
 }
 
 /* Operations for which an instruction set may have better than what GNU C can say. */
-#if PYLSTM_VECTOR_BYTES >= 32 && PYLSTM_REAL_BITS == 32
+#if PYLSTM_VECTOR_BYTES >= 32
 #include <immintrin.h>
 #endif
+
+/* The first n of a vector's lanes, n < LANES, then zeros. What is behind them is not read. */
+VEC_INLINE vec load_first(const real *from, ptrdiff_t n)
+{
+#if PYLSTM_VECTOR_BYTES == 64 && PYLSTM_REAL_BITS == 32
+    return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), from);
+#elif PYLSTM_VECTOR_BYTES == 64
+    return (vec)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), from);
+#elif PYLSTM_VECTOR_BYTES == 32 && PYLSTM_REAL_BITS == 32
+    const ivec lanes = {0, 1, 2, 3, 4, 5, 6, 7};
+    return (vec)_mm256_maskload_ps(from, (__m256i)(lanes < (bits)n));
+#elif PYLSTM_VECTOR_BYTES == 32
+    const ivec lanes = {0, 1, 2, 3};
+    return (vec)_mm256_maskload_pd(from, (__m256i)(lanes < (bits)n));
+#else
+    real padded[LANES] = {0};
+    memcpy(padded, from, (size_t)n * sizeof *from);
+    return load(padded);
+#endif
+}
 
 /* v where it is at least `low` or NaN, else low: the hardware's maximum is its second operand where one is NaN. */
 VEC_INLINE vec at_least(vec low, vec v)
