@@ -67,11 +67,17 @@ static void pack_transposed(ptrdiff_t n_k, ptrdiff_t n_columns, struct const_row
 /* Of a panel, this part stays in the first-level cache while all rows read it: 24 KB. */
 enum { PART = (24 << 10) / (VECTORS * sizeof(vec)) };
 
-/* A tile of a product: a part of k, from some row on, of one panel. */
+/* A tile of a product: a part of k, from some row on, of one panel, of which n_columns exist. */
 struct product_tile {
-    ptrdiff_t n_k;
+    ptrdiff_t n_k, n_columns;
     const real *a, *panel, *start, *ahead; /* the last two or NULL */
 };
+
+/* The elements of a row from vector v of a panel on: two vectors at most are not whole. */
+VEC_INLINE ptrdiff_t elements_from(int v, int n_vectors, ptrdiff_t n_columns)
+{
+    return v + 2 < n_vectors ? LANES : n_columns - v * LANES;
+}
 
 /* n rows of it, to `out`, of which the next rows are asked for; added to what is there if `adds`. */
 VEC_INLINE void multiply_tile(int n, int n_vectors, const struct product *p, struct product_tile tile, struct rows out,
@@ -90,7 +96,9 @@ VEC_INLINE void multiply_tile(int n, int n_vectors, const struct product *p, str
     for (int r = 0; r < n; r++) {
         UNROLL
         for (int v = 0; v < n_vectors; v++)
-            acc[0][r][v] = adds ? load(out.data + r * out.stride + v * LANES) : splat(tile.start ? tile.start[r] : 0);
+            acc[0][r][v] =
+                adds ? load_of_row(out.data + r * out.stride + v * LANES, elements_from(v, n_vectors, tile.n_columns))
+                     : splat(tile.start ? tile.start[r] : 0);
     }
     accumulate(tile_of(1, n, n_vectors), tile.n_k, operand_of(tile.a, p->a_row, p->a_k), panel_of(tile.panel, width, 0),
                NULL, acc);
@@ -98,7 +106,8 @@ VEC_INLINE void multiply_tile(int n, int n_vectors, const struct product *p, str
     for (int r = 0; r < n; r++) {
         UNROLL
         for (int v = 0; v < n_vectors; v++)
-            store(out.data + r * out.stride + v * LANES, acc[0][r][v]);
+            store_of_row(out.data + r * out.stride + v * LANES, elements_from(v, n_vectors, tile.n_columns),
+                         acc[0][r][v]);
     }
 }
 
@@ -113,6 +122,7 @@ VEC_INLINE void product_panel(int n_vectors, const struct product *p, const real
 {
     enum { WIDTH = VECTORS * LANES };
     const ptrdiff_t width = n_vectors * LANES;
+    const bool is_copied = !HAS_MASKS && n_columns < width;
     real edge[TILE * WIDTH];
     for (ptrdiff_t k = 0, n_k; k < p->n_k; k += n_k) {
         n_k = p->n_k - k < PART ? p->n_k - k : PART;
@@ -122,13 +132,14 @@ VEC_INLINE void product_panel(int n_vectors, const struct product *p, const real
             bool asks = p->ahead.data && out == p->out.data && k == 0;
             const struct product_tile tile = {
                 n_k,
+                n_columns,
                 p->a + row * p->a_row + k * p->a_k,
                 panel + k * width,
                 p->start ? p->start + row : NULL,
                 asks ? p->ahead.data + row * p->ahead.stride : NULL,
             };
             struct rows there = {out + row * p->out.stride, p->out.stride}, here = there;
-            if (n_columns < width) {
+            if (is_copied) {
                 here = (struct rows){edge, width};
                 if (adds)
                     copy_rows(n, n_columns, there, here);
@@ -136,7 +147,7 @@ VEC_INLINE void product_panel(int n_vectors, const struct product *p, const real
 #define TILE_CALL(n) multiply_tile(n, n_vectors, p, tile, here, adds)
             FOR_TILE(n)
 #undef TILE_CALL
-            if (n_columns < width)
+            if (is_copied)
                 copy_rows(n, n_columns, here, there);
         }
     }

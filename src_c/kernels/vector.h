@@ -118,7 +118,7 @@ VEC_INLINE void store(real *to, vec v)
 #include <immintrin.h>
 #endif
 
-/* The first n of a vector's lanes, n < LANES, then zeros. What is behind them is not read. */
+/* The first n of a vector's lanes, n <= LANES, then zeros. What is behind them is not read. */
 VEC_INLINE vec load_first(const real *from, ptrdiff_t n)
 {
 #if PYLSTM_VECTOR_BYTES == 64 && PYLSTM_REAL_BITS == 32
@@ -135,6 +135,31 @@ VEC_INLINE vec load_first(const real *from, ptrdiff_t n)
     real padded[LANES] = {0};
     memcpy(padded, from, (size_t)n * sizeof *from);
     return load(padded);
+#endif
+}
+
+/* Whether lanes can be left out of a load or a store at no cost. */
+enum { HAS_MASKS = PYLSTM_VECTOR_BYTES == 64 };
+
+/* A vector of a row, of which `left` elements are left, without those that are not there; or where there are no masks,
+ * with what is behind them, which has to exist. */
+VEC_INLINE vec load_of_row(const real *from, ptrdiff_t left)
+{
+    return HAS_MASKS ? load_first(from, left < 0 ? 0 : left < LANES ? left : LANES) : load(from);
+}
+
+VEC_INLINE void store_of_row(real *to, ptrdiff_t left, vec v)
+{
+#if PYLSTM_VECTOR_BYTES == 64
+    unsigned lanes = (1u << (left < 0 ? 0 : left < LANES ? left : LANES)) - 1;
+#if PYLSTM_REAL_BITS == 32
+    _mm512_mask_storeu_ps(to, (__mmask16)lanes, (__m512)v);
+#else
+    _mm512_mask_storeu_pd(to, (__mmask8)lanes, (__m512d)v);
+#endif
+#else
+    (void)left;
+    store(to, v);
 #endif
 }
 
