@@ -46,13 +46,12 @@ VEC_INLINE void dense_tile(int n_outputs, ptrdiff_t n_k, const real *a, const st
             sum[j] += at * load_first_weights(weight + j * n_k + k, n_k - k);
     }
     real sums[DENSE_OUTPUTS];
-    UNROLL
-    for (int j = 0; j < n_outputs; j++)
-        sums[j] = 0;
-    sum_lanes(n_outputs, sum, sums);
-    UNROLL
-    for (int j = 0; j < n_outputs; j++)
-        out[j] = bias[j] + (scale ? scale[j] * sums[j] : sums[j]);
+    if (n_outputs == DENSE_OUTPUTS && LANES > 1)
+        sums_of_lanes(sum, sums);
+    for (int j = 0; j < n_outputs; j++) {
+        real all = n_outputs == DENSE_OUTPUTS && LANES > 1 ? sums[j] : sum_of_lanes(sum[j]);
+        out[j] = bias[j] + (scale ? scale[j] * all : all);
+    }
 }
 
 /* out [n_outputs] = bias + a weight', a [n_k], weight [n_outputs][n_k], which may be large; the sums times scale

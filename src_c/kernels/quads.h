@@ -100,27 +100,30 @@ VEC_INLINE quad sum_to_quad(vec v)
 #endif
 }
 
-/* sums[j] = the sum of the lanes of v[j]: the upper half added to the lower one, until one is left. */
-VEC_INLINE void sum_lanes(int n, const vec *v, real *sums)
+/* The sum of the lanes: the upper half added to the lower one, until one is left. */
+VEC_INLINE real sum_of_lanes(vec v)
+{
+    quad q = sum_to_quad(v);
+#if PYLSTM_REAL_BITS == 32
+    return (q[0] + q[2]) + (q[1] + q[3]);
+#else
+    return q[0] + q[1];
+#endif
+}
+
+/* The same of four vectors. */
+VEC_INLINE void sums_of_lanes(const vec *v, real *sums)
 {
 #if PYLSTM_REAL_BITS == 32
-    if (n == 4) {
-        quad a = sum_to_quad(v[0]), b = sum_to_quad(v[1]), c = sum_to_quad(v[2]), d = sum_to_quad(v[3]);
-        quad ab = __builtin_shufflevector(a, b, 0, 1, 4, 5) + __builtin_shufflevector(a, b, 2, 3, 6, 7);
-        quad cd = __builtin_shufflevector(c, d, 0, 1, 4, 5) + __builtin_shufflevector(c, d, 2, 3, 6, 7);
-        quad all = __builtin_shufflevector(ab, cd, 0, 2, 4, 6) + __builtin_shufflevector(ab, cd, 1, 3, 5, 7);
-        memcpy(sums, &all, sizeof all);
-        return;
-    }
-#endif
-    for (int j = 0; j < n; j++) {
-        quad q = sum_to_quad(v[j]);
-#if PYLSTM_REAL_BITS == 32
-        sums[j] = (q[0] + q[2]) + (q[1] + q[3]);
+    quad a = sum_to_quad(v[0]), b = sum_to_quad(v[1]), c = sum_to_quad(v[2]), d = sum_to_quad(v[3]);
+    quad ab = __builtin_shufflevector(a, b, 0, 1, 4, 5) + __builtin_shufflevector(a, b, 2, 3, 6, 7);
+    quad cd = __builtin_shufflevector(c, d, 0, 1, 4, 5) + __builtin_shufflevector(c, d, 2, 3, 6, 7);
+    quad all = __builtin_shufflevector(ab, cd, 0, 2, 4, 6) + __builtin_shufflevector(ab, cd, 1, 3, 5, 7);
+    memcpy(sums, &all, sizeof all);
 #else
-        sums[j] = q[0] + q[1];
+    for (int j = 0; j < 4; j++)
+        sums[j] = sum_of_lanes(v[j]);
 #endif
-    }
 }
 #else
 VEC_INLINE vec load_quads(const real *from, ptrdiff_t stride)
@@ -129,10 +132,14 @@ VEC_INLINE vec load_quads(const real *from, ptrdiff_t stride)
     return *from;
 }
 
-VEC_INLINE void sum_lanes(int n, const vec *v, real *sums)
+VEC_INLINE real sum_of_lanes(vec v)
 {
-    for (int j = 0; j < n; j++)
-        sums[j] = v[j];
+    return v;
+}
+
+VEC_INLINE void sums_of_lanes(const vec *v, real *sums)
+{
+    memcpy(sums, v, 4 * sizeof *v);
 }
 
 VEC_INLINE void transpose_quads(vec *v)
