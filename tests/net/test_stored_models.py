@@ -7,7 +7,7 @@ on the C library's exp. Predictions are held to 1e-5 where no bits are stored.
 Who changes bits on purpose writes them anew, once under each instruction set, and says why in the changelog. The files
 stay, as users have such; one that is missing is made.
 
-    for isa in avx2 baseline scalar; do PYLSTM_ISA=$isa python tests/net/test_stored_models.py; done
+    for isa in avx512 avx2 baseline scalar; do PYLSTM_ISA=$isa python tests/net/test_stored_models.py; done
 """
 
 import ctypes
