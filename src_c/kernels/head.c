@@ -89,9 +89,6 @@ VEC_INLINE void multiply_tile(int n, int n_vectors, const struct product *p, str
     for (int r = 0; r < n; r++) /* of the tile after the next: one tile takes hardly longer than memory */
         for (int next = 0; next < width; next += LINE)
             PREFETCH_TO_CHANGE(out.data + (2 * n + r) * out.stride + next);
-    for (ptrdiff_t r = 0; tile.ahead && r < n; r++)
-        for (ptrdiff_t k = 0; k < p->n_ahead; k += LINE)
-            PREFETCH(tile.ahead + r * p->ahead.stride + k);
     UNROLL
     for (int r = 0; r < n; r++) {
         UNROLL
@@ -101,7 +98,7 @@ VEC_INLINE void multiply_tile(int n, int n_vectors, const struct product *p, str
                      : splat(tile.start ? tile.start[r] : 0);
     }
     accumulate(tile_of(1, n, n_vectors), tile.n_k, operand_of(tile.a, p->a_row, p->a_k), panel_of(tile.panel, width, 0),
-               NULL, acc);
+               tile.ahead, acc);
     UNROLL
     for (int r = 0; r < n; r++) {
         UNROLL
@@ -117,8 +114,10 @@ VEC_APART void copy_rows(ptrdiff_t n_rows, ptrdiff_t n, struct rows from, struct
         memcpy(to.data + r * to.stride, from.data + r * from.stride, (size_t)n * sizeof(real));
 }
 
-/* By a panel of which n_columns exist. */
-VEC_INLINE void product_panel(int n_vectors, const struct product *p, const real *panel, real *out, ptrdiff_t n_columns)
+/* By a panel of which n_columns exist. Of what is `ahead`, a tile asks for as much as its loop has room for, when
+ * `asked` elements of the tile's rows have been; returns how many. All at once would take the place of loads. */
+VEC_INLINE ptrdiff_t product_panel(int n_vectors, const struct product *p, const real *panel, struct const_rows ahead,
+                                   ptrdiff_t asked, real *out, ptrdiff_t n_columns)
 {
     enum { WIDTH = VECTORS * LANES };
     const ptrdiff_t width = n_vectors * LANES;
@@ -129,14 +128,13 @@ VEC_INLINE void product_panel(int n_vectors, const struct product *p, const real
         bool adds = p->adds || k > 0;
         for (ptrdiff_t row = 0, n; row < p->n_rows; row += n) {
             n = next_tile(p->n_rows - row);
-            bool asks = p->ahead.data && out == p->out.data && k == 0;
             const struct product_tile tile = {
                 n_k,
                 n_columns,
                 p->a + row * p->a_row + k * p->a_k,
                 panel + k * width,
                 p->start ? p->start + row : NULL,
-                asks ? p->ahead.data + row * p->ahead.stride : NULL,
+                k == 0 && asked < n * ahead.stride ? ahead.data + row * ahead.stride + asked : NULL,
             };
             struct rows there = {out + row * p->out.stride, p->out.stride}, here = there;
             if (is_copied) {
@@ -151,26 +149,30 @@ VEC_INLINE void product_panel(int n_vectors, const struct product *p, const real
                 copy_rows(n, n_columns, here, there);
         }
     }
+    return (p->n_k < PART ? p->n_k : PART) * AHEAD(n_vectors);
 }
 
 static void product(const struct product *p)
 {
     const real *panel = p->panels;
+    ptrdiff_t asked[2] = {0}, which = 0;
     for (ptrdiff_t left = p->n_columns, n, width; left > 0; left -= width, panel += p->n_k * width) {
         real *out = p->out.data + (p->n_columns - left);
         n = next_panel(blocks_of(left, LANES));
         width = n * LANES;
         ptrdiff_t n_columns = left < width ? left : width;
+        struct const_rows ahead = p->ahead[which];
         switch (n) {
         case 2:
-            product_panel(2, p, panel, out, n_columns);
+            asked[which] += product_panel(2, p, panel, ahead, asked[which], out, n_columns);
             break;
         case 3:
-            product_panel(3, p, panel, out, n_columns);
+            asked[which] += product_panel(3, p, panel, ahead, asked[which], out, n_columns);
             break;
         default:
-            product_panel(4, p, panel, out, n_columns);
+            asked[which] += product_panel(4, p, panel, ahead, asked[which], out, n_columns);
         }
+        which = 1 - which;
     }
 }
 

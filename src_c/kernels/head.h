@@ -18,9 +18,9 @@ struct product {
     struct rows out;
     bool adds;         /* start: what is there; else */
     const real *start; /* [n_rows], or NULL: zeros */
-    /* Rows of a matrix in no cache, of which each row of a has one asked for: what is read next; or NULL. */
-    struct const_rows ahead;
-    ptrdiff_t n_ahead; /* columns */
+    /* Rows side by side in no cache, one for each row of a, that are asked for meanwhile: what is needed next, and
+     * then. Or NULL. */
+    struct const_rows ahead[2];
 };
 
 struct head_kernels {

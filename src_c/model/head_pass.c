@@ -273,8 +273,7 @@ static void compute_outputs(const struct head *head, const struct head_pass *pas
         .panels = share->columns,
         .out = {values, chunk.stride},
         .start = head->bias + share->first + from,
-        .ahead = ahead_of(head, share, from + AHEAD_ROWS),
-        .n_ahead = head->of->width,
+        .ahead = {ahead_of(head, share, from + AHEAD_ROWS)},
     };
     multiply(head, &product, features_of(head, pass, chunk), true);
     for (ptrdiff_t j = 0; j < n; j++) /* what is no row has to be a number */
@@ -287,6 +286,8 @@ static void add_to_dweight(const struct head *head, const struct head_pass *pass
                            struct chunk chunk, ptrdiff_t from, ptrdiff_t n, const real *values)
 {
     ptrdiff_t width = head->of->width;
+    bool goes_on = head->splits_outputs && from + n < share->n_outputs;
+    struct const_rows next = {share->dweight + (from + n) * width, goes_on ? width : 0};
     struct product product = {
         .n_rows = n,
         .n_columns = width,
@@ -297,8 +298,7 @@ static void add_to_dweight(const struct head *head, const struct head_pass *pass
         .panels = share->rows,
         .out = {share->dweight + from * width, width},
         .adds = share->has_sums,
-        .ahead = ahead_of(head, share, from), /* for dfeatures */
-        .n_ahead = width,
+        .ahead = {ahead_of(head, share, from), next}, /* for dfeatures; and of the next block's dweight */
     };
     multiply(head, &product, features_of(head, pass, chunk), false);
 }
