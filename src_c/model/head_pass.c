@@ -303,6 +303,16 @@ static void add_to_dweight(const struct head *head, const struct head_pass *pass
     multiply(head, &product, features_of(head, pass, chunk), false);
 }
 
+/* Those of the next chunk of rows, if it is as long, when this one's last outputs are at hand. */
+static struct const_rows next_features(const struct head *head, const struct head_pass *pass, struct chunk chunk,
+                                       bool is_last)
+{
+    ptrdiff_t next = chunk.first + chunk.n;
+    return is_last && next + chunk.n <= pass->n_rows
+               ? (struct const_rows){pass->features + next * head->of->width, head->of->width}
+               : (struct const_rows){NULL, 0};
+}
+
 /* dfeatures = values' weight, added to what the blocks before gave. */
 static void add_to_dfeatures(const struct head *head, const struct head_pass *pass, const struct head_share *share,
                              struct chunk chunk, ptrdiff_t from, ptrdiff_t n, const real *values)
@@ -324,6 +334,7 @@ static void add_to_dfeatures(const struct head *head, const struct head_pass *pa
             .panels = head->splits_outputs ? share->weight_panels : head->weight_panels + from * padded,
             .out = {out.data + column, out.stride},
             .adds = from > 0,
+            .ahead = {next_features(head, pass, chunk, from + n == share->n_outputs)},
         };
         if (head->splits_outputs && !head->blas)
             head->kernels->pack(n, product.n_columns, weight, share->weight_panels);
