@@ -370,7 +370,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         held: Data | None = None,
     ) -> End:
         """Train, tell callbacks, and become what was trained; return what ended it."""
-        score = None if held is None else partial(self._score_on, held, model)
+        score = None if held is None else partial(self._score_as_finished, data, held, model)
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         given = {"estimator": self, "X": X, "y": y, "metadata": metadata}
         context = None
@@ -419,6 +419,11 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
         self.validation_scores_ = history.validation_scores if scored else None
         self.best_validation_score_ = history.best_validation_score if scored else None
         self.best_loss_ = None if scored else history.best_loss
+
+    def _score_as_finished(self, data: Data, held: Data, model: Model) -> float:
+        """Return the score of the model that training on `data` would leave behind if it ended here."""
+        self._finish(model, data)
+        return self._score_on(held, model)
 
     def _score_on(self, data: Data, model: Model) -> float:
         return self._validation_score(model.predict(data.steps)[0], data.targets)

@@ -20,9 +20,8 @@ def parameters_state(estimator: Any) -> dict[str, Any]:
                 stacklevel=4,
             )
             value = None
-        if isinstance(value, TokenEncoder):  # what it was fitted to is kept with the state
-            value = value.analyzer
-        values[name] = _plain(value, name)
+        is_encoder = isinstance(value, TokenEncoder)  # what it was fitted to is kept with the state
+        values[name] = {"parameters": parameters_state(value)} if is_encoder else _plain(value, name)
     return values
 
 
@@ -55,7 +54,7 @@ def read_parameters(state: State, cls: Any, later: dict[str, Any]) -> Any:
     """
     given = state.inner("parameters")
     parameters = {
-        name: later[name] if name in later and name not in given.values else _read_parameter(given, name)
+        name: later[name] if name in later and name not in given.values else _read_parameter(given, name, cls)
         for name in cls._get_param_names()
     }
     given.end()
@@ -64,7 +63,12 @@ def read_parameters(state: State, cls: Any, later: dict[str, Any]) -> Any:
     return model
 
 
-def _read_parameter(state: State, name: str) -> Any:
+def _read_parameter(state: State, name: str, cls: Any) -> Any:
+    if name == "analyzer" and cls is not TokenEncoder and type(state.values.get(name)) is dict:
+        encoder = state.inner(name)
+        analyzer = read_parameters(encoder, TokenEncoder, {})
+        encoder.end()
+        return analyzer
     value = state.value(name, "a number, string, boolean, null, list of them, or object of pairs of them", _is_plain)
     if type(value) is dict:
         return dict(value["pairs"])

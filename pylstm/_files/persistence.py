@@ -52,7 +52,8 @@ Those of a pipeline's scaler begin with ``scaler.``: ``scaler.mean_``, ``scaler.
       }
     }
 
-``parameters`` are the hyperparameters; arrays among them are lists, dicts ``{"pairs": [[key, value], ...]}``. ``state``
+``parameters`` are the hyperparameters; arrays among them are lists, dicts ``{"pairs": [[key, value], ...]}``, a
+`TokenEncoder` as an ``analyzer`` is ``{"parameters": {...}}``, its own. ``state``
 is what `fit` left; of the net it has what it was made with, since hyperparameters can be changed after a fit.
 ``pipeline`` is null for an estimator alone. With a `TokenEncoder` it has ``encoder`` in place of ``scaler``. Files of
 version 1 know nothing of scaling within estimators: there is none. Any change that a reader must know of raises

@@ -10,6 +10,8 @@ import numpy as np
 
 import pylstm  # whose estimators are loaded where they are touched
 
+from .._net.inputs import check_int, check_real
+
 #: What is held out to say how good the model is, at most so many characters.
 HELD_OUT, MOST_HELD_OUT = 0.05, 20_000
 #: The fewest characters that a model is made of.
@@ -26,12 +28,16 @@ def write(arguments: Any) -> None:
     arguments : argparse.Namespace
         file, save, hidden, epochs, length, temperature, seed, word.
     """
+    path = arguments.save or os.path.splitext(os.path.basename(arguments.file))[0] + ".safetensors"
+    _check(arguments, path)
     with open(arguments.file, encoding="utf-8") as file:
         text = file.read()
     if len(text) < LEAST:
         raise ValueError(f"{arguments.file} must have at least {LEAST} characters to learn from, got {len(text)}")
     n_held = min(int(HELD_OUT * len(text)), MOST_HELD_OUT)
     train, held = text[: len(text) - n_held], text[len(text) - n_held :]
+    if not held.strip():
+        raise ValueError(f"{arguments.file} must not end in {n_held} blanks: its end says how good the model is")
     model = pylstm.LSTMLanguageModel(
         tuple(arguments.hidden),
         analyzer="word" if arguments.word else "char",
@@ -49,7 +55,6 @@ def write(arguments: Any) -> None:
         if not hasattr(model, "loss_"):
             raise
         print("stopped: the model so far is kept", flush=True)
-    path = arguments.save or os.path.splitext(os.path.basename(arguments.file))[0] + ".safetensors"
     pylstm.save(model, path)
     print(f"saved as {path}: pylstm.load reads it\n", flush=True)
     prompt = held[:SAMPLE] if arguments.prompt is None else arguments.prompt
@@ -63,6 +68,16 @@ def write(arguments: Any) -> None:
     print()
     if sys.stdout.isatty():
         print(f"\nHow surprising what was held out is:\n{pylstm.SurprisalDisplay.from_estimator(model, held[:400])}")
+
+
+def _check(arguments: Any, path: str) -> None:
+    """Refuse before the work what it would end at."""
+    check_int(arguments.epochs, "--epochs", 1)
+    check_int(arguments.length, "--length", 0)
+    check_real(arguments.temperature, "--temperature", 0.0, np.inf)
+    folder = os.path.dirname(os.path.abspath(path))
+    if os.path.isdir(path) or not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+        raise ValueError(f"--save must name a file in a folder that can be written to, got {path!r}")
 
 
 def _progress(model: "pylstm.LSTMLanguageModel", held: str, epoch: int, arguments: Any, seconds: float) -> str:

@@ -299,12 +299,12 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         def tokens_of(text: Any, name: str) -> list[str]:
             if isinstance(text, str):
                 if by_callable:
-                    return _checked(list(analyze(text)), name)
+                    return _checked(_returned(analyze(text), name), name)
                 if on_lists:
                     raise TypeError(f"{name} must be a list of tokens, as in fit, got a text: split it as those were")
                 return analyze(text)
             check_list(text, name)
-            return _checked(list(analyze(text) if by_callable else text), name)
+            return _checked(_returned(analyze(text), name) if by_callable else list(text), name)
 
         return tokens_of
 
@@ -315,13 +315,17 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         if self.analyzer == "word" and self.token_pattern == WORDS:
             find = re.compile(WORDS).findall
             return (lambda text: find(text.lower())) if self.lowercase else find
+        if self.analyzer == "word":
+            try:
+                n_groups = re.compile(self.token_pattern).groups
+            except re.error as error:
+                raise ValueError(
+                    f"token_pattern must be a regular expression, got {self.token_pattern!r}: {error}"
+                ) from None
+            if n_groups > 1:
+                raise ValueError(f"token_pattern must have one group at most, got {self.token_pattern!r} of {n_groups}")
         options = {"analyzer": self.analyzer, "token_pattern": self.token_pattern, "lowercase": self.lowercase}
-        try:
-            return CountVectorizer(**options).build_analyzer()
-        except re.error as error:
-            raise ValueError(
-                f"token_pattern must be a regular expression, got {self.token_pattern!r}: {error}"
-            ) from None
+        return CountVectorizer(**options).build_analyzer()
 
     # ---- the vocabulary
 
@@ -395,6 +399,13 @@ class TokenEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         if callable(self.analyzer) or self._fitted_on_lists:
             return words
         return "".join(words) if self.analyzer == "char" else joined(words)
+
+
+def _returned(tokens: Any, name: str) -> list[Any]:
+    """Return what a callable made of a text as a list."""
+    if not isinstance(tokens, Iterable):
+        raise TypeError(f"analyzer must return a list of tokens, got {tokens!r} for {name}")
+    return list(tokens)
 
 
 def _checked(tokens: list[Any], name: str) -> list[str]:

@@ -1,6 +1,7 @@
 """LSTMLanguageModel: what it is fitted to, what it refuses, how it goes on, what is kept."""
 
 import copy
+import json
 import pickle
 import re
 
@@ -254,6 +255,8 @@ def test_validation_text():
     assert model.best_validation_score_ == pytest.approx(model.score(SENTENCE), rel=1e-6)
     several = small(max_iter=5).fit(WORDS * 3, X_val=WORDS[:2])
     assert several.best_validation_score_ == pytest.approx(several.score(WORDS[:2]), rel=1e-6)
+    unknown = small(max_iter=5).fit(SENTENCE * 9, X_val="Qq" + SENTENCE)  # which stand for the mean of the others
+    assert unknown.best_validation_score_ == pytest.approx(unknown.score("Qq" + SENTENCE), rel=1e-6)
     with pytest.raises(ValueError, match="early_stopping must be 'auto' or True where X_val is given"):
         small(early_stopping=False).fit(SENTENCE, X_val=SENTENCE)
     with pytest.raises(ValueError, match="at least two targets"):
@@ -355,9 +358,35 @@ def test_kept(X, parameters, tmp_path):
         assert twin.score(X) == model.score(X)
         assert twin.predict_next(k=3) == model.predict_next(k=3)
         np.testing.assert_array_equal(twin.stream().step(1), model.stream().step(1))
+        assert repr(twin.get_params()) == repr(model.get_params())
+        assert clone(twin).fit(X).encoder_.vocabulary_ == model.encoder_.vocabulary_
     model.partial_fit(X)
     for twin in twins.values():
         assert_equal_models(twin.partial_fit(X), model)
+
+
+def test_texts_that_are_missing_have_no_characters():
+    model = small().fit(WORDS)
+    with pytest.raises(ValueError, match=r"X\[1\] must be a str.*got None"):
+        model.bits_per_character([WORDS[0], None])
+    with pytest.raises(TypeError, match="X must hold texts, whose characters can be counted, got lists of tokens"):
+        small().fit([["a", "b"]] * 3).bits_per_character([["a"]])
+
+
+def test_an_encoder_within_an_encoder_is_refused(tmp_path):
+    model = small(analyzer=TokenEncoder(lowercase=True)).fit(WORDS)
+    model.save(tmp_path / "model")
+    data = (tmp_path / "model").read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    described = json.loads(header["__metadata__"]["pylstm"])
+    within = described["parameters"]["analyzer"]["parameters"]
+    within["analyzer"] = {"parameters": dict(within)}
+    header["__metadata__"]["pylstm"] = json.dumps(described)
+    text = json.dumps(header).encode()
+    (tmp_path / "model").write_bytes(len(text).to_bytes(8, "little") + text + data[8 + size :])
+    with pytest.raises(ValueError, match="analyzer must be a number, string"):
+        pylstm.load(tmp_path / "model")
 
 
 def test_a_callable_is_not_saved(tmp_path):

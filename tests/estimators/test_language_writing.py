@@ -188,7 +188,9 @@ def test_draws_are_independent(model):
         ({"top_p": 0}, ValueError, r"top_p must be a number in \(0, 1\], got 0"),
         ({"top_p": 1.01}, ValueError, r"top_p must be a number in \(0, 1\], got 1.01"),
         ({"top_p": -1}, ValueError, "top_p"),
-        ({"top_p": np.nan}, ValueError, "top_p"),
+        ({"top_p": np.nan}, ValueError, r"top_p must be a number in \(0, 1\], got nan"),
+        ({"top_p": True}, TypeError, r"top_p must be a number in \(0, 1\], got True"),
+        ({"random_state": "a"}, ValueError, "random_state must be None, an integer or a RandomState, got 'a'"),
         ({"top_p": "1"}, TypeError, "top_p"),
         ({"max_new_tokens": -1}, ValueError, "max_new_tokens must be an integer >= 0, got -1"),
         ({"max_new_tokens": 1.0}, TypeError, "max_new_tokens"),
@@ -203,3 +205,12 @@ def test_what_is_refused(model, how, error, message):
     for write in (model.generate, model.iter_tokens):
         with pytest.raises(error, match=message):
             write(**how)
+
+
+def test_tokens_are_named_by_what_was_learnt_when_they_were_asked_for():
+    model = LSTMLanguageModel((8,), max_iter=5, random_state=0).fit("abc " * 50)
+    expected = list(model.iter_tokens("a", 9, random_state=1))
+    drawn = model.iter_tokens("a", 9, random_state=1)
+    first = [next(drawn), next(drawn)]
+    model.fit("xyz " * 50)
+    assert first + list(drawn) == expected

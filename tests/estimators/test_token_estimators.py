@@ -215,6 +215,16 @@ def test_unknown_is_the_mean_of_those_met(embedding_size, options):
 
 
 @pytest.mark.parametrize("embedding_size", EMBEDDINGS)
+@pytest.mark.parametrize("cls", ESTIMATORS, ids=lambda cls: cls.__name__)
+def test_unknown_tokens_of_validation_data_are_scored_as_the_fitted_model_reads_them(cls, embedding_size):
+    X = tokens()
+    X_val = [np.append(x, 0) for x in X]
+    y, y_val = targets(cls, X), targets(cls, X_val)
+    estimator = make(cls, embedding_size, learning_rate_init=0.1, max_iter=6).fit(X, y, X_val=X_val, y_val=y_val)
+    assert estimator.best_validation_score_ == pytest.approx(estimator.score(X_val, y_val), rel=1e-5)
+
+
+@pytest.mark.parametrize("embedding_size", EMBEDDINGS)
 def test_unknown_that_was_met_is_learnt(embedding_size):
     """An empty sequence of a list is one that has it."""
     X = [[1, 2], [5, 2], [], [5, 5, 1]] * 3

@@ -47,3 +47,27 @@ def test_errors(tmp_path, capsys):
     for path, message in ((short, "at least 1000 characters"), (binary, "utf-8"), (tmp_path / "none", "No such file")):
         assert main(["write", str(path)]) == 1
         assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--epochs", "0"], "--epochs must be an integer >= 1, got 0"),
+        (["--length", "-1"], "--length must be an integer >= 0, got -1"),
+        (["--temperature", "nan"], "--temperature must be a number"),
+        (["--save", "none/model"], "--save must name a file in a folder that can be written to, got 'none/model'"),
+        (["--save", "."], "--save must name a file"),
+    ],
+)
+def test_refused_before_anything_is_learnt(file, capsys, arguments, message):
+    assert main(["write", str(file), *arguments]) == 1
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.out == ""
+
+
+def test_an_end_of_blanks(tmp_path, capsys):
+    path = tmp_path / "blank.txt"
+    path.write_text(TEXT + " " * len(TEXT), encoding="utf-8")
+    assert main(["write", str(path)]) == 1
+    assert "must not end in" in capsys.readouterr().err

@@ -242,7 +242,8 @@ def test_given_vocabulary(vocabulary):
         ({"max_features": 0}, ValueError, "The 'max_features' parameter of TokenEncoder must be"),
         ({"analyzer": "char_wb"}, ValueError, "The 'analyzer' parameter of TokenEncoder must be"),
         ({"token_pattern": "("}, ValueError, r"token_pattern must be a regular expression, got '\('"),
-        ({"token_pattern": "(a)(b)"}, ValueError, "More than 1 capturing group"),
+        ({"token_pattern": "(a)(b)"}, ValueError, r"token_pattern must have one group at most, got '\(a\)\(b\)' of 2"),
+        ({"analyzer": lambda text: None}, TypeError, r"analyzer must return a list of tokens, got None for X\[0\]"),
         ({"min_frequency": 3}, ValueError, "occurs min_frequency=3 times, got 2 different tokens.*occurs 2 times"),
     ],
 )

@@ -241,8 +241,8 @@ class LSTMLanguageModel(TokenEstimator):
         if reset:
             own = isinstance(self.analyzer, TokenEncoder)
             texts, self._has_ends = as_texts(X)
-            self.encoder_: TokenEncoder = clone(self.analyzer) if own else TokenEncoder(analyzer=self.analyzer)
-            self.encoder_.fit(texts)
+            encoder = clone(self.analyzer) if own else TokenEncoder(analyzer=self.analyzer)
+            self.encoder_: TokenEncoder = encoder.fit(texts)
             X = texts if self._has_ends else X
             self.end_: int = len(self.encoder_.tokens_)
             self._take_tokens(self.end_ + 1)
@@ -361,6 +361,7 @@ class LSTMLanguageModel(TokenEstimator):
         """
         texts, _ = as_texts(X)
         if not all(isinstance(text, str) for text in texts):
+            self._texts(texts)  # which says what is no text
             raise TypeError("X must hold texts, whose characters can be counted, got lists of tokens")
         n_characters = sum(map(len, texts))
         if n_characters == 0:
@@ -471,7 +472,8 @@ class LSTMLanguageModel(TokenEstimator):
             A token.
         """
         drawn = self._written(prompt, max_new_tokens, temperature, top_k, top_p, random_state, 1)
-        return map(self._name, drawn)
+        names = np.append(self.encoder_.tokens_, "")  # of this vocabulary, whatever is learnt meanwhile
+        return (str(names[token]) for token in drawn)
 
     def _written(
         self, prompt: Any, n: Any, temperature: Any, top_k: Any, top_p: Any, random_state: Any, block: int

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -42,16 +42,22 @@ class Sampler:
         if self.top_k is not None:
             self.top_k = min(check_int(self.top_k, "top_k", 1), sys.maxsize)
         if self.top_p is not None:
-            self.top_p = check_real(self.top_p, "top_p", 0.0, np.inf)
+            message = f"top_p must be a number in (0, 1], got {self.top_p!r}"
+            if isinstance(self.top_p, bool) or not isinstance(self.top_p, Real):
+                raise TypeError(message)
             if not 0 < self.top_p <= 1:
-                raise ValueError(f"top_p must be a number in (0, 1], got {self.top_p!r}")
+                raise ValueError(message)
+            self.top_p = float(self.top_p)
 
 
 def seed_of(random_state: Any) -> int:
     """Return the 64 bits that tokens are drawn by: an integer as it is, so that C can be given the same."""
     if isinstance(random_state, Integral) and not isinstance(random_state, bool):
         return check_int(random_state, "random_state", 0) % 2**64
-    generator = check_random_state(random_state)
+    try:
+        generator = check_random_state(random_state)
+    except ValueError:
+        raise ValueError(f"random_state must be None, an integer or a RandomState, got {random_state!r}") from None
     return int(generator.randint(2**32, dtype=np.uint64)) << 32 | int(generator.randint(2**32, dtype=np.uint64))
 
 
