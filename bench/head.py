@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pages
 import pinning
+import tables
 
 #: Rows, width, outputs.
 SIZES = [(270, 32, 9), (2500, 128, 65), (2500, 512, 65), (400, 200, 10_000), (700, 200, 10_000)]
@@ -97,6 +98,8 @@ def page(results):
         "the same with its BLAS; the ratio is that of the faster of both to pylstm. `python bench/head.py` writes "
         "this page."
     )
+    yield ""
+    yield f"Machine: {tables.machine()}."
     for threads in sorted({threads for _, threads in results}):
         yield ""
         yield f"## {threads} core" + ("s" if threads > 1 else "")
