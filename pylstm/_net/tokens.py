@@ -64,10 +64,10 @@ class Texts:
 
     def looked_up(self, tokens: Any) -> Any:
         """Return what a user gave with numbers in place of the texts of tokens: 0 for those that are unknown."""
-        if isinstance(tokens, str):
-            return self.numbers.get(tokens, 0)
         if isinstance(tokens, np.ndarray) and tokens.dtype.kind in "UO":
             tokens = tokens.tolist()
+        if isinstance(tokens, str):
+            return self.numbers.get(tokens, 0)
         return [self.looked_up(token) for token in tokens] if isinstance(tokens, list | tuple) else tokens
 
 

@@ -29,7 +29,7 @@ def as_list(X: Any, expected: str = "a list of texts, or of lists of tokens") ->
         raise ValueError(f"X must be {expected}, got a single str: [X] is a list of one text")
     is_column = isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] == 1 and X.dtype.kind not in "iu"
     if is_column or (isinstance(X, np.ndarray) and X.ndim not in (1, 2)):
-        hint = ": X[:, 0] is one of texts" if is_column else ""
+        hint = ": X[:, 0] is one of texts" if is_column and X.dtype.kind in "UO" else ""
         raise ValueError(f"X must be {expected}, got an array of shape {X.shape}{hint}")
     if isinstance(X, bytes | Mapping) or hasattr(X, "columns") or not hasattr(X, "__iter__"):
         hint = ": X[column] is one of texts" if hasattr(X, "columns") else ""

@@ -61,6 +61,8 @@ def test_streams_side_by_side():
 def test_a_pickled_stream_knows_the_texts():
     stream = pylstm.stream(fitted())
     stream.step("tea")
+    as_array = pickle.loads(pickle.dumps(stream)).step(np.array("pizza"))
+    np.testing.assert_array_equal(as_array, pickle.loads(pickle.dumps(stream)).step("pizza"))
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(stream)).step("pizza"), stream.step("pizza"))
 
 
