@@ -73,6 +73,7 @@ VEC_INLINE void transpose_quads(vec *v)
     v[1] = b;
 #endif
 }
+
 /* The upper half of the lanes added to the lower one, until a quad is left. */
 VEC_INLINE quad sum_to_quad(vec v)
 {
