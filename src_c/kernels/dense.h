@@ -11,6 +11,7 @@
  * tiles before their use they are asked for: rows are too short for the hardware to foresee the next ones. */
 enum { DENSE_OUTPUTS = 4, TILES_AHEAD = 2 };
 
+/* As load_first. */
 VEC_INLINE vec load_first_weights(const stored *from, ptrdiff_t n)
 {
 #if defined(PYLSTM_WEIGHT_BITS) && PYLSTM_WEIGHT_BITS == 8

@@ -114,10 +114,10 @@ VEC_APART void copy_rows(ptrdiff_t n_rows, ptrdiff_t n, struct rows from, struct
         memcpy(to.data + r * to.stride, from.data + r * from.stride, (size_t)n * sizeof(real));
 }
 
-/* By a panel of which n_columns exist. Of what is `ahead`, a tile asks for as much as its loop has room for, when
- * `asked` elements of the tile's rows have been; returns how many. All at once would take the place of loads. */
-VEC_INLINE ptrdiff_t product_panel(int n_vectors, const struct product *p, const real *panel, struct const_rows ahead,
-                                   ptrdiff_t asked, real *out, ptrdiff_t n_columns)
+/* By a panel of which n_columns exist. Of what is ahead, a tile asks for a part: what its loop has room for. All at
+ * once would take the place of loads. The elements before that, `asked`, were asked for by panels before. */
+VEC_INLINE void product_panel(int n_vectors, const struct product *p, const real *panel, struct const_rows ahead,
+                              ptrdiff_t asked, real *out, ptrdiff_t n_columns)
 {
     enum { WIDTH = VECTORS * LANES };
     const ptrdiff_t width = n_vectors * LANES;
@@ -149,7 +149,6 @@ VEC_INLINE ptrdiff_t product_panel(int n_vectors, const struct product *p, const
                 copy_rows(n, n_columns, here, there);
         }
     }
-    return (p->n_k < PART ? p->n_k : PART) * AHEAD(n_vectors);
 }
 
 static void product(const struct product *p)
@@ -164,14 +163,15 @@ static void product(const struct product *p)
         struct const_rows ahead = p->ahead[which];
         switch (n) {
         case 2:
-            asked[which] += product_panel(2, p, panel, ahead, asked[which], out, n_columns);
+            product_panel(2, p, panel, ahead, asked[which], out, n_columns);
             break;
         case 3:
-            asked[which] += product_panel(3, p, panel, ahead, asked[which], out, n_columns);
+            product_panel(3, p, panel, ahead, asked[which], out, n_columns);
             break;
         default:
-            asked[which] += product_panel(4, p, panel, ahead, asked[which], out, n_columns);
+            product_panel(4, p, panel, ahead, asked[which], out, n_columns);
         }
+        asked[which] += (p->n_k < PART ? p->n_k : PART) * AHEAD(n);
         which = 1 - which;
     }
 }
@@ -229,18 +229,14 @@ static void exponentials(ptrdiff_t n, ptrdiff_t n_columns, struct rows values, r
 static void scale(ptrdiff_t n, ptrdiff_t n_columns, struct rows values, const real *factors, real *sums)
 {
     for (ptrdiff_t j = 0; j < n; j++) {
-        real *row = values.data + j * values.stride, parts[LANES];
+        real *row = values.data + j * values.stride;
         vec sum = splat(0);
         for (ptrdiff_t c = 0; c < n_columns; c += LANES) {
             vec value = load(row + c) * load(factors + c);
             store(row + c, value);
             sum += value;
         }
-        store(parts, sum);
-        for (ptrdiff_t half = LANES / 2; half > 0; half /= 2)
-            for (ptrdiff_t l = 0; l < half; l++)
-                parts[l] += parts[l + half];
-        sums[j] += parts[0];
+        sums[j] += sum_of_lanes(sum);
     }
 }
 

@@ -18,8 +18,8 @@ struct product {
     struct rows out;
     bool adds;         /* start: what is there; else */
     const real *start; /* [n_rows], or NULL: zeros */
-    /* Rows side by side in no cache, one for each row of a, that are asked for meanwhile: what is needed next, and
-     * then. Or NULL. */
+    /* Two matrices that are in no cache, without gaps between their rows. Meanwhile one row of each is asked for with
+     * each row of a. Nothing is where the stride is 0. */
     struct const_rows ahead[2];
 };
 

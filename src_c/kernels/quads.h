@@ -10,6 +10,18 @@ enum { SIDE = LANES == 1 ? 1 : (int)(16 / sizeof(real)) };
 #if PYLSTM_VECTOR_BYTES > 0 && defined(__GNUC__)
 typedef real quad __attribute__((vector_size(16)));
 
+/* The lanes of the first quad of a vector, of the second, and so on. */
+#if PYLSTM_REAL_BITS == 32
+#define LOW_QUAD 0, 1, 2, 3
+#define HIGH_QUAD 4, 5, 6, 7
+#define HIGH_OCTET 8, 9, 10, 11, 12, 13, 14, 15
+#else
+#define LOW_QUAD 0, 1
+#define HIGH_QUAD 2, 3
+#define HIGH_OCTET 4, 5, 6, 7
+#endif
+#define LOW_OCTET LOW_QUAD, HIGH_QUAD
+
 VEC_INLINE quad load_quad(const real *from)
 {
     quad q;
@@ -25,13 +37,8 @@ VEC_INLINE vec load_quads(const real *from, ptrdiff_t stride)
     return load_quad(from);
 #else
     typedef real octet __attribute__((vector_size(32)));
-#if PYLSTM_REAL_BITS == 32
-#define JOIN_QUADS(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7)
-#define JOIN_OCTETS(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
-#else
-#define JOIN_QUADS(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3)
-#define JOIN_OCTETS(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7)
-#endif
+#define JOIN_QUADS(a, b) __builtin_shufflevector(a, b, LOW_OCTET)
+#define JOIN_OCTETS(a, b) __builtin_shufflevector(a, b, LOW_OCTET, HIGH_OCTET)
     octet low = JOIN_QUADS(load_quad(from), load_quad(from + stride));
 #if PYLSTM_VECTOR_BYTES == 32
     return low;
@@ -81,17 +88,6 @@ VEC_INLINE quad sum_to_quad(vec v)
     return v;
 #else
     typedef real octet __attribute__((vector_size(32)));
-#if PYLSTM_REAL_BITS == 32
-#define LOW_QUAD 0, 1, 2, 3
-#define HIGH_QUAD 4, 5, 6, 7
-#define LOW_OCTET LOW_QUAD, HIGH_QUAD
-#define HIGH_OCTET 8, 9, 10, 11, 12, 13, 14, 15
-#else
-#define LOW_QUAD 0, 1
-#define HIGH_QUAD 2, 3
-#define LOW_OCTET LOW_QUAD, HIGH_QUAD
-#define HIGH_OCTET 4, 5, 6, 7
-#endif
 #if PYLSTM_VECTOR_BYTES == 32
     octet sum = v;
 #else

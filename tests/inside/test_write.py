@@ -8,9 +8,14 @@ from pylstm.__main__ import main
 TEXT = "the cat sat on the mat. " * 80
 
 
-@pytest.fixture
-def file(tmp_path, monkeypatch):
+@pytest.fixture(autouse=True)
+def apart(tmp_path, monkeypatch):
+    """A folder of its own, as models are saved in the current one."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def file(tmp_path):
     path = tmp_path / "cats.txt"
     path.write_text(TEXT, encoding="utf-8")
     return path

@@ -411,7 +411,8 @@ class LSTMLanguageModel(TokenEstimator):
         read_on(stream, prompt[:-1])
         probabilities = stream.step(int(prompt[-1]))
         order = np.argsort(-probabilities, kind="stable")[:k]
-        return [(self._name(int(token)), float(probabilities[token])) for token in order]
+        names = self._names()
+        return [(str(names[token]), float(probabilities[token])) for token in order]
 
     def generate(
         self,
@@ -472,7 +473,7 @@ class LSTMLanguageModel(TokenEstimator):
             A token.
         """
         drawn = self._written(prompt, max_new_tokens, temperature, top_k, top_p, random_state, 1)
-        names = np.append(self.encoder_.tokens_, "")  # of this vocabulary, whatever is learnt meanwhile
+        names = self._names()  # of this vocabulary, whatever is learnt meanwhile
         return (str(names[token]) for token in drawn)
 
     def _written(
@@ -490,8 +491,9 @@ class LSTMLanguageModel(TokenEstimator):
         is_empty = isinstance(text, str) and not text  # which is no text to an encoder of lists of tokens
         return np.concatenate([[self.end_], [] if is_empty else self.encoder_.encode(text)]).astype(np.uint32)
 
-    def _name(self, token: int) -> str:
-        return "" if token == self.end_ else str(self.encoder_.tokens_[token])
+    def _names(self) -> npt.NDArray[Any]:
+        """Return the text of each token, the last the end of a text, ""."""
+        return np.append(self.encoder_.tokens_, "")
 
     # ---- step by step, and look inside
 
@@ -534,7 +536,7 @@ class LSTMLanguageModel(TokenEstimator):
 
     def _describe(self) -> Description:
         check_is_fitted(self, "_model")
-        texts = np.append(self.encoder_.tokens_, "")
+        texts = self._names()
         return Description(self._model.spec, self._model, self, labels=texts, tokens=texts, drawn=self._drawn())
 
     def _drawn(self) -> range:
