@@ -54,6 +54,7 @@ cdef class ModelSpec:
     cdef pylstm_model c      # for one thread, of the best instruction set
     cdef _Memory sizes       # what c.net.hidden_sizes points to
     cdef tuple listed        # the parameters, once they have been asked for
+    cdef ModelSpec running   # what is `in_use`, likewise
     cdef readonly tuple hidden_sizes
     cdef readonly object dtype
     cdef readonly str cell          # "lstm", "gru" or "rnn"
@@ -250,9 +251,12 @@ cdef class ModelSpec:
 
     def in_use(self):
         """Return what is left where it only runs on: what training needs goes, as does that it reads the last step."""
-        loss = self.loss if self.loss in (None, "cross_entropy", "sigmoid") else "squared_error"
-        pooling = None if self.pooling == "last" else self.pooling
-        return self.replace(dropout=0.0, forget_bias=1.0, t_max=None, loss=loss, pooling=pooling, loss_parameter=0.0)
+        if self.running is None:
+            loss = self.loss if self.loss in (None, "cross_entropy", "sigmoid") else "squared_error"
+            pooling = None if self.pooling == "last" else self.pooling
+            self.running = self.replace(dropout=0.0, forget_bias=1.0, t_max=None, loss=loss, pooling=pooling,
+                                        loss_parameter=0.0)
+        return self.running
 
     def __eq__(self, other):
         if not isinstance(other, ModelSpec):

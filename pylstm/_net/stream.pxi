@@ -597,9 +597,10 @@ cdef class _StreamWeights:
     def __cinit__(self, ModelSpec spec, flat, inputs, targets, missing):
         cdef Py_ssize_t n = spec.n_parameters, n_line = LINE // spec.dtype.itemsize, start = 0
         room = np.empty(n + n_line, spec.dtype)
+        cdef Py_ssize_t place = <Py_ssize_t> PyArray_DATA(room) // spec.dtype.itemsize
         if spec.c.n_outputs > 0:
             start = pylstm_model_head(&spec.c).weight
-        first = -(room.ctypes.data // spec.dtype.itemsize + start) % n_line
+        first = -(place + start) % n_line
         self.flat = room[first : first + n]
         self.flat[...] = flat
         self.view = _View(self.flat)
