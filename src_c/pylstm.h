@@ -418,7 +418,8 @@ typedef struct pylstm_gradient pylstm_gradient;
 /* For mini-batches within `bound`. */
 int pylstm_gradient_size(const pylstm_model *model, const pylstm_shape *bound, size_t *bytes);
 /*   parameters  [n_parameters], read whenever something is added; of the calls below only pylstm_train_step writes them
- *   gradients   [n_parameters], in use from begin to finish, then the sum
+ *   gradients   [n_parameters], in use from begin to finish, then the sum; pylstm_train_step leaves the table of tokens
+ *               in it alone, where that is of the kinds PYLSTM_ROWS or PYLSTM_KEPT
  * Both stay where they are, as does what `model` points to. */
 int pylstm_gradient_init(pylstm_gradient **gradient, const pylstm_model *model, const pylstm_blas *blas,
                          const pylstm_shape *bound, void *parameters, void *gradients, pylstm_memory memory);

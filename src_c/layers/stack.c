@@ -507,7 +507,7 @@ int NAME(backward)(const pylstm_net *net, const pylstm_backward_pass *given)
     carve_backward(&call, &given->batch->shape, &arena);
     struct inputs inputs = inputs_of(net, given->parameters, given->x, given->token_size);
     for (ptrdiff_t row = 0; row < call.table.n_rows; row++)
-        call.table.tokens[row] = token_at(&inputs, row);
+        call.table.places[row] = token_at(&inputs, row);
     if (learns_table(net))
         call.backward.dx = call.table.dx;
     memset(call.gradients, 0, (size_t)pylstm_net_table_size(net) * sizeof(real));

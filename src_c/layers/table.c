@@ -8,8 +8,8 @@ struct table_rows NAME(table_rows_carve)(const pylstm_net *net, const pylstm_sha
     ptrdiff_t n_rows = shape->n_rows;
     if (!learns_table(net))
         return (struct table_rows){0, NULL, NULL};
-    ptrdiff_t *tokens = arena_take(arena, n_rows, 1, sizeof *tokens);
-    return (struct table_rows){n_rows, tokens, arena_take(arena, n_rows, net->input_size, sizeof(real))};
+    ptrdiff_t *places = arena_take(arena, n_rows, 1, sizeof *places);
+    return (struct table_rows){n_rows, places, arena_take(arena, n_rows, net->input_size, sizeof(real))};
 }
 
 void NAME(add_to_table)(const pylstm_net *net, const struct table_rows *rows, real *dtable, struct member member)
@@ -21,5 +21,5 @@ void NAME(add_to_table)(const pylstm_net *net, const struct table_rows *rows, re
     to = to < width ? to : width;
     if (from < to)
         kernels->scatter(rows->n_rows, to - from, true, (struct const_rows){rows->dx + from, width},
-                         (struct rows){dtable + from, width}, (struct places){rows->tokens, NULL, 0});
+                         (struct rows){dtable + from, width}, (struct places){rows->places, NULL, 0});
 }

@@ -18,10 +18,12 @@
 
 #include <string.h>
 
-/* The gradient of a table that is learnt, which is not zero in the rows that occurred alone. */
+/* The gradient of a table that is learnt, of the rows that occurred. They lie side by side, in the order in which their
+ * tokens came first: of memory for all of them no more is touched than there are. */
 struct table_sums {
-    real *data;          /* [n_tokens][I], the caller's; NULL: there is none to learn */
-    ptrdiff_t *occurred; /* [n_tokens] the tokens whose rows are summed up */
+    real *data;          /* [n_tokens][I]; NULL: there is none to learn */
+    ptrdiff_t *place;    /* [n_tokens] which of these rows is a token's, if it has occurred */
+    ptrdiff_t *occurred; /* [n_tokens] the tokens of these rows */
     bool *has_occurred;  /* [n_tokens] */
     ptrdiff_t n_occurred;
 };
@@ -68,10 +70,8 @@ static void carve_work(const pylstm_model *model, const pylstm_shape *shape, str
     work->batch = pylstm_batch_carve(arena, shape);
     work->lengths = arena_take(arena, shape->n_sequences, 1, sizeof(ptrdiff_t));
     work->x = arena_take(arena, reads_tokens(net) ? 0 : shape->n_rows, net->input_size, sizeof(real));
+    work->tokens = arena_take(arena, reads_tokens(net) ? shape->n_rows : 0, 1, sizeof *work->tokens);
     work->table = NAME(table_rows_carve)(net, shape, arena);
-    work->tokens = work->table.n_rows > 0
-                       ? work->table.tokens
-                       : arena_take(arena, reads_tokens(net) ? shape->n_rows : 0, 1, sizeof *work->tokens);
     work->labels = arena_take(arena, reads_labels ? n : 0, 1, sizeof(ptrdiff_t));
     work->targets = arena_take(arena, reads_labels ? 0 : n, n_outputs, sizeof(real));
     work->weights = arena_take(arena, n, 1, sizeof(double));
@@ -107,16 +107,13 @@ static pylstm_head head_of(const pylstm_model *model, ptrdiff_t n_rows)
     return head;
 }
 
-/* Where the table is the dense layer's weights too, whose gradient has another way there, it has memory of its own. */
-static struct table_sums carve_table(const pylstm_model *model, real *gradients, struct arena *arena)
+static struct table_sums carve_table(const pylstm_net *net, struct arena *arena)
 {
-    bool is_learnt = learns_table(&model->net);
-    ptrdiff_t n = is_learnt ? model->net.n_tokens : 0;
-    real *own = arena_take(arena, is_learnt && model->is_tied ? n : 0, model->net.input_size, sizeof(real));
+    ptrdiff_t n = learns_table(net) ? net->n_tokens : 0;
+    real *data = arena_take(arena, n, net->input_size, sizeof(real));
     return (struct table_sums){
-        .data = !is_learnt       ? NULL
-                : model->is_tied ? own
-                                 : gradients,
+        .data = n > 0 ? data : NULL,
+        .place = arena_take(arena, n, 1, sizeof(ptrdiff_t)),
         .occurred = arena_take(arena, n, 1, sizeof(ptrdiff_t)),
         .has_occurred = arena_take(arena, n, 1, sizeof(bool)),
     };
@@ -135,7 +132,7 @@ static void carve(struct NAME(gradient) * on, struct arena *arena)
     on->packed = (pylstm_memory){NULL, 0};
     if (packed_bytes > 0)
         on->packed = take_bytes(arena, packed_bytes);
-    on->table = carve_table(model, on->gradients, arena);
+    on->table = carve_table(&model->net, arena);
     on->sums.net = &on->base.model.net;
     on->sums.wants_dx = learns_table(&model->net);
     NAME(sums_carve)(&on->sums, bound, on->gradients, arena);
@@ -174,34 +171,22 @@ static struct NAME(gradient) * own(pylstm_gradient *gradient)
     return (struct NAME(gradient) *)gradient;
 }
 
-/* Zeros where the last mini-batch has left something. */
-static void clear_table(struct table_sums *table, ptrdiff_t width)
+static void clear_table(struct table_sums *table)
 {
-    for (ptrdiff_t k = 0; k < table->n_occurred; k++) {
-        memset(table->data + table->occurred[k] * width, 0, (size_t)width * sizeof(real));
+    for (ptrdiff_t k = 0; k < table->n_occurred; k++)
         table->has_occurred[table->occurred[k]] = false;
-    }
     table->n_occurred = 0;
 }
 
-static void begin(struct NAME(gradient) * on)
-{
-    const pylstm_model *model = &on->base.model;
-    pylstm_head_place at = pylstm_model_head(model);
-    on->is_packed = false;
-    NAME(sums_clear)(&on->sums);
-    clear_table(&on->table, model->net.input_size);
-    NAME(head_begin)(&on->head, on->parameters + at.weight, on->parameters + at.bias, on->gradients + at.weight,
-                     on->gradients + at.bias);
-}
-
-/* All of the table, as the caller may have written to what was the sum. */
 void NAME(gradient_begin)(pylstm_gradient *gradient)
 {
     struct NAME(gradient) *on = own(gradient);
-    begin(on);
-    if (!gradient->model.is_tied)
-        memset(on->gradients, 0, (size_t)pylstm_net_table_size(&gradient->model.net) * sizeof(real));
+    pylstm_head_place at = pylstm_model_head(&gradient->model);
+    on->is_packed = false;
+    NAME(sums_clear)(&on->sums);
+    clear_table(&on->table);
+    NAME(head_begin)(&on->head, on->parameters + at.weight, on->parameters + at.bias, on->gradients + at.weight,
+                     on->gradients + at.bias);
 }
 
 /* ------------------------------------------------------------------- gather */
@@ -213,15 +198,19 @@ static void gather_tokens(const pylstm_model *model, const pylstm_minibatch *bat
         tokens[s] = token_at(&inputs, s * batch->x_stride);
 }
 
-/* Notes which rows of the table are to be summed up, from zeros. */
-static void note_tokens(struct table_sums *table, ptrdiff_t width, ptrdiff_t n, const ptrdiff_t *tokens)
+/* The rows of the sums that tokens [n] are added to; a token's first time they are zeros. */
+static void find_places(struct table_sums *table, ptrdiff_t width, ptrdiff_t n, const ptrdiff_t *tokens,
+                        ptrdiff_t *places)
 {
     for (ptrdiff_t k = 0; k < n; k++) {
-        if (table->has_occurred[tokens[k]])
-            continue;
-        table->has_occurred[tokens[k]] = true;
-        table->occurred[table->n_occurred++] = tokens[k];
-        memset(table->data + tokens[k] * width, 0, (size_t)width * sizeof(real));
+        ptrdiff_t token = tokens[k];
+        if (!table->has_occurred[token]) {
+            table->has_occurred[token] = true;
+            table->occurred[table->n_occurred] = token;
+            table->place[token] = table->n_occurred++;
+            memset(table->data + table->place[token] * width, 0, (size_t)width * sizeof(real));
+        }
+        places[k] = table->place[token];
     }
 }
 
@@ -276,7 +265,7 @@ static void prepare(struct call *call, bool is_new)
     if (is_new)
         gather(model, batch, work);
     if (is_new && on->table.data)
-        note_tokens(&on->table, model->net.input_size, shape.n_rows, work->tokens);
+        find_places(&on->table, model->net.input_size, shape.n_rows, work->tokens, work->table.places);
     pylstm_batch_fill(&work->batch, &shape, work->lengths);
     struct pass *passes[] = {&work->forward.pass, &work->backward.pass};
     for (int k = 0; k < 2; k++) {
@@ -370,14 +359,28 @@ static void backward_by(struct call *call, struct member member)
         NAME(add_to_table)(&call->on->base.model.net, &call->work.table, call->on->table.data, member);
 }
 
-/* The gradient of a table that is the dense layer's weights, too: what its rows gave to that of the dense layer. */
+/* Of a table that is the dense layer's weights, too: what its rows gave to their gradient. */
 static void add_tied_rows(const struct NAME(gradient) * on, struct member member)
 {
     const struct table_sums *table = &on->table;
     ptrdiff_t width = on->base.model.net.input_size;
     for (ptrdiff_t k = member.index; k < table->n_occurred; k += member.n_members)
-        for (ptrdiff_t j = table->occurred[k] * width; j < (table->occurred[k] + 1) * width; j++)
-            on->gradients[j] += table->data[j];
+        for (ptrdiff_t j = 0; j < width; j++)
+            on->gradients[table->occurred[k] * width + j] += table->data[k * width + j];
+}
+
+/* Of a table of its own: all rows, zeros where none has occurred, or none is learnt. */
+static void write_rows(const struct NAME(gradient) * on, struct member member)
+{
+    const struct table_sums *table = &on->table;
+    ptrdiff_t width = on->base.model.net.input_size;
+    for (ptrdiff_t token = member.index; token < on->base.model.net.n_tokens; token += member.n_members) {
+        real *to = on->gradients + token * width;
+        if (table->data && table->has_occurred[token])
+            memcpy(to, table->data + table->place[token] * width, (size_t)width * sizeof(real));
+        else
+            memset(to, 0, (size_t)width * sizeof(real));
+    }
 }
 
 static void finish_by(struct call *call, struct member member)
@@ -422,7 +425,11 @@ static void run_add(void *context, struct member member)
 
 static void run_finish(void *context, struct member member)
 {
+    const struct call *call = context;
+    const pylstm_model *model = &call->on->base.model;
     finish_by(context, member);
+    if (has_table(&model->net) && !model->is_tied)
+        write_rows(call->on, member);
 }
 
 static void run_step(void *context, struct member member)
@@ -480,7 +487,7 @@ double NAME(gradient_finish)(pylstm_gradient *gradient)
 double NAME(train_step)(pylstm_gradient *gradient, const pylstm_minibatch *batch, pylstm_solver *solver)
 {
     struct call call = {.on = own(gradient), .batch = batch};
-    begin(call.on);
+    NAME(gradient_begin)(gradient);
     prepare(&call, true);
     call.update = (struct update){
         .model = &gradient->model,
@@ -488,6 +495,8 @@ double NAME(train_step)(pylstm_gradient *gradient, const pylstm_minibatch *batch
         .parameters = call.on->parameters,
         .gradients = call.on->gradients,
         .n_rows = rows_to_learn(&gradient->model),
+        .rows = call.on->table.data,
+        .place = call.on->table.place,
         .has_occurred = call.on->table.has_occurred,
         .total_weight = batch->total_weight,
         .n_shares = NAME(update_shares)(&gradient->model),

@@ -33,12 +33,6 @@ static struct stretch share_of(const struct update *update, ptrdiff_t share)
     return (struct stretch){first + n / of * share, first + (share == of - 1 ? n : n / of * (share + 1))};
 }
 
-static struct stretch row_of(const struct update *update, ptrdiff_t row)
-{
-    ptrdiff_t width = update->model->net.input_size;
-    return (struct stretch){row * width, (row + 1) * width};
-}
-
 /* The first from `row` on of the table's rows that may have a gradient and are the share's; n_rows: none. In their
  * order, whichever occurred first: sums over some are the bits of those over all. */
 static ptrdiff_t own_row(const struct update *update, ptrdiff_t share, ptrdiff_t row)
@@ -54,9 +48,15 @@ static ptrdiff_t own_row(const struct update *update, ptrdiff_t share, ptrdiff_t
     return update->n_rows;
 }
 
-static double squares_of(const struct update *update, struct stretch of)
+static const real *gradient_of_row(const struct update *update, ptrdiff_t row)
 {
-    return NAME(kernels)(update->model->net.isa)->sum_of_squares(of.to - of.from, update->gradients + of.from);
+    ptrdiff_t width = update->model->net.input_size;
+    return update->has_occurred ? update->rows + update->place[row] * width : update->gradients + row * width;
+}
+
+static double squares_of(const struct update *update, ptrdiff_t n, const real *gradients)
+{
+    return NAME(kernels)(update->model->net.isa)->sum_of_squares(n, gradients);
 }
 
 static double decay_share(const struct update *update, struct stretch own, double scale)
@@ -81,7 +81,7 @@ static double sum_of(const double *values, ptrdiff_t n)
     return sum;
 }
 
-static void step_share(const struct update *update, struct stretch own, double scale)
+static void take_step(const struct update *update, struct stretch own, const real *gradients, double scale)
 {
     pylstm_solver solver = *update->solver; /* which counts up by itself; the others' are all the same */
     if (solver.first_moment)
@@ -89,18 +89,19 @@ static void step_share(const struct update *update, struct stretch own, double s
     if (solver.second_moment)
         solver.second_moment = (real *)solver.second_moment + own.from;
     NAME(kernels)(update->model->net.isa)
-        ->solver_step(own.to - own.from, update->parameters + own.from, update->gradients + own.from, scale, &solver);
+        ->solver_step(own.to - own.from, update->parameters + own.from, gradients, scale, &solver);
 }
 
 double NAME(update_by)(struct update *update, double loss, struct member member)
 {
+    ptrdiff_t width = update->model->net.input_size;
     double scale = update->solver->alpha / update->total_weight;
     for (ptrdiff_t s = member.index; s < update->n_shares; s += member.n_members) {
         struct stretch own = share_of(update, s);
         update->weights[s] = decay_share(update, own, scale);
-        update->squares[s] = squares_of(update, own);
+        update->squares[s] = squares_of(update, own.to - own.from, update->gradients + own.from);
         for (ptrdiff_t r = own_row(update, s, 0); r < update->n_rows; r = own_row(update, s, r + 1))
-            update->squares[s] += squares_of(update, row_of(update, r));
+            update->squares[s] += squares_of(update, width, gradient_of_row(update, r));
     }
     pylstm_wait_for_team(member);
     double squares = sum_of(update->squares, update->n_shares);
@@ -115,10 +116,13 @@ double NAME(update_by)(struct update *update, double loss, struct member member)
     if (update->solver->kind != PYLSTM_SGD && squares * clipped * clipped > LARGEST_REAL / 2)
         return INFINITY;
     for (ptrdiff_t s = member.index; s < update->n_shares; s += member.n_members) {
-        step_share(update, share_of(update, s), clipped);
-        for (ptrdiff_t r = own_row(update, s, 0); r < update->n_rows; r = own_row(update, s, r + 1))
-            if (squares_of(update, row_of(update, r)) > 0)
-                step_share(update, row_of(update, r), clipped);
+        struct stretch own = share_of(update, s);
+        take_step(update, own, update->gradients + own.from, clipped);
+        for (ptrdiff_t r = own_row(update, s, 0); r < update->n_rows; r = own_row(update, s, r + 1)) {
+            const real *gradients = gradient_of_row(update, r);
+            if (squares_of(update, width, gradients) > 0)
+                take_step(update, (struct stretch){r * width, (r + 1) * width}, gradients, clipped);
+        }
     }
     pylstm_wait_for_team(member); /* until all have read t */
     if (member.index == 0)

@@ -18,7 +18,9 @@ struct update {
     pylstm_solver *solver;
     real *parameters, *gradients; /* [n_parameters] */
     ptrdiff_t n_rows;             /* of a table that is learnt by rows */
-    const bool *has_occurred;     /* [n_rows] those that can have a gradient; or NULL: any */
+    const bool *has_occurred; /* [n_rows] those that can have a gradient; or NULL: any, and it is among `gradients` */
+    const real *rows;         /* else the gradients of those alone, and */
+    const ptrdiff_t *place;   /* [n_rows] of each the row of these */
     double total_weight;
     ptrdiff_t n_shares;
     double weights[MAX_THREADS], squares[MAX_THREADS]; /* of each share: sums of squares of its decayed parameters, and
