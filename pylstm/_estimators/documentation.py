@@ -33,8 +33,14 @@ DOCUMENTATION = {
         `pylstm.preprocessing.TokenEncoder` makes them of texts. Each is looked up in a table of so many columns, which
         is learnt; "one-hot" has no table, and is for few tokens. Token 0 is the unknown one: where training has not met
         it, it stands for the mean of those that it has met. None reads values.
+    embedding_init : array-like (n_tokens, embedding_size), default=None
+        The table to start from: vectors that were learnt elsewhere, a row for each token, the first for the unknown
+        one. None draws it. `partial_fit`, or `fit` with `warm_start`, goes on from what the table has become.
+    freeze_embedding : bool, default=False
+        Whether the table stays what it is, while the rest is learnt.
     vocabulary_size : int, default=None
-        How many tokens there are; None is one more than the largest of the first `fit` or `partial_fit`.
+        How many tokens there are; None is as many as `embedding_init` has, or else one more than the largest of the
+        first `fit` or `partial_fit`.
     bidirectional : bool, default=False
         Whether each layer also reads the reversed sequence.
     standardize : bool, default=True

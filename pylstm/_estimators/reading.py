@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.utils import check_array
 from sklearn.utils._param_validation import StrOptions
 
 from .._net.core import Model, ModelSpec
@@ -64,6 +65,8 @@ class SequenceEstimator(TokenEstimator):
     """
 
     embedding_size: int | str | None = None
+    embedding_init: Any = None
+    freeze_embedding: bool = False
     vocabulary_size: int | None = None
     bidirectional: bool = False
     standardize: bool = True
@@ -73,6 +76,8 @@ class SequenceEstimator(TokenEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **LSTMEstimator._parameter_constraints,
         "embedding_size": [Number(Integral, 1, None, closed="left"), StrOptions({"one-hot"}), None],
+        "embedding_init": ["array-like", None],
+        "freeze_embedding": ["boolean"],
         "vocabulary_size": [Number(Integral, 1, 2**31 - 1, closed="both"), None],
         "bidirectional": ["boolean"],
         "standardize": ["boolean"],
@@ -109,6 +114,10 @@ class SequenceEstimator(TokenEstimator):
 
     def _start(self, model: Model, targets: Targets) -> None:
         super()._start(model, targets)
+        table = self._given_table()
+        if table is not None:
+            model.parameters()["embedding"][...] = table
+            self._met = np.ones(len(table), bool)  # training need not meet a token whose row is known
         if self._inputs is not None:
             for name, values in model.parameters().items():
                 if name.startswith("weight_ih_l0"):
@@ -123,7 +132,25 @@ class SequenceEstimator(TokenEstimator):
             )
         if self._n_tokens is None:
             return super()._input_arguments(steps)
-        return {"input_size": self._n_tokens, "embedding_size": self.embedding_size}
+        return {
+            "input_size": self._n_tokens,
+            "embedding_size": self.embedding_size,
+            "freeze_embedding": self.freeze_embedding,
+        }
+
+    def _given_table(self) -> Array | None:
+        """Return the table that a new model starts from; None where there is none, or it is drawn."""
+        if not isinstance(self.embedding_size, Integral) and (self.freeze_embedding or self.embedding_init is not None):
+            given = "freeze_embedding=True" if self.embedding_init is None else "embedding_init"
+            raise ValueError(f"{given} needs an integer as embedding_size, got {self.embedding_size!r}")
+        if self.embedding_init is None:
+            return None
+        table: Array = check_array(self.embedding_init, dtype=self.dtype, input_name="embedding_init")
+        shape = (self.vocabulary_size or len(table), self.embedding_size)
+        if table.shape != shape:
+            rows = "n_tokens" if self.vocabulary_size is None else "vocabulary_size"
+            raise ValueError(f"embedding_init must have shape ({rows}, embedding_size) = {shape}, got {table.shape}")
+        return table
 
     # ---- in all
 
@@ -131,13 +158,15 @@ class SequenceEstimator(TokenEstimator):
         return self.embedding_size is not None if is_new else self._n_tokens is not None
 
     def _check_X(self, X: Any, *, reset: bool, dtype: npt.DTypeLike, is_new: bool) -> Steps:
+        table = self._given_table() if reset else None
         if not self._reads_tokens(is_new=is_new):
             if reset:
                 self._n_tokens = None
                 warn_of_integers(X)
             return super()._check_X(X, reset=reset, dtype=dtype, is_new=is_new)
         if reset:
-            self._take_tokens(self.vocabulary_size or largest_token(X) + 1)
+            known = self.vocabulary_size if table is None else len(table)
+            self._take_tokens(known or largest_token(X) + 1)
         assert self._n_tokens is not None
         return as_token_steps(X, self._n_tokens, empty=0 if self._pooling() is not None else None)
 
@@ -194,7 +223,7 @@ def set_unknown(model: Model, met: Array) -> None:
     """Let token 0, which training has not met, stand for what the tokens that it has met are on average."""
     spec: ModelSpec = model.spec
     for name, values in model.parameters().items():
-        if name == "embedding" and not spec.tie_weights:
+        if name == "embedding" and not (spec.tie_weights or spec.freeze_embedding):
             values[0] = values[met].mean(axis=0)
         elif spec.embedding_size == "one-hot" and name.startswith("weight_ih_l0"):
             values[:, 0] = values[:, met].mean(axis=1)

@@ -230,6 +230,8 @@ def model_state(model: Model) -> tuple[dict[str, Any], dict[str, Array]]:
         values |= {"loss": spec.loss, "loss_parameter": spec.loss_parameter}
     if spec.reads_tokens:
         values |= {"embedding": spec.embedding_size, "tie_weights": spec.tie_weights}
+    if spec.freeze_embedding:
+        values["freeze_embedding"] = True
     return values, model.parameters()
 
 
@@ -269,6 +271,7 @@ def read_model(
             "embedding", "an integer >= 1 or 'one-hot'", lambda value: value == "one-hot" or _is_integer(value, 1)
         )
         tie_weights = state.boolean("tie_weights")
+    freeze_embedding = "freeze_embedding" in state.values and state.boolean("freeze_embedding")
     loss, loss_parameter = losses[0], 0.0
     if "loss" in state.values:
         loss = state.choice("loss", losses)
@@ -288,6 +291,7 @@ def read_model(
         pooling=pooling,
         loss_parameter=loss_parameter,
         embedding_size=embedding_size,
+        freeze_embedding=freeze_embedding,
         tie_weights=tie_weights,
     )
     weights = {name: state.array(name, [dtype], shape) for name, shape, _, _ in spec.parameters}

@@ -20,6 +20,13 @@ def parameters_state(estimator: Any) -> dict[str, Any]:
                 stacklevel=4,
             )
             value = None
+        elif name == "embedding_init" and value is not None:
+            warnings.warn(
+                "embedding_init is not kept in the file, which has the table as it was learnt: a fit after load draws "
+                "a new table, unless it is set again",
+                stacklevel=4,
+            )
+            value = None
         is_encoder = isinstance(value, TokenEncoder)  # what it was fitted to is kept with the state
         values[name] = {"parameters": parameters_state(value)} if is_encoder else _plain(value, name)
     return values

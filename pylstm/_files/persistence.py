@@ -99,6 +99,8 @@ LATER_STILL = {
     "missing": "error",
     "noise": 0.0,
     "embedding_size": None,
+    "embedding_init": None,
+    "freeze_embedding": False,
     "vocabulary_size": None,
 }
 #: By name.
@@ -138,8 +140,9 @@ def save(model: Any, path: Any) -> None:
     would: the memory of the solver and the stream of random numbers are kept. The solver's constants are those of the
     hyperparameters.
 
-    Not kept are a `loss` that is a callable (training on after `load` asks for it), callbacks, routing requests, a
-    pipeline's `memory`, and the unfitted transformer within `PerStep`, which comes back as a clone of the fitted one.
+    Not kept are a `loss` that is a callable (training on after `load` asks for it), `embedding_init` (the table is, as
+    it was learnt), callbacks, routing requests, a pipeline's `memory`, and the unfitted transformer within `PerStep`,
+    which comes back as a clone of the fitted one.
     Lists and arrays among the hyperparameters come back as tuples. A `random_state` that is a RandomState instance
     can't be kept: set an int or None.
 

@@ -15,7 +15,8 @@ from pylstm import (
 )
 from pylstm._estimators.documentation import DOCUMENTATION, filled_in
 
-READING = ["embedding_size", "vocabulary_size", "bidirectional", "standardize", "noise", "missing"]
+TOKENS = ["embedding_size", "embedding_init", "freeze_embedding", "vocabulary_size"]
+READING = [*TOKENS, "bidirectional", "standardize", "noise", "missing"]
 VALUES = ["loss", "huber_delta", "quantile", "normalize_y", *READING]
 OWN = {
     LSTMClassifier: ["pooling", "class_weight", *READING],

@@ -178,7 +178,8 @@ def test_tokens_of_another_encoder(cls, embedding_size):
 @pytest.mark.parametrize(
     "options",
     [{"embedding_size": 0}, {"embedding_size": "onehot"}, {"embedding_size": True}, {"embedding_size": 2.0},
-     {"vocabulary_size": 0}, {"vocabulary_size": 2**31}, {"vocabulary_size": "auto"}],
+     {"vocabulary_size": 0}, {"vocabulary_size": 2**31}, {"vocabulary_size": "auto"},
+     {"embedding_init": "zeros"}, {"freeze_embedding": "yes"}],
     ids=str,
 )  # fmt: skip
 def test_hyperparameters_that_are_refused(options):
@@ -252,6 +253,141 @@ def test_unknown_after_several_calls(cls, embedding_size):
     after = weights(model)
     table = after["weight_ih_l0"].T if embedding_size == "one-hot" else after["embedding"]
     assert not np.allclose(table[0], table[[1, 2, 3, 7]].mean(axis=0), rtol=1e-5)
+
+
+# ---- vectors from elsewhere
+
+
+def vectors(n_tokens=9, size=3):
+    return np.random.default_rng(1).standard_normal((n_tokens, size))
+
+
+@pytest.mark.parametrize("form", [np.array, np.ndarray.tolist, pd.DataFrame, np.asfortranarray, np.float16])
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_frozen_vectors_stay_and_the_rest_is_learnt(cls, form):
+    X = tokens()
+    y, given = targets(cls, X), form(vectors())
+    model = make(cls, embedding_init=given, freeze_embedding=True).fit(X, y)
+    np.testing.assert_array_equal(weights(model)["embedding"], np.array(given, np.float32))
+    first = make(cls, embedding_init=given, freeze_embedding=True, max_iter=1).fit(X, y)
+    assert not np.array_equal(weights(first)["weight_ih_l0"], weights(model)["weight_ih_l0"])
+    assert_equal_models(clone(model).fit(X, y), model)
+    classes = {"classes": ["large", "small"]} if cls in CLASSIFIERS else {}
+    part = make(cls, embedding_init=given, freeze_embedding=True).partial_fit(X, y, **classes)
+    part.partial_fit(X, y)
+    np.testing.assert_array_equal(weights(part)["embedding"], np.array(given, np.float32))
+
+
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_given_vectors_are_where_training_starts(cls):
+    """Tokens that it does not meet keep theirs, the unknown one too: they are known from elsewhere."""
+    X = [[1, 2], [5, 2], [1], [5, 5, 1]] * 3
+    model = make(cls, embedding_init=vectors()).fit(X, targets(cls, X))
+    table, given = weights(model)["embedding"], vectors().astype(np.float32)
+    met = [1, 2, 5]
+    np.testing.assert_array_equal(np.delete(table, met, axis=0), np.delete(given, met, axis=0))
+    assert (table[met] != given[met]).any(axis=1).all()
+    assert np.abs(table[met] - given[met]).max() < 0.5
+    with pytest.raises(ValueError, match="must hold tokens from 0 to 8, got 9 at step 1"):
+        make(cls, embedding_init=vectors()).fit([[1, 9]], targets(cls, [[1, 9]]))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_vectors_are_what_a_model_of_values_reads(dtype):
+    X = tokens()
+    y, table = targets(LSTMClassifier, X), vectors()
+    model = make(LSTMClassifier, embedding_init=table, freeze_embedding=True, dtype=dtype).fit(X, y)
+    values = [table.astype(dtype)[x] for x in X]
+    other = make(LSTMClassifier, None, dtype=dtype, standardize=False).fit(values, y)
+    for name, own in other._model.parameters().items():
+        own[...] = weights(model)[name]
+    np.testing.assert_array_equal(model.predict_proba(X), other.predict_proba(values))
+
+
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_frozen_first_then_learnt(cls):
+    X = tokens()
+    model = make(cls, embedding_init=vectors(), freeze_embedding=True, warm_start=True).fit(X, targets(cls, X))
+    before = {name: values.copy() for name, values in weights(model).items()}
+    model.set_params(freeze_embedding=False, max_iter=1).fit(X, targets(cls, X))
+    assert model.n_iter_ == 4
+    assert (weights(model)["embedding"] != before["embedding"]).any()
+    assert np.abs(weights(model)["weight_hh_l0"] - before["weight_hh_l0"]).max() < 0.1
+
+
+def test_frozen_table_without_vectors_is_the_one_that_was_drawn():
+    X = [[1, 2], [2, 1]] * 4
+    y = targets(LSTMRegressor, X)
+    one, three = (make(LSTMRegressor, freeze_embedding=True, max_iter=n).fit(X, y) for n in (1, 3))
+    np.testing.assert_array_equal(weights(one)["embedding"], weights(three)["embedding"])
+
+
+FROZEN_ALONE = {"embedding_init": None, "freeze_embedding": True}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"embedding_size": None}, "embedding_init needs an integer as embedding_size, got None"),
+        ({"embedding_size": "one-hot"}, "embedding_init needs an integer as embedding_size, got 'one-hot'"),
+        ({"embedding_size": None} | FROZEN_ALONE, "freeze_embedding=True needs an integer as embedding_size, got None"),
+        ({"embedding_size": "one-hot"} | FROZEN_ALONE, "freeze_embedding=True needs an integer"),
+        ({"embedding_size": 4}, r"shape \(n_tokens, embedding_size\) = \(9, 4\), got \(9, 3\)"),
+        ({"vocabulary_size": 10}, r"shape \(vocabulary_size, embedding_size\) = \(10, 3\), got \(9, 3\)"),
+        ({"embedding_init": vectors()[0]}, "Expected 2D array, got 1D"),
+        ({"embedding_init": vectors() * np.nan}, "embedding_init contains NaN"),
+        ({"embedding_init": vectors()[:0]}, "0 sample"),
+        ({"embedding_init": [["a", "b", "c"]]}, "could not convert string to float"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_vectors_that_are_refused(cls, options, message):
+    X = tokens()
+    y = targets(cls, X)
+    model = make(cls, **{"embedding_init": vectors()} | options)
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, y)
+    assert not hasattr(model, "n_features_in_")
+
+
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_vectors_in_files_and_pickles(cls, tmp_path):
+    """A file has the table, which goes on as it was; a pickle the vectors as well."""
+    X = tokens()
+    y = targets(cls, X)
+    model = make(cls, embedding_init=vectors(), freeze_embedding=True, warm_start=True).fit(X, y)
+    with pytest.warns(UserWarning, match="embedding_init is not kept in the file"):
+        model.save(tmp_path / "model.safetensors")
+    loaded, copied = pylstm.load(tmp_path / "model.safetensors"), pickle.loads(pickle.dumps(model))
+    assert loaded.embedding_init is None
+    assert loaded.freeze_embedding
+    np.testing.assert_array_equal(copied.embedding_init, vectors())
+    for other in (loaded, copied):
+        assert_equal_models(other, model)
+        assert_equal_models(other.partial_fit(X, y), copy.deepcopy(model).partial_fit(X, y))
+        np.testing.assert_array_equal(weights(other)["embedding"], weights(model)["embedding"])
+
+
+def test_vectors_of_words(tmp_path):
+    """Words that only the vectors know are told apart."""
+    known = {"good": [1.0, 0.0], "great": [0.9, 0.1], "bad": [-1.0, 0.0], "awful": [-0.9, -0.1], "film": [0.0, 1.0]}
+    texts = ["good film", "bad film", "film good", "film bad"] * 4
+    encoder = TokenEncoder(vocabulary=list(known))
+    classifier = LSTMClassifier(
+        (8,),
+        embedding_size=2,
+        embedding_init=np.vstack([np.zeros(2), *known.values()]),
+        freeze_embedding=True,
+        max_iter=40,
+        random_state=0,
+    )
+    pipeline = make_pipeline(encoder, classifier).fit(texts, ["up", "down"] * 8)
+    assert pipeline.predict(["great film", "awful film", "film great"]).tolist() == ["up", "down", "up"]
+    stream = pylstm.stream(pipeline)
+    steps = [stream.step(word) for word in ("film", "great")]
+    np.testing.assert_array_equal(steps[-1], pipeline.predict_proba(["film great"])[0])
+    pylstm.export_c(pipeline, tmp_path / "film.c", trainable=True, window=4)
 
 
 # ---- how it goes on

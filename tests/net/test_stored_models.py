@@ -63,6 +63,8 @@ ARGUMENTS = {
 }
 READING = {
     "embedding_size": None,
+    "embedding_init": None,
+    "freeze_embedding": False,
     "vocabulary_size": None,
     "bidirectional": False,
     "standardize": False,
