@@ -23,6 +23,17 @@ VEC_INLINE vec load_first_weights(const stored *from, ptrdiff_t n)
 #endif
 }
 
+VEC_INLINE void write_sums(int n_outputs, const vec *sum, const real *scale, const real *bias, real *out)
+{
+    real sums[DENSE_OUTPUTS];
+    if (n_outputs == DENSE_OUTPUTS && LANES > 1)
+        sums_of_lanes(sum, sums);
+    for (int j = 0; j < n_outputs; j++) {
+        real all = n_outputs == DENSE_OUTPUTS && LANES > 1 ? sums[j] : sum_of_lanes(sum[j]);
+        out[j] = bias[j] + (scale ? scale[j] * all : all);
+    }
+}
+
 VEC_INLINE void dense_tile(int n_outputs, ptrdiff_t n_k, const real *a, const stored *weight, const real *scale,
                            const real *bias, real *out, bool is_large)
 {
@@ -46,13 +57,7 @@ VEC_INLINE void dense_tile(int n_outputs, ptrdiff_t n_k, const real *a, const st
         for (int j = 0; j < n_outputs; j++)
             sum[j] += at * load_first_weights(weight + j * n_k + k, n_k - k);
     }
-    real sums[DENSE_OUTPUTS];
-    if (n_outputs == DENSE_OUTPUTS && LANES > 1)
-        sums_of_lanes(sum, sums);
-    for (int j = 0; j < n_outputs; j++) {
-        real all = n_outputs == DENSE_OUTPUTS && LANES > 1 ? sums[j] : sum_of_lanes(sum[j]);
-        out[j] = bias[j] + (scale ? scale[j] * all : all);
-    }
+    write_sums(n_outputs, sum, scale, bias, out);
 }
 
 /* out [n_outputs] = bias + a weight', a [n_k], weight [n_outputs][n_k], which may be large; the sums times scale

@@ -2,7 +2,7 @@
 #include "kernels/kernels.h"
 
 #include "kernels/cases.h"
-#include "kernels/dense.h"
+#include "kernels/dense_rows.h"
 #include "kernels/derivatives.h"
 #include "kernels/fused.h"
 #include "kernels/gather.h"
@@ -397,14 +397,6 @@ static void column_sums(const struct dgates *dgates, real *dbias)
 }
 
 /* --------------------------------------------------- the dense layer on top */
-
-static void dense(ptrdiff_t n_rows, ptrdiff_t n_outputs, ptrdiff_t n_k, struct const_rows a, const real *weight,
-                  const real *bias, struct rows out)
-{
-    bool is_large = n_outputs * n_k * (ptrdiff_t)sizeof(real) > PREFETCH_BYTES;
-    for (ptrdiff_t r = 0; r < n_rows; r++)
-        dense_row(n_outputs, n_k, a.data + r * a.stride, weight, NULL, bias, out.data + r * out.stride, is_large);
-}
 
 static real exponentials(ptrdiff_t n, real *values)
 {
