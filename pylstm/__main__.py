@@ -9,6 +9,7 @@ import numpy as np
 import pylstm  # what its names need is loaded where they are touched
 
 from ._inside.look import look
+from ._inside.look_at import look_at
 from ._inside.write import write
 from .datasets import load_japanese_vowels
 
@@ -49,7 +50,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m pylstm")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("demo", help="train a classifier of speakers on the data that ships with pylstm")
-    looker = commands.add_parser("look", help="train a net on a toy language and show its gates in a sentence")
+    looker = commands.add_parser("look", help="show the gates of a language model, or of a toy, while it reads")
+    looker.add_argument("model", nargs="?", help="what `write` saved; by default a toy, which is trained first")
+    looker.add_argument("--text", help="what the model reads; by default what it writes by itself")
     looker.add_argument("--html", metavar="FILE", help="write them as one interactive page instead")
     writer = commands.add_parser("write", help="learn from a text file, save the model, and write on")
     writer.add_argument("file", help="a text, in UTF-8")
@@ -73,7 +76,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if given.command == "export":
             export(given)
+        elif given.command == "look" and given.model is not None:
+            look_at(given.model, given.text, given.html)
         elif given.command == "look":
+            if given.text is not None:
+                raise ValueError("--text goes with a MODEL: the toy has its own sentence")
             look(given.html)
         elif given.command == "write":
             write(given)

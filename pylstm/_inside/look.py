@@ -1,6 +1,5 @@
 """``python -m pylstm look``: a net that learned a toy language, and what its gates do in a sentence."""
 
-import os
 import shutil
 import sys
 import textwrap
@@ -15,7 +14,7 @@ import pylstm  # whose estimators are loaded where they are touched
 from .._files.writing import replace
 from .._net.inputs import Array
 from . import page
-from .terminal import BLUE, GREEN, ORANGE, Block, heat_maps, legend
+from .terminal import BLUE, GREEN, ORANGE, Block, heat_maps, legend, shows_colours
 
 THINGS = {
     "food": ["pizza", "bread", "soup", "cake", "rice"],
@@ -128,8 +127,7 @@ def look(path: str | None = None) -> None:
     guessed = [f"{best(guess)} {guess[best(guess)]:.0%}" for guess in guesses(toy, SENTENCE)]
     if path is None:
         width = shutil.get_terminal_size().columns
-        colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        print("\n".join(terminal(values, about, seen, guessed, width, colour)))
+        print("\n".join(terminal(values, about, seen, guessed, width, shows_colours(sys.stdout))))
         return
     step, unit = most_forgotten(values["f"], values["c"])
     text = page.page(

@@ -1,7 +1,8 @@
 """Heat maps in a terminal: a line per step, a cell per unit."""
 
+import os
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from .._net.inputs import Array
 
@@ -23,6 +24,8 @@ class Block(NamedTuple):
     """For values above 0; below it is orange."""
     scale: float | None = None
     """The values lie in [-scale, scale]; None: in [0, 1]."""
+    units: Sequence[int] | None = None
+    """Their numbers; None: from 0 on."""
 
     @property
     def title(self) -> str:
@@ -33,6 +36,11 @@ class Block(NamedTuple):
     def width(self) -> int:
         """Columns that it takes."""
         return max(2 * self.values.shape[1], len(self.title))
+
+
+def shows_colours(file: IO[str]) -> bool:
+    """Whether what is written to a file is seen in colours."""
+    return file.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def heat_maps(labels: Sequence[str], blocks: Sequence[Block], width: int, colour: bool) -> list[str]:
@@ -66,7 +74,8 @@ def _together(labels: Sequence[str], blocks: Sequence[Block], margin: int, colou
     for block in blocks:
         n_units = block.values.shape[1]
         titles += f"{GAP}{block.title:<{block.width}}"
-        numbers += f"{GAP}{''.join(f'{unit % 100:>2}' for unit in range(n_units)):<{block.width}}"
+        units = range(n_units) if block.units is None else block.units
+        numbers += f"{GAP}{''.join(f'{unit % 100:>2}' for unit in units):<{block.width}}"
         filling = ("\x1b[0m" if colour else "") + " " * (block.width - 2 * n_units)
         for step, row in enumerate(block.values.tolist()):
             steps[step] += GAP + "".join(_cell(value, block, colour) for value in row) + filling
@@ -96,7 +105,7 @@ def legend(blocks: Sequence[Block], colour: bool) -> list[str]:
         return keys
     gates = ", ".join(block.name for block in blocks if block.scale is None)
     return [
-        f"{gates}: in tenths, 9 is 0.9 or more",
+        *([f"{gates}: in tenths, 9 is 0.9 or more"] if gates else []),
         *(
             f"{block.name}: in tenths of {block.scale:.1f}, with its sign"
             for block in blocks

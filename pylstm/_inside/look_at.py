@@ -1,0 +1,122 @@
+"""``python -m pylstm look MODEL``: what the gates of a trained language model do while it reads a text."""
+
+import shutil
+import sys
+import textwrap
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import pylstm  # whose estimators are loaded where they are touched
+
+from .._files.writing import replace
+from .._net.inputs import Array
+from . import page
+from .terminal import BLUE, GREEN, ORANGE, Block, heat_maps, legend, shows_colours
+
+#: Tokens of a text that the model writes itself.
+LENGTH = 40
+#: Units that a terminal shows.
+MOST_UNITS = 6
+#: Of each cell what a terminal shows: its gates, and at last the state.
+SHOWN = {
+    "lstm": (("f", "keeps", BLUE), ("i", "writes", ORANGE), ("o", "shows", GREEN), ("c", "memory", BLUE)),
+    "gru": (("z", "keeps", BLUE), ("r", "reads", ORANGE), ("h", "memory", BLUE)),
+    "rnn": (("h", "memory", BLUE),),
+}
+
+
+class Reading(NamedTuple):
+    """A language model that has read a text."""
+
+    trace: Any
+    labels: list[str]
+    """Of each step what was read; of the first that a text begins."""
+    guesses: list[str]
+    """After each step the most probable token."""
+    surprisal: Array
+    """In bits, of each token (n_steps - 1,)."""
+
+
+def read(model: Any, text: Any) -> Reading:
+    """Let a model read a text."""
+    tokens = np.concatenate([[model.end_], model.encoder_.encode(text)])
+    names = [shown(name) for name in [*model.encoder_.tokens_.tolist(), ""]]
+    stream = model.stream()
+    stream.reset()
+    probabilities = stream.process(tokens)
+    guesses = [f"{names[row.argmax()]} {row.max():.0%}" for row in probabilities]
+    return Reading(model.trace(text), [names[token] for token in tokens], guesses, model.surprisal(text))
+
+
+def shown(name: str) -> str:
+    """Return a token as it can be seen; "" is the end of a text, or its beginning."""
+    if name == "":
+        return "(end)"
+    return name if name.isprintable() and not name.isspace() else repr(name)
+
+
+def restless(memory: Array) -> list[int]:
+    """Return the units whose memory (n_steps, n_units) varies most, in their order."""
+    return sorted(np.argsort(-memory.std(axis=0), kind="stable")[:MOST_UNITS].tolist())
+
+
+def look_at(path: str, text: str | None, html: str | None) -> None:
+    """Show the gates of a saved language model: in the terminal, or as a page that is written to `html`."""
+    model = pylstm.load(path)
+    if not isinstance(model, pylstm.LSTMLanguageModel):
+        raise ValueError(f"{path} must be a language model, as python -m pylstm write saves it, got {model!r}")
+    given = model.generate(max_new_tokens=LENGTH, random_state=0) if text is None else text
+    reading = read(model, given)
+    layer = len(model._model.spec.hidden_sizes) - 1
+    suffix = f"_l{layer}"
+    values = {
+        name.removesuffix(suffix): array for name, array in reading.trace.sequence(0).items() if name.endswith(suffix)
+    }
+    memory = values[SHOWN[model.cell][-1][0]]
+    units = restless(memory)
+    what = "what the model writes by itself" if text is None else "the text"
+    about = [f"{path}: {memory.shape[1]} units{f' of layer {layer}' if layer else ''} read {what}."]
+    if len(reading.surprisal):
+        step = int(reading.surprisal.argmax())
+        about.append(
+            f"A token takes {reading.surprisal.mean():.2f} bits. The greatest surprise is {reading.labels[step + 1]} "
+            f"after {reading.labels[step]}, of {reading.surprisal[step]:.1f} bits: what was guessed is "
+            f"{reading.guesses[step]}."
+        )
+    if html is None:
+        print("\n".join(terminal(reading, values, units, model.cell, about)))
+        return
+    most = int(memory.std(axis=0).argmax())
+    start = {"step": int(np.abs(np.diff(memory[:, most], prepend=0)).argmax()), "unit": most, "layer": layer}
+    title = "What a language model does while it reads"
+    replace(
+        html,
+        page.page(reading.trace, 0, reading.labels, title, notes=about, guesses=reading.guesses, start=start).encode(),
+    )
+    print(f"{html}: open it in a browser. {' '.join(about)}")
+
+
+def terminal(reading: Reading, values: dict[str, Array], units: list[int], cell: str, about: list[str]) -> list[str]:
+    """Return what is printed."""
+    width, colour = shutil.get_terminal_size().columns, shows_colours(sys.stdout)
+    *gates, (state, says, ramp) = SHOWN[cell]
+    memory = values[state][:, units]
+    blocks = [
+        *(Block(letter, word, values[letter][:, units], of_gate, units=units) for letter, word, of_gate in gates),
+        Block(state, says, memory, ramp, scale=float(np.abs(memory).max()) or 1.0, units=units),
+    ]
+    longest = max(map(len, reading.labels))
+    labels = [f"{label:<{longest}} -> {guess}" for label, guess in zip(reading.labels, reading.guesses, strict=True)]
+    return [
+        *(line for text in about for line in textwrap.wrap(text, width)),
+        "",
+        *heat_maps(labels, blocks, width, colour),
+        "",
+        *textwrap.wrap(
+            "Down: the tokens, and what is guessed to come next. Across: the units whose memory varies most, "
+            f"{', '.join(map(str, units))}. All {values[state].shape[1]}, as an interactive page: --html FILE",
+            width,
+        ),
+        *legend(blocks, colour),
+    ]
