@@ -56,9 +56,11 @@ def shown(name: str) -> str:
     return name if name.isprintable() and not name.isspace() else repr(name)
 
 
-def restless(memory: Array) -> list[int]:
-    """Return the units whose memory (n_steps, n_units) varies most, in their order."""
-    return sorted(np.argsort(-memory.std(axis=0), kind="stable")[:MOST_UNITS].tolist())
+def restless(memory: Array) -> Array:
+    """Return for each unit how far its memory (n_steps, n_units) goes back and forth: of one that only grows 0."""
+    changes = np.diff(memory, axis=0)
+    way: Array = np.abs(changes).sum(axis=0) - np.abs(changes.sum(axis=0))
+    return way
 
 
 def look_at(path: str, text: str | None, html: str | None) -> None:
@@ -74,7 +76,8 @@ def look_at(path: str, text: str | None, html: str | None) -> None:
         name.removesuffix(suffix): array for name, array in reading.trace.sequence(0).items() if name.endswith(suffix)
     }
     memory = values[SHOWN[model.cell][-1][0]]
-    units = restless(memory)
+    way = restless(memory)
+    units = sorted(np.argsort(-way, kind="stable")[:MOST_UNITS].tolist())
     what = "what the model writes by itself" if text is None else "the text"
     about = [f"{path}: {memory.shape[1]} units{f' of layer {layer}' if layer else ''} read {what}."]
     if len(reading.surprisal):
@@ -87,7 +90,7 @@ def look_at(path: str, text: str | None, html: str | None) -> None:
     if html is None:
         print("\n".join(terminal(reading, values, units, model.cell, about)))
         return
-    most = int(memory.std(axis=0).argmax())
+    most = int(way.argmax())
     start = {"step": int(np.abs(np.diff(memory[:, most], prepend=0)).argmax()), "unit": most, "layer": layer}
     title = "What a language model does while it reads"
     replace(
@@ -114,8 +117,8 @@ def terminal(reading: Reading, values: dict[str, Array], units: list[int], cell:
         *heat_maps(labels, blocks, width, colour),
         "",
         *textwrap.wrap(
-            "Down: the tokens, and what is guessed to come next. Across: the units whose memory varies most, "
-            f"{', '.join(map(str, units))}. All {values[state].shape[1]}, as an interactive page: --html FILE",
+            "Down: the tokens, and what is guessed to come next. Across: the units whose memory goes up and down "
+            f"most, {', '.join(map(str, units))}. All {values[state].shape[1]}, as an interactive page: --html FILE",
             width,
         ),
         *legend(blocks, colour),
