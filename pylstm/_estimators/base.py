@@ -378,6 +378,12 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
             context = self._init_callback_context(max_subtasks=longest)
             context.call_on_fit_task_begin(**given)
 
+        def so_far() -> dict[str, Model]:
+            """Return the model as it would be if training ended here: a copy, as callbacks may keep it."""
+            copied = copy.copy(model)
+            self._finish(copied, data)
+            return {"_model": copied}
+
         @contextmanager
         def on_epoch() -> Iterator[list[bool]]:
             stop: list[bool] = []
@@ -387,9 +393,7 @@ class LSTMEstimator(Fitted, SharedHyperparameters, CallbackSupportMixin, BaseEst
             epoch_context = context.subcontext(task_name="epoch")
             epoch_context.call_on_fit_task_begin(**given)
             yield stop
-            # A copy, as callbacks may keep it while the training goes on.
-            fitted = {"reconstruction_attributes": lambda: {"_model": copy.copy(model)}}
-            stop.append(epoch_context.call_on_fit_task_end(**given, **fitted))
+            stop.append(epoch_context.call_on_fit_task_end(**given, reconstruction_attributes=so_far))
 
         end = train(
             model,

@@ -36,7 +36,7 @@ def write(arguments: Any) -> None:
         raise ValueError(f"{arguments.file} must have at least {LEAST} characters to learn from, got {len(text)}")
     n_held = min(int(HELD_OUT * len(text)), MOST_HELD_OUT)
     train, held = text[: len(text) - n_held], text[len(text) - n_held :]
-    if not held.strip():
+    if arguments.word and not held.strip():  # in which there are no words
         raise ValueError(f"{arguments.file} must not end in {n_held} blanks: its end says how good the model is")
     model = pylstm.LSTMLanguageModel(
         tuple(arguments.hidden),

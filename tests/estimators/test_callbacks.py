@@ -141,3 +141,14 @@ def test_progress_bar_under_a_search(capsys, n_jobs):
 def test_verbose_beside_callbacks(capsys):
     small(LSTMClassifier, verbose=True).set_callbacks(Recorder()).fit(*toy(LSTMClassifier))
     assert len(capsys.readouterr().out.splitlines()) == 4
+
+
+@pytest.mark.parametrize("embedding_size", ["one-hot", 3])
+def test_callbacks_are_given_what_training_would_leave(embedding_size):
+    """In which the unknown token stands for the mean of those that were met."""
+    recorder = Recorder()
+    X, y = [[1, 2], [2, 1], [1, 1], [2, 2]] * 4, ["a", "b"] * 8
+    classifier = LSTMClassifier((4,), embedding_size=embedding_size, max_iter=3, random_state=0)
+    classifier.set_callbacks(recorder).fit(X, y)
+    last = [fitted for fitted in recorder.fitted if fitted is not None][-1]
+    np.testing.assert_array_equal(last.predict_proba([[0], [1, 0]]), classifier.predict_proba([[0], [1, 0]]))

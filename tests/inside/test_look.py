@@ -263,7 +263,7 @@ def test_page_in_a_browser(chromium, look_page, values, width):
     chromium.requests.clear()
     chromium.open(look_page + "#step=5&unit=3", width)
     now, sums, title = before = shown(chromium)
-    assert now.startswith("Step 5 (0 to 11): “but”. Next word, guessed: my 9%.")
+    assert now.startswith("Step 5 (0 to 11): “but”. Guessed to come next: my 9%.")
     assert title == "Unit 3"
     assert f"o shows{values['o'][5, 3]:.0%}".replace("%", " %") in sums
     assert f"h = {values['h'][5, 3]:z.2f}".replace("-", MINUS) in sums  # no -0.00

@@ -74,5 +74,6 @@ def test_refused_before_anything_is_learnt(file, capsys, arguments, message):
 def test_an_end_of_blanks(tmp_path, capsys):
     path = tmp_path / "blank.txt"
     path.write_text(TEXT + " " * len(TEXT), encoding="utf-8")
-    assert main(["write", str(path)]) == 1
+    assert main(["write", str(path), "--word"]) == 1
     assert "must not end in" in capsys.readouterr().err
+    assert main(["write", str(path), "--hidden", "4", "--epochs", "1", "--length", "3"]) == 0  # characters like others
