@@ -68,14 +68,15 @@ def look_at(path: str, text: str | None, html: str | None) -> None:
     model = pylstm.load(path)
     if not isinstance(model, pylstm.LSTMLanguageModel):
         raise ValueError(f"{path} must be a language model, as python -m pylstm write saves it, got {model!r}")
-    given = model.generate(max_new_tokens=LENGTH, random_state=0) if text is None else text
-    reading = read(model, given)
-    layer = len(model._model.spec.hidden_sizes) - 1
+    written = model.generate(max_new_tokens=LENGTH, random_state=0)
+    words = text.split() if text is not None and isinstance(written, list) else text  # it was fitted on lists
+    reading = read(model, written if words is None else words)
+    cell, layer = model._model.spec.cell, len(model._model.spec.hidden_sizes) - 1
     suffix = f"_l{layer}"
     values = {
         name.removesuffix(suffix): array for name, array in reading.trace.sequence(0).items() if name.endswith(suffix)
     }
-    memory = values[SHOWN[model.cell][-1][0]]
+    memory = values[SHOWN[cell][-1][0]]
     way = restless(memory)
     units = sorted(np.argsort(-way, kind="stable")[:MOST_UNITS].tolist())
     what = "what the model writes by itself" if text is None else "the text"
@@ -88,7 +89,7 @@ def look_at(path: str, text: str | None, html: str | None) -> None:
             f"{reading.guesses[step]}."
         )
     if html is None:
-        print("\n".join(terminal(reading, values, units, model.cell, about)))
+        print("\n".join(terminal(reading, values, units, cell, about)))
         return
     most = int(way.argmax())
     start = {"step": int(np.abs(np.diff(memory[:, most], prepend=0)).argmax()), "unit": most, "layer": layer}

@@ -4,6 +4,7 @@
 #define PYLSTM_DENSE_ROWS_H
 
 #include "kernels/dense.h"
+#include "kernels/tile.h"
 
 /* Rows that share one reading of the weights: what there are registers for, with sums of DENSE_OUTPUTS each. And bytes
  * of rows that stay in the first-level cache while all weights pass by, which come from farther away. */

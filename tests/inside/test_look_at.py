@@ -72,6 +72,16 @@ def test_what_it_writes_itself(saved, capsys):
     assert printed.count(" -> ") == len(model.encoder_.encode(written)) + 1
 
 
+def test_model_of_lists_of_words(tmp_path, capsys):
+    model = LSTMLanguageModel((4,), analyzer="word", max_iter=1, random_state=0).fit([["New York", "is"], ["it", "is"]])
+    model.set_params(cell="gru").save(tmp_path / "model")  # which is for the next fit
+    assert main(["look", str(tmp_path / "model"), "--text", "it is"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count(" -> ") == 3
+    assert "f keeps" in printed
+    assert main(["look", str(tmp_path / "model")]) == 0
+
+
 def test_text_without_a_token(saved, capsys):
     """Shows what is thought before there is one."""
     _, path = saved
