@@ -25,7 +25,7 @@ class Recipe(NamedTuple):
 
 #: By text and units. Those of Shakespeare were chosen with a tenth of what is learnt from held out.
 RECIPES = {
-    ("shakespeare", 128): Recipe(30, 0.008, 50, 50, 0.1),
+    ("shakespeare", 128): Recipe(10, 0.008, 50, 50, 0.1),
     ("shakespeare", 256): Recipe(20, 0.006, 50, 50, 0.4),
     ("kjv", 128): Recipe(3, 0.006, 50, 35),
 }

@@ -24,6 +24,7 @@ from ..held_out import split
 from ..hyperparameters import Number, positional
 from ..reading import TokenEstimator
 from ..state import State
+from ..targets import Targets
 from ..training import Data
 from .corpus import Text, as_texts, read, streams
 from .likelihood import log_probabilities
@@ -48,7 +49,7 @@ class LSTMLanguageModel(TokenEstimator):
         What the tokens are; an encoder is cloned, and fitted to the texts.
     embedding_size : int, "one-hot" or "auto", default="auto"
         As in `LSTMClassifier`. "auto" is "one-hot" for up to 256 tokens, else 128; with `tie_weights` it is the size of
-        the last layer.
+        the last layer. The first layer's weights start so wide that what a token adds to a gate has a variance of 1.
     tie_weights : bool, default=False
         Whether the output layer's weights are the embedding (Press & Wolf 2017): fewer parameters, of large
         vocabularies better ones.
@@ -270,6 +271,15 @@ class LSTMLanguageModel(TokenEstimator):
     def _n_outputs(self) -> int:
         assert self._n_tokens is not None
         return self._n_tokens
+
+    def _start(self, model: Model, targets: Targets) -> None:
+        """Let what a token adds to a gate vary by 1: within 1/sqrt(H) it hardly moves one, and all tokens look alike."""
+        super()._start(model, targets)
+        weights = model.parameters()["weight_ih_l0"]
+        variance = 1 / (3 * model.spec.hidden_sizes[0])  # of a weight, which is uniform
+        if model.spec.embedding_size != "one-hot":
+            variance /= 3  # of a sum over a row of the table, whose elements are uniform in 1/sqrt(E)
+        weights *= variance**-0.5
 
     def _hold_out(self, data: Data) -> tuple[Data, Data]:
         assert data.groups is not None
