@@ -229,6 +229,23 @@ def test_same_seed_same_fit():
     assert_equal_models(small(dropout=0.2).fit(SENTENCE * 9), small(dropout=0.2).fit(SENTENCE * 9))
 
 
+@pytest.mark.parametrize("hidden", [16, (64, 8)])
+@pytest.mark.parametrize(
+    "options", [{"embedding_size": "one-hot"}, {"embedding_size": 7}, {"tie_weights": True}], ids=str
+)
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_what_a_token_adds_to_a_gate_starts_with_a_variance_of_1(cell, options, hidden):
+    text = "".join(chr(0x4E00 + k) for k in range(300))
+    model = LSTMLanguageModel(hidden, cell=cell, max_iter=1, learning_rate_init=1e-9, random_state=0, **options).fit(
+        text
+    )
+    found = weights(model)
+    added = found["embedding"] @ found["weight_ih_l0"].T if "embedding" in found else found["weight_ih_l0"]
+    assert added.std() == pytest.approx(1, rel=0.1)
+    if not isinstance(hidden, int):
+        assert found["weight_ih_l1"].std() == pytest.approx((3 * hidden[1]) ** -0.5, rel=0.1)
+
+
 def test_ties():
     model = small(tie_weights=True, max_iter=20).fit(SENTENCE * 9)
     assert model._model.spec.embedding_size == 6

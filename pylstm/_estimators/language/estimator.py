@@ -273,7 +273,7 @@ class LSTMLanguageModel(TokenEstimator):
         return self._n_tokens
 
     def _start(self, model: Model, targets: Targets) -> None:
-        """Let what a token adds to a gate vary by 1: within 1/sqrt(H) it hardly moves one, and all tokens look alike."""
+        """Let what a token adds to a gate have a variance of 1: by weights in 1/sqrt(H) all tokens look alike."""
         super()._start(model, targets)
         weights = model.parameters()["weight_ih_l0"]
         variance = 1 / (3 * model.spec.hidden_sizes[0])  # of a weight, which is uniform
