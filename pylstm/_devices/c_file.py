@@ -316,7 +316,8 @@ def run_dense(net: Net, h: str, outputs: str) -> str:
     """Return the statement that runs the dense layer on h."""
     scale = "NULL" if net.weight_out.scale is None else f"{weight_out(net)}_scale"
     sizes = f"{len(net.bias_out)}, {net.layers[-1].sizes[1]}"
-    return f"dense_row({sizes}, {h}, {weight_out(net)}, {scale}, bias_out, {outputs}, false);"
+    layer = f"const struct dense layer = {{{sizes}, {weight_out(net)}, {scale}, bias_out}};"
+    return f"{{ {layer} dense_row(layer, {h}, {outputs}, false); }}"
 
 
 def weight_out(net: Net) -> str:

@@ -16,7 +16,8 @@ struct head {
 VEC_APART void run_head(const struct head *head, const real *features)
 {
     const real *bias = head->weights + head->n_outputs * head->width;
-    dense_row(head->n_outputs, head->width, features, head->weights, NULL, bias, head->outputs, false);
+    const struct dense layer = {head->n_outputs, head->width, head->weights, NULL, bias};
+    dense_row(layer, features, head->outputs, false);
 }
 
 /* Adds a row's share of the gradient, of features [width]; returns its share of the loss. */

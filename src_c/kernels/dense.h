@@ -23,6 +23,14 @@ VEC_INLINE vec load_first_weights(const stored *from, ptrdiff_t n)
 #endif
 }
 
+/* out [n_outputs] = bias [n_outputs] + a [n_k] weight [n_outputs][n_k]'; the sums times scale [n_outputs], if there is
+ * one. */
+struct dense {
+    ptrdiff_t n_outputs, n_k;
+    const stored *weight;
+    const real *scale, *bias;
+};
+
 VEC_INLINE void write_sums(int n_outputs, const vec *sum, const real *scale, const real *bias, real *out)
 {
     real sums[DENSE_OUTPUTS];
@@ -34,10 +42,11 @@ VEC_INLINE void write_sums(int n_outputs, const vec *sum, const real *scale, con
     }
 }
 
-VEC_INLINE void dense_tile(int n_outputs, ptrdiff_t n_k, const real *a, const stored *weight, const real *scale,
-                           const real *bias, real *out, bool is_large)
+/* Outputs from j_0 on. */
+VEC_INLINE void dense_tile(int n_outputs, struct dense layer, ptrdiff_t j_0, const real *a, real *out, bool is_large)
 {
-    const stored *ahead = weight + TILES_AHEAD * n_outputs * n_k;
+    const ptrdiff_t n_k = layer.n_k;
+    const stored *weight = layer.weight + j_0 * n_k, *ahead = weight + TILES_AHEAD * n_outputs * n_k;
     vec sum[DENSE_OUTPUTS];
     UNROLL
     for (int j = 0; j < n_outputs; j++)
@@ -57,21 +66,19 @@ VEC_INLINE void dense_tile(int n_outputs, ptrdiff_t n_k, const real *a, const st
         for (int j = 0; j < n_outputs; j++)
             sum[j] += at * load_first_weights(weight + j * n_k + k, n_k - k);
     }
-    write_sums(n_outputs, sum, scale, bias, out);
+    write_sums(n_outputs, sum, layer.scale ? layer.scale + j_0 : NULL, layer.bias + j_0, out + j_0);
 }
 
-/* out [n_outputs] = bias + a weight', a [n_k], weight [n_outputs][n_k], which may be large; the sums times scale
- * [n_outputs], if there is one. */
-VEC_INLINE void dense_row(ptrdiff_t n_outputs, ptrdiff_t n_k, const real *a, const stored *weight, const real *scale,
-                          const real *bias, real *out, bool is_large)
+/* Of one row; of weights that may be large. */
+VEC_INLINE void dense_row(struct dense layer, const real *a, real *out, bool is_large)
 {
     ptrdiff_t j = 0;
-    for (; is_large && j + DENSE_OUTPUTS <= n_outputs; j += DENSE_OUTPUTS)
-        dense_tile(DENSE_OUTPUTS, n_k, a, weight + j * n_k, scale ? scale + j : NULL, bias + j, out + j, true);
-    for (; j + DENSE_OUTPUTS <= n_outputs; j += DENSE_OUTPUTS)
-        dense_tile(DENSE_OUTPUTS, n_k, a, weight + j * n_k, scale ? scale + j : NULL, bias + j, out + j, false);
-    for (; j < n_outputs; j++)
-        dense_tile(1, n_k, a, weight + j * n_k, scale ? scale + j : NULL, bias + j, out + j, false);
+    for (; is_large && j + DENSE_OUTPUTS <= layer.n_outputs; j += DENSE_OUTPUTS)
+        dense_tile(DENSE_OUTPUTS, layer, j, a, out, true);
+    for (; j + DENSE_OUTPUTS <= layer.n_outputs; j += DENSE_OUTPUTS)
+        dense_tile(DENSE_OUTPUTS, layer, j, a, out, false);
+    for (; j < layer.n_outputs; j++)
+        dense_tile(1, layer, j, a, out, false);
 }
 
 #endif

@@ -55,7 +55,7 @@ VEC_APART void dense_one(ptrdiff_t n_outputs, ptrdiff_t n_k, const real *a, cons
                          real *out)
 {
     bool is_large = n_outputs * n_k * (ptrdiff_t)sizeof(real) > PREFETCH_BYTES;
-    dense_row(n_outputs, n_k, a, weight, NULL, bias, out, is_large);
+    dense_row((struct dense){n_outputs, n_k, weight, NULL, bias}, a, out, is_large);
 }
 
 /* Rows of a chunk: whole squares, then the outputs that are left, then the rows. */
