@@ -13,19 +13,19 @@ from ..preprocessing import TokenEncoder
 def parameters_state(estimator: Any) -> dict[str, Any]:
     values = {}
     for name, value in estimator.get_params(deep=False).items():
+        left_out = None
         if name == "loss" and callable(value):
-            warnings.warn(
+            left_out = (
                 "loss is a callable, which a file can't keep: the model is saved without it, and asks for it when it "
-                "is to be trained on",
-                stacklevel=4,
+                "is to be trained on"
             )
-            value = None
         elif name == "embedding_init" and value is not None:
-            warnings.warn(
+            left_out = (
                 "embedding_init is not kept in the file, which has the table as it was learnt: a fit after load draws "
-                "a new table, unless it is set again",
-                stacklevel=4,
+                "a new table, unless it is set again"
             )
+        if left_out is not None:
+            warnings.warn(left_out, stacklevel=4)
             value = None
         is_encoder = isinstance(value, TokenEncoder)  # what it was fitted to is kept with the state
         values[name] = {"parameters": parameters_state(value)} if is_encoder else _plain(value, name)

@@ -14,7 +14,7 @@ import pylstm  # whose estimators are loaded where they are touched
 from .._files.writing import replace
 from .._net.inputs import Array
 from . import page
-from .terminal import BLUE, GREEN, ORANGE, Block, heat_maps, legend, shows_colours
+from .terminal import blocks_of, heat_maps, legend, shows_colours, with_guesses
 
 THINGS = {
     "food": ["pizza", "bread", "soup", "cake", "rice"],
@@ -147,18 +147,11 @@ def terminal(
     values: dict[str, Array], about: list[str], seen: str, guessed: list[str], width: int, colour: bool
 ) -> list[str]:
     """Return what is printed."""
-    blocks = [
-        Block("f", "keeps", values["f"]),
-        Block("i", "writes", values["i"], ORANGE),
-        Block("o", "shows", values["o"], GREEN),
-        Block("c", "memory", values["c"], BLUE, scale=float(np.abs(values["c"]).max())),
-    ]
-    longest = max(map(len, SENTENCE))
-    labels = [f"{word:<{longest}} -> {guess}" for word, guess in zip(SENTENCE, guessed, strict=True)]
+    blocks = blocks_of("lstm", values)
     return [
         *(line for text in about for line in textwrap.wrap(text, width)),
         "",
-        *heat_maps(labels, blocks, width, colour),
+        *heat_maps(with_guesses(SENTENCE, guessed), blocks, width, colour),
         "",
         *textwrap.wrap("Down: the words, and what is guessed to come next. Across: the units.", width),
         *legend(blocks, colour),

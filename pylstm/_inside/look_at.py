@@ -12,18 +12,12 @@ import pylstm  # whose estimators are loaded where they are touched
 from .._files.writing import replace
 from .._net.inputs import Array
 from . import page
-from .terminal import BLUE, GREEN, ORANGE, Block, heat_maps, legend, shows_colours
+from .terminal import MEMORY, blocks_of, heat_maps, legend, shows_colours, with_guesses
 
 #: Tokens of a text that the model writes itself.
 LENGTH = 40
 #: Units that a terminal shows.
 MOST_UNITS = 6
-#: Of each cell what a terminal shows: its gates, and at last the state.
-SHOWN = {
-    "lstm": (("f", "keeps", BLUE), ("i", "writes", ORANGE), ("o", "shows", GREEN), ("c", "memory", BLUE)),
-    "gru": (("z", "keeps", BLUE), ("r", "reads", ORANGE), ("h", "memory", BLUE)),
-    "rnn": (("h", "memory", BLUE),),
-}
 
 
 class Reading(NamedTuple):
@@ -68,15 +62,17 @@ def look_at(path: str, text: str | None, html: str | None) -> None:
     model = pylstm.load(path)
     if not isinstance(model, pylstm.LSTMLanguageModel):
         raise ValueError(f"{path} must be a language model, as python -m pylstm write saves it, got {model!r}")
-    written = model.generate(max_new_tokens=LENGTH, random_state=0)
-    words = text.split() if text is not None and isinstance(written, list) else text  # it was fitted on lists
-    reading = read(model, written if words is None else words)
+    if text is None:
+        given = model.generate(max_new_tokens=LENGTH, random_state=0)
+    else:
+        given = text.split() if isinstance(model.encoder_.decode([]), list) else text  # it was fitted on lists
+    reading = read(model, given)
     cell, layer = model._model.spec.cell, len(model._model.spec.hidden_sizes) - 1
     suffix = f"_l{layer}"
     values = {
         name.removesuffix(suffix): array for name, array in reading.trace.sequence(0).items() if name.endswith(suffix)
     }
-    memory = values[SHOWN[cell][-1][0]]
+    memory = values[MEMORY[cell]]
     way = restless(memory)
     units = sorted(np.argsort(-way, kind="stable")[:MOST_UNITS].tolist())
     what = "what the model writes by itself" if text is None else "the text"
@@ -104,22 +100,15 @@ def look_at(path: str, text: str | None, html: str | None) -> None:
 def terminal(reading: Reading, values: dict[str, Array], units: list[int], cell: str, about: list[str]) -> list[str]:
     """Return what is printed."""
     width, colour = shutil.get_terminal_size().columns, shows_colours(sys.stdout)
-    *gates, (state, says, ramp) = SHOWN[cell]
-    memory = values[state][:, units]
-    blocks = [
-        *(Block(letter, word, values[letter][:, units], of_gate, units=units) for letter, word, of_gate in gates),
-        Block(state, says, memory, ramp, scale=float(np.abs(memory).max()) or 1.0, units=units),
-    ]
-    longest = max(map(len, reading.labels))
-    labels = [f"{label:<{longest}} -> {guess}" for label, guess in zip(reading.labels, reading.guesses, strict=True)]
+    blocks, n_units = blocks_of(cell, values, units), values[MEMORY[cell]].shape[1]
     return [
         *(line for text in about for line in textwrap.wrap(text, width)),
         "",
-        *heat_maps(labels, blocks, width, colour),
+        *heat_maps(with_guesses(reading.labels, reading.guesses), blocks, width, colour),
         "",
         *textwrap.wrap(
             "Down: the tokens, and what is guessed to come next. Across: the units whose memory goes up and down "
-            f"most, {', '.join(map(str, units))}. All {values[state].shape[1]}, as an interactive page: --html FILE",
+            f"most, {', '.join(map(str, units))}. All {n_units}, as an interactive page: --html FILE",
             width,
         ),
         *legend(blocks, colour),

@@ -1,8 +1,10 @@
 """Heat maps in a terminal: a line per step, a cell per unit."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import IO, NamedTuple
+
+import numpy as np
 
 from .._net.inputs import Array
 
@@ -36,6 +38,32 @@ class Block(NamedTuple):
     def width(self) -> int:
         """Columns that it takes."""
         return max(2 * self.values.shape[1], len(self.title))
+
+
+#: Of each cell its gates, what they are said to do, and their colours; but for the state that it keeps.
+SHOWN = {
+    "lstm": (("f", "keeps", BLUE), ("i", "writes", ORANGE), ("o", "shows", GREEN)),
+    "gru": (("z", "keeps", BLUE), ("r", "reads", ORANGE)),
+    "rnn": (),
+}
+#: And that state.
+MEMORY = {"lstm": "c", "gru": "h", "rnn": "h"}
+
+
+def blocks_of(cell: str, values: Mapping[str, Array], units: Sequence[int] | None = None) -> list[Block]:
+    """Return what is shown of a layer, of its gates and states (n_steps, n_units) by letters: of some units, or all."""
+    of_units = {letter: array if units is None else array[:, units] for letter, array in values.items()}
+    memory = of_units[MEMORY[cell]]
+    return [
+        *(Block(letter, says, of_units[letter], ramp, units=units) for letter, says, ramp in SHOWN[cell]),
+        Block(MEMORY[cell], "memory", memory, scale=float(np.abs(memory).max()) or 1.0, units=units),
+    ]
+
+
+def with_guesses(labels: Sequence[str], guesses: Sequence[str]) -> list[str]:
+    """Return the labels of steps, each with what is guessed to come next."""
+    longest = max(map(len, labels))
+    return [f"{label:<{longest}} -> {guess}" for label, guess in zip(labels, guesses, strict=True)]
 
 
 def shows_colours(file: IO[str]) -> bool:

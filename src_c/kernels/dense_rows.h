@@ -4,6 +4,7 @@
 #define PYLSTM_DENSE_ROWS_H
 
 #include "kernels/dense.h"
+#include "kernels/kernels.h"
 #include "kernels/tile.h"
 
 /* Rows that share one reading of the weights: what there are registers for, with sums of DENSE_OUTPUTS each. And bytes
@@ -51,37 +52,36 @@ VEC_INLINE void dense_square(ptrdiff_t n_k, struct const_rows a, const real *wei
 }
 
 /* One row, of weights that may be large. */
-VEC_APART void dense_one(ptrdiff_t n_outputs, ptrdiff_t n_k, const real *a, const real *weight, const real *bias,
-                         real *out)
+VEC_APART void dense_one(struct dense layer, const real *a, real *out)
 {
-    bool is_large = n_outputs * n_k * (ptrdiff_t)sizeof(real) > PREFETCH_BYTES;
-    dense_row((struct dense){n_outputs, n_k, weight, NULL, bias}, a, out, is_large);
+    bool is_large = layer.n_outputs * layer.n_k * (ptrdiff_t)sizeof(real) > PREFETCH_BYTES;
+    dense_row(layer, a, out, is_large);
 }
 
 /* Rows of a chunk: whole squares, then the outputs that are left, then the rows. */
-static void dense_chunk(ptrdiff_t n_rows, ptrdiff_t n_outputs, ptrdiff_t n_k, struct const_rows a, const real *weight,
-                        const real *bias, struct rows out)
+static void dense_chunk(ptrdiff_t n_rows, struct dense layer, struct const_rows a, struct rows out)
 {
-    ptrdiff_t n_square = n_rows / DENSE_ROWS * DENSE_ROWS, j = 0, r;
-    for (; n_square > 0 && j + DENSE_OUTPUTS <= n_outputs; j += DENSE_OUTPUTS)
+    ptrdiff_t n_square = n_rows / DENSE_ROWS * DENSE_ROWS, n_k = layer.n_k, j = 0, r;
+    for (; n_square > 0 && j + DENSE_OUTPUTS <= layer.n_outputs; j += DENSE_OUTPUTS)
         for (r = 0; r < n_square; r += DENSE_ROWS)
-            dense_square(n_k, (struct const_rows){a.data + r * a.stride, a.stride}, weight + j * n_k, bias + j,
+            dense_square(n_k, rows_from(a, r, 0), layer.weight + j * n_k, layer.bias + j,
                          (struct rows){out.data + r * out.stride + j, out.stride});
-    for (r = 0; r < n_square && j < n_outputs; r++)
-        dense_one(n_outputs - j, n_k, a.data + r * a.stride, weight + j * n_k, bias + j, out.data + r * out.stride + j);
+    const struct dense left = {layer.n_outputs - j, n_k, layer.weight + j * n_k, NULL, layer.bias + j};
+    for (r = 0; r < n_square && left.n_outputs > 0; r++)
+        dense_one(left, a.data + r * a.stride, out.data + r * out.stride + j);
     for (r = n_square; r < n_rows; r++)
-        dense_one(n_outputs, n_k, a.data + r * a.stride, weight, bias, out.data + r * out.stride);
+        dense_one(layer, a.data + r * a.stride, out.data + r * out.stride);
 }
 
 /* out [n_rows][n_outputs] = bias + a weight' */
 static void dense(ptrdiff_t n_rows, ptrdiff_t n_outputs, ptrdiff_t n_k, struct const_rows a, const real *weight,
                   const real *bias, struct rows out)
 {
+    const struct dense layer = {n_outputs, n_k, weight, NULL, bias};
     ptrdiff_t chunk = DENSE_CHUNK / (n_k * (ptrdiff_t)sizeof(real)) / DENSE_ROWS * DENSE_ROWS;
     chunk = chunk > DENSE_ROWS ? chunk : DENSE_ROWS;
     for (ptrdiff_t r = 0; r < n_rows; r += chunk)
-        dense_chunk(n_rows - r < chunk ? n_rows - r : chunk, n_outputs, n_k,
-                    (struct const_rows){a.data + r * a.stride, a.stride}, weight, bias,
+        dense_chunk(n_rows - r < chunk ? n_rows - r : chunk, layer, rows_from(a, r, 0),
                     (struct rows){out.data + r * out.stride, out.stride});
 }
 
